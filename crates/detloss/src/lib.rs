@@ -1,0 +1,1 @@
+//! Every loss function of object detection.

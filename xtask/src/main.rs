@@ -1,0 +1,3 @@
+//! The habits of the house, as a program.
+
+fn main() {}
