@@ -1,0 +1,275 @@
+//! Many rows at once: value and gradient in one pass over the memory.
+//!
+//! # Reductions
+//!
+//! For units i (boxes, values, scores or rows of logits) with losses ℓᵢ and weights wᵢ (1 if none are given), a batch is worth
+//!
+//! ```text
+//! L = Σ wᵢ ℓᵢ / normalizer
+//! ```
+//!
+//! | reduction | call | formula |
+//! |---|---|---|
+//! | sum (the L1 and L2 of textbooks) | [`sum`](Batch::sum) | Σ wᵢ ℓᵢ |
+//! | mean (MAE, MSE) | [`mean`](Batch::mean), the default | Σ wᵢ ℓᵢ / n |
+//! | weighted mean by the number of units | [`mean`](Batch::mean) with weights | Σ wᵢ ℓᵢ / n |
+//! | weighted mean by the sum of weights | [`weighted_mean`](Batch::weighted_mean) | Σ wᵢ ℓᵢ / Σ wᵢ |
+//! | by anything else, such as the number of positives | [`normalizer`](Batch::normalizer) | Σ wᵢ ℓᵢ / k |
+//! | root of the mean (RMSE, with the loss `l2`) | [`root`](Batch::root_and_grad_into) | √(Σ wᵢ ℓᵢ / normalizer), gradient 0 at 0 |
+//! | none | [`rows`](Batch::rows) | wᵢ ℓᵢ, one by one |
+//!
+//! An empty batch is worth 0, and so is one whose weights are all zero.
+//!
+//! # Reproducible sums
+//!
+//! The batch is cut into chunks by its length alone, each chunk is summed in a fixed order, and the chunks are added in their
+//! order in `f64`. So the result has the same bits for any number of threads, and for AVX-512 and AVX2; SSE2 has no fused
+//! multiply-add and differs in the last place.
+
+mod element;
+mod kernel;
+mod level;
+mod plan;
+
+pub use element::{Compute, Element};
+pub use kernel::{Kernel, Layout};
+pub use level::Level;
+use plan::{Outputs, Plan};
+
+use crate::error::Result;
+
+/// Predictions with their targets, and how to weigh and add up their losses.
+///
+/// ```
+/// use detloss::{Batch, losses::boxes::Giou};
+///
+/// let pred = [0.0_f32, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0];
+/// let target = [0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 2.0];
+/// let (value, grad) = Batch::new(&pred, &target).value_and_grad(&Giou::default())?;
+/// assert_eq!(value, 0.5);
+/// assert_eq!(grad[..4], [0.0; 4]);
+/// # Ok::<(), detloss::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a, T> {
+    pub(crate) pred: &'a [T],
+    pub(crate) target: Target<'a, T>,
+    pub(crate) columns: usize,
+    pub(crate) weights: Option<Weights<'a, T>>,
+    pub(crate) column_weights: Option<&'a [T]>,
+    pub(crate) ignore_index: Option<i64>,
+    pub(crate) normalizer: Normalizer,
+    pub(crate) upstream: f64,
+    pub(crate) level: Level,
+    pub(crate) threads: bool,
+}
+
+/// What the predictions should be.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a, T> {
+    /// All fields of every target.
+    Dense(&'a [T]),
+    /// One class per row, 0..columns. For scores, −1 and `columns` both mean "no class": a row of background.
+    Classes(&'a [i64]),
+}
+
+impl<'a, T, A: AsRef<[T]> + ?Sized> From<&'a A> for Target<'a, T> {
+    fn from(target: &'a A) -> Self {
+        Self::Dense(target.as_ref())
+    }
+}
+
+/// Weights that the losses are multiplied by.
+#[derive(Clone, Copy, Debug)]
+pub enum Weights<'a, T> {
+    /// One per row.
+    Rows(&'a [T]),
+    /// One per element: per row and column.
+    Elements(&'a [T]),
+}
+
+/// What the sum of the losses is divided by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Normalizer {
+    Units,
+    WeightSum,
+    Number(f64),
+}
+
+impl<'a, T: Element> Batch<'a, T> {
+    /// The mean loss of `pred` against `target`, both row after row.
+    ///
+    /// `pred` holds n rows of `columns` units, a unit having as many fields as the loss says (4 for boxes, 1 for values and
+    /// scores). `target` likewise; or one class index per row, see [`Target::Classes`].
+    #[must_use]
+    pub fn new(pred: &'a (impl AsRef<[T]> + ?Sized), target: impl Into<Target<'a, T>>) -> Self {
+        Self {
+            pred: pred.as_ref(),
+            target: target.into(),
+            columns: 1,
+            weights: None,
+            column_weights: None,
+            ignore_index: None,
+            normalizer: Normalizer::Units,
+            upstream: 1.0,
+            level: Level::best(),
+            threads: true,
+        }
+    }
+
+    /// How many units make a row: the classes of scores and logits, the coordinates of values. 1 if not called.
+    #[must_use]
+    pub fn columns(self, columns: usize) -> Self {
+        Self { columns, ..self }
+    }
+
+    /// A weight per row, or per element.
+    #[must_use]
+    pub fn weights(self, weights: Weights<'a, T>) -> Self {
+        Self { weights: Some(weights), ..self }
+    }
+
+    /// A weight per column: class weights of scores and logits, coordinate weights of values.
+    #[must_use]
+    pub fn column_weights(self, weights: &'a [T]) -> Self {
+        Self { column_weights: Some(weights), ..self }
+    }
+
+    /// Rows whose target is this class index count with weight 0.
+    #[must_use]
+    pub fn ignore_index(self, index: i64) -> Self {
+        Self { ignore_index: Some(index), ..self }
+    }
+
+    /// Divides the sum by the number of units, whatever their weights. For rows of logits a unit is a row.
+    #[must_use]
+    pub fn mean(self) -> Self {
+        Self { normalizer: Normalizer::Units, ..self }
+    }
+
+    /// Divides the sum by the sum of the weights (for rows of logits also by the weight of the target's class). An ignored
+    /// row has weight 0.
+    #[must_use]
+    pub fn weighted_mean(self) -> Self {
+        Self { normalizer: Normalizer::WeightSum, ..self }
+    }
+
+    /// Does not divide the sum.
+    #[must_use]
+    pub fn sum(self) -> Self {
+        self.normalizer(1.0)
+    }
+
+    /// Divides the sum by this positive number.
+    #[must_use]
+    pub fn normalizer(self, number: f64) -> Self {
+        Self { normalizer: Normalizer::Number(number), ..self }
+    }
+
+    /// The derivative, by this batch's value, of whatever the gradient is wanted of. Gradients are multiplied by it.
+    #[must_use]
+    pub fn upstream(self, slope: f64) -> Self {
+        Self { upstream: slope, ..self }
+    }
+
+    /// Uses this level of instructions instead of the best one.
+    #[must_use]
+    pub fn level(self, level: Level) -> Self {
+        Self { level, ..self }
+    }
+
+    /// Whether large batches use all threads of rayon's current pool (with the feature `rayon`). The result is the same.
+    #[must_use]
+    pub fn threads(self, threads: bool) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// The value of the batch.
+    ///
+    /// # Errors
+    ///
+    /// If the lengths do not fit each other, a class index names no class, or the normalizer is not positive.
+    pub fn value(&self, loss: &(impl Kernel + ?Sized)) -> Result<f64> {
+        let plan = Plan::new(self, loss)?;
+        Ok(plan.run(Outputs::default()) / plan.divisor())
+    }
+
+    /// The weighted loss of every unit.
+    ///
+    /// # Errors
+    ///
+    /// Like [`value`](Batch::value).
+    pub fn rows(&self, loss: &(impl Kernel + ?Sized)) -> Result<Vec<T>> {
+        let mut rows = vec![T::default(); Plan::new(self, loss)?.units()];
+        self.rows_into(loss, &mut rows)?;
+        Ok(rows)
+    }
+
+    /// Writes the weighted loss of every unit to `rows`.
+    ///
+    /// # Errors
+    ///
+    /// Like [`value`](Batch::value), and if `rows` has not one element per unit.
+    pub fn rows_into(&self, loss: &(impl Kernel + ?Sized), rows: &mut [T]) -> Result<()> {
+        let plan = Plan::new(self, loss)?;
+        plan.run(Outputs { values: Some(plan.rows(rows)?), ..Outputs::default() });
+        Ok(())
+    }
+
+    /// The value of the batch and its gradient by the prediction.
+    ///
+    /// # Errors
+    ///
+    /// Like [`value`](Batch::value).
+    pub fn value_and_grad(&self, loss: &(impl Kernel + ?Sized)) -> Result<(f64, Vec<T>)> {
+        let mut grad = vec![T::default(); self.pred.len()];
+        let value = self.value_and_grad_into(loss, &mut grad)?;
+        Ok((value, grad))
+    }
+
+    /// The value of the batch; its gradient by the prediction is written to `grad`.
+    ///
+    /// A buffer that is used again and again saves the time of fresh pages, which is more than the time of the losses.
+    ///
+    /// # Errors
+    ///
+    /// Like [`value`](Batch::value), and if `grad` has not the length of the prediction.
+    pub fn value_and_grad_into(&self, loss: &(impl Kernel + ?Sized), grad: &mut [T]) -> Result<f64> {
+        let plan = Plan::new(self, loss)?;
+        let factor = self.upstream / plan.divisor();
+        let sum = plan.run(Outputs { grad: Some(plan.grad(grad)?), factor, ..Outputs::default() });
+        Ok(sum / plan.divisor())
+    }
+
+    /// Writes the weighted loss of every unit to `rows` and its gradient to `grad`. `upstream`, if given, has a slope for each
+    /// unit.
+    ///
+    /// # Errors
+    ///
+    /// Like [`rows_into`](Batch::rows_into) and [`value_and_grad_into`](Batch::value_and_grad_into).
+    pub fn rows_and_grad_into(
+        &self,
+        loss: &(impl Kernel + ?Sized),
+        upstream: Option<&[T]>,
+        rows: &mut [T],
+        grad: &mut [T],
+    ) -> Result<()> {
+        let plan = Plan::new(self, loss)?;
+        let upstream = upstream.map(|upstream| plan.upstream(upstream)).transpose()?;
+        let (values, grad) = (Some(plan.rows(rows)?), Some(plan.grad(grad)?));
+        plan.run(Outputs { values, grad, upstream, factor: self.upstream });
+        Ok(())
+    }
+
+    /// The square root of the value of the batch; its gradient is written to `grad`: all 0 where the root is 0.
+    ///
+    /// # Errors
+    ///
+    /// Like [`value_and_grad_into`](Batch::value_and_grad_into).
+    pub fn root_and_grad_into(&self, loss: &(impl Kernel + ?Sized), grad: &mut [T]) -> Result<f64> {
+        let root = self.value(loss)?.sqrt();
+        let slope = if root > 0.0 { self.upstream / (2.0 * root) } else { 0.0 };
+        self.upstream(slope).value_and_grad_into(loss, grad)?;
+        Ok(root)
+    }
+}

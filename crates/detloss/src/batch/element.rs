@@ -1,0 +1,103 @@
+//! What may lie in a caller's memory.
+
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+
+use super::kernel::{Kernel, Tile};
+use super::level::Level;
+
+/// A number in a caller's memory: `f32`, `f64`, `f16` or `bf16`.
+///
+/// Half precision comes in and goes out; the arithmetic is `f32`. These four are all there are.
+pub trait Element: Copy + Default + Send + Sync + 'static {
+    /// What the arithmetic is done in: `f32` or `f64`.
+    type Compute: Compute;
+
+    /// The nearest `f64`, which is the number itself.
+    fn to_f64(self) -> f64;
+    /// The nearest number of this type.
+    fn from_f64(value: f64) -> Self;
+
+    /// `from` for computing: itself, or converted into `scratch`.
+    #[doc(hidden)]
+    fn read<'a>(from: &'a [Self], scratch: &'a mut Vec<Self::Compute>) -> &'a [Self::Compute];
+
+    /// Lets `fill` write to `to`: directly, or through `scratch`.
+    #[doc(hidden)]
+    fn write<R>(to: &mut [Self], scratch: &mut Vec<Self::Compute>, fill: impl FnOnce(&mut [Self::Compute]) -> R) -> R;
+}
+
+/// A number that is computed with.
+pub trait Compute: Element<Compute = Self> {
+    #[doc(hidden)]
+    fn tile<K: Kernel + ?Sized>(kernel: &K, level: Level, tile: Tile<'_, Self>) -> f64;
+}
+
+impl Compute for f32 {
+    fn tile<K: Kernel + ?Sized>(kernel: &K, level: Level, tile: Tile<'_, f32>) -> f64 {
+        kernel.tile_f32(level, tile)
+    }
+}
+
+impl Compute for f64 {
+    fn tile<K: Kernel + ?Sized>(kernel: &K, _: Level, tile: Tile<'_, f64>) -> f64 {
+        kernel.tile_f64(tile)
+    }
+}
+
+macro_rules! full_precision {
+    ($float:ident) => {
+        impl Element for $float {
+            type Compute = $float;
+
+            fn to_f64(self) -> f64 {
+                self.into()
+            }
+
+            fn from_f64(value: f64) -> Self {
+                value as $float
+            }
+
+            fn read<'a>(from: &'a [Self], _: &'a mut Vec<Self>) -> &'a [Self] {
+                from
+            }
+
+            fn write<R>(to: &mut [Self], _: &mut Vec<Self>, fill: impl FnOnce(&mut [Self]) -> R) -> R {
+                fill(to)
+            }
+        }
+    };
+}
+full_precision!(f32);
+full_precision!(f64);
+
+macro_rules! half_precision {
+    ($float:ident) => {
+        impl Element for $float {
+            type Compute = f32;
+
+            fn to_f64(self) -> f64 {
+                $float::to_f64(self)
+            }
+
+            fn from_f64(value: f64) -> Self {
+                $float::from_f64(value)
+            }
+
+            fn read<'a>(from: &'a [Self], scratch: &'a mut Vec<f32>) -> &'a [f32] {
+                scratch.resize(from.len(), 0.0);
+                from.convert_to_f32_slice(scratch);
+                scratch
+            }
+
+            fn write<R>(to: &mut [Self], scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32]) -> R) -> R {
+                scratch.resize(to.len(), 0.0);
+                let result = fill(scratch);
+                to.convert_from_f32_slice(scratch);
+                result
+            }
+        }
+    };
+}
+half_precision!(f16);
+half_precision!(bf16);

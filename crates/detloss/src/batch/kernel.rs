@@ -1,0 +1,274 @@
+//! How one tile of a batch is computed.
+
+use fearless_simd::Simd;
+
+use super::element::Element;
+use super::level::{Job, Level};
+use crate::geometry::Shape;
+use crate::loss::{Described, Formula, Loss, Row, RowLoss, RowOf, RowTarget};
+use crate::scalar::dual::Gradient;
+use crate::scalar::expr::{Expr, Program, Trace};
+use crate::scalar::lanes::{Lanes, Vector};
+
+/// What the drivers need of a loss. Every loss has it; nobody implements it by hand.
+pub trait Kernel: Send + Sync {
+    /// What lies in memory.
+    fn layout(&self) -> Layout;
+
+    /// The formula as a list of operations, with its gradient if asked for. None for losses that are no formula.
+    fn trace(&self, gradient: bool) -> Option<Program>;
+
+    #[doc(hidden)]
+    fn tile_f32(&self, level: Level, tile: Tile<'_, f32>) -> f64;
+
+    #[doc(hidden)]
+    fn tile_f64(&self, tile: Tile<'_, f64>) -> f64;
+}
+
+/// What the prediction and the target of a loss look like in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The loss.
+    pub loss: &'static str,
+    /// How many fields one prediction has; none if it is a row of any length.
+    pub pred: Option<usize>,
+    /// How many fields one target has; none if it is a row of any length.
+    pub target: Option<usize>,
+    /// Whether a class index may stand for a target.
+    pub is_label: bool,
+}
+
+/// A few units of a batch, small enough for the first-level cache.
+#[derive(Debug)]
+pub struct Tile<'a, T> {
+    pub(crate) columns: usize,
+    pub(crate) pred: &'a [T],
+    pub(crate) target: TileTarget<'a, T>,
+    pub(crate) column_weights: Option<&'a [T]>,
+    /// One weight per unit.
+    pub(crate) weights: &'a [T],
+    /// What the gradient is multiplied by besides the weight.
+    pub(crate) factor: T,
+    /// Where the weighted values go.
+    pub(crate) values: Option<&'a mut [T]>,
+    /// Where the gradient goes.
+    pub(crate) grad: Option<&'a mut [T]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TileTarget<'a, T> {
+    Dense(&'a [T]),
+    /// Only for rows; an index that is no class belongs to a row of weight 0.
+    Classes(&'a [i64]),
+}
+
+/// How losses of one kind run. This indirection lets both kinds implement [`Kernel`] without overlap.
+pub trait Run<L> {
+    #[doc(hidden)]
+    fn layout() -> Layout;
+    #[doc(hidden)]
+    fn trace(loss: &L, gradient: bool) -> Option<Program>;
+    #[doc(hidden)]
+    fn tile<V: Vector>(loss: &L, token: V::Token, tile: Tile<'_, V::Element>) -> f64;
+}
+
+impl<L: Described> Kernel for L
+where
+    L::Kind: Run<L>,
+{
+    fn layout(&self) -> Layout {
+        L::Kind::layout()
+    }
+
+    fn trace(&self, gradient: bool) -> Option<Program> {
+        L::Kind::trace(self, gradient)
+    }
+
+    fn tile_f32(&self, level: Level, tile: Tile<'_, f32>) -> f64 {
+        struct OnLanes<'a, L>(L, Tile<'a, f32>);
+        impl<L: Described> Job for OnLanes<'_, L>
+        where
+            L::Kind: Run<L>,
+        {
+            type Output = f64;
+            #[inline(always)]
+            fn run<S: Simd>(self, simd: S) -> f64 {
+                L::Kind::tile::<Lanes<S>>(&self.0, simd, self.1)
+            }
+        }
+        level.run(OnLanes(*self, tile))
+    }
+
+    fn tile_f64(&self, tile: Tile<'_, f64>) -> f64 {
+        L::Kind::tile::<f64>(self, (), tile)
+    }
+}
+
+impl<L: Loss> Run<L> for Formula {
+    fn layout() -> Layout {
+        Layout {
+            loss: L::NAME,
+            pred: Some(L::Pred::FIELDS.len()),
+            target: Some(L::Target::FIELDS.len()),
+            is_label: L::Target::IS_LABEL,
+        }
+    }
+
+    fn trace(loss: &L, gradient: bool) -> Option<Program> {
+        let trace = Trace::new();
+        let fields = L::Pred::FIELDS.len();
+        let target = |index| trace.input(fields + index);
+        let outputs = if gradient {
+            type Active<'t, L> = <<L as Loss>::Pred as Shape>::Dual<Expr<'t>>;
+            let pred = L::Pred::of(|index| Active::<L>::variable(trace.input(index), index));
+            let result = loss.eval(pred, L::Target::of(|index| Active::<L>::constant(target(index))));
+            let partials = (0..fields).map(|index| result.partial(index));
+            std::iter::once(result.value()).chain(partials).collect()
+        } else {
+            vec![loss.eval(L::Pred::of(|index| trace.input(index)), L::Target::of(target))]
+        };
+        Some(trace.program(&outputs))
+    }
+
+    #[inline(always)]
+    fn tile<V: Vector>(loss: &L, token: V::Token, tile: Tile<'_, V::Element>) -> f64 {
+        let TileTarget::Dense(target) = tile.target else {
+            unreachable!("the driver writes out the labels of formulas")
+        };
+        let units = Units { pred: tile.pred, target, weights: tile.weights, values: tile.values };
+        match tile.grad {
+            Some(grad) => value_and_grad::<L, V>(*loss, token, units, tile.factor, grad),
+            None => value::<L, V>(*loss, token, units),
+        }
+    }
+}
+
+/// The units of a tile whose target is written out.
+struct Units<'a, T> {
+    pred: &'a [T],
+    target: &'a [T],
+    weights: &'a [T],
+    values: Option<&'a mut [T]>,
+}
+
+/// The most fields a [`Shape`] has, times the most lanes a [`Vector`] has.
+const PADDED: usize = 64;
+
+/// `from[start..start + len]`, filled up with zeros in `pad` where `from` ends before.
+#[inline(always)]
+fn padded<'a, T: Copy + Default>(from: &'a [T], start: usize, len: usize, pad: &'a mut [T; PADDED]) -> &'a [T] {
+    if start + len <= from.len() {
+        &from[start..start + len]
+    } else {
+        pad[..len].fill(T::default());
+        pad[..from.len() - start].copy_from_slice(&from[start..]);
+        &pad[..len]
+    }
+}
+
+/// Stores `len` elements at `to[start..]`, as many of them as fit.
+#[inline(always)]
+fn store_at<T: Copy + Default>(to: &mut [T], start: usize, len: usize, store: impl FnOnce(&mut [T])) {
+    if start + len <= to.len() {
+        store(&mut to[start..start + len]);
+    } else {
+        let mut pad = [T::default(); PADDED];
+        store(&mut pad[..len]);
+        let rest = to.len() - start;
+        to[start..].copy_from_slice(&pad[..rest]);
+    }
+}
+
+#[inline(always)]
+fn value<L: Loss, V: Vector>(loss: L, token: V::Token, units: Units<'_, V::Element>) -> f64 {
+    let (p, t) = (L::Pred::FIELDS.len() * V::LEN, L::Target::FIELDS.len() * V::LEN);
+    let (mut pad, mut target_pad) = ([V::Element::default(); PADDED], [V::Element::default(); PADDED]);
+    let mut values = units.values;
+    let mut sum = V::splat(token, V::Element::default());
+    for block in 0..units.weights.len().div_ceil(V::LEN) {
+        let pred = L::Pred::load::<V>(token, padded(units.pred, block * p, p, &mut pad));
+        let target = L::Target::load::<V>(token, padded(units.target, block * t, t, &mut target_pad));
+        let weight = L::Pred::order(V::load(token, padded(units.weights, block * V::LEN, V::LEN, &mut pad)));
+        let loss = loss.eval(L::Pred::of(|k| pred.as_ref()[k]), L::Target::of(|k| target.as_ref()[k])) * weight;
+        sum = sum + loss;
+        if let Some(values) = &mut values {
+            store_at(values, block * V::LEN, V::LEN, |to| L::Pred::order(loss).store(to));
+        }
+    }
+    L::Pred::order(sum).sum()
+}
+
+#[inline(always)]
+fn value_and_grad<L: Loss, V: Vector>(
+    loss: L,
+    token: V::Token,
+    units: Units<'_, V::Element>,
+    factor: V::Element,
+    grad: &mut [V::Element],
+) -> f64 {
+    type Active<L, V> = <<L as Loss>::Pred as Shape>::Dual<V>;
+    let (p, t) = (L::Pred::FIELDS.len() * V::LEN, L::Target::FIELDS.len() * V::LEN);
+    let (mut pad, mut target_pad) = ([V::Element::default(); PADDED], [V::Element::default(); PADDED]);
+    let mut values = units.values;
+    let factor = V::splat(token, factor);
+    let mut sum = V::splat(token, V::Element::default());
+    for block in 0..units.weights.len().div_ceil(V::LEN) {
+        let pred = L::Pred::load::<V>(token, padded(units.pred, block * p, p, &mut pad));
+        let target = L::Target::load::<V>(token, padded(units.target, block * t, t, &mut target_pad));
+        let weight = L::Pred::order(V::load(token, padded(units.weights, block * V::LEN, V::LEN, &mut pad)));
+        let loss = loss.eval(
+            L::Pred::of(|k| Active::<L, V>::variable(pred.as_ref()[k], k)),
+            L::Target::of(|k| Active::<L, V>::constant(target.as_ref()[k])),
+        );
+        let value = loss.value() * weight;
+        sum = sum + value;
+        if let Some(values) = &mut values {
+            store_at(values, block * V::LEN, V::LEN, |to| L::Pred::order(value).store(to));
+        }
+        let scale = weight * factor;
+        store_at(grad, block * p, p, |to| L::Pred::store(|k| loss.partial(k) * scale, to));
+    }
+    L::Pred::order(sum).sum()
+}
+
+impl<L: RowLoss> Run<L> for Row {
+    fn layout() -> Layout {
+        Layout { loss: L::NAME, pred: None, target: None, is_label: true }
+    }
+
+    fn trace(_: &L, _: bool) -> Option<Program> {
+        None
+    }
+
+    #[inline(always)]
+    fn tile<V: Vector>(loss: &L, token: V::Token, tile: Tile<'_, V::Element>) -> f64 {
+        let Tile { columns, pred, target, column_weights, weights, factor, mut values, mut grad } = tile;
+        let mut sum = 0.0;
+        for (index, &weight) in weights.iter().enumerate() {
+            let of_row = index * columns..(index + 1) * columns;
+            let target = match target {
+                TileTarget::Dense(target) => Some(RowTarget::Soft(&target[of_row.clone()])),
+                TileTarget::Classes(classes) => {
+                    usize::try_from(classes[index]).ok().filter(|&class| class < columns).map(RowTarget::Class)
+                }
+            };
+            let grad = grad.as_mut().map(|grad| &mut grad[of_row.clone()]);
+            let value = if let Some(target) = target {
+                let scale = weight * factor;
+                let row = RowOf { logits: &pred[of_row], target, column_weights, scale, grad };
+                loss.row::<V>(token, row) * weight.to_f64()
+            } else {
+                // An ignored row.
+                if let Some(grad) = grad {
+                    grad.fill(V::Element::default());
+                }
+                0.0
+            };
+            sum += value;
+            if let Some(values) = &mut values {
+                values[index] = V::Element::from_f64(value);
+            }
+        }
+        sum
+    }
+}

@@ -1,0 +1,323 @@
+//! A checked batch, cut into chunks and tiles.
+
+use super::element::{Compute, Element};
+use super::kernel::{Kernel, Layout, Tile, TileTarget};
+use super::{Batch, Normalizer, Target, Weights};
+use crate::error::{Error, Result};
+
+/// How many numbers of a prediction one tile holds: its operands stay in the first-level cache.
+const TILE: usize = 1024;
+
+/// How many numbers of a prediction one chunk, the work of one thread, holds at least.
+const CHUNK: usize = 64 * TILE;
+
+/// The most chunks: their sums lie on the stack, so that no memory grows with the batch.
+const MOST_CHUNKS: usize = 1024;
+
+/// A batch whose lengths fit each other and the loss.
+pub(super) struct Plan<'a, T, K: ?Sized> {
+    batch: &'a Batch<'a, T>,
+    loss: &'a K,
+    units: usize,
+    /// Numbers of one unit's prediction.
+    width: usize,
+    /// Numbers of one unit's target.
+    target_width: usize,
+    /// A unit is a whole row.
+    is_row: bool,
+}
+
+/// Where results go.
+pub(super) struct Outputs<'a, T> {
+    pub(super) values: Option<&'a mut [T]>,
+    pub(super) grad: Option<&'a mut [T]>,
+    pub(super) upstream: Option<&'a [T]>,
+    pub(super) factor: f64,
+}
+
+impl<T> Default for Outputs<'_, T> {
+    fn default() -> Self {
+        Self { values: None, grad: None, upstream: None, factor: 1.0 }
+    }
+}
+
+impl<'a, T> Outputs<'a, T> {
+    /// The outputs of the first `units` units, and the rest.
+    fn split(self, units: usize, width: usize) -> (Self, Self) {
+        let (values, more_values) = self.values.map(|values| values.split_at_mut(units)).unzip();
+        let (grad, more_grad) = self.grad.map(|grad| grad.split_at_mut(units * width)).unzip();
+        let (upstream, more_upstream) = self.upstream.map(|upstream| upstream.split_at(units)).unzip();
+        let factor = self.factor;
+        (
+            Self { values, grad, upstream, factor },
+            Self { values: more_values, grad: more_grad, upstream: more_upstream, factor },
+        )
+    }
+}
+
+fn of_length<S: AsRef<[T]>, T>(what: &'static str, slice: S, expected: usize) -> Result<S> {
+    let got = slice.as_ref().len();
+    if got == expected { Ok(slice) } else { Err(Error::Length { what, expected, got }) }
+}
+
+impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
+    /// Checks everything that can be wrong, once.
+    pub(super) fn new(batch: &'a Batch<'a, T>, loss: &'a K) -> Result<Self> {
+        let Layout { loss: name, pred, target, is_label } = loss.layout();
+        let columns = batch.columns.max(1);
+        let ragged = |row| Error::Ragged { what: "the prediction", got: batch.pred.len(), row };
+        let row = pred.unwrap_or(1) * columns;
+        if !batch.pred.len().is_multiple_of(row) {
+            return Err(ragged(row));
+        }
+        let rows = batch.pred.len() / row;
+        let is_row = pred.is_none();
+        let units = if is_row { rows } else { rows * columns };
+        let plan = Self {
+            batch,
+            loss,
+            units,
+            width: pred.unwrap_or(columns),
+            target_width: target.unwrap_or(columns),
+            is_row,
+        };
+        match batch.target {
+            Target::Dense(target) => {
+                of_length("the target", target, units * plan.target_width)?;
+            }
+            Target::Classes(_) if !is_label => return Err(Error::NotALabel { loss: name }),
+            Target::Classes(classes) => {
+                of_length("the classes", classes, rows)?;
+                plan.check_classes(classes)?;
+            }
+        }
+        match batch.weights {
+            Some(Weights::Rows(weights)) => of_length("the weights per row", weights, rows)?,
+            Some(Weights::Elements(weights)) => of_length("the weights per element", weights, units)?,
+            None => &[],
+        };
+        if let Some(weights) = batch.column_weights {
+            of_length("the weights per column", weights, columns)?;
+        }
+        match batch.normalizer {
+            Normalizer::Number(got) if !(got > 0.0 && got.is_finite()) => Err(Error::Normalizer { got }),
+            _ => Ok(plan),
+        }
+    }
+
+    fn check_classes(&self, classes: &[i64]) -> Result<()> {
+        let columns = self.batch.columns as i64;
+        // A row of scores without a class is background; a row of a softmax must have one.
+        let known = if self.is_row { 0..=columns - 1 } else { -1..=columns };
+        match classes.iter().position(|class| !known.contains(class) && Some(*class) != self.batch.ignore_index) {
+            Some(row) => Err(Error::Class { row, got: classes[row], classes: self.batch.columns }),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn units(&self) -> usize {
+        self.units
+    }
+
+    pub(super) fn rows<'o>(&self, rows: &'o mut [T]) -> Result<&'o mut [T]> {
+        of_length("the buffer of the rows", rows, self.units)
+    }
+
+    pub(super) fn grad<'o>(&self, grad: &'o mut [T]) -> Result<&'o mut [T]> {
+        of_length("the buffer of the gradient", grad, self.batch.pred.len())
+    }
+
+    pub(super) fn upstream<'o>(&self, upstream: &'o [T]) -> Result<&'o [T]> {
+        of_length("the upstream gradient", upstream, self.units)
+    }
+
+    /// What the sum is divided by; 1 for a batch that weighs nothing, whose sum is 0.
+    pub(super) fn divisor(&self) -> f64 {
+        let divisor = match self.batch.normalizer {
+            Normalizer::Units => self.units as f64,
+            Normalizer::WeightSum => self.weight_sum(),
+            Normalizer::Number(number) => number,
+        };
+        if divisor == 0.0 { 1.0 } else { divisor }
+    }
+
+    fn weight_sum(&self) -> f64 {
+        let mut weights = Vec::new();
+        let tile = self.tile_units();
+        (0..self.units)
+            .step_by(tile)
+            .map(|first| {
+                let count = tile.min(self.units - first);
+                self.fill_weights(first, count, &mut weights);
+                let of_class = |index: usize| match (self.batch.target, self.batch.column_weights) {
+                    (Target::Classes(classes), Some(by_column)) if self.is_row => usize::try_from(classes[first + index])
+                        .ok()
+                        .and_then(|class| by_column.get(class))
+                        .map_or(1.0, |weight| weight.to_f64()),
+                    _ => 1.0,
+                };
+                weights.iter().enumerate().map(|(index, weight)| weight.to_f64() * of_class(index)).sum::<f64>()
+            })
+            .sum()
+    }
+
+    fn tile_units(&self) -> usize {
+        (TILE / self.width).max(1)
+    }
+
+    /// Σ wᵢ ℓᵢ, with the outputs written.
+    pub(super) fn run(&self, outputs: Outputs<'_, T>) -> f64 {
+        let mut sums = [0.0; MOST_CHUNKS];
+        let tile = self.tile_units();
+        let chunk = (CHUNK / self.width).max(self.units.div_ceil(MOST_CHUNKS)).next_multiple_of(tile);
+        let sums = &mut sums[..self.units.div_ceil(chunk)];
+        self.run_chunks(0, chunk, outputs, sums);
+        sums.iter().sum()
+    }
+
+    fn run_chunks(&self, first: usize, chunk: usize, outputs: Outputs<'_, T>, sums: &mut [f64]) {
+        match sums {
+            [] => {}
+            [sum] => *sum = self.run_chunk(first, chunk.min(self.units - first), outputs),
+            _ => {
+                let half = sums.len() / 2;
+                let (low, high) = sums.split_at_mut(half);
+                let (low_outputs, high_outputs) = outputs.split(half * chunk, self.width);
+                self.join(
+                    || self.run_chunks(first, chunk, low_outputs, low),
+                    || self.run_chunks(first + half * chunk, chunk, high_outputs, high),
+                );
+            }
+        }
+    }
+
+    #[cfg(feature = "rayon")]
+    fn join(&self, a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
+        if self.batch.threads {
+            rayon::join(a, b);
+        } else {
+            a();
+            b();
+        }
+    }
+
+    #[cfg(not(feature = "rayon"))]
+    fn join(&self, a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
+        a();
+        b();
+    }
+
+    fn run_chunk(&self, first: usize, count: usize, mut outputs: Outputs<'_, T>) -> f64 {
+        let (mut scratch, mut sum) = (Scratch::default(), 0.0);
+        let end = first + count;
+        for first in (first..end).step_by(self.tile_units()) {
+            let count = self.tile_units().min(end - first);
+            let (now, later) = outputs.split(count, self.width);
+            sum += self.run_tile(first, count, now, &mut scratch);
+            outputs = later;
+        }
+        sum
+    }
+
+    fn run_tile(&self, first: usize, count: usize, outputs: Outputs<'_, T>, scratch: &mut Scratch<T::Compute>) -> f64 {
+        let Scratch { pred, target, weights, column_weights, values, grad } = scratch;
+        let pred = T::read(&self.batch.pred[first * self.width..(first + count) * self.width], pred);
+        let target = match self.batch.target {
+            Target::Dense(dense) => {
+                TileTarget::Dense(T::read(&dense[first * self.target_width..(first + count) * self.target_width], target))
+            }
+            Target::Classes(classes) if self.is_row => TileTarget::Classes(&classes[first..first + count]),
+            Target::Classes(classes) => {
+                self.fill_labels(classes, first, count, target);
+                TileTarget::Dense(target)
+            }
+        };
+        self.fill_weights(first, count, weights);
+        let column_weights =
+            self.batch.column_weights.filter(|_| self.is_row).map(|by_column| T::read(by_column, column_weights));
+        let tile = |values: Option<&mut [T::Compute]>, grad: Option<&mut [T::Compute]>| {
+            let factor = T::Compute::from_f64(outputs.factor);
+            let columns = self.batch.columns;
+            let tile = Tile { columns, pred, target, column_weights, weights, factor, values, grad };
+            T::Compute::tile(self.loss, self.batch.level, tile)
+        };
+        let (mut to_values, mut to_grad) = (outputs.values, outputs.grad);
+        let sum = match (&mut to_values, &mut to_grad) {
+            (None, None) => tile(None, None),
+            (Some(to), None) => T::write(to, values, |values| tile(Some(values), None)),
+            (None, Some(to)) => T::write(to, grad, |grad| tile(None, Some(grad))),
+            (Some(to), Some(to_grad)) => {
+                T::write(to, values, |values| T::write(to_grad, grad, |grad| tile(Some(values), Some(grad))))
+            }
+        };
+        if let (Some(upstream), Some(grad)) = (outputs.upstream, to_grad) {
+            for (unit, slope) in grad.chunks_exact_mut(self.width).zip(upstream) {
+                for partial in unit {
+                    *partial = T::from_f64(partial.to_f64() * slope.to_f64());
+                }
+            }
+        }
+        sum
+    }
+
+    /// The labels of `count` scores from unit `first` on.
+    fn fill_labels(&self, classes: &[i64], first: usize, count: usize, labels: &mut Vec<T::Compute>) {
+        let columns = self.batch.columns;
+        labels.clear();
+        labels.resize(count, T::Compute::default());
+        for row in first / columns..(first + count).div_ceil(columns) {
+            if let Some(column) = usize::try_from(classes[row]).ok().filter(|&class| class < columns) {
+                let unit = row * columns + column;
+                if (first..first + count).contains(&unit) {
+                    labels[unit - first] = T::Compute::from_f64(1.0);
+                }
+            }
+        }
+    }
+
+    /// The weights of `count` units from unit `first` on, without the weight per column of whole rows.
+    fn fill_weights(&self, first: usize, count: usize, weights: &mut Vec<T::Compute>) {
+        let columns = if self.is_row { 1 } else { self.batch.columns };
+        let by_column = self.batch.column_weights.filter(|_| !self.is_row);
+        if weights.len() == count && self.batch.weights.is_none() && by_column.is_none() && self.ignored().is_none() {
+            return; // Ones, left by the tile before.
+        }
+        weights.clear();
+        weights.resize(count, T::Compute::from_f64(1.0));
+        let mut multiply = |factor: &dyn Fn(usize) -> T| {
+            for (unit, weight) in (first..).zip(weights.iter_mut()) {
+                *weight = T::Compute::from_f64(weight.to_f64() * factor(unit).to_f64());
+            }
+        };
+        match self.batch.weights {
+            Some(Weights::Elements(of)) => multiply(&|unit| of[unit]),
+            Some(Weights::Rows(of)) => multiply(&|unit| of[unit / columns]),
+            None => {}
+        }
+        if let Some(of) = by_column {
+            multiply(&|unit| of[unit % columns]);
+        }
+        if let Some((classes, ignored)) = self.ignored() {
+            multiply(&|unit| T::from_f64(if classes[unit / columns] == ignored { 0.0 } else { 1.0 }));
+        }
+    }
+
+    /// The class indices, and the one that is ignored.
+    fn ignored(&self) -> Option<(&'a [i64], i64)> {
+        match self.batch.target {
+            Target::Classes(classes) => self.batch.ignore_index.map(|index| (classes, index)),
+            Target::Dense(_) => None,
+        }
+    }
+}
+
+/// Buffers of one tile, used again for the next.
+#[derive(Default)]
+struct Scratch<C> {
+    pred: Vec<C>,
+    target: Vec<C>,
+    weights: Vec<C>,
+    column_weights: Vec<C>,
+    values: Vec<C>,
+    grad: Vec<C>,
+}

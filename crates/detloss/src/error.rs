@@ -1,0 +1,114 @@
+//! What can be wrong with a call.
+
+use std::fmt;
+
+/// What was wrong with a call, where, and the remedy.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A slice has the wrong length.
+    Length {
+        /// Which slice.
+        what: &'static str,
+        /// How many elements it should have.
+        expected: usize,
+        /// How many it has.
+        got: usize,
+    },
+    /// A slice does not divide into whole rows.
+    Ragged {
+        /// Which slice.
+        what: &'static str,
+        /// How many elements it has.
+        got: usize,
+        /// How many elements make a row.
+        row: usize,
+    },
+    /// A target of class indices for a loss whose targets are not labels.
+    NotALabel {
+        /// The loss.
+        loss: &'static str,
+    },
+    /// A class index that names no class.
+    Class {
+        /// The row.
+        row: usize,
+        /// The index found there.
+        got: i64,
+        /// How many classes there are.
+        classes: usize,
+    },
+    /// A normaliser that is not a positive number.
+    Normalizer {
+        /// The number given.
+        got: f64,
+    },
+    /// No loss has this name.
+    UnknownLoss {
+        /// The name given.
+        name: String,
+        /// The closest name there is.
+        nearest: &'static str,
+    },
+    /// The loss has no parameter of this name.
+    UnknownParam {
+        /// The loss.
+        loss: &'static str,
+        /// The name given.
+        key: String,
+        /// The parameters it has.
+        known: Vec<&'static str>,
+    },
+    /// A parameter outside its range.
+    BadParam {
+        /// The loss.
+        loss: &'static str,
+        /// The parameter.
+        key: &'static str,
+        /// The value given.
+        value: f64,
+        /// The smallest and the largest value allowed.
+        range: (f64, f64),
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length { what, expected, got } => {
+                write!(f, "{what} has {got} elements instead of {expected}: give one per element of the batch")
+            }
+            Self::Ragged { what, got, row } => {
+                write!(f, "{what} has {got} elements, which is no whole number of rows of {row}: check the shape")
+            }
+            Self::NotALabel { loss } => {
+                write!(f, "{loss} takes no class indices: give its target field by field")
+            }
+            Self::Class { row, got, classes } => write!(
+                f,
+                "row {row} has class {got}, but there are {classes} classes: \
+                 use 0..{classes}, or set ignore_index to {got}"
+            ),
+            Self::Normalizer { got } => {
+                write!(f, "the normalizer is {got}: give a positive number, such as max(1, number of positives)")
+            }
+            Self::UnknownLoss { name, nearest } => {
+                write!(f, "no loss is called {name:?}: did you mean {nearest:?}?")
+            }
+            Self::UnknownParam { loss, key, known } if known.is_empty() => {
+                write!(f, "{loss} has no parameter {key:?}: it has none")
+            }
+            Self::UnknownParam { loss, key, known } => {
+                write!(f, "{loss} has no parameter {key:?}: it has {}", known.join(", "))
+            }
+            Self::BadParam { loss, key, value, range: (low, high) } => {
+                write!(f, "{loss} cannot have {key} = {value}: give a number from {low} to {high}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The result of a call that can be wrong.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,168 @@
+//! Named groups of scalars: what one prediction or one target is.
+//!
+//! A [`Shape`] says how many fields a prediction or target has in memory and what a formula sees of them.
+
+mod cxcywh;
+mod xyxy;
+
+pub use cxcywh::Cxcywh;
+pub use xyxy::Xyxy;
+
+use crate::scalar::dual::Gradient;
+use crate::scalar::lanes::Vector;
+use crate::scalar::{Dual, Scalar};
+
+/// The fields of one prediction or one target.
+pub trait Shape {
+    /// The names of the fields, in the order they lie in memory.
+    const FIELDS: &'static [&'static str];
+    /// Whether a class index may stand for this target: 1 for that class, 0 for the others.
+    const IS_LABEL: bool = false;
+    /// What a formula sees.
+    type Of<S: Scalar>: Copy;
+    /// One value per field.
+    type Raw<T: Copy>: Copy + AsRef<[T]>;
+    /// A number with a derivative by each field.
+    type Dual<S: Scalar>: Gradient<S>;
+
+    /// What a formula sees of these fields.
+    fn of<S: Scalar>(field: impl Fn(usize) -> S) -> Self::Of<S>;
+    #[doc(hidden)]
+    fn load<V: Vector>(token: V::Token, from: &[V::Element]) -> Self::Raw<V>;
+    #[doc(hidden)]
+    fn store<V: Vector>(partials: impl Fn(usize) -> V, to: &mut [V::Element]);
+    /// The order in which [`load`](Shape::load) leaves the rows.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn order<V: Vector>(rows: V) -> V {
+        rows
+    }
+    /// The fields of the prediction that a target asks for.
+    fn perfect(target: &[f64]) -> Vec<f64>;
+}
+
+macro_rules! single_field {
+    ($(#[doc = $doc:literal])+ $name:ident, $field:literal, label: $label:literal,
+     |$value:ident| $of:expr, |$target:ident| $perfect:expr) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        impl Shape for $name {
+            const FIELDS: &'static [&'static str] = &[$field];
+            const IS_LABEL: bool = $label;
+            type Of<S: Scalar> = S;
+            type Raw<T: Copy> = [T; 1];
+            type Dual<S: Scalar> = Dual<S, 1>;
+
+            #[inline(always)]
+            fn of<S: Scalar>(field: impl Fn(usize) -> S) -> S {
+                let $value = field(0);
+                $of
+            }
+
+            #[inline(always)]
+            fn load<V: Vector>(token: V::Token, from: &[V::Element]) -> [V; 1] {
+                [V::load(token, from)]
+            }
+
+            #[inline(always)]
+            fn store<V: Vector>(partials: impl Fn(usize) -> V, to: &mut [V::Element]) {
+                partials(0).store(to);
+            }
+
+            fn perfect($target: &[f64]) -> Vec<f64> {
+                $perfect
+            }
+        }
+    };
+}
+
+single_field!(
+    /// A number: a coordinate, an offset, a size.
+    Number, "value", label: false, |value| value.saturate(), |target| target.to_vec()
+);
+single_field!(
+    /// A score before the sigmoid.
+    Logit, "logit", label: false, |value| value, |target| target.to_vec()
+);
+single_field!(
+    /// What a score should be: 0, 1, or a quality in between.
+    Label, "label", label: true, |value| value,
+    |target| vec![if target[0] < 0.5 { -1e4 } else { 1e4 }]
+);
+
+/// The corners of a box: see [`Xyxy`].
+#[derive(Clone, Copy, Debug)]
+pub struct Corners;
+
+impl Shape for Corners {
+    const FIELDS: &'static [&'static str] = &["x1", "y1", "x2", "y2"];
+    type Of<S: Scalar> = Xyxy<S>;
+    type Raw<T: Copy> = [T; 4];
+    type Dual<S: Scalar> = Dual<S, 4>;
+
+    #[inline(always)]
+    fn of<S: Scalar>(field: impl Fn(usize) -> S) -> Xyxy<S> {
+        let field = |index| field(index).saturate();
+        Xyxy { x1: field(0), y1: field(1), x2: field(2), y2: field(3) }
+    }
+
+    #[inline(always)]
+    fn load<V: Vector>(token: V::Token, from: &[V::Element]) -> [V; 4] {
+        V::load_quads(token, from)
+    }
+
+    #[inline(always)]
+    fn store<V: Vector>(partials: impl Fn(usize) -> V, to: &mut [V::Element]) {
+        V::store_quads([partials(0), partials(1), partials(2), partials(3)], to);
+    }
+
+    #[inline(always)]
+    fn order<V: Vector>(rows: V) -> V {
+        rows.quad_order()
+    }
+
+    fn perfect(target: &[f64]) -> Vec<f64> {
+        target.to_vec()
+    }
+}
+
+/// A value predicted with its uncertainty: see [`Uncertain`].
+#[derive(Clone, Copy, Debug)]
+pub struct UncertainNumber;
+
+/// A normal distribution: a mean and the logarithm of its variance.
+#[derive(Clone, Copy, Debug)]
+pub struct Uncertain<S> {
+    /// The predicted value.
+    pub value: S,
+    /// ln σ².
+    pub log_variance: S,
+}
+
+impl Shape for UncertainNumber {
+    const FIELDS: &'static [&'static str] = &["value", "log_variance"];
+    type Of<S: Scalar> = Uncertain<S>;
+    type Raw<T: Copy> = [T; 2];
+    type Dual<S: Scalar> = Dual<S, 2>;
+
+    #[inline(always)]
+    fn of<S: Scalar>(field: impl Fn(usize) -> S) -> Uncertain<S> {
+        Uncertain { value: field(0).saturate(), log_variance: field(1) }
+    }
+
+    #[inline(always)]
+    fn load<V: Vector>(token: V::Token, from: &[V::Element]) -> [V; 2] {
+        V::load_pairs(token, from)
+    }
+
+    #[inline(always)]
+    fn store<V: Vector>(partials: impl Fn(usize) -> V, to: &mut [V::Element]) {
+        V::store_pairs([partials(0), partials(1)], to);
+    }
+
+    fn perfect(target: &[f64]) -> Vec<f64> {
+        vec![target[0], 0.0]
+    }
+}

@@ -1,0 +1,101 @@
+//! Boxes by their corners.
+
+use super::Cxcywh;
+use crate::scalar::{Scalar, lit};
+
+/// An axis-aligned box from its top left corner (x1, y1) to its bottom right corner (x2, y2), in any unit.
+///
+/// A box with x2 < x1 or y2 < y1 (an inverted box) is empty: its width or height is 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Xyxy<S> {
+    /// Left edge.
+    pub x1: S,
+    /// Top edge.
+    pub y1: S,
+    /// Right edge.
+    pub x2: S,
+    /// Bottom edge.
+    pub y2: S,
+}
+
+impl<S: Scalar> Xyxy<S> {
+    /// x2 − x1, not below 0.
+    #[inline(always)]
+    pub fn width(self) -> S {
+        (self.x2 - self.x1).relu()
+    }
+
+    /// y2 − y1, not below 0.
+    #[inline(always)]
+    pub fn height(self) -> S {
+        (self.y2 - self.y1).relu()
+    }
+
+    /// Width times height.
+    #[inline(always)]
+    pub fn area(self) -> S {
+        self.width() * self.height()
+    }
+
+    /// The middle of the box: x, then y.
+    #[inline(always)]
+    pub fn center(self) -> [S; 2] {
+        [(self.x1 + self.x2) * lit(0.5), (self.y1 + self.y2) * lit(0.5)]
+    }
+
+    /// What both boxes cover: their intersection, empty where they are disjoint.
+    #[inline(always)]
+    pub fn meet(self, other: Self) -> Self {
+        Self {
+            x1: self.x1.max(other.x1),
+            y1: self.y1.max(other.y1),
+            x2: self.x2.min(other.x2),
+            y2: self.y2.min(other.y2),
+        }
+    }
+
+    /// The smallest box that holds both.
+    #[inline(always)]
+    pub fn hull(self, other: Self) -> Self {
+        Self {
+            x1: self.x1.min(other.x1),
+            y1: self.y1.min(other.y1),
+            x2: self.x2.max(other.x2),
+            y2: self.y2.max(other.y2),
+        }
+    }
+
+    /// Intersection over union, with the area of the union; 0 for two empty boxes.
+    #[inline(always)]
+    pub fn iou_and_union(self, other: Self) -> (S, S) {
+        let overlap = self.meet(other).area();
+        let union = self.area() + other.area() - overlap;
+        (overlap.over(union), union)
+    }
+
+    /// Intersection over union; 0 for two empty boxes.
+    #[inline(always)]
+    pub fn iou(self, other: Self) -> S {
+        self.iou_and_union(other).0
+    }
+
+    /// The square of the diagonal.
+    #[inline(always)]
+    pub fn diagonal_squared(self) -> S {
+        self.width().square() + self.height().square()
+    }
+
+    /// The square of the distance between the centres of two boxes.
+    #[inline(always)]
+    pub fn center_distance_squared(self, other: Self) -> S {
+        let ([x, y], [other_x, other_y]) = (self.center(), other.center());
+        (x - other_x).square() + (y - other_y).square()
+    }
+
+    /// The same box by its centre and size.
+    #[inline(always)]
+    pub fn to_cxcywh(self) -> Cxcywh<S> {
+        let [cx, cy] = self.center();
+        Cxcywh { cx, cy, w: self.width(), h: self.height() }
+    }
+}

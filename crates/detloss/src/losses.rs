@@ -1,0 +1,53 @@
+//! The list of losses.
+//!
+//! Everything a user sees (the Rust API by name, the command line, other languages, documentation, benchmarks, the conformance
+//! suite) is a loop over this list. Adding a loss is one new file and one new line here.
+
+use crate::error::{Error, Result};
+use crate::loss::Entry;
+use crate::macros::registry;
+
+registry! {
+    /// Pairs of boxes.
+    boxes: formula {
+        iou: Iou,
+        giou: Giou,
+        ciou: Ciou,
+    }
+    /// Pairs of values: coordinates, offsets, sizes.
+    values: formula {
+        smooth_l1: SmoothL1,
+    }
+    /// A logit against its label.
+    scores: formula {
+        focal: Focal,
+    }
+}
+
+/// The loss called `name`.
+///
+/// # Errors
+///
+/// [`Error::UnknownLoss`], with the nearest name there is.
+pub fn find(name: &str) -> Result<&'static Entry> {
+    ALL.iter().find(|entry| entry.name == name).ok_or_else(|| {
+        let nearest = ALL.iter().map(|entry| entry.name).min_by_key(|known| distance(name, known));
+        Error::UnknownLoss { name: name.to_owned(), nearest: nearest.unwrap_or_default() }
+    })
+}
+
+/// How many letters to insert, delete or replace to come from `a` to `b`.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, letter) in a.chars().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, &other) in b.iter().enumerate() {
+            let replace = diagonal + usize::from(letter != other);
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}

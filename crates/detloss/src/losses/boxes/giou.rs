@@ -1,0 +1,53 @@
+use crate::prelude::*;
+
+loss! {
+    /// Generalized IoU loss: the IoU loss, plus a pull towards the smallest box around both.
+    ///
+    /// ```text
+    /// L = 1 − |A∩B| / |A∪B| + (|C| − |A∪B|) / |C|
+    /// ```
+    ///
+    /// where A is the prediction, B the target and C the smallest box that holds both.
+    ///
+    /// Boxes that do not overlap still attract each other, which the IoU loss does not do. Where one box holds the other, it
+    /// is the IoU loss.
+    ///
+    /// # Gradient
+    ///
+    /// Smooth except where two edges meet; there the slope is the mean of both sides, so identical boxes have slope 0. An
+    /// empty or inverted prediction has area 0 and is drawn by the hull alone.
+    ///
+    /// # Conventions
+    ///
+    /// The paper's definition, without an epsilon. torchvision and fvcore add 1e-7 to both denominators, MMDetection floors
+    /// them at 1e-6; PaddleDetection adds 1e-10. An inverted prediction earns nothing here; in torchvision, MMDetection and
+    /// Ultralytics its negative sides make a positive area.
+    ///
+    /// # References
+    ///
+    /// Rezatofighi, Tsoi, Gwak, Sadeghian, Reid, Savarese, *Generalized Intersection over Union*, CVPR 2019, eq. 3.
+    /// <https://arxiv.org/abs/1902.09630>
+    "giou", "GIoU" => pub struct Giou: Formula {}
+}
+
+impl Loss for Giou {
+    type Pred = Corners;
+    type Target = Corners;
+
+    const FACTS: Facts =
+        Facts { range: (0.0, 2.0), zero_at_target: true, symmetric: true, scale_invariant: true, shift_invariant: true };
+
+    const CASES: &'static [Case] = &[
+        case("same box", &[0., 0., 1., 1.], &[0., 0., 1., 1.], 0.0),
+        case("quarter inside", &[0., 0., 1., 1.], &[-1., -1., 1., 1.], 0.75),
+        case("share an edge", &[0., 0., 1., 1.], &[0., 1., 1., 2.], 1.0),
+        case("share a corner", &[0., 0., 1., 1.], &[1., 1., 2., 2.], 1.5),
+    ];
+
+    #[inline(always)]
+    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
+        let (iou, union) = pred.iou_and_union(target);
+        let hull = pred.hull(target).area();
+        lit(1.0) - iou + (hull - union).over(hull)
+    }
+}

@@ -1,0 +1,178 @@
+//! What a formula is computed on.
+//!
+//! A loss is written once, over any [`Scalar`]: `f32` and `f64`, sixteen SIMD [`Lanes`](lanes::Lanes), [`Dual`] numbers of any
+//! of these (the value and its derivatives in one pass), and a traced [`Expr`](expr::Expr).
+//!
+//! # Ties and edges
+//!
+//! These rules hold for every loss, because they are stated here and nowhere else.
+//!
+//! | operation | rule |
+//! |---|---|
+//! | `min`, `max`, `relu`, `clamp` | equal arguments split the slope half and half, as PyTorch does |
+//! | `abs` | slope 0 at 0 |
+//! | `over` | a denominator below [`SMALLEST`] gives 0 with slope 0: `0/0` and `x/0` are 0 |
+//! | `ln`, `pow` | arguments below the smallest positive normal number count as that number; `pow` is then exactly 0 |
+//! | `exp` | saturates at a finite number, and is exactly 0 where it would be subnormal |
+//! | `saturate` | values beyond ±[`LARGEST`] count as ±[`LARGEST`]; the slope stays 1 |
+//! | NaN | a NaN prediction gives a NaN value; it is never swallowed by a choice |
+
+pub mod dual;
+pub mod expr;
+mod float;
+pub mod lanes;
+
+use std::ops::{Add, Mul, Neg, Sub};
+
+pub use dual::Dual;
+
+/// The largest magnitude a coordinate keeps, 2⁴⁸: products and quotients of areas then stay finite in `f32`.
+pub const LARGEST: f64 = 281_474_976_710_656.0;
+
+/// Denominators below this count as zero, 2⁻⁴⁸: the area of a box with sides of 6e-8.
+pub const SMALLEST: f64 = 1.0 / LARGEST;
+
+/// A number a formula is computed on.
+///
+/// There is no `if` on a value: [`if_lt`](Scalar::if_lt), [`min`](Scalar::min), [`max`](Scalar::max) and what is built from
+/// them choose, in every lane separately. Formulas divide by [`over`](Scalar::over), which knows what `x / 0` is.
+pub trait Scalar:
+    Copy
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Neg<Output = Self>
+    + Add<Lit, Output = Self>
+    + Sub<Lit, Output = Self>
+    + Mul<Lit, Output = Self>
+{
+    /// The constant `value`, as a number of the same kind as `self`.
+    fn lit(self, value: f64) -> Self;
+
+    /// `self · factor + addend`, rounded once where the machine can.
+    fn mul_add(self, factor: Self, addend: Self) -> Self;
+
+    /// `self / denominator` for a denominator that is never negative; 0 where it is below [`SMALLEST`].
+    fn over(self, denominator: Self) -> Self;
+
+    /// `1 / self` for a number known to be positive.
+    fn recip(self) -> Self;
+
+    /// `then` where `a < b`, else `otherwise` (also where either is NaN).
+    fn if_lt(a: Self, b: Self, then: Self, otherwise: Self) -> Self;
+
+    /// The smaller of two numbers.
+    fn min(self, other: Self) -> Self;
+
+    /// The larger of two numbers.
+    fn max(self, other: Self) -> Self;
+
+    /// The magnitude, with slope 0 at 0.
+    fn abs(self) -> Self;
+
+    /// `self` held within ±[`LARGEST`].
+    fn saturate(self) -> Self;
+
+    /// The same value, a constant for the derivative.
+    fn detach(self) -> Self;
+
+    /// Square root of a number that is not negative, with slope 0 at 0.
+    fn sqrt(self) -> Self;
+
+    /// eˣ.
+    fn exp(self) -> Self;
+
+    /// Natural logarithm.
+    fn ln(self) -> Self;
+
+    /// `ln(1 + self)` for `self ≥ 0`.
+    fn ln_1p(self) -> Self;
+
+    /// The angle of the point (`x`, `self`) in the first quadrant, `atan(self / x)`; 0 at the origin.
+    fn atan2(self, x: Self) -> Self;
+
+    /// `1 / (1 + e⁻ˣ)`.
+    fn sigmoid(self) -> Self;
+
+    /// `ln(1 + eˣ)`.
+    fn softplus(self) -> Self;
+
+    /// `self²`.
+    #[inline(always)]
+    fn square(self) -> Self {
+        self * self
+    }
+
+    /// `max(self, 0)`.
+    #[inline(always)]
+    fn relu(self) -> Self {
+        self.max(self.lit(0.0))
+    }
+
+    /// `self` held within `low..=high`.
+    #[inline(always)]
+    fn clamp(self, low: f64, high: f64) -> Self {
+        self.max(self.lit(low)).min(self.lit(high))
+    }
+
+    /// `self` raised to a constant power, for `self ≥ 0` and `exponent ≥ 0`.
+    ///
+    /// The exponents 0, 1 and 2 cost nothing beyond a multiplication; any other goes through `exp` and `ln`. The slope at
+    /// `self = 0` is 0 for every exponent but 1.
+    #[inline(always)]
+    fn pow(self, exponent: f64) -> Self {
+        if exponent == 0.0 {
+            self.lit(1.0)
+        } else if exponent == 1.0 {
+            self
+        } else if exponent == 2.0 {
+            self.square()
+        } else {
+            let power = (self.ln() * lit(exponent)).exp();
+            Self::if_lt(self, self.lit(f64::from(f32::MIN_POSITIVE)), self.lit(0.0), power)
+        }
+    }
+}
+
+/// A literal in a formula: `lit(1.0) - x`, `x * lit(0.5)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lit(pub f64);
+
+/// The number `value` in a formula; it takes the kind of whatever it meets.
+#[must_use]
+#[inline(always)]
+pub const fn lit(value: f64) -> Lit {
+    Lit(value)
+}
+
+macro_rules! literal_on_the_left {
+    ($($op:ident $method:ident),*) => {$(
+        impl<S: Scalar> $op<S> for Lit {
+            type Output = S;
+            #[inline(always)]
+            fn $method(self, right: S) -> S {
+                $op::$method(right.lit(self.0), right)
+            }
+        }
+    )*};
+}
+literal_on_the_left!(Add add, Sub sub, Mul mul);
+
+/// `Scalar op Lit` for types that have `Scalar op Scalar`.
+macro_rules! literal_on_the_right {
+    ([$($generics:tt)*] $ty:ty) => {
+        literal_on_the_right!(@ [$($generics)*] $ty, Add add);
+        literal_on_the_right!(@ [$($generics)*] $ty, Sub sub);
+        literal_on_the_right!(@ [$($generics)*] $ty, Mul mul);
+    };
+    (@ [$($generics:tt)*] $ty:ty, $op:ident $method:ident) => {
+        impl<$($generics)*> std::ops::$op<$crate::scalar::Lit> for $ty {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, right: $crate::scalar::Lit) -> Self {
+                std::ops::$op::$method(self, $crate::scalar::Scalar::lit(self, right.0))
+            }
+        }
+    };
+}
+use literal_on_the_right;

@@ -1,0 +1,271 @@
+//! A value together with its partial derivatives.
+
+use std::ops::{Add, Mul, Neg, Sub};
+
+use super::{SMALLEST, Scalar, literal_on_the_right};
+
+/// A number `value` with its derivatives by `K` inputs (`K ≤ 8`).
+///
+/// Which derivatives can be other than zero is known when the formula is compiled: `active` is a constant after inlining, so
+/// that a product with a literal or a target costs what it would cost by hand.
+#[derive(Clone, Copy, Debug)]
+pub struct Dual<T, const K: usize> {
+    value: T,
+    partials: [T; K],
+    active: u8,
+}
+
+/// What the drivers need of a dual number, without naming its `K`.
+pub trait Gradient<T: Scalar>: Scalar {
+    /// A number that is not differentiated.
+    fn constant(value: T) -> Self;
+    /// The input number `index`, with slope 1 by itself.
+    fn variable(value: T, index: usize) -> Self;
+    /// The number itself.
+    fn value(self) -> T;
+    /// Its derivative by the input number `index`.
+    fn partial(self, index: usize) -> T;
+}
+
+impl<T: Scalar, const K: usize> Gradient<T> for Dual<T, K> {
+    #[inline(always)]
+    fn constant(value: T) -> Self {
+        Self { value, partials: [value; K], active: 0 }
+    }
+
+    #[inline(always)]
+    fn variable(value: T, index: usize) -> Self {
+        let partials = [value.lit(1.0); K];
+        Self { value, partials, active: 1 << index }
+    }
+
+    #[inline(always)]
+    fn value(self) -> T {
+        self.value
+    }
+
+    #[inline(always)]
+    fn partial(self, index: usize) -> T {
+        if self.has(index) { self.partials[index] } else { self.value.lit(0.0) }
+    }
+}
+
+impl<T: Scalar, const K: usize> Dual<T, K> {
+    #[inline(always)]
+    fn has(&self, index: usize) -> bool {
+        self.active >> index & 1 == 1
+    }
+
+    /// `value` with the partials of `self`, each through `slope`.
+    #[inline(always)]
+    fn chain(self, value: T, slope: impl Fn(T) -> T) -> Self {
+        let mut partials = self.partials;
+        for (k, partial) in partials.iter_mut().enumerate() {
+            if self.has(k) {
+                *partial = slope(*partial);
+            }
+        }
+        Self { value, partials, active: self.active }
+    }
+
+    /// `value` with the partials of `self` and `other` combined; `left` and `right` serve where the other one has none.
+    #[inline(always)]
+    fn join(
+        self,
+        other: Self,
+        value: T,
+        both: impl Fn(T, T) -> T,
+        left: impl Fn(T) -> T,
+        right: impl Fn(T) -> T,
+    ) -> Self {
+        let mut partials = self.partials;
+        for (k, partial) in partials.iter_mut().enumerate() {
+            match (self.has(k), other.has(k)) {
+                (true, true) => *partial = both(*partial, other.partials[k]),
+                (true, false) => *partial = left(*partial),
+                (false, true) => *partial = right(other.partials[k]),
+                (false, false) => {}
+            }
+        }
+        Self { value, partials, active: self.active | other.active }
+    }
+
+    /// The choice between two numbers by a third comparison; `pick` takes the two alternatives of one component.
+    #[inline(always)]
+    fn choose(self, other: Self, pick: impl Fn(T, T) -> T) -> Self {
+        let zero = self.value.lit(0.0);
+        self.join(other, pick(self.value, other.value), &pick, |a| pick(a, zero), |b| pick(zero, b))
+    }
+
+    /// `min` or `max`: `pick` chooses a component by the order of the values, the mean of both at a tie.
+    #[inline(always)]
+    fn extreme(self, other: Self, value: T, low_first: bool) -> Self {
+        let (a, b) = (self.value, other.value);
+        let (low, high) = if low_first { (a, b) } else { (b, a) };
+        let weigh = |first: T, second: T, tie: T| T::if_lt(low, high, first, T::if_lt(high, low, second, tie));
+        let (zero, half, one) = (a.lit(0.0), a.lit(0.5), a.lit(1.0));
+        let (mine, theirs) = (weigh(one, zero, half), weigh(zero, one, half));
+        self.join(
+            other,
+            value,
+            |p, q| weigh(p, q, (p + q) * half),
+            |p| p * mine,
+            |q| q * theirs,
+        )
+    }
+}
+
+impl<T: Scalar, const K: usize> Add for Dual<T, K> {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, right: Self) -> Self {
+        self.join(right, self.value + right.value, |a, b| a + b, |a| a, |b| b)
+    }
+}
+
+impl<T: Scalar, const K: usize> Sub for Dual<T, K> {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, right: Self) -> Self {
+        self.join(right, self.value - right.value, |a, b| a - b, |a| a, |b| -b)
+    }
+}
+
+impl<T: Scalar, const K: usize> Mul for Dual<T, K> {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, right: Self) -> Self {
+        let (x, y) = (self.value, right.value);
+        self.join(right, x * y, |a, b| a.mul_add(y, b * x), |a| a * y, |b| b * x)
+    }
+}
+
+impl<T: Scalar, const K: usize> Neg for Dual<T, K> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        self.chain(-self.value, |a| -a)
+    }
+}
+
+literal_on_the_right!([T: Scalar, const K: usize] Dual<T, K>);
+
+impl<T: Scalar, const K: usize> Scalar for Dual<T, K> {
+    #[inline(always)]
+    fn lit(self, value: f64) -> Self {
+        Self::constant(self.value.lit(value))
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        let product = self * factor;
+        let value = self.value.mul_add(factor.value, addend.value);
+        product.join(addend, value, |a, b| a + b, |a| a, |b| b)
+    }
+
+    #[inline(always)]
+    fn over(self, denominator: Self) -> Self {
+        let quotient = self.value.over(denominator.value);
+        let zero = quotient.lit(0.0);
+        let recip = T::if_lt(denominator.value, zero.lit(SMALLEST), zero, denominator.value.recip());
+        self.join(
+            denominator,
+            quotient,
+            |a, b| (-quotient).mul_add(b, a) * recip,
+            |a| a * recip,
+            |b| -(quotient * b) * recip,
+        )
+    }
+
+    #[inline(always)]
+    fn recip(self) -> Self {
+        let recip = self.value.recip();
+        self.chain(recip, |a| -(a * recip) * recip)
+    }
+
+    #[inline(always)]
+    fn if_lt(a: Self, b: Self, then: Self, otherwise: Self) -> Self {
+        then.choose(otherwise, |t, o| T::if_lt(a.value, b.value, t, o))
+    }
+
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        self.extreme(other, self.value.min(other.value), true)
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        self.extreme(other, self.value.max(other.value), false)
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        let (x, zero) = (self.value, self.value.lit(0.0));
+        let sign = T::if_lt(zero, x, x.lit(1.0), T::if_lt(x, zero, x.lit(-1.0), zero));
+        self.chain(x.abs(), |a| a * sign)
+    }
+
+    #[inline(always)]
+    fn saturate(self) -> Self {
+        self.chain(self.value.saturate(), |a| a)
+    }
+
+    #[inline(always)]
+    fn detach(self) -> Self {
+        Self::constant(self.value)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        let root = self.value.sqrt();
+        let slope = root.lit(0.5).over(root);
+        self.chain(root, |a| a * slope)
+    }
+
+    #[inline(always)]
+    fn exp(self) -> Self {
+        let power = self.value.exp();
+        self.chain(power, |a| a * power)
+    }
+
+    #[inline(always)]
+    fn ln(self) -> Self {
+        // Not `over`: a probability may be far below SMALLEST, and its own slope then cancels the large factor.
+        let slope = self.value.max(self.value.lit(f64::from(f32::MIN_POSITIVE))).recip();
+        self.chain(self.value.ln(), |a| a * slope)
+    }
+
+    #[inline(always)]
+    fn ln_1p(self) -> Self {
+        let slope = (self.value + self.value.lit(1.0)).recip();
+        self.chain(self.value.ln_1p(), |a| a * slope)
+    }
+
+    #[inline(always)]
+    fn atan2(self, x: Self) -> Self {
+        let (y, angle) = (self, self.value.atan2(x.value));
+        let norm = y.value.lit(1.0).over(y.value.mul_add(y.value, x.value.square()));
+        let (by_y, by_x) = (x.value * norm, -y.value * norm);
+        y.join(x, angle, |a, b| a.mul_add(by_y, b * by_x), |a| a * by_y, |b| b * by_x)
+    }
+
+    #[inline(always)]
+    fn sigmoid(self) -> Self {
+        let p = self.value.sigmoid();
+        // p (1 − p), without the cancellation in 1 − p.
+        let slope = p * (-self.value).sigmoid();
+        self.chain(p, |a| a * slope)
+    }
+
+    #[inline(always)]
+    fn softplus(self) -> Self {
+        let slope = self.value.sigmoid();
+        self.chain(self.value.softplus(), |a| a * slope)
+    }
+
+    #[inline(always)]
+    fn square(self) -> Self {
+        let double = self.value + self.value;
+        self.chain(self.value.square(), |a| a * double)
+    }
+}

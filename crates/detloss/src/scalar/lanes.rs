@@ -1,0 +1,323 @@
+//! Sixteen `f32` at once, on whatever registers the machine has.
+
+pub(crate) mod math;
+mod transpose;
+
+use std::ops::{Add, Mul, Neg, Sub};
+
+use fearless_simd::{Level, Simd, SimdBase, SimdFloat, f32x16, prelude::*};
+
+use super::{LARGEST, SMALLEST, Scalar, literal_on_the_right};
+use crate::batch::Compute;
+
+/// Sixteen numbers that a formula treats as one.
+///
+/// The width is the same everywhere (one AVX-512 register, two of AVX2, four of SSE2, NEON or wasm), so that results do not
+/// depend on it. A value of this type proves that the CPU has the instructions of `S`.
+#[derive(Clone, Copy, Debug)]
+pub struct Lanes<S: Simd>(pub(crate) f32x16<S>);
+
+impl<S: Simd> Lanes<S> {
+    /// Whether multiply-add rounds once on this machine level.
+    #[inline(always)]
+    fn fuses(self) -> bool {
+        match self.0.token().level() {
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Level::Avx512(_) | Level::Avx2(_) => true,
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(_) => true,
+            _ => false,
+        }
+    }
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> Self {
+        Self(f32x16::splat(self.0.token(), value))
+    }
+}
+
+impl<S: Simd> Add for Lanes<S> {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, right: Self) -> Self {
+        Self(self.0 + right.0)
+    }
+}
+
+impl<S: Simd> Sub for Lanes<S> {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, right: Self) -> Self {
+        Self(self.0 - right.0)
+    }
+}
+
+impl<S: Simd> Mul for Lanes<S> {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, right: Self) -> Self {
+        Self(self.0 * right.0)
+    }
+}
+
+impl<S: Simd> Neg for Lanes<S> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Self(-self.0)
+    }
+}
+
+literal_on_the_right!([S: Simd] Lanes<S>);
+
+impl<S: Simd> Scalar for Lanes<S> {
+    #[inline(always)]
+    fn lit(self, value: f64) -> Self {
+        self.splat(value as f32)
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        Self(self.0.mul_add(factor.0, addend.0))
+    }
+
+    #[inline(always)]
+    fn over(self, denominator: Self) -> Self {
+        let zero = self.lit(0.0);
+        let recip = Self::if_lt(denominator, self.lit(SMALLEST), zero, denominator.recip());
+        if self.fuses() {
+            // One division serves the value and its derivatives. The correction makes x / x exactly 1.
+            let quotient = self * recip;
+            let rest = (-quotient).mul_add(denominator, self);
+            rest.mul_add(recip, quotient)
+        } else {
+            Self::if_lt(denominator, self.lit(SMALLEST), zero, Self(self.0 / denominator.0))
+        }
+    }
+
+    #[inline(always)]
+    fn recip(self) -> Self {
+        Self(self.splat(1.0).0 / self.0)
+    }
+
+    #[inline(always)]
+    fn if_lt(a: Self, b: Self, then: Self, otherwise: Self) -> Self {
+        Self(a.0.simd_lt(b.0).select(then.0, otherwise.0))
+    }
+
+    // On x86 the second operand of the instruction wins where either is NaN: it is the prediction.
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        Self(other.0.min(self.0))
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        Self(other.0.max(self.0))
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        Self(self.0.abs())
+    }
+
+    #[inline(always)]
+    fn saturate(self) -> Self {
+        self.max(self.lit(-LARGEST)).min(self.lit(LARGEST))
+    }
+
+    #[inline(always)]
+    fn detach(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        Self(self.0.sqrt())
+    }
+
+    #[inline(always)]
+    fn exp(self) -> Self {
+        Self(math::exp(self.0))
+    }
+
+    #[inline(always)]
+    fn ln(self) -> Self {
+        Self(math::ln(self.0))
+    }
+
+    #[inline(always)]
+    fn ln_1p(self) -> Self {
+        Self(math::ln_1p(self.0))
+    }
+
+    #[inline(always)]
+    fn atan2(self, x: Self) -> Self {
+        Self(math::atan2(self.0, x.0))
+    }
+
+    #[inline(always)]
+    fn sigmoid(self) -> Self {
+        Self(math::sigmoid(self.0))
+    }
+
+    #[inline(always)]
+    fn softplus(self) -> Self {
+        Self(math::softplus(self.0))
+    }
+}
+
+/// Numbers that come from memory: sixteen `f32` or one `f64` at a time. An affair of the drivers.
+#[doc(hidden)]
+pub trait Vector: Scalar {
+    /// What lies in memory.
+    type Element: Compute + Mul<Output = Self::Element>;
+    /// What proves that the CPU can.
+    type Token: Copy;
+    /// How many elements one vector holds.
+    const LEN: usize;
+
+    /// Every lane the same.
+    fn splat(token: Self::Token, value: Self::Element) -> Self;
+    /// `LEN` elements, in their order.
+    fn load(token: Self::Token, from: &[Self::Element]) -> Self;
+    /// The inverse of [`load`](Vector::load).
+    fn store(self, to: &mut [Self::Element]);
+    /// `LEN` rows of two fields as two vectors.
+    fn load_pairs(token: Self::Token, from: &[Self::Element]) -> [Self; 2];
+    /// The inverse of [`load_pairs`](Vector::load_pairs).
+    fn store_pairs(fields: [Self; 2], to: &mut [Self::Element]);
+    /// `LEN` rows of four fields as four vectors, rows in [quad order](Vector::quad_order).
+    fn load_quads(token: Self::Token, from: &[Self::Element]) -> [Self; 4];
+    /// The inverse of [`load_quads`](Vector::load_quads).
+    fn store_quads(fields: [Self; 4], to: &mut [Self::Element]);
+    /// From the order of the rows to the order the cheapest transpose leaves them in, and back.
+    fn quad_order(self) -> Self;
+    /// The sum of all lanes, in an order that depends on nothing.
+    fn sum(self) -> f64;
+    /// The largest lane.
+    fn largest(self) -> Self::Element;
+}
+
+impl<S: Simd> Vector for Lanes<S> {
+    type Element = f32;
+    type Token = S;
+    const LEN: usize = 16;
+
+    #[inline(always)]
+    fn splat(token: S, value: f32) -> Self {
+        Self(f32x16::splat(token, value))
+    }
+
+    #[inline(always)]
+    fn load(token: S, from: &[f32]) -> Self {
+        Self(f32x16::from_slice(token, from))
+    }
+
+    #[inline(always)]
+    fn store(self, to: &mut [f32]) {
+        self.0.store_slice(to);
+    }
+
+    #[inline(always)]
+    fn load_pairs(token: S, from: &[f32]) -> [Self; 2] {
+        let (low, high) = from.split_at(16);
+        let (even, odd) = f32x16::from_slice(token, low).deinterleave(f32x16::from_slice(token, high));
+        [Self(even), Self(odd)]
+    }
+
+    #[inline(always)]
+    fn store_pairs([even, odd]: [Self; 2], to: &mut [f32]) {
+        let (low, high) = even.0.interleave(odd.0);
+        let (to_low, to_high) = to.split_at_mut(16);
+        low.store_slice(to_low);
+        high.store_slice(to_high);
+    }
+
+    #[inline(always)]
+    fn load_quads(token: S, from: &[f32]) -> [Self; 4] {
+        transpose::load(token, from).map(Self)
+    }
+
+    #[inline(always)]
+    fn store_quads(fields: [Self; 4], to: &mut [f32]) {
+        transpose::store(fields.map(|field| field.0), to);
+    }
+
+    #[inline(always)]
+    fn quad_order(self) -> Self {
+        Self(transpose::order(self.0))
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f64 {
+        let mut halves: [f64; 16] = self.0.as_array().map(f64::from);
+        for width in [8, 4, 2, 1] {
+            for lane in 0..width {
+                halves[lane] += halves[lane + width];
+            }
+        }
+        halves[0]
+    }
+
+    #[inline(always)]
+    fn largest(self) -> f32 {
+        self.0.reduce_max()
+    }
+}
+
+impl Vector for f64 {
+    type Element = f64;
+    type Token = ();
+    const LEN: usize = 1;
+
+    #[inline(always)]
+    fn splat((): (), value: f64) -> Self {
+        value
+    }
+
+    #[inline(always)]
+    fn load((): (), from: &[f64]) -> Self {
+        from[0]
+    }
+
+    #[inline(always)]
+    fn store(self, to: &mut [f64]) {
+        to[0] = self;
+    }
+
+    #[inline(always)]
+    fn load_pairs((): (), from: &[f64]) -> [Self; 2] {
+        [from[0], from[1]]
+    }
+
+    #[inline(always)]
+    fn store_pairs(fields: [Self; 2], to: &mut [f64]) {
+        to.copy_from_slice(&fields);
+    }
+
+    #[inline(always)]
+    fn load_quads((): (), from: &[f64]) -> [Self; 4] {
+        [from[0], from[1], from[2], from[3]]
+    }
+
+    #[inline(always)]
+    fn store_quads(fields: [Self; 4], to: &mut [f64]) {
+        to.copy_from_slice(&fields);
+    }
+
+    #[inline(always)]
+    fn quad_order(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f64 {
+        self
+    }
+
+    #[inline(always)]
+    fn largest(self) -> f64 {
+        self
+    }
+}
