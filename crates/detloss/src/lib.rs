@@ -1,1 +1,4 @@
 //! Every loss function of object detection.
+
+#[allow(dead_code)]
+mod scalar;

@@ -1,0 +1,3 @@
+//! Scalars of the formulas.
+
+pub(crate) mod lanes;

@@ -1,0 +1,3 @@
+//! Sixteen lanes at once.
+
+pub(crate) mod math;
