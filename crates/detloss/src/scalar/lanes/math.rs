@@ -92,9 +92,9 @@ pub(crate) fn exp<S: Simd>(x: f32x16<S>) -> f32x16<S> {
     let x_finite = x.clamp(underflow, f32x16::splat(simd, EXP_OVERFLOW));
     let (mantissa, shifted_n) = exp_parts(x_finite);
     // 2^128 is no f32, but mantissa * 2^128 may be one: add to the exponent instead of multiplying.
-    // That may turn NaN into a number, so NaN takes the other branch, where it yields NaN - NaN.
+    // That may turn NaN into a number, so NaN takes the other branch, where NaN * 0 is NaN.
     let value = (mantissa.bitcast::<i32x16<S>>() + shifted_n).bitcast::<f32x16<S>>();
-    x.simd_ge(underflow).select(value, x_finite - x_finite)
+    x.simd_ge(underflow).select(value, mantissa * 0.0)
 }
 
 /// e^-|x|, the same bits as `exp` gives, for a few instructions less.

@@ -279,7 +279,7 @@ fn softplus_of_every_float() {
     check::<Softplus>(&[POSITIVE, NEGATIVE], 2.2, 2.4);
 }
 
-/// The worst error over random points of the first quadrant, with coordinates from 2^-8 to 2^56.
+/// The worst error over random points of the first quadrant, with coordinates from 2^-8 to 2^8.
 #[inline(always)]
 fn worst_of_points<S: Simd>(simd: S, points: Range<u32>) -> f64 {
     let mut worst = 0_u64;
