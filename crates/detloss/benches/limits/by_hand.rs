@@ -1,17 +1,20 @@
 //! The bar for the generic design: focal, GIoU and CIoU with their gradients in AVX-512 intrinsics, written and scheduled by
 //! hand. They compute the same functions: the same ties, clamps and guards, without weights.
 
-#![cfg(target_arch = "x86_64")]
-
 use std::arch::x86_64::*;
 
 const LARGEST: f32 = detloss::scalar::LARGEST as f32;
 const SMALLEST: f32 = detloss::scalar::SMALLEST as f32;
 
+/// Predictions, targets, a factor for the gradient, and room for it; returns the sum of the losses.
+type Kernel = unsafe fn(&[f32], &[f32], f32, &mut [f32]) -> f64;
+
+/// The kernels by the name of their loss. They need AVX-512: see [`available`].
+pub(crate) const KERNELS: [(&str, Kernel); 3] = [("focal", focal), ("giou", giou), ("ciou", ciou)];
+
 /// Whether this machine can run them.
-pub fn available() -> bool {
-    ["avx512f", "avx512dq", "avx512vl"].len() == 3
-        && is_x86_feature_detected!("avx512f")
+pub(crate) fn available() -> bool {
+    is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl")
 }
@@ -57,7 +60,8 @@ fn transpose([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
 #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
 #[inline]
 fn load_boxes(from: &[f32]) -> [__m512; 4] {
-    let [a, b, c, d] = transpose([load(from), load(&from[16..]), load(&from[32..]), load(&from[48..])]);
+    let [a, b, c, d] =
+        transpose([load(from), load(&from[16..]), load(&from[32..]), load(&from[48..])]);
     let bound = |x| _mm512_min_ps(splat(LARGEST), _mm512_max_ps(splat(-LARGEST), x));
     [bound(a), bound(b), bound(c), bound(d)]
 }
@@ -115,8 +119,7 @@ fn axis(low: __m512, high: __m512, target_low: __m512, target_high: __m512) -> A
     let zero = splat(0.0);
     let raw = _mm512_sub_ps(high, low);
     let size_slope = less(zero, raw);
-    let overlap =
-        _mm512_sub_ps(_mm512_min_ps(target_high, high), _mm512_max_ps(target_low, low));
+    let overlap = _mm512_sub_ps(_mm512_min_ps(target_high, high), _mm512_max_ps(target_low, low));
     let hull = _mm512_sub_ps(_mm512_max_ps(target_high, high), _mm512_min_ps(target_low, low));
     let (open, hull_open) = (less(zero, overlap), less(zero, hull));
     let (low_inside, high_inside) = (less(target_low, low), less(high, target_high));
@@ -136,15 +139,16 @@ fn axis(low: __m512, high: __m512, target_low: __m512, target_high: __m512) -> A
 
 /// The sum of the GIoU losses; the gradient times `factor` goes to `grad`.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
-pub fn giou(pred: &[f32], target: &[f32], factor: f32, grad: &mut [f32]) -> f64 {
+fn giou(pred: &[f32], target: &[f32], factor: f32, grad: &mut [f32]) -> f64 {
     let factor = splat(factor);
     let mut sum = splat(0.0);
-    for ((pred, target), grad) in pred.chunks_exact(64).zip(target.chunks_exact(64)).zip(grad.chunks_exact_mut(64)) {
+    for ((pred, target), grad) in
+        pred.chunks_exact(64).zip(target.chunks_exact(64)).zip(grad.chunks_exact_mut(64))
+    {
         let ([x1, y1, x2, y2], [u1, v1, u2, v2]) = (load_boxes(pred), load_boxes(target));
         let (x, y) = (axis(x1, x2, u1, u2), axis(y1, y2, v1, v2));
         let overlap = _mm512_mul_ps(x.overlap, y.overlap);
         let areas = _mm512_fmadd_ps(x.size, y.size, _mm512_mul_ps(x.target_size, y.target_size));
-        let areas = _mm512_add_ps(areas, splat(0.0));
         let union = _mm512_sub_ps(areas, overlap);
         let hull = _mm512_mul_ps(x.hull, y.hull);
         let (by_union, by_hull) = (guarded_recip(union), guarded_recip(hull));
@@ -177,12 +181,14 @@ pub fn giou(pred: &[f32], target: &[f32], factor: f32, grad: &mut [f32]) -> f64 
 
 /// The sum of the CIoU losses; the gradient times `factor` goes to `grad`.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
-pub fn ciou(pred: &[f32], target: &[f32], factor: f32, grad: &mut [f32]) -> f64 {
+fn ciou(pred: &[f32], target: &[f32], factor: f32, grad: &mut [f32]) -> f64 {
     let factor = splat(factor);
     let (one, half) = (splat(1.0), splat(0.5));
     let scale = splat(4.0 / (std::f32::consts::PI * std::f32::consts::PI));
     let mut sum = splat(0.0);
-    for ((pred, target), grad) in pred.chunks_exact(64).zip(target.chunks_exact(64)).zip(grad.chunks_exact_mut(64)) {
+    for ((pred, target), grad) in
+        pred.chunks_exact(64).zip(target.chunks_exact(64)).zip(grad.chunks_exact_mut(64))
+    {
         let ([x1, y1, x2, y2], [u1, v1, u2, v2]) = (load_boxes(pred), load_boxes(target));
         let (x, y) = (axis(x1, x2, u1, u2), axis(y1, y2, v1, v2));
         let overlap = _mm512_mul_ps(x.overlap, y.overlap);
@@ -208,15 +214,26 @@ pub fn ciou(pred: &[f32], target: &[f32], factor: f32, grad: &mut [f32]) -> f64 
 
         let by_union = _mm512_mul_ps(by_union, factor);
         let by_diagonal = _mm512_mul_ps(by_diagonal, factor);
-        let of_overlap = _mm512_sub_ps(splat(0.0), _mm512_mul_ps(_mm512_add_ps(one, iou), by_union));
+        let of_overlap =
+            _mm512_sub_ps(splat(0.0), _mm512_mul_ps(_mm512_add_ps(one, iou), by_union));
         let of_area = _mm512_mul_ps(iou, by_union);
         let of_hull = _mm512_mul_ps(_mm512_mul_ps(distance, by_diagonal), splat(-2.0));
         let norm = guarded_recip(_mm512_fmadd_ps(x.size, x.size, _mm512_mul_ps(y.size, y.size)));
-        let of_angle = _mm512_mul_ps(_mm512_mul_ps(_mm512_mul_ps(alpha, turn), splat(-8.0 / (std::f32::consts::PI * std::f32::consts::PI))), _mm512_mul_ps(norm, factor));
+        let of_angle = _mm512_mul_ps(
+            _mm512_mul_ps(
+                _mm512_mul_ps(alpha, turn),
+                splat(-8.0 / (std::f32::consts::PI * std::f32::consts::PI)),
+            ),
+            _mm512_mul_ps(norm, factor),
+        );
         let edges = |a: &Axis, b: &Axis, off: __m512, angle_sign: f32| {
             let i = _mm512_mul_ps(of_overlap, b.overlap);
             let p = _mm512_mul_ps(
-                _mm512_fmadd_ps(_mm512_mul_ps(of_angle, splat(angle_sign)), b.size, _mm512_mul_ps(of_area, b.size)),
+                _mm512_fmadd_ps(
+                    _mm512_mul_ps(of_angle, splat(angle_sign)),
+                    b.size,
+                    _mm512_mul_ps(of_area, b.size),
+                ),
                 a.size_slope,
             );
             let c = _mm512_mul_ps(of_hull, a.hull);
@@ -241,9 +258,15 @@ fn angle(w: __m512, h: __m512) -> __m512 {
     let z = _mm512_maskz_div_ps(positive, low, high);
     let square = _mm512_mul_ps(z, z);
     let mut poly = splat(0.002_919_76);
-    for coefficient in
-        [-0.016_364_245, 0.043_205_976, -0.075_517_29, 0.106_657_86, -0.142_110_03, 0.199_937_67, -0.333_331_53]
-    {
+    for coefficient in [
+        -0.016_364_245,
+        0.043_205_976,
+        -0.075_517_29,
+        0.106_657_86,
+        -0.142_110_03,
+        0.199_937_67,
+        -0.333_331_53,
+    ] {
         poly = _mm512_fmadd_ps(poly, square, splat(coefficient));
     }
     let angle = _mm512_fmadd_ps(_mm512_mul_ps(z, square), poly, z);
@@ -253,11 +276,13 @@ fn angle(w: __m512, h: __m512) -> __m512 {
 
 /// The sum of the focal losses (gamma 2, alpha ¼, soft labels); the gradient times `factor` goes to `grad`.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
-pub fn focal(logit: &[f32], label: &[f32], factor: f32, grad: &mut [f32]) -> f64 {
+fn focal(logit: &[f32], label: &[f32], factor: f32, grad: &mut [f32]) -> f64 {
     let factor = splat(factor);
     let one = splat(1.0);
     let mut sum = splat(0.0);
-    for ((logit, label), grad) in logit.chunks_exact(16).zip(label.chunks_exact(16)).zip(grad.chunks_exact_mut(16)) {
+    for ((logit, label), grad) in
+        logit.chunks_exact(16).zip(label.chunks_exact(16)).zip(grad.chunks_exact_mut(16))
+    {
         let (x, y) = (load(logit), load(label));
         let magnitude = _mm512_abs_ps(x);
         // e^−|x|
@@ -275,9 +300,15 @@ pub fn focal(logit: &[f32], label: &[f32], factor: f32, grad: &mut [f32]) -> f64
         let small = _mm512_mul_ps(e, recip);
         // ln(1 + e)
         let mut poly = splat(0.005_365_422_5);
-        for coefficient in
-            [-0.030_068_3, 0.079_208_83, -0.137_541_88, 0.191_538_48, -0.248_572_17, 0.333_213_3, -0.499_996_48]
-        {
+        for coefficient in [
+            -0.030_068_3,
+            0.079_208_83,
+            -0.137_541_88,
+            0.191_538_48,
+            -0.248_572_17,
+            0.333_213_3,
+            -0.499_996_48,
+        ] {
             poly = _mm512_fmadd_ps(poly, e, splat(coefficient));
         }
         let tail = _mm512_fmadd_ps(_mm512_mul_ps(e, e), poly, e);
@@ -286,7 +317,8 @@ pub fn focal(logit: &[f32], label: &[f32], factor: f32, grad: &mut [f32]) -> f64
         let q = _mm512_mask_blend_ps(negative, small, recip);
         let against = _mm512_sub_ps(one, y);
         let wrong = _mm512_fmadd_ps(p, against, _mm512_mul_ps(q, y));
-        let cross_entropy = _mm512_add_ps(_mm512_fnmadd_ps(x, y, _mm512_max_ps(x, splat(0.0))), tail);
+        let cross_entropy =
+            _mm512_add_ps(_mm512_fnmadd_ps(x, y, _mm512_max_ps(x, splat(0.0))), tail);
         let balance = _mm512_fmadd_ps(y, splat(-0.5), splat(0.75));
         let weight = _mm512_mul_ps(balance, wrong);
         let value = _mm512_mul_ps(_mm512_mul_ps(weight, wrong), cross_entropy);
@@ -295,8 +327,8 @@ pub fn focal(logit: &[f32], label: &[f32], factor: f32, grad: &mut [f32]) -> f64
         let slope = _mm512_mul_ps(_mm512_mul_ps(p, q), _mm512_sub_ps(against, y));
         let ce_slope = _mm512_fmsub_ps(p, against, _mm512_mul_ps(q, y));
         let inner = _mm512_fmadd_ps(
-            _mm512_mul_ps(_mm512_add_ps(slope, slope), cross_entropy),
-            one,
+            _mm512_add_ps(slope, slope),
+            cross_entropy,
             _mm512_mul_ps(wrong, ce_slope),
         );
         store(grad, _mm512_mul_ps(_mm512_mul_ps(weight, inner), factor));

@@ -164,9 +164,18 @@ impl<T: Scalar, const K: usize> Scalar for Dual<T, K> {
 
     #[inline(always)]
     fn mul_add(self, factor: Self, addend: Self) -> Self {
-        let product = self * factor;
-        let value = self.value.mul_add(factor.value, addend.value);
-        product.join(addend, value, |a, b| a + b, |a| a, |b| b)
+        let (x, y) = (self.value, factor.value);
+        let mut sum = addend;
+        for (k, partial) in sum.partials.iter_mut().enumerate() {
+            let add = |product: (T, T), to: T| if addend.has(k) { product.0.mul_add(product.1, to) } else { product.0 * product.1 };
+            match (self.has(k), factor.has(k)) {
+                (true, true) => *partial = self.partials[k].mul_add(y, add((factor.partials[k], x), *partial)),
+                (true, false) => *partial = add((self.partials[k], y), *partial),
+                (false, true) => *partial = add((factor.partials[k], x), *partial),
+                (false, false) => {}
+            }
+        }
+        Self { value: x.mul_add(y, addend.value), active: self.active | factor.active | addend.active, ..sum }
     }
 
     #[inline(always)]
