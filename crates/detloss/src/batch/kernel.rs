@@ -4,6 +4,7 @@ use fearless_simd::Simd;
 
 use super::element::Element;
 use super::level::{Job, Level};
+use super::prefetch;
 use crate::geometry::Shape;
 use crate::loss::{Described, Formula, Loss, Row, RowLoss, RowOf, RowTarget};
 use crate::scalar::dual::Gradient;
@@ -194,6 +195,8 @@ fn value<L: Loss, V: Vector>(loss: L, token: V::Token, units: Units<'_, V::Eleme
     let mut values = units.values.map(|values| values.chunks_exact_mut(V::LEN));
     let mut sum = V::splat(token, V::Element::default());
     for ((pred, target), weights) in blocks {
+        prefetch::ahead_of(pred);
+        prefetch::ahead_of(target);
         let pred = L::Pred::load::<V>(token, pred);
         let target = L::Target::load::<V>(token, target);
         let loss = loss.eval(
@@ -230,6 +233,9 @@ fn value_and_grad<L: Loss, V: Vector>(
     let factor = V::splat(token, factor);
     let mut sum = V::splat(token, V::Element::default());
     for (((pred, target), weights), grad) in blocks.zip(grad.chunks_exact_mut(p)) {
+        prefetch::ahead_of(pred);
+        prefetch::ahead_of(target);
+        prefetch::ahead_of(grad);
         let pred = L::Pred::load::<V>(token, pred);
         let target = L::Target::load::<V>(token, target);
         let loss = loss.eval(

@@ -264,6 +264,12 @@ impl<T: Scalar, const K: usize> Scalar for Dual<T, K> {
     }
 
     #[inline(always)]
+    fn atan(self) -> Self {
+        let slope = (self.value.square() + self.value.lit(1.0)).recip();
+        self.chain(self.value.atan(), |a| a * slope)
+    }
+
+    #[inline(always)]
     fn sigmoid(self) -> Self {
         let p = self.value.sigmoid();
         // p (1 − p), without the cancellation in 1 − p.

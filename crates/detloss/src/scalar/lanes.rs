@@ -160,6 +160,11 @@ impl<S: Simd> Scalar for Lanes<S> {
     }
 
     #[inline(always)]
+    fn atan(self) -> Self {
+        Self(math::atan(self.0))
+    }
+
+    #[inline(always)]
     fn sigmoid(self) -> Self {
         Self(math::sigmoid(self.0))
     }
