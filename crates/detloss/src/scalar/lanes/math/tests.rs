@@ -5,7 +5,7 @@
 //! 2^-15th of themselves elsewhere, so its remainder stays below 2^-45 of the value.
 
 use super::*;
-use fearless_simd::{Level, dispatch};
+use fearless_simd::{Level, dispatch, f64x8, u32x16, u64x8};
 use std::ops::Range;
 
 const BLOCK: u32 = 256;
@@ -135,10 +135,11 @@ impl Function for Softplus {
 
 /// The distance in units in the last place of the reference; NaN if `value` is.
 #[inline(always)]
-fn ulps(value: f32, reference: f64) -> f64 {
-    let binade = f64::from_bits(reference.to_bits() & 0x7ff0_0000_0000_0000);
-    let ulp = (binade / f64::from(1 << 23)).max(f64::from(f32::from_bits(1)));
-    (f64::from(value) - reference).abs() / ulp
+fn ulps<S: Simd>(value: f64x8<S>, reference: f64x8<S>) -> f64x8<S> {
+    let binade = (reference.bitcast::<u64x8<S>>() & 0x7ff0_0000_0000_0000).bitcast::<f64x8<S>>();
+    let least = f64x8::splat(value.simd, f64::from(f32::from_bits(1)));
+    let ulp = (binade * f64::from(f32::EPSILON)).max(least);
+    (value - reference).abs() / ulp
 }
 
 #[inline(always)]
@@ -153,22 +154,27 @@ fn block_values<F: Function, S: Simd>(simd: S, start: u32) -> [f32; BLOCK as usi
 
 #[inline(always)]
 fn worst_of_blocks<F: Function, S: Simd>(simd: S, starts: impl Iterator<Item = u32>) -> f64 {
-    // As bits, which order like the numbers, with NaN on top.
-    let mut worst = 0_u64;
+    let counting = u32x16::from_slice(simd, &std::array::from_fn::<u32, 16, _>(|k| k as u32));
+    let (low, high) = (f32x16::splat(simd, F::LOW), f32x16::splat(simd, F::HIGH));
+    let zero = f64x8::splat(simd, 0.0);
+    let mut worst = zero;
     for start in starts {
-        let clamped = |x: f32| f64::from(x.clamp(F::LOW, F::HIGH));
-        let first = clamped(f32::from_bits(start));
-        let taylor = F::taylor(first);
-        for (k, value) in block_values::<F, S>(simd, start).into_iter().enumerate() {
-            let x = f32::from_bits(start + k as u32);
-            let step = clamped(x) - first;
-            let [a, b, c, d, e] = taylor;
-            let near = (((e * step + d) * step + c) * step + b) * step + a;
-            let reference = if x < F::ZERO_BELOW { 0.0 } else { near };
-            worst = worst.max(ulps(value, reference).abs().to_bits());
+        let first = f64::from(f32::from_bits(start).clamp(F::LOW, F::HIGH));
+        let [a, b, c, d, e] = F::taylor(first).map(|factor| f64x8::splat(simd, factor));
+        for offset in (0..BLOCK).step_by(16) {
+            let x = (counting + (start + offset)).bitcast::<f32x16<S>>();
+            let (values, clamped) = (F::lanes(x).widen(), x.clamp(low, high).widen());
+            for (value, x) in [(values.0, clamped.0), (values.1, clamped.1)] {
+                let step = x - first;
+                let near = e.mul_add(step, d).mul_add(step, c).mul_add(step, b).mul_add(step, a);
+                let reference = x.simd_lt(f64::from(F::ZERO_BELOW)).select(zero, near);
+                let error = ulps(value, reference);
+                let nan_is_worst = f64x8::splat(simd, f64::INFINITY);
+                worst = worst.max(error.simd_eq(error).select(error, nan_is_worst));
+            }
         }
     }
-    f64::from_bits(worst)
+    worst.as_slice().iter().copied().fold(0.0, f64::max)
 }
 
 /// The worst error over every `stride`th block of `bits`, on all threads.
@@ -282,7 +288,7 @@ fn softplus_of_every_float() {
 /// The worst error over random points of the first quadrant, with coordinates from 2^-8 to 2^8.
 #[inline(always)]
 fn worst_of_points<S: Simd>(simd: S, points: Range<u32>) -> f64 {
-    let mut worst = 0_u64;
+    let mut worst = 0.0_f64;
     for first in points.step_by(16) {
         let mut coordinates = [[0.0_f32; 16]; 2];
         for lane in 0..16 {
@@ -298,10 +304,13 @@ fn worst_of_points<S: Simd>(simd: S, points: Range<u32>) -> f64 {
         let angles = atan2(f32x16::from_slice(simd, &y), f32x16::from_slice(simd, &x));
         for lane in 0..16 {
             let reference = f64::from(y[lane]).atan2(f64::from(x[lane]));
-            worst = worst.max(ulps(angles.as_slice()[lane], reference).abs().to_bits());
+            let angle = f64x8::splat(simd, f64::from(angles.as_slice()[lane]));
+            let error = ulps(angle, f64x8::splat(simd, reference)).as_slice()[0];
+            worst = worst.max(error);
+            assert!(!error.is_nan());
         }
     }
-    f64::from_bits(worst)
+    worst
 }
 
 #[test]
