@@ -9,7 +9,7 @@ use crate::geometry::Shape;
 use crate::loss::{Described, Formula, Loss, Row, RowLoss, RowOf, RowTarget};
 use crate::scalar::dual::Gradient;
 use crate::scalar::expr::{Expr, Program, Trace};
-use crate::scalar::lanes::{Lanes, Vector};
+use crate::scalar::lanes::{LANES, Lanes, Vector};
 
 /// What the drivers need of a loss. Every loss has it; nobody implements it by hand.
 pub trait Kernel: Send + Sync {
@@ -59,7 +59,9 @@ pub struct Tile<'a, T> {
 impl<'a, T: Copy> Tile<'a, T> {
     /// The first `units` units, and the rest. Only for dense targets.
     pub(crate) fn split(self, units: usize, width: usize) -> (Self, Self) {
-        let TileTarget::Dense(target) = self.target else { unreachable!("only formulas are split") };
+        let TileTarget::Dense(target) = self.target else {
+            unreachable!("only formulas are split")
+        };
         let target_width = target.len() / self.weights.len();
         let (pred, more_pred) = self.pred.split_at(units * width);
         let (target, more_target) = target.split_at(units * target_width);
@@ -158,7 +160,8 @@ impl<L: Loss> Run<L> for Formula {
         let outputs = if gradient {
             type Active<'t, L> = <<L as Loss>::Pred as Shape>::Dual<Expr<'t>>;
             let pred = L::Pred::of(|index| Active::<L>::variable(trace.input(index), index));
-            let result = loss.eval(pred, L::Target::of(|index| Active::<L>::constant(target(index))));
+            let result =
+                loss.eval(pred, L::Target::of(|index| Active::<L>::constant(target(index))));
             let partials = (0..fields).map(|index| result.partial(index));
             std::iter::once(result.value()).chain(partials).collect()
         } else {
@@ -172,27 +175,45 @@ impl<L: Loss> Run<L> for Formula {
         let TileTarget::Dense(target) = tile.target else {
             unreachable!("the driver writes out the labels of formulas")
         };
-        let units = Units { pred: tile.pred, target, weights: tile.weights, values: tile.values };
-        match tile.grad {
-            Some(grad) => value_and_grad::<L, V>(*loss, token, units, tile.factor, grad),
-            None => value::<L, V>(*loss, token, units),
+        let Tile { pred, weights, values, factor, grad, .. } = tile;
+        let units = Units { pred, target, weights };
+        // Two loops that each do one thing: a third for both would be a copy of each formula for the rarest case.
+        let mut sum = 0.0;
+        if grad.is_none() || values.is_some() {
+            sum = value::<L, V>(*loss, token, units, values);
         }
+        if let Some(grad) = grad {
+            sum = value_and_grad::<L, V>(*loss, token, units, factor, grad);
+        }
+        sum
     }
 }
 
 /// The units of a tile whose target is written out.
+#[derive(Clone, Copy)]
 struct Units<'a, T> {
     pred: &'a [T],
     target: &'a [T],
     weights: &'a [T],
-    values: Option<&'a mut [T]>,
 }
 
 #[inline(always)]
-fn value<L: Loss, V: Vector>(loss: L, token: V::Token, units: Units<'_, V::Element>) -> f64 {
+fn value<L: Loss, V: Vector>(
+    loss: L,
+    token: V::Token,
+    units: Units<'_, V::Element>,
+    values: Option<&mut [V::Element]>,
+) -> f64 {
     let (p, t) = (L::Pred::FIELDS.len() * V::LEN, L::Target::FIELDS.len() * V::LEN);
-    let blocks = units.pred.chunks_exact(p).zip(units.target.chunks_exact(t)).zip(units.weights.chunks_exact(V::LEN));
-    let mut values = units.values.map(|values| values.chunks_exact_mut(V::LEN));
+    let blocks = units
+        .pred
+        .chunks_exact(p)
+        .zip(units.target.chunks_exact(t))
+        .zip(units.weights.chunks_exact(V::LEN));
+    let mut nowhere = [V::Element::default(); LANES];
+    // Values that nobody wants all go to the same place: no branch, and so one loop instead of two.
+    let (to, step) = values.map_or((&mut nowhere[..V::LEN], 0), |values| (values, V::LEN));
+    let mut next = 0;
     let mut sum = V::splat(token, V::Element::default());
     for ((pred, target), weights) in blocks {
         prefetch::ahead_of(pred);
@@ -211,9 +232,8 @@ fn value<L: Loss, V: Vector>(loss: L, token: V::Token, units: Units<'_, V::Eleme
         );
         let value = loss * L::Pred::order(V::load(token, weights));
         sum = sum + value;
-        if let Some(to) = values.as_mut().and_then(Iterator::next) {
-            L::Pred::order(value).store(to);
-        }
+        L::Pred::order(value).store(&mut to[next..next + V::LEN]);
+        next += step;
     }
     L::Pred::order(sum).sum()
 }
@@ -228,8 +248,11 @@ fn value_and_grad<L: Loss, V: Vector>(
 ) -> f64 {
     type Active<L, V> = <<L as Loss>::Pred as Shape>::Dual<V>;
     let (p, t) = (L::Pred::FIELDS.len() * V::LEN, L::Target::FIELDS.len() * V::LEN);
-    let blocks = units.pred.chunks_exact(p).zip(units.target.chunks_exact(t)).zip(units.weights.chunks_exact(V::LEN));
-    let mut values = units.values.map(|values| values.chunks_exact_mut(V::LEN));
+    let blocks = units
+        .pred
+        .chunks_exact(p)
+        .zip(units.target.chunks_exact(t))
+        .zip(units.weights.chunks_exact(V::LEN));
     let factor = V::splat(token, factor);
     let mut sum = V::splat(token, V::Element::default());
     for (((pred, target), weights), grad) in blocks.zip(grad.chunks_exact_mut(p)) {
@@ -251,9 +274,6 @@ fn value_and_grad<L: Loss, V: Vector>(
         let weight = L::Pred::order(V::load(token, weights));
         let value = loss.value() * weight;
         sum = sum + value;
-        if let Some(to) = values.as_mut().and_then(Iterator::next) {
-            L::Pred::order(value).store(to);
-        }
         let scale = weight * factor;
         L::Pred::store(
             #[inline(always)]
@@ -275,15 +295,17 @@ impl<L: RowLoss> Run<L> for Row {
 
     #[inline(always)]
     fn tile<V: Vector>(loss: &L, token: V::Token, tile: Tile<'_, V::Element>) -> f64 {
-        let Tile { columns, pred, target, column_weights, weights, factor, mut values, mut grad } = tile;
+        let Tile { columns, pred, target, column_weights, weights, factor, mut values, mut grad } =
+            tile;
         let mut sum = 0.0;
         for (index, &weight) in weights.iter().enumerate() {
             let of_row = index * columns..(index + 1) * columns;
             let target = match target {
                 TileTarget::Dense(target) => Some(RowTarget::Soft(&target[of_row.clone()])),
-                TileTarget::Classes(classes) => {
-                    usize::try_from(classes[index]).ok().filter(|&class| class < columns).map(RowTarget::Class)
-                }
+                TileTarget::Classes(classes) => usize::try_from(classes[index])
+                    .ok()
+                    .filter(|&class| class < columns)
+                    .map(RowTarget::Class),
             };
             let grad = grad.as_mut().map(|grad| &mut grad[of_row.clone()]);
             let value = if let Some(target) = target {
