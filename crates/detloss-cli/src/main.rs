@@ -5,5 +5,9 @@
 #![allow(dead_code, unused_imports)]
 
 mod coco;
+mod output;
+mod plot;
+mod report;
+mod table;
 
 fn main() {}
