@@ -1,13 +1,28 @@
 //! The command line of detloss.
 
 #![forbid(unsafe_code)]
-// Temporary: the commands that use these modules are still to come.
-#![allow(dead_code, unused_imports)]
 
+mod chain;
+mod choice;
+mod cli;
+#[allow(dead_code, unused_imports, reason = "for the command audit, which is still to come")]
 mod coco;
+mod commands;
+mod doc;
+mod format;
+#[allow(dead_code, reason = "for the command audit, which is still to come")]
 mod output;
+#[allow(dead_code, reason = "for the command audit, which is still to come")]
 mod plot;
+#[allow(dead_code, reason = "for the command audit, which is still to come")]
 mod report;
 mod table;
+mod text;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    output::finish(commands::run(cli::Cli::parse()))
+}

@@ -66,7 +66,12 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
 
 /// Prints a table to stdout; its headings are bold in a terminal, unless `NO_COLOR` is set.
 pub(crate) fn print_table(table: &Table) -> Result<(), CliError> {
-    print(&table.to_text(styled(io::stdout().is_terminal())))
+    print(&table.to_text(stdout_is_styled()))
+}
+
+/// Whether what goes to stdout may be bold.
+pub(crate) fn stdout_is_styled() -> bool {
+    styled(io::stdout().is_terminal())
 }
 
 /// Says a line on stderr. That nobody listens is no error.
