@@ -11,8 +11,13 @@ registry! {
     /// Pairs of boxes.
     boxes: formula {
         iou: Iou,
+        iou_log: IouLog,
+        iou_square: IouSquare,
         giou: Giou,
+        diou: Diou,
         ciou: Ciou,
+        eiou: Eiou,
+        focal_eiou: FocalEiou,
     }
     /// Pairs of values: coordinates, offsets, sizes.
     values: formula {

@@ -92,6 +92,23 @@ impl<S: Scalar> Xyxy<S> {
         (x - other_x).square() + (y - other_y).square()
     }
 
+    /// The square of the distance between the centres, as a part of the square of the hull's diagonal; at most 1.
+    #[inline(always)]
+    pub fn center_distance_ratio(self, other: Self) -> S {
+        let distance = self.center_distance_squared(other);
+        let diagonal = self.hull(other).diagonal_squared();
+        // The hull of two boxes holds both centres. That of an inverted box need not.
+        S::if_lt(diagonal, distance, distance.lit(1.0), distance.over(diagonal))
+    }
+
+    /// The squares of the differences in width and in height, as parts of the squares of the hull's width and height.
+    #[inline(always)]
+    pub fn size_difference_ratio(self, other: Self) -> S {
+        let hull = self.hull(other);
+        (self.width() - other.width()).over(hull.width()).square()
+            + (self.height() - other.height()).over(hull.height()).square()
+    }
+
     /// The same box by its centre and size.
     #[inline(always)]
     pub fn to_cxcywh(self) -> Cxcywh<S> {

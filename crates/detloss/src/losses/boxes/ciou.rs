@@ -4,8 +4,40 @@ use crate::prelude::*;
 
 loss! {
     /// Complete IoU loss: the DIoU loss, plus a penalty for the wrong aspect ratio.
+    ///
+    /// ```text
+    /// L = 1 − IoU + ρ² / c² + α v,   v = 4/π² (atan W/H − atan w/h)²,   α = v / (1 − IoU + v), or 0 where IoU < gate
+    /// ```
+    ///
+    /// where IoU is that of prediction and target, ρ the distance between their centres, c the diagonal of the smallest box
+    /// that holds both, w and h the sides of the prediction, W and H those of the target.
+    ///
+    /// It brings overlap, centre and shape to the target together, and is the usual choice of the YOLO family. The shape
+    /// counts the more the better the boxes overlap. v sees the ratio of the sides only: a box of the right shape and the
+    /// wrong size has v = 0, which is what the EIoU loss repairs.
+    ///
+    /// # Gradient
+    ///
+    /// α is detached, as in the paper and in every library but Keras. The slope of v grows like 1/(w² + h²), which the
+    /// paper replaces by 1 and no library does. Disjoint boxes keep the last two terms. For a prediction without width and
+    /// height, v has slope 0. Where two edges meet, the slope is the mean of both sides; identical boxes have slope 0.
+    ///
+    /// # Conventions
+    ///
+    /// Without an epsilon; α is 0 where it would be 0/0. The gate is 0 in the first paper, torchvision, Ultralytics and
+    /// detectron2, and 0.5 in the second paper; MMDetection asks for an IoU above 0.5, not just reaching it. The angles are
+    /// those of the points (H, W) and (h, w), so that a side of 0 is no division by 0: there torchvision's gradient is NaN,
+    /// and MMDetection's value is NaN for some identical boxes.
+    ///
+    /// # References
+    ///
+    /// Zheng, Wang, Liu, Li, Ye, Ren, *Distance-IoU Loss: Faster and Better Learning for Bounding Box Regression*, AAAI
+    /// 2020, eq. 8 to 11. <https://arxiv.org/abs/1911.08287>
+    ///
+    /// Zheng, Wang, Ren, Liu, Ye, Hu, Zuo, *Enhancing Geometric Factors in Model Learning and Inference for Object Detection
+    /// and Instance Segmentation*, IEEE Transactions on Cybernetics 2021. <https://arxiv.org/abs/2005.03572>
     "ciou", "CIoU" => pub struct Ciou: Formula {
-        /// IoU from which on the aspect ratio counts.
+        /// The aspect ratio counts from this IoU on. 0: always. 0.5: as in the second paper.
         gate: f64 = 0.0 in 0.0..=1.0,
     }
 }
@@ -14,21 +46,33 @@ impl Loss for Ciou {
     type Pred = Corners;
     type Target = Corners;
 
-    const FACTS: Facts =
-        Facts { range: (0.0, 2.0), zero_at_target: true, symmetric: true, scale_invariant: true, shift_invariant: true };
+    const FACTS: Facts = Facts {
+        // α v ≤ 1/2 where the boxes do not overlap: v is at most 1.
+        range: (0.0, 2.5),
+        zero_at_target: true,
+        symmetric: true,
+        scale_invariant: true,
+        shift_invariant: true,
+    };
 
     const CASES: &'static [Case] = &[
         case("same box", &[0., 0., 1., 1.], &[0., 0., 1., 1.], 0.0),
+        case("same shape inside", &[0., 0., 1., 1.], &[-1., -1., 1., 1.], 0.8125),
+        case("half the width", &[0., -1., 1., 1.], &[-1., -1., 1., 1.], 0.534_498_129_298_557),
+        case("half the width, below the gate", &[0., -1., 1., 1.], &[-1., -1., 1., 1.], 0.53125)
+            .with(&[("gate", 0.6)]),
+        case("share an edge", &[0., 0., 1., 1.], &[0., 1., 1., 2.], 1.2),
+        case("share a corner", &[0., 0., 1., 1.], &[1., 1., 2., 2.], 1.25),
+        case("upright on lying segment", &[0., 0., 0., 1.], &[0., 0., 1., 0.], 1.75),
     ];
 
     #[inline(always)]
     fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
         let iou = pred.iou(target);
-        let distance = pred.center_distance_squared(target).over(pred.hull(target).diagonal_squared());
         let angle = target.width().atan2(target.height()) - pred.width().atan2(pred.height());
         let v = angle.square() * lit(4.0 / (PI * PI));
         let alpha = v.over(lit(1.0) - iou + v).detach();
         let gated = S::if_lt(iou, iou.lit(self.gate), iou.lit(0.0), alpha);
-        lit(1.0) - iou + distance + gated * v
+        lit(1.0) - iou + pred.center_distance_ratio(target) + gated * v
     }
 }

@@ -1,0 +1,61 @@
+use crate::prelude::*;
+
+loss! {
+    /// Distance IoU loss: the IoU loss, plus the distance between the centres.
+    ///
+    /// ```text
+    /// L = 1 − |A∩B| / |A∪B| + ρ² / c²
+    /// ```
+    ///
+    /// where A is the prediction, B the target, ρ the distance between their centres and c the diagonal of the smallest box
+    /// that holds both.
+    ///
+    /// Boxes without overlap attract each other as they do under the GIoU loss, but directly: the GIoU loss first blows the
+    /// prediction up until it touches the target. Where one box holds the other, the centres still move, which the GIoU loss
+    /// does not do. Width and height have no term of their own: the CIoU and the EIoU loss add one.
+    ///
+    /// # Gradient
+    ///
+    /// Disjoint boxes have the gradient of ρ² / c² alone, and so has an empty or inverted prediction. Where two edges meet,
+    /// the slope is the mean of both sides; identical boxes have slope 0. Nothing is detached. An inverted prediction whose
+    /// centre lies farther from the target's than c costs 2, with slope 0.
+    ///
+    /// # Conventions
+    ///
+    /// The paper's definition, without an epsilon. torchvision adds 1e-7 to the denominators, MMDetection floors them.
+    /// PaddleDetection adds 1e-10 to ρ² as well, and by default also the aspect term of the CIoU loss. The gradient written
+    /// by hand in the authors' darknet is not the derivative of this formula.
+    ///
+    /// # References
+    ///
+    /// Zheng, Wang, Liu, Li, Ye, Ren, *Distance-IoU Loss: Faster and Better Learning for Bounding Box Regression*, AAAI
+    /// 2020, eq. 7. <https://arxiv.org/abs/1911.08287>
+    "diou", "DIoU" => pub struct Diou: Formula {}
+}
+
+impl Loss for Diou {
+    type Pred = Corners;
+    type Target = Corners;
+
+    const FACTS: Facts = Facts {
+        range: (0.0, 2.0),
+        zero_at_target: true,
+        symmetric: true,
+        scale_invariant: true,
+        shift_invariant: true,
+    };
+
+    const CASES: &'static [Case] = &[
+        case("same box", &[0., 0., 1., 1.], &[0., 0., 1., 1.], 0.0),
+        case("quarter inside", &[0., 0., 1., 1.], &[-1., -1., 1., 1.], 0.8125),
+        case("same centre", &[-1., -1., 1., 1.], &[-2., -1., 2., 1.], 0.5),
+        case("share an edge", &[0., 0., 1., 1.], &[0., 1., 1., 2.], 1.2),
+        case("share a corner", &[0., 0., 1., 1.], &[1., 1., 2., 2.], 1.25),
+        case("two points", &[0., 0., 0., 0.], &[3., 4., 3., 4.], 2.0),
+    ];
+
+    #[inline(always)]
+    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
+        lit(1.0) - pred.iou(target) + pred.center_distance_ratio(target)
+    }
+}
