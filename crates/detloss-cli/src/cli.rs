@@ -16,6 +16,7 @@ Start here:
   detloss explain giou                             what one of them is
   detloss eval focal --pred 0.3 --target 1         its value and gradient
   detloss curves bce focal --param gamma=0.5,1,2   how it looks
+  detloss audit --gt instances.json --dt dets.json  where a detector loses
 
 Data goes to stdout, words to stderr. Exit code 2 is a wrong call, 1 a failure. NO_COLOR is honoured.")]
 pub(crate) struct Cli {
@@ -33,6 +34,7 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     Eval(EvalArgs),
     Curves(CurvesArgs),
+    Audit(AuditArgs),
 }
 
 /// List the losses: id, parameters with their defaults, and a sentence on each
@@ -166,4 +168,34 @@ pub(crate) enum AxisName {
     Offset,
     /// Boxes: the side of a square on the centre of a unit box
     Scale,
+}
+
+/// Audit a detector: the losses of its COCO results by class, size, image and box
+///
+/// Detections are assigned to objects by COCO's rules (IoU >= 0.5). Box losses are taken of the matched pairs; score losses of
+/// every detection, its score as a logit, with label 1 if matched and 0 if background. Also: who holds the gradient of each
+/// loss, and which annotations look wrong. The folder gets audit.html, audit.json, boxes.csv, classes.csv and images.csv.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  detloss audit --gt instances_val2017.json --dt results.json
+  detloss audit --gt instances.json --dt results.json --losses giou,ciou,focal --out report
+  detloss audit --gt instances.json --dt results.json --json | jq .suspects")]
+pub(crate) struct AuditArgs {
+    /// The annotations, as COCO writes them (instances_*.json)
+    #[arg(long, value_name = "JSON")]
+    pub(crate) gt: PathBuf,
+    /// The detections, as COCO takes them: a list of {image_id, category_id, bbox, score}
+    #[arg(long, value_name = "JSON")]
+    pub(crate) dt: PathBuf,
+    /// The ids of the losses, between commas [default: all of the families boxes and scores]
+    #[arg(long, value_name = "LOSS,…", value_delimiter = ',')]
+    pub(crate) losses: Vec<String>,
+    /// The folder to write to
+    #[arg(long, value_name = "DIR", default_value = "detloss-audit")]
+    pub(crate) out: PathBuf,
+    /// How many of the worst images, boxes, … the report and the JSON list; a terminal shows fewer
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) top: u32,
 }

@@ -11,7 +11,7 @@ mod read;
 
 pub(crate) use ap::{Summary, evaluate};
 pub(crate) use assign::{Assignment, Outcome, assign};
-pub(crate) use read::{ReadError, read_ground_truth, read_results};
+pub(crate) use read::{read_ground_truth, read_results};
 
 use std::collections::BTreeMap;
 
@@ -64,7 +64,7 @@ pub(crate) struct GroundTruth {
 
 /// Intersection over union, by COCO's rule for crowds: those are compared by the share of the
 /// detection that lies inside.
-fn iou(detection: Xywh, object: Xywh, crowd: bool) -> f64 {
+pub(crate) fn iou(detection: Xywh, object: Xywh, crowd: bool) -> f64 {
     let side = |axis: usize| {
         let end = (detection[axis] + detection[axis + 2]).min(object[axis] + object[axis + 2]);
         (end - detection[axis].max(object[axis])).max(0.0)

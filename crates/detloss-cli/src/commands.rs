@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod audit;
 mod curves;
 mod eval;
 mod explain;
@@ -15,5 +16,6 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
         Command::Explain(args) => explain::run(&args, cli.json),
         Command::Eval(args) => eval::run(&args, cli.json),
         Command::Curves(args) => curves::run(&args, cli.json),
+        Command::Audit(args) => audit::run(&args, cli.json),
     }
 }

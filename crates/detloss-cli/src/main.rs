@@ -5,16 +5,13 @@
 mod chain;
 mod choice;
 mod cli;
-#[allow(dead_code, unused_imports, reason = "for the command audit, which is still to come")]
 mod coco;
 mod commands;
 mod doc;
 mod format;
-#[allow(dead_code, reason = "for the command audit, which is still to come")]
 mod output;
 #[allow(dead_code, reason = "for the command audit, which is still to come")]
 mod plot;
-#[allow(dead_code, reason = "for the command audit, which is still to come")]
 mod report;
 mod table;
 mod text;

@@ -6,7 +6,7 @@ use kuva::backend::raster::RasterBackend;
 use kuva::backend::svg::SvgBackend;
 use kuva::plot::hexbin::{HexbinPlot, ZReduce};
 use kuva::plot::{
-    BarPlot, ColorMap, LegendPosition, LinePlot, LineStyle, MarkerShape, ScatterPlot,
+    BarPlot, ColorMap, Histogram, LegendPosition, LinePlot, MarkerShape, ScatterPlot,
 };
 use kuva::render::layout::{Layout, TickFormat};
 use kuva::render::plots::Plot;
@@ -15,6 +15,11 @@ use kuva::render::theme::Theme;
 
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 560.0;
+/// Width and height of a chart that stands beside another.
+const SMALL: [f64; 2] = [460.0, 320.0];
+/// Height of a stacked bar with its gap, and of what is around all bars.
+const BAR: f64 = 42.0;
+const FRAME: f64 = 150.0;
 /// Pixels of a PNG per unit of the drawing, for screens of high density.
 const PNG_SCALE: f32 = 2.0;
 /// Hexagons across a surface: fine enough to see a ring, coarse enough to average a few points.
@@ -113,6 +118,44 @@ impl Chart {
         let bars = finite.map(|(name, value)| (name.as_str(), *value));
         let plot = BarPlot::new().with_bars(bars).with_color(COLORS[0]).with_horizontal(true);
         Self::draw(title, vec![plot.into()], |layout| layout.with_x_label(value))
+    }
+
+    /// A horizontal bar for each name, made of the percentages of `parts`, the first on top.
+    pub(crate) fn stacked(
+        title: &str,
+        value: &str,
+        parts: &[&str],
+        bars: &[(String, Vec<f64>)],
+    ) -> Self {
+        let mut plot = BarPlot::new();
+        for (name, values) in bars.iter().rev() {
+            plot = plot.with_group(name.as_str(), values.iter().copied().zip(COLORS));
+        }
+        let plot = plot.with_legend(parts.to_vec()).with_stacked().with_horizontal(true);
+        let height = (FRAME + BAR * bars.len() as f64).min(HEIGHT);
+        Self::draw(title, vec![plot.into()], |layout| {
+            layout
+                .with_height(height)
+                .with_x_axis_min(0.0)
+                .with_x_axis_max(100.0)
+                .with_x_label(value)
+        })
+    }
+
+    /// A small chart of counts over bins; `step` lies between the ticks.
+    pub(crate) fn histogram(
+        title: &str,
+        x: &str,
+        edges: Vec<f64>,
+        counts: Vec<f64>,
+        step: f64,
+    ) -> Self {
+        let plot = Histogram::new().with_precomputed(edges, counts).with_color(COLORS[0]);
+        Self::draw(title, vec![plot.into()], |layout| {
+            let layout = layout.with_width(SMALL[0]).with_height(SMALL[1]);
+            let layout = layout.with_x_tick_step(step).with_x_tick_format(plain());
+            layout.with_x_label(x).with_y_label("detections")
+        })
     }
 
     /// The mean value of `(x, y, value)` points over a plane, as coloured hexagons.
@@ -267,11 +310,15 @@ mod tests {
             .take(3)
             .map(|s| Series { points: s.points.into_iter().step_by(8).collect(), ..s })
             .collect();
+        let part = |s: &Series| (s.name.clone(), vec![30.0, 70.0]);
+        let parts: Vec<_> = race().iter().map(part).collect();
         let labels = ["centre x", "centre y", "final error"];
         vec![
             ("lines", Chart::lines("Box regression: error by step", step, error, &race())),
             ("scatter", Chart::scatter("Error by step", step, Axis::linear("error"), &few)),
             ("bars", Chart::bars("Error after 200 steps", "mean error", &bars)),
+            ("stacked", Chart::stacked("Loss by size", "share, %", &["small", "large"], &parts)),
+            ("histogram", Chart::histogram("IoU", "IoU", vec![0.0, 0.5, 1.0], vec![3.0, 4.0], 0.5)),
             ("surface", Chart::surface("Error by centre, GIoU", labels, &disc())),
         ]
     }
@@ -302,6 +349,9 @@ mod tests {
             Chart::scatter("t", x, y, &series(vec![])),
             Chart::bars("t", "v", &[]),
             Chart::bars("t", "v", &[("a".into(), 0.0), ("b".into(), f64::NAN)]),
+            Chart::stacked("t", "v", &["a", "b"], &[]),
+            Chart::stacked("t", "v", &["a", "b"], &[("c".into(), vec![0.0, 0.0])]),
+            Chart::histogram("t", "x", vec![0.0, 1.0], vec![0.0], 0.5),
             Chart::surface("t", ["x", "y", "v"], &[]),
             Chart::surface("t", ["x", "y", "v"], &[(1.0, 1.0, 0.0)]),
         ] {

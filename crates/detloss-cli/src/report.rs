@@ -56,6 +56,16 @@ impl Report {
         })
     }
 
+    /// Adds small figures side by side, under one caption.
+    pub(crate) fn figures(&mut self, svgs: &[String], caption: &str) -> &mut Self {
+        self.add(html! {
+            figure role="group" aria-label=(caption) {
+                div.plots { @for svg in svgs { div.plot { (PreEscaped(&svg[svg.find("<svg").unwrap_or(0)..])) } } }
+                figcaption { (caption) }
+            }
+        })
+    }
+
     /// The page as text, ready to be written to a file.
     pub(crate) fn to_html(&self) -> String {
         html! {

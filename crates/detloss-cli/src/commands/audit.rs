@@ -1,0 +1,189 @@
+//! `detloss audit`: the losses of a real detector's output.
+
+mod files;
+mod gradient;
+mod measure;
+mod report;
+mod stats;
+mod suspects;
+mod tables;
+mod tally;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+
+use anyhow::Context;
+
+use self::measure::{Audit, LEAST_SCORE, Over};
+use self::suspects::Suspect;
+use self::tally::{Size, Tally};
+use crate::choice::{self, Chosen};
+use crate::cli::AuditArgs;
+use crate::coco;
+use crate::output::{CliError, print, print_json, progress, say, stdout_is_styled};
+use crate::table::Table;
+
+/// A terminal shows at most so many rows of what is ranked; the files have the others.
+const SHOWN: usize = 8;
+
+/// What is read off an audit, the worst first.
+struct Findings {
+    sizes: BTreeMap<Size, Tally>,
+    classes: Vec<(u64, Tally)>,
+    images: Vec<(u64, Tally)>,
+    /// Matched detections.
+    boxes: Vec<usize>,
+    suspects: Vec<Suspect>,
+}
+
+/// Audits a detector.
+pub(crate) fn run(args: &AuditArgs, json: bool) -> Result<(), CliError> {
+    let chosen = choose(&args.losses)?;
+    let top = args.top as usize;
+    // Two files to read, an assignment, an evaluation, the losses, the findings, two kinds of files to write.
+    let bar = progress(chosen.len() as u64 + 7, "audit");
+    bar.tick();
+    let truth = coco::read_ground_truth(&args.gt).map_err(CliError::failure)?;
+    bar.inc(1);
+    let found = coco::read_results(&args.dt, &truth).map_err(CliError::failure)?;
+    bar.inc(1);
+    // Before the work: a folder that cannot be made should not cost the wait.
+    fs::create_dir_all(&args.out).with_context(|| {
+        format!("could not make the folder {}: choose another --out", args.out.display())
+    })?;
+    let audit = Audit::new(truth, found, &chosen, &bar)?;
+    let findings = find(&audit);
+    bar.inc(1);
+    let summary = files::as_json(&audit, &findings, top);
+    let note = clamp_note(&audit);
+    let folder = &args.out;
+    files::write(folder, "boxes.csv", |file| files::boxes(&audit, file))?;
+    bar.inc(1);
+    files::write(folder, "classes.csv", |file| {
+        let name = |category: &u64| audit.truth.categories[category].as_str();
+        let rows = findings.classes.iter().map(|(id, tally)| (*id, name(id), tally));
+        files::tallies(&audit, file, ["category_id", "class"], rows)
+    })?;
+    files::write(folder, "images.csv", |file| {
+        let name = |image: &u64| audit.truth.images[image].as_str();
+        let rows = findings.images.iter().map(|(id, tally)| (*id, name(id), tally));
+        files::tallies(&audit, file, ["image_id", "file_name"], rows)
+    })?;
+    files::write(folder, "audit.json", |file| Ok(serde_json::to_writer_pretty(file, &summary)?))?;
+    files::write(folder, "audit.html", |file| {
+        Ok(file.write_all(report::page(&audit, &findings, top, &note).as_bytes())?)
+    })?;
+    bar.finish_and_clear();
+
+    if !note.is_empty() {
+        say(&note);
+    }
+    if json {
+        print_json(&summary)?;
+    } else {
+        print(&as_text(&audit, &findings, top.min(SHOWN)))?;
+    }
+    let names = ["audit.html", "audit.json", "boxes.csv", "classes.csv", "images.csv"];
+    say(format_args!("wrote {} to {}", names.join(", "), folder.display()));
+    Ok(())
+}
+
+/// The losses that were asked for, or all that an audit can take.
+fn choose(names: &[String]) -> Result<Vec<Chosen>, CliError> {
+    let fits = |entry: &&detloss::loss::Entry| Over::of(entry).is_some();
+    let mut all: Vec<String> =
+        detloss::losses::ALL.iter().filter(fits).map(|entry| entry.name.to_owned()).collect();
+    for name in names {
+        let entry = detloss::losses::find(name)?;
+        if !fits(&entry) {
+            return Err(CliError::Usage(format!(
+                "{name} is no loss of a detector's boxes or scores: choose among {}",
+                all.join(", ")
+            )));
+        }
+    }
+    if !names.is_empty() {
+        all.retain(|name| names.contains(name));
+    }
+    choice::every(&all, &[])
+}
+
+fn find(audit: &Audit) -> Findings {
+    let annotation = |index: usize| &audit.truth.annotations[index];
+    let classes = audit.tally(
+        audit.truth.categories.keys().copied(),
+        |detection| audit.found[detection].category,
+        |object| annotation(object).category,
+    );
+    let images = audit.tally(
+        audit.truth.images.keys().copied(),
+        |detection| audit.found[detection].image,
+        |object| annotation(object).image,
+    );
+    let sizes = audit.tally(
+        Size::ALL,
+        |detection| audit.size(detection),
+        |object| Size::of(annotation(object).area),
+    );
+    let mut boxes = audit.units(Over::Pairs).to_vec();
+    let share = |&detection: &usize| audit.share(Over::Pairs, detection);
+    boxes.sort_by(|a, b| share(b).total_cmp(&share(a)));
+    Findings {
+        sizes,
+        classes: worst_first(audit, classes),
+        images: worst_first(audit, images),
+        boxes,
+        suspects: suspects::suspects(audit),
+    }
+}
+
+fn worst_first(audit: &Audit, tallies: BTreeMap<u64, Tally>) -> Vec<(u64, Tally)> {
+    let mut ranked: Vec<(u64, Tally)> = tallies.into_iter().collect();
+    // Equals without any loss: whoever missed more objects is worse.
+    ranked.sort_by(|(_, a), (_, b)| {
+        b.blame(audit).total_cmp(&a.blame(audit)).then(b.missed.cmp(&a.missed))
+    });
+    ranked
+}
+
+fn clamp_note(audit: &Audit) -> String {
+    match audit.clamped {
+        0 => String::new(),
+        count => format!(
+            "{count} scores were moved into [{LEAST_SCORE}, 1 - {LEAST_SCORE}], where a logit is finite; if they are no \
+             probabilities, write them as such"
+        ),
+    }
+}
+
+fn as_text(audit: &Audit, findings: &Findings, rows: usize) -> String {
+    let styled = stdout_is_styled();
+    let mut text = String::new();
+    let mut section = |heading: &str, table: Table, all: usize| {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let more = match all.saturating_sub(table.rows.len()) {
+            0 => String::new(),
+            more => format!(" ({} of {})", table.rows.len(), table.rows.len() + more),
+        };
+        text.push_str(&format!("# {heading}{more}\n"));
+        text.push_str(&if table.rows.is_empty() { "none\n".into() } else { table.to_text(styled) });
+    };
+    section("Detections and objects", tables::counts(audit), 0);
+    section("COCO", tables::precision(audit), 0);
+    section("Losses", tables::losses(audit), 0);
+    section("Gradient: share held by", tables::gradients(audit), 0);
+    section("Sizes", tables::sizes(audit, &findings.sizes), 0);
+    let classes = &findings.classes;
+    let shown = &classes[..rows.min(classes.len())];
+    section("Classes with the most loss", tables::classes(audit, shown), classes.len());
+    let images = &findings.images;
+    let shown = &images[..rows.min(images.len())];
+    section("Images with the most loss", tables::images(audit, shown), images.len());
+    let suspects = &findings.suspects;
+    let shown = &suspects[..rows.min(suspects.len())];
+    section("Annotations that look wrong", tables::suspects(audit, shown), suspects.len());
+    text
+}

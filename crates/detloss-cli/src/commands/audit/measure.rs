@@ -1,0 +1,241 @@
+//! The losses of each detection.
+
+use detloss::Batch;
+use detloss::loss::Entry;
+use indicatif::ProgressBar;
+
+use super::stats::{Spread, share};
+use super::tally::Size;
+use crate::choice::Chosen;
+use crate::coco::{self, Assignment, Detection, GroundTruth, Outcome, Summary};
+use crate::format::BoxFormat;
+use crate::output::CliError;
+
+/// How well a detection has to overlap an object to be matched to it.
+pub(super) const MATCH: f64 = 0.5;
+/// Scores are moved this far from 0 and 1, where the logit is infinite.
+pub(super) const LEAST_SCORE: f64 = 1e-6;
+
+/// What a loss is measured on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// Pairs of a detection and the object it is matched to, as boxes.
+    Pairs,
+    /// Every detection that counts, as a score with its label.
+    Scores,
+}
+
+impl Over {
+    pub(super) const BOTH: [Self; 2] = [Self::Pairs, Self::Scores];
+
+    /// What this loss can be measured on, if anything.
+    pub(super) fn of(entry: &Entry) -> Option<Self> {
+        match (entry.family, entry.pred, entry.target) {
+            ("boxes", pred, target) if pred == BoxFormat::Xyxy.fields() && target == pred => {
+                Some(Self::Pairs)
+            }
+            ("scores", [_], [_]) => Some(Self::Scores),
+            _ => None,
+        }
+    }
+
+    /// How many losses of this kind are called.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Pairs => "box loss",
+            Self::Scores => "score loss",
+        }
+    }
+}
+
+/// A loss of every unit it is measured on.
+pub(super) struct Measured {
+    pub(super) entry: &'static Entry,
+    pub(super) params: serde_json::Map<String, serde_json::Value>,
+    pub(super) over: Over,
+    /// The loss of each unit.
+    pub(super) values: Vec<f64>,
+    /// The length of each unit's gradient, by pixels or by the logit.
+    pub(super) slopes: Vec<f64>,
+    pub(super) total: f64,
+    pub(super) spread: Option<Spread>,
+}
+
+/// A detector's output with its losses.
+pub(super) struct Audit {
+    pub(super) truth: GroundTruth,
+    pub(super) found: Vec<Detection>,
+    pub(super) assignment: Assignment,
+    pub(super) summary: Summary,
+    pub(super) losses: Vec<Measured>,
+    /// How many scores had to be moved away from 0 and 1, or into that range.
+    pub(super) clamped: usize,
+    /// Which detections a kind of loss is measured on.
+    units: [Vec<usize>; 2],
+    /// The place of each detection among the units.
+    places: [Vec<Option<u32>>; 2],
+    /// The share of each detection in each kind of loss: the mean over the losses of that kind.
+    shares: Vec<[f64; 2]>,
+}
+
+impl Audit {
+    /// Assigns and measures; `bar` advances once per loss and twice more.
+    pub(super) fn new(
+        truth: GroundTruth,
+        found: Vec<Detection>,
+        chosen: &[Chosen],
+        bar: &ProgressBar,
+    ) -> Result<Self, CliError> {
+        let assignment = coco::assign(&truth, &found, MATCH);
+        bar.inc(1);
+        let summary = coco::evaluate(&truth, &found);
+        bar.inc(1);
+        let listed = |over| {
+            let is_unit = |&index: &usize| match assignment.outcomes[index] {
+                Outcome::Object { .. } => true,
+                Outcome::Background => over == Over::Scores,
+                Outcome::Crowd | Outcome::BeyondLimit => false,
+            };
+            (0..found.len()).filter(is_unit).collect::<Vec<_>>()
+        };
+        let units = Over::BOTH.map(listed);
+        let places = std::array::from_fn(|over| {
+            let mut places = vec![None; found.len()];
+            for (place, &detection) in (0..).zip(&units[over]) {
+                places[detection] = Some(place);
+            }
+            places
+        });
+        let shares = vec![[0.0; 2]; found.len()];
+        let (losses, clamped) = (Vec::new(), 0);
+        let mut audit =
+            Self { truth, found, assignment, summary, losses, clamped, units, places, shares };
+        audit.measure(chosen, bar)?;
+        audit.share_out();
+        Ok(audit)
+    }
+
+    fn measure(&mut self, chosen: &[Chosen], bar: &ProgressBar) -> Result<(), CliError> {
+        for over in Over::BOTH {
+            let (pred, target) = match over {
+                Over::Pairs => self.boxes(),
+                Over::Scores => self.scores(),
+            };
+            let mut gradient = vec![0.0; pred.len()];
+            for chosen in chosen.iter().filter(|chosen| Over::of(chosen.entry) == Some(over)) {
+                let mut values = vec![0.0; self.units(over).len()];
+                Batch::new(&pred, &target).rows_and_grad_into(
+                    chosen.kernel(),
+                    None,
+                    &mut values,
+                    &mut gradient,
+                )?;
+                let length = |slopes: &[f64]| slopes.iter().map(|s| s * s).sum::<f64>().sqrt();
+                self.losses.push(Measured {
+                    entry: chosen.entry,
+                    params: chosen.params(),
+                    over,
+                    slopes: gradient.chunks(chosen.entry.pred.len()).map(length).collect(),
+                    total: values.iter().sum(),
+                    spread: Spread::of(&values),
+                    values,
+                });
+                bar.inc(1);
+            }
+        }
+        Ok(())
+    }
+
+    /// The corners of matched detections and of their objects.
+    fn boxes(&self) -> (Vec<f64>, Vec<f64>) {
+        let units = self.units(Over::Pairs).iter();
+        let (pred, target): (Vec<_>, Vec<_>) = units
+            .filter_map(|&detection| {
+                let (annotation, _) = self.object(detection)?;
+                Some((self.found[detection].bbox, self.truth.annotations[annotation].bbox))
+            })
+            .unzip();
+        let corners = |boxes: Vec<_>| BoxFormat::Xywh.to_corners(boxes.as_flattened());
+        (corners(pred), corners(target))
+    }
+
+    /// The logits of the scores that count, and whether each found an object.
+    fn scores(&mut self) -> (Vec<f64>, Vec<f64>) {
+        let mut clamped = 0;
+        let logit = |&detection: &usize| {
+            let score = self.found[detection].score;
+            let inside = score.clamp(LEAST_SCORE, 1.0 - LEAST_SCORE);
+            clamped += usize::from(inside != score);
+            let label = if self.object(detection).is_some() { 1.0 } else { 0.0 };
+            ((inside / (1.0 - inside)).ln(), label)
+        };
+        let scores = self.units(Over::Scores).iter().map(logit).unzip();
+        self.clamped = clamped;
+        scores
+    }
+
+    fn share_out(&mut self) {
+        for over in Over::BOTH {
+            let count = self.of_kind(over).count() as f64;
+            for loss in self.losses.iter().filter(|loss| loss.over == over) {
+                for (&detection, &value) in self.units[over as usize].iter().zip(&loss.values) {
+                    self.shares[detection][over as usize] += share(value, loss.total) / count;
+                }
+            }
+        }
+    }
+
+    /// The detections that a kind of loss is measured on, in their order.
+    pub(super) fn units(&self, over: Over) -> &[usize] {
+        &self.units[over as usize]
+    }
+
+    /// The losses of a kind.
+    pub(super) fn of_kind(&self, over: Over) -> impl Iterator<Item = &Measured> {
+        self.losses.iter().filter(move |loss| loss.over == over)
+    }
+
+    /// The kinds of losses that are measured at all.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = Over> {
+        Over::BOTH.into_iter().filter(|&over| self.of_kind(over).next().is_some())
+    }
+
+    /// The loss of a detection, if it has one.
+    pub(super) fn value(&self, loss: &Measured, detection: usize) -> Option<f64> {
+        self.place(loss, detection).map(|place| loss.values[place])
+    }
+
+    /// The length of the gradient of a detection, if it has one.
+    pub(super) fn slope(&self, loss: &Measured, detection: usize) -> Option<f64> {
+        self.place(loss, detection).map(|place| loss.slopes[place])
+    }
+
+    fn place(&self, loss: &Measured, detection: usize) -> Option<usize> {
+        self.places[loss.over as usize][detection].map(|place| place as usize)
+    }
+
+    /// The share of a detection in the losses of a kind.
+    pub(super) fn share(&self, over: Over, detection: usize) -> f64 {
+        self.shares[detection][over as usize]
+    }
+
+    /// The object a detection is matched to, with their overlap.
+    pub(super) fn object(&self, detection: usize) -> Option<(usize, f64)> {
+        match self.assignment.outcomes[detection] {
+            Outcome::Object { annotation, iou } => Some((annotation, iou)),
+            _ => None,
+        }
+    }
+
+    /// The size of the object that was found, or else of the detection.
+    pub(super) fn size(&self, detection: usize) -> Size {
+        let [_, _, width, height] = self.found[detection].bbox;
+        let object = self.object(detection);
+        Size::of(object.map_or(width * height, |(object, _)| self.truth.annotations[object].area))
+    }
+
+    /// How many detections ended in this way.
+    pub(super) fn count(&self, is: impl Fn(&Outcome) -> bool) -> usize {
+        self.assignment.outcomes.iter().filter(|outcome| is(outcome)).count()
+    }
+}

@@ -1,0 +1,120 @@
+//! Losses summed up by class, size and image.
+
+use std::collections::BTreeMap;
+
+use super::measure::{Audit, Over};
+use super::stats::ratio;
+
+/// COCO's three sizes. An area on a border, which COCO counts twice, is of the larger size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Size {
+    /// Below 32² pixels.
+    Small,
+    /// Below 96² pixels.
+    Medium,
+    /// The others.
+    Large,
+}
+
+impl Size {
+    pub(super) const ALL: [Self; 3] = [Self::Small, Self::Medium, Self::Large];
+
+    pub(super) fn of(area: f64) -> Self {
+        match area {
+            ..1024.0 => Self::Small,
+            ..9216.0 => Self::Medium,
+            _ => Self::Large,
+        }
+    }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Medium => "medium",
+            Self::Large => "large",
+        }
+    }
+}
+
+/// Sums over some detections and objects.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tally {
+    pub(super) matched: usize,
+    pub(super) missed: usize,
+    pub(super) background: usize,
+    /// Of the matched.
+    iou: f64,
+    /// Of each loss.
+    sums: Vec<f64>,
+    shares: [f64; 2],
+}
+
+impl Tally {
+    /// How many objects there are, found or not.
+    pub(super) fn objects(&self) -> usize {
+        self.matched + self.missed
+    }
+
+    /// The mean overlap of the matched.
+    pub(super) fn mean_iou(&self) -> Option<f64> {
+        ratio(self.iou, self.matched)
+    }
+
+    /// The share of all losses of a kind.
+    pub(super) fn share(&self, over: Over) -> f64 {
+        self.shares[over as usize]
+    }
+
+    /// The share of all losses of any kind.
+    pub(super) fn blame(&self, audit: &Audit) -> f64 {
+        let shares = audit.kinds().map(|over| self.share(over));
+        shares.sum::<f64>() / audit.kinds().count().max(1) as f64
+    }
+
+    /// The sum of the audit's loss number `index`.
+    pub(super) fn sum(&self, index: usize) -> f64 {
+        self.sums[index]
+    }
+
+    /// The mean of the audit's loss number `index`.
+    pub(super) fn mean(&self, audit: &Audit, index: usize) -> Option<f64> {
+        let count = match audit.losses[index].over {
+            Over::Pairs => self.matched,
+            Over::Scores => self.matched + self.background,
+        };
+        ratio(self.sums[index], count)
+    }
+}
+
+impl Audit {
+    /// Sums by a key of detections and of objects, for all of `keys` even if nothing has them.
+    pub(super) fn tally<K: Ord>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        of_detection: impl Fn(usize) -> K,
+        of_object: impl Fn(usize) -> K,
+    ) -> BTreeMap<K, Tally> {
+        let empty = || Tally { sums: vec![0.0; self.losses.len()], ..Tally::default() };
+        let mut tallies: BTreeMap<K, Tally> = keys.into_iter().map(|key| (key, empty())).collect();
+        for &detection in self.units(Over::Scores) {
+            let tally = tallies.entry(of_detection(detection)).or_insert_with(empty);
+            match self.object(detection) {
+                Some((_, iou)) => {
+                    tally.matched += 1;
+                    tally.iou += iou;
+                }
+                None => tally.background += 1,
+            }
+            for (sum, loss) in tally.sums.iter_mut().zip(&self.losses) {
+                *sum += self.value(loss, detection).unwrap_or(0.0);
+            }
+            for over in Over::BOTH {
+                tally.shares[over as usize] += self.share(over, detection);
+            }
+        }
+        for &object in &self.assignment.missed {
+            tallies.entry(of_object(object)).or_insert_with(empty).missed += 1;
+        }
+        tallies
+    }
+}
