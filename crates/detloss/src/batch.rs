@@ -30,6 +30,7 @@ mod element;
 mod kernel;
 mod level;
 mod plan;
+mod prefetch;
 
 pub use element::{Compute, Element};
 pub use kernel::{Kernel, Layout};

@@ -69,7 +69,7 @@ impl<S: Scalar> Xyxy<S> {
     #[inline(always)]
     pub fn iou_and_union(self, other: Self) -> (S, S) {
         let overlap = self.meet(other).area();
-        let union = self.area() + other.area() - overlap;
+        let union = self.width().mul_add(self.height(), other.area()) - overlap;
         (overlap.over(union), union)
     }
 

@@ -73,6 +73,6 @@ impl Loss for Ciou {
         let v = angle.square() * lit(4.0 / (PI * PI));
         let alpha = v.over(lit(1.0) - iou + v).detach();
         let gated = S::if_lt(iou, iou.lit(self.gate), iou.lit(0.0), alpha);
-        lit(1.0) - iou + pred.center_distance_ratio(target) + gated * v
+gated.mul_add(v, lit(1.0) - iou + pred.center_distance_ratio(target))
     }
 }

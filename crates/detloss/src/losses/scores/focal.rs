@@ -30,7 +30,7 @@ impl Loss for Focal {
     fn eval<S: Scalar>(&self, logit: S, label: S) -> S {
         let against = lit(1.0) - label;
         let wrong = logit.sigmoid() * against + (-logit).sigmoid() * label;
-        let cross_entropy = logit.relu() - logit * label + (-logit.abs()).softplus();
+        let cross_entropy = logit.softplus() * against + (-logit).softplus() * label;
         let balance = if self.alpha < 0.0 {
             label.lit(1.0)
         } else {
