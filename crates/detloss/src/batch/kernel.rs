@@ -59,7 +59,9 @@ pub struct Tile<'a, T> {
 impl<'a, T: Copy> Tile<'a, T> {
     /// The first `units` units, and the rest. Only for dense targets.
     pub(crate) fn split(self, units: usize, width: usize) -> (Self, Self) {
-        let TileTarget::Dense(target) = self.target else { unreachable!("only formulas are split") };
+        let TileTarget::Dense(target) = self.target else {
+            unreachable!("only formulas are split")
+        };
         let target_width = target.len() / self.weights.len();
         let (pred, more_pred) = self.pred.split_at(units * width);
         let (target, more_target) = target.split_at(units * target_width);
@@ -158,7 +160,8 @@ impl<L: Loss> Run<L> for Formula {
         let outputs = if gradient {
             type Active<'t, L> = <<L as Loss>::Pred as Shape>::Dual<Expr<'t>>;
             let pred = L::Pred::of(|index| Active::<L>::variable(trace.input(index), index));
-            let result = loss.eval(pred, L::Target::of(|index| Active::<L>::constant(target(index))));
+            let result =
+                loss.eval(pred, L::Target::of(|index| Active::<L>::constant(target(index))));
             let partials = (0..fields).map(|index| result.partial(index));
             std::iter::once(result.value()).chain(partials).collect()
         } else {
@@ -191,7 +194,11 @@ struct Units<'a, T> {
 #[inline(always)]
 fn value<L: Loss, V: Vector>(loss: L, token: V::Token, units: Units<'_, V::Element>) -> f64 {
     let (p, t) = (L::Pred::FIELDS.len() * V::LEN, L::Target::FIELDS.len() * V::LEN);
-    let blocks = units.pred.chunks_exact(p).zip(units.target.chunks_exact(t)).zip(units.weights.chunks_exact(V::LEN));
+    let blocks = units
+        .pred
+        .chunks_exact(p)
+        .zip(units.target.chunks_exact(t))
+        .zip(units.weights.chunks_exact(V::LEN));
     let mut values = units.values.map(|values| values.chunks_exact_mut(V::LEN));
     let mut sum = V::splat(token, V::Element::default());
     for ((pred, target), weights) in blocks {
@@ -228,7 +235,11 @@ fn value_and_grad<L: Loss, V: Vector>(
 ) -> f64 {
     type Active<L, V> = <<L as Loss>::Pred as Shape>::Dual<V>;
     let (p, t) = (L::Pred::FIELDS.len() * V::LEN, L::Target::FIELDS.len() * V::LEN);
-    let blocks = units.pred.chunks_exact(p).zip(units.target.chunks_exact(t)).zip(units.weights.chunks_exact(V::LEN));
+    let blocks = units
+        .pred
+        .chunks_exact(p)
+        .zip(units.target.chunks_exact(t))
+        .zip(units.weights.chunks_exact(V::LEN));
     let mut values = units.values.map(|values| values.chunks_exact_mut(V::LEN));
     let factor = V::splat(token, factor);
     let mut sum = V::splat(token, V::Element::default());
@@ -275,15 +286,17 @@ impl<L: RowLoss> Run<L> for Row {
 
     #[inline(always)]
     fn tile<V: Vector>(loss: &L, token: V::Token, tile: Tile<'_, V::Element>) -> f64 {
-        let Tile { columns, pred, target, column_weights, weights, factor, mut values, mut grad } = tile;
+        let Tile { columns, pred, target, column_weights, weights, factor, mut values, mut grad } =
+            tile;
         let mut sum = 0.0;
         for (index, &weight) in weights.iter().enumerate() {
             let of_row = index * columns..(index + 1) * columns;
             let target = match target {
                 TileTarget::Dense(target) => Some(RowTarget::Soft(&target[of_row.clone()])),
-                TileTarget::Classes(classes) => {
-                    usize::try_from(classes[index]).ok().filter(|&class| class < columns).map(RowTarget::Class)
-                }
+                TileTarget::Classes(classes) => usize::try_from(classes[index])
+                    .ok()
+                    .filter(|&class| class < columns)
+                    .map(RowTarget::Class),
             };
             let grad = grad.as_mut().map(|grad| &mut grad[of_row.clone()]);
             let value = if let Some(target) = target {
