@@ -9,6 +9,7 @@ mod cli;
 mod coco;
 mod commands;
 mod doc;
+mod experiments;
 mod format;
 #[allow(dead_code, reason = "for the command audit, which is still to come")]
 mod output;
