@@ -3,11 +3,13 @@
 pub mod batch;
 pub mod error;
 pub mod geometry;
+pub mod information;
 pub mod loss;
 pub mod losses;
 mod macros;
 pub mod prelude;
 pub mod scalar;
+pub mod voting;
 
 pub use batch::Batch;
 pub use error::{Error, Result};
