@@ -24,7 +24,7 @@ loss! {
     ///
     /// The paper's definition, with a held within ±`limit`: without it a perfect value earns without bound by a → −∞, and
     /// e^−a leaves the range of f32. With it the loss is at least −limit/2. The constant terms of the relative entropy are
-    /// left out. The authors' code has the same gradient, but reports e^−a ℓ twice.
+    /// left out. The authors' code has the same gradient, but reports the first term twice.
     ///
     /// # References
     ///
