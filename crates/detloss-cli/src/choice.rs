@@ -75,10 +75,15 @@ impl Chosen {
         names.zip(self.loss.params().into_iter().map(Into::into)).collect()
     }
 
-    /// The label, with the parameters that were set.
-    pub(crate) fn title(&self) -> String {
-        let set = self.set.iter().map(|(name, value)| format!(", {name} = {value}"));
+    /// The label, and each parameter that was set.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let set = self.set.iter().map(|(name, value)| format!("{name} = {value}"));
         std::iter::once(self.entry.label.to_owned()).chain(set).collect()
+    }
+
+    /// The label with the parameters that were set.
+    pub(crate) fn title(&self) -> String {
+        self.words().join(", ")
     }
 }
 

@@ -6,6 +6,7 @@
 mod ap;
 mod assign;
 mod matching;
+mod raw;
 mod read;
 
 pub(crate) use ap::{Summary, evaluate};

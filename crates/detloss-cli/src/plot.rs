@@ -5,9 +5,7 @@ use std::sync::Arc;
 use kuva::backend::raster::RasterBackend;
 use kuva::backend::svg::SvgBackend;
 use kuva::plot::hexbin::{HexbinPlot, ZReduce};
-use kuva::plot::{
-    BarPlot, ColorMap, LegendPosition, LinePlot, LineStyle, MarkerShape, ScatterPlot,
-};
+use kuva::plot::{BarPlot, ColorMap, LegendPosition, LinePlot, MarkerShape, ScatterPlot};
 use kuva::render::layout::{Layout, TickFormat};
 use kuva::render::plots::Plot;
 use kuva::render::render::{Scene, render_multiple};

@@ -8,7 +8,6 @@
 //! What is compared is measured in turn, round after round, so that the ratios hold on a noisy machine. Times are the shortest
 //! of all rounds.
 
-#![expect(missing_docs, reason = "a program")]
 
 #[cfg(target_arch = "x86_64")]
 #[path = "limits/by_hand.rs"]

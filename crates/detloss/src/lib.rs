@@ -10,6 +10,8 @@ pub mod losses;
 mod macros;
 pub mod prelude;
 pub mod scalar;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use batch::Batch;
 pub use error::{Error, Result};

@@ -1,14 +1,13 @@
 //! Reading COCO files in one streaming pass, with errors that name file, entry and field.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::DeserializeOwned;
 
+use super::raw::{RawDataset, RawDetection};
 use super::{Annotation, Detection, GroundTruth, Xywh};
 
 /// A COCO file that could not be used.
@@ -37,7 +36,7 @@ pub(crate) enum ReadError {
 }
 
 const BOX_REMEDY: &str = "write bbox as [left, top, width, height] in pixels";
-const SWAP_REMEDY: &str = "give the annotations first and the results second";
+const SWAP_REMEDY: &str = "annotations are an object, results an array: are the files swapped?";
 const ANNOTATION_REMEDY: &str = "an annotation is {image_id, category_id, bbox}";
 const RESULT_REMEDY: &str = "a detection is {image_id, category_id, bbox, score}";
 
@@ -177,96 +176,6 @@ fn check_box(bbox: Xywh) -> Result<(), String> {
     }
 }
 
-#[derive(Deserialize)]
-struct RawDataset {
-    images: Vec<RawImage>,
-    annotations: Vec<RawAnnotation>,
-    categories: Option<Vec<RawCategory>>,
-}
-
-#[derive(Deserialize)]
-struct RawImage {
-    id: u64,
-    #[serde(default)]
-    file_name: String,
-}
-
-#[derive(Deserialize)]
-struct RawCategory {
-    id: u64,
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct RawAnnotation {
-    id: Option<u64>,
-    image_id: u64,
-    category_id: u64,
-    bbox: RawBox,
-    area: Option<f64>,
-    #[serde(default, deserialize_with = "flag")]
-    iscrowd: bool,
-}
-
-#[derive(Deserialize)]
-struct RawDetection {
-    image_id: u64,
-    category_id: u64,
-    bbox: RawBox,
-    score: f64,
-}
-
-/// Counts the numbers itself: serde's arrays report a fifth one as "trailing characters".
-struct RawBox(Xywh);
-
-impl<'de> Deserialize<'de> for RawBox {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Four;
-        impl<'de> Visitor<'de> for Four {
-            type Value = RawBox;
-
-            fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
-                out.write_str("4 numbers")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<RawBox, A::Error> {
-                let mut bbox = [0.0; 4];
-                let mut count = 0;
-                while count < 4 {
-                    match seq.next_element()? {
-                        Some(number) => bbox[count] = number,
-                        None => break,
-                    }
-                    count += 1;
-                }
-                while seq.next_element::<IgnoredAny>()?.is_some() {
-                    count += 1;
-                }
-                if count == 4 {
-                    return Ok(RawBox(bbox));
-                }
-                let problem = format!("expected 4 numbers, got {count}");
-                Err(serde::de::Error::custom(problem))
-            }
-        }
-        deserializer.deserialize_seq(Four)
-    }
-}
-
-/// COCO writes 0 and 1; some converters write false and true.
-fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "expected 0 or 1")]
-    enum Flag {
-        Bool(bool),
-        Number(u8),
-    }
-    Ok(match Flag::deserialize(deserializer)? {
-        Flag::Bool(flag) => flag,
-        Flag::Number(number) => number != 0,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,7 +204,7 @@ mod tests {
     }
 
     /// The message says each of `parts`.
-    fn says<T: fmt::Debug>(result: Result<T, ReadError>, parts: &[&str]) {
+    fn says<T: std::fmt::Debug>(result: Result<T, ReadError>, parts: &[&str]) {
         let message = result.unwrap_err().to_string();
         for part in parts {
             assert!(message.contains(part), "{part:?} is not in {message:?}");

@@ -23,10 +23,18 @@ const POINTS: u32 = 601;
 /// A loss along an axis.
 #[derive(Serialize)]
 struct Curve {
-    name: String,
+    /// What tells it from the other curves, once [`split_title`] has run.
+    #[serde(rename = "name", serialize_with = "joined")]
+    words: Vec<String>,
     loss: &'static str,
     params: serde_json::Map<String, serde_json::Value>,
     points: Vec<Point>,
+}
+
+impl Curve {
+    fn name(&self) -> String {
+        self.words.join(", ")
+    }
 }
 
 /// A loss at one place of an axis.
@@ -35,6 +43,10 @@ struct Point {
     x: f64,
     value: f64,
     slope: f64,
+}
+
+fn joined<S: serde::Serializer>(words: &[String], to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&words.join(", "))
 }
 
 /// Draws curves.
@@ -46,9 +58,11 @@ pub(crate) fn run(args: &CurvesArgs, json: bool) -> Result<(), CliError> {
     for chosen in &chosen {
         curves.extend(trace(chosen, axis, range, &args.log_variance)?);
     }
-    let files = write(args, axis, &curves)?;
+    let title = split_title(&mut curves);
+    let files = write(args, axis, &title, &curves)?;
     if json {
         return print_json(&serde_json::json!({
+            "title": title,
             "axis": axis.label(),
             "slope_by": axis.by(),
             "curves": curves,
@@ -112,12 +126,10 @@ fn trace(
             let [slope] = chain::by_inputs(&pred, &gradient);
             Ok(Point { x, value, slope })
         };
-        let name = match more {
-            Some(log_variance) => format!("{}, ln σ² = {log_variance}", chosen.title()),
-            None => chosen.title(),
-        };
+        let mut words = chosen.words();
+        words.extend(more.map(|log_variance| format!("ln σ² = {log_variance}")));
         let points = (0..POINTS).map(point).collect::<Result<_, CliError>>()?;
-        Ok(Curve { name, loss: entry.name, params: chosen.params(), points })
+        Ok(Curve { words, loss: entry.name, params: chosen.params(), points })
     };
     if entry.pred.len() > axis.pred(from).len() {
         log_variances.iter().map(|&log_variance| curve(Some(log_variance))).collect()
@@ -126,17 +138,35 @@ fn trace(
     }
 }
 
-/// Writes pictures and points; the names of the files.
-fn write(args: &CurvesArgs, axis: AxisName, curves: &[Curve]) -> Result<Vec<String>, CliError> {
-    let mut labels: Vec<&str> = Vec::new();
-    for loss in &args.losses {
-        labels.push(detloss::losses::find(loss)?.label);
+/// Moves what all curves have in common into the title, so that the legend says only what differs.
+fn split_title(curves: &mut [Curve]) -> String {
+    let shared = |word: &String| curves.iter().all(|curve| curve.words.contains(word));
+    let mut title: Vec<String> =
+        curves[0].words.iter().filter(|word| shared(word)).cloned().collect();
+    if curves.len() > 1 {
+        for curve in curves.iter_mut() {
+            curve.words.retain(|word| !title.contains(word));
+        }
     }
+    if curves.iter().any(|curve| curve.loss != curves[0].loss) {
+        let mut labels: Vec<String> = curves.iter().map(|curve| curve.words[0].clone()).collect();
+        labels.dedup();
+        title.splice(0..0, labels);
+    }
+    title.join(", ")
+}
+
+/// Writes pictures and points; the names of the files.
+fn write(
+    args: &CurvesArgs,
+    axis: AxisName,
+    title: &str,
+    curves: &[Curve],
+) -> Result<Vec<String>, CliError> {
     let name = args.losses.join("-");
-    let title = labels.join(", ");
     let x = Axis::linear(axis.label());
     let y = format!("slope by the {}", axis.by());
-    let value = Chart::lines(&title, x, Axis::linear("loss"), &series(curves, |point| point.value));
+    let value = Chart::lines(title, x, Axis::linear("loss"), &series(curves, |point| point.value));
     let slope_title = format!("{title}: slope");
     let slope =
         Chart::lines(&slope_title, x, Axis::linear(&y), &series(curves, |point| point.slope));
@@ -154,7 +184,7 @@ fn write(args: &CurvesArgs, axis: AxisName, curves: &[Curve]) -> Result<Vec<Stri
 
 fn series(curves: &[Curve], y: impl Fn(&Point) -> f64) -> Vec<Series> {
     let series = |curve: &Curve| Series {
-        name: curve.name.clone(),
+        name: curve.name(),
         points: curve.points.iter().map(|point| (point.x, y(point))).collect(),
     };
     curves.iter().map(series).collect()
@@ -166,7 +196,8 @@ fn points(curves: &[Curve]) -> Result<Vec<u8>, CliError> {
     for curve in curves {
         for point in &curve.points {
             let numbers = [point.x, point.value, point.slope].map(|number| number.to_string());
-            let record = std::iter::once(&curve.name).chain(&numbers);
+            let name = curve.name();
+            let record = std::iter::once(&name).chain(&numbers);
             writer.write_record(record).map_err(CliError::failure)?;
         }
     }

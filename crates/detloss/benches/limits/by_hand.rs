@@ -101,7 +101,8 @@ fn quotient(a: __m512, b: __m512, recip: __m512) -> __m512 {
     _mm512_fmadd_ps(_mm512_fnmadd_ps(q, b, a), recip, q)
 }
 
-/// One axis of a pair of boxes: sizes, overlap and hull with their slopes by the two edges of the prediction.
+/// One axis of a pair of boxes: sizes, overlap and hull with their slopes by the two edges of the prediction. The hull of
+/// two inverted boxes may be negative.
 struct Axis {
     size: __m512,
     size_slope: __m512,
@@ -121,7 +122,7 @@ fn axis(low: __m512, high: __m512, target_low: __m512, target_high: __m512) -> A
     let size_slope = less(zero, raw);
     let overlap = _mm512_sub_ps(_mm512_min_ps(target_high, high), _mm512_max_ps(target_low, low));
     let hull = _mm512_sub_ps(_mm512_max_ps(target_high, high), _mm512_min_ps(target_low, low));
-    let (open, hull_open) = (less(zero, overlap), less(zero, hull));
+    let open = less(zero, overlap);
     let (low_inside, high_inside) = (less(target_low, low), less(high, target_high));
     Axis {
         size: _mm512_max_ps(raw, zero),
@@ -129,12 +130,19 @@ fn axis(low: __m512, high: __m512, target_low: __m512, target_high: __m512) -> A
         target_size: _mm512_max_ps(_mm512_sub_ps(target_high, target_low), zero),
         overlap: _mm512_max_ps(overlap, zero),
         overlap_slope: [_mm512_mul_ps(low_inside, open), _mm512_mul_ps(high_inside, open)],
-        hull: _mm512_max_ps(hull, zero),
-        hull_slope: [
-            _mm512_fnmadd_ps(low_inside, hull_open, hull_open),
-            _mm512_fnmadd_ps(high_inside, hull_open, hull_open),
-        ],
+        hull,
+        hull_slope: [_mm512_sub_ps(splat(1.0), low_inside), _mm512_sub_ps(splat(1.0), high_inside)],
     }
+}
+
+/// Makes a negative hull empty.
+#[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+#[inline]
+fn open_hull(axis: &mut Axis) {
+    let open = less(splat(0.0), axis.hull);
+    axis.hull = _mm512_max_ps(axis.hull, splat(0.0));
+    axis.hull_slope =
+        [_mm512_mul_ps(axis.hull_slope[0], open), _mm512_mul_ps(axis.hull_slope[1], open)];
 }
 
 /// The sum of the GIoU losses; the gradient times `factor` goes to `grad`.
@@ -146,7 +154,9 @@ fn giou(pred: &[f32], target: &[f32], factor: f32, grad: &mut [f32]) -> f64 {
         pred.chunks_exact(64).zip(target.chunks_exact(64)).zip(grad.chunks_exact_mut(64))
     {
         let ([x1, y1, x2, y2], [u1, v1, u2, v2]) = (load_boxes(pred), load_boxes(target));
-        let (x, y) = (axis(x1, x2, u1, u2), axis(y1, y2, v1, v2));
+        let (mut x, mut y) = (axis(x1, x2, u1, u2), axis(y1, y2, v1, v2));
+        open_hull(&mut x);
+        open_hull(&mut y);
         let overlap = _mm512_mul_ps(x.overlap, y.overlap);
         let areas = _mm512_fmadd_ps(x.size, y.size, _mm512_mul_ps(x.target_size, y.target_size));
         let union = _mm512_sub_ps(areas, overlap);

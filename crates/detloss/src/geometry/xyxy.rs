@@ -65,24 +65,24 @@ impl<S: Scalar> Xyxy<S> {
         }
     }
 
-    /// Intersection over union, with the area of the union; 0 for two empty boxes.
+    /// The areas of the intersection and of the union.
     #[inline(always)]
-    pub fn iou_and_union(self, other: Self) -> (S, S) {
+    pub fn overlap_and_union(self, other: Self) -> (S, S) {
         let overlap = self.meet(other).area();
-        let union = self.width().mul_add(self.height(), other.area()) - overlap;
-        (overlap.over(union), union)
+        (overlap, self.width().mul_add(self.height(), other.area()) - overlap)
     }
 
-    /// Intersection over union; 0 for two empty boxes.
+    /// Intersection over union; 0 for two empty boxes. `eps` is added to the union.
     #[inline(always)]
-    pub fn iou(self, other: Self) -> S {
-        self.iou_and_union(other).0
+    pub fn iou(self, other: Self, eps: f64) -> S {
+        let (overlap, union) = self.overlap_and_union(other);
+        overlap.over(union + lit(eps))
     }
 
-    /// The square of the diagonal.
+    /// The square of the distance between the two corners: of the diagonal, also for an inverted box.
     #[inline(always)]
     pub fn diagonal_squared(self) -> S {
-        self.width().square() + self.height().square()
+        (self.x2 - self.x1).square() + (self.y2 - self.y1).square()
     }
 
     /// The square of the distance between the centres of two boxes.
@@ -93,10 +93,11 @@ impl<S: Scalar> Xyxy<S> {
     }
 
     /// The square of the distance between the centres, as a part of the square of the hull's diagonal; at most 1.
+    /// `eps` is added to the latter.
     #[inline(always)]
-    pub fn center_distance_ratio(self, other: Self) -> S {
+    pub fn center_distance_ratio(self, other: Self, eps: f64) -> S {
         let distance = self.center_distance_squared(other);
-        let diagonal = self.hull(other).diagonal_squared();
+        let diagonal = self.hull(other).diagonal_squared() + lit(eps);
         // The hull of two boxes holds both centres. That of an inverted box need not.
         S::if_lt(diagonal, distance, distance.lit(1.0), distance.over(diagonal))
     }

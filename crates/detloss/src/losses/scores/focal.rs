@@ -22,9 +22,7 @@ impl Loss for Focal {
         shift_invariant: false,
     };
 
-    const CASES: &'static [Case] = &[
-        case("undecided, positive", &[0.0], &[1.0], 0.0433216988),
-    ];
+    const CASES: &'static [Case] = &[case("undecided, positive", &[0.0], &[1.0], 0.0433216988)];
 
     #[inline(always)]
     fn eval<S: Scalar>(&self, logit: S, label: S) -> S {

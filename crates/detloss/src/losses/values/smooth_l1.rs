@@ -20,9 +20,7 @@ impl Loss for SmoothL1 {
         shift_invariant: true,
     };
 
-    const CASES: &'static [Case] = &[
-        case("in the bowl", &[0.5], &[0.0], 0.125),
-    ];
+    const CASES: &'static [Case] = &[case("in the bowl", &[0.5], &[0.0], 0.125)];
 
     #[inline(always)]
     fn eval<S: Scalar>(&self, pred: S, target: S) -> S {

@@ -1,0 +1,15 @@
+//! What the tests of this crate and of its front-ends share (feature `testing`).
+//!
+//! A front-end that implements [`FrontEnd`] and calls [`check`] is held to what the crate itself is held to: the worked cases,
+//! the agreement with the formula in `f64` on ordinary rows, and finite numbers on the ugliest rows there are.
+//!
+//! Nothing here names a loss: the inputs follow from the names of a loss's fields, so that a new loss is tested the moment it
+//! is in [the list](crate::losses).
+
+mod front_end;
+mod rows;
+mod tolerance;
+
+pub use front_end::{FrontEnd, Request, Response, check};
+pub use rows::{Memory, Random, Rows, cases, certain_target, everywhere, nasty, ordinary, tied};
+pub use tolerance::{Tolerance, assert_close};

@@ -1,0 +1,53 @@
+//! What holds for every loss of the list. No loss is named here: a new one is tested the moment it is in the list.
+
+mod batches;
+mod classes;
+mod documents;
+mod errors;
+mod facts;
+mod gradients;
+mod halves;
+mod params;
+mod reproducible;
+mod roads;
+mod ugly;
+
+use detloss::batch::{Kernel, Level};
+use detloss::losses::ALL;
+use detloss::testing::{Rows, nasty, ordinary};
+
+/// Losses and gradients of every unit, in `f32`, with these instructions.
+fn at_level(loss: &(impl Kernel + ?Sized), rows: &Rows, level: Level) -> (Vec<f32>, Vec<f32>) {
+    let memory = rows.memory::<f32>();
+    let (mut values, mut grad) = (vec![0.0; rows.len()], vec![0.0; memory.pred.len()]);
+    memory.batch().level(level).rows_and_grad_into(loss, None, &mut values, &mut grad).unwrap();
+    (values, grad)
+}
+
+/// The same in `f64`.
+fn in_f64(loss: &(impl Kernel + ?Sized), rows: &Rows) -> (Vec<f64>, Vec<f64>) {
+    let memory = rows.memory::<f64>();
+    let (mut values, mut grad) = (vec![0.0; rows.len()], vec![0.0; memory.pred.len()]);
+    memory.batch().rows_and_grad_into(loss, None, &mut values, &mut grad).unwrap();
+    (values, grad)
+}
+
+/// Ordinary rows and ugly ones, mixed.
+fn mixed(entry: &detloss::loss::Entry, count: usize) -> Rows {
+    let (plain, ugly) = (ordinary(entry, count, 3), nasty(entry));
+    let mut rows = Rows::empty(plain.columns);
+    for unit in 0..count {
+        let (from, unit) = if unit % 3 == 2 { (&ugly, unit * 7 % ugly.len()) } else { (&plain, unit) };
+        rows.push(&*from.what[unit], from.pred_of(unit), from.target_of(unit));
+    }
+    rows
+}
+
+fn bits(numbers: &[f32]) -> Vec<u32> {
+    numbers.iter().map(|x| x.to_bits()).collect()
+}
+
+#[test]
+fn the_list_is_not_empty() {
+    assert!(!ALL.is_empty());
+}

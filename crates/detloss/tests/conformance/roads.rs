@@ -1,0 +1,143 @@
+//! Every road a formula can be run on gives the same numbers.
+
+use detloss::batch::Level;
+use detloss::geometry::Shape;
+use detloss::loss::{Described, Loss, RowLoss, Visitor};
+use detloss::losses::{self, ALL};
+use detloss::scalar::Scalar;
+use detloss::scalar::dual::Gradient;
+use detloss::scalar::expr::Program;
+use detloss::testing::{FrontEnd, Request, Response, Tolerance, assert_close, check, nasty, ordinary, tied};
+
+use crate::at_level;
+
+/// The lanes of a batch, with one set of instructions.
+struct OnLanes(Level);
+
+impl FrontEnd for OnLanes {
+    fn run(&self, request: Request<'_>) -> Option<Response> {
+        let loss = request.entry.with(request.params).unwrap();
+        let (values, grad) = at_level(&*loss, request.rows, self.0);
+        let wide = |numbers: Vec<f32>| numbers.into_iter().map(f64::from).collect();
+        Some(Response { values: wide(values), grad: wide(grad) })
+    }
+}
+
+/// The formula itself, on dual numbers of plain numbers.
+struct OnDuals<S>(fn(f64) -> S);
+
+/// Its traced program, replayed.
+struct Replayed;
+
+impl<S: Scalar + Into<f64>> FrontEnd for OnDuals<S> {
+    fn run(&self, request: Request<'_>) -> Option<Response> {
+        struct Visit<'a, S>(Request<'a>, fn(f64) -> S, Option<Response>);
+        impl<S: Scalar + Into<f64>> Visitor for Visit<'_, S> {
+            fn formula<L: Loss>(&mut self) {
+                let Request { entry, params, rows } = self.0;
+                if L::NAME != entry.name {
+                    return;
+                }
+                type Active<L, S> = <<L as Loss>::Pred as Shape>::Dual<S>;
+                let loss = set::<L>(params);
+                let mut response = Response::default();
+                for unit in 0..rows.len() {
+                    let (pred, target) = (rows.pred_of(unit), rows.target_of(unit));
+                    let result = loss.eval(
+                        L::Pred::of(|k| Active::<L, S>::variable(self.1(pred[k]), k)),
+                        L::Target::of(|k| Active::<L, S>::constant(self.1(target[k]))),
+                    );
+                    let plain = loss.eval(L::Pred::of(|k| self.1(pred[k])), L::Target::of(|k| self.1(target[k])));
+                    let (value, plain): (f64, f64) = (result.value().into(), plain.into());
+                    assert_eq!(value, plain, "{}, {}: derivatives do not change the value", L::NAME, rows.what[unit]);
+                    response.values.push(value);
+                    response.grad.extend((0..pred.len()).map(|k| result.partial(k).into()));
+                }
+                self.2 = Some(response);
+            }
+
+            fn row<L: RowLoss>(&mut self) {}
+        }
+        let mut visit = Visit(request, self.0, None);
+        losses::visit(&mut visit);
+        visit.2
+    }
+}
+
+fn set<L: Described>(params: &[(&str, f64)]) -> L {
+    let mut loss = L::default();
+    for &(key, value) in params {
+        loss.set(key, value).unwrap();
+    }
+    loss
+}
+
+impl FrontEnd for Replayed {
+    fn run(&self, request: Request<'_>) -> Option<Response> {
+        let Request { entry, params, rows } = request;
+        let loss = entry.with(params).unwrap();
+        let (value, both): (Program, Program) = (loss.trace(false)?, loss.trace(true)?);
+        assert_eq!(value.outputs.len(), 1);
+        assert_eq!(both.outputs.len(), 1 + entry.pred.len());
+        let mut response = Response::default();
+        for unit in 0..rows.len() {
+            let inputs = [rows.pred_of(unit), rows.target_of(unit)].concat();
+            let (alone, outputs) = (value.run(&inputs), both.run(&inputs));
+            assert_eq!(alone[0], outputs[0], "{}, {}: value with and without gradient", entry.name, rows.what[unit]);
+            response.values.push(outputs[0]);
+            response.grad.extend(&outputs[1..]);
+        }
+        Some(response)
+    }
+}
+
+fn formulas() -> usize {
+    ALL.iter().filter(|entry| !entry.pred.is_empty()).count()
+}
+
+#[test]
+fn lanes_agree_with_the_formula() {
+    for level in Level::available() {
+        assert_eq!(check(&OnLanes(level), Tolerance::F32), ALL.len());
+    }
+}
+
+#[test]
+fn duals_of_f32_agree_with_the_formula() {
+    assert_eq!(check(&OnDuals(|x| x as f32), Tolerance::F32), formulas());
+}
+
+#[test]
+fn a_batch_of_f64_is_the_formula_on_duals() {
+    assert_eq!(check(&OnDuals(|x| x), Tolerance::EXACT), formulas());
+}
+
+#[test]
+fn the_replayed_trace_agrees_with_the_formula() {
+    assert_eq!(check(&Replayed, Tolerance::EXACT), formulas());
+}
+
+#[test]
+fn the_replayed_trace_gives_the_same_bits_on_ugly_rows_too() {
+    for entry in ALL {
+        for rows in [nasty(entry), tied(entry), ordinary(entry, 500, 5)] {
+            let request = Request { entry, params: &[], rows: &rows };
+            let (Some(got), expected) = (Replayed.run(request), request.reference()) else { continue };
+            for unit in 0..rows.len() {
+                let what = format!("{}, {}", entry.name, rows.what[unit]);
+                assert_close(got.values[unit], expected.values[unit], Tolerance::EXACT, &what);
+                let of_unit = unit * rows.width()..(unit + 1) * rows.width();
+                assert_eq!(got.grad[of_unit.clone()], expected.grad[of_unit], "slopes of {what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_loss_has_worked_cases() {
+    for entry in ALL {
+        assert!(!entry.cases.is_empty(), "{} has no worked case", entry.name);
+        let telling = entry.cases.iter().any(|case| case.value != 0.0);
+        assert!(telling, "{}: one case at least is worth something other than 0", entry.name);
+    }
+}

@@ -1,0 +1,180 @@
+//! The table of degenerate inputs: finite in, finite out; NaN stays in its row.
+
+use detloss::batch::{Level, Weights};
+use detloss::geometry::Shape;
+use detloss::loss::{Entry, Loss, RowLoss, Visitor};
+use detloss::losses::{self, ALL};
+use detloss::testing::{Random, Rows, Tolerance, assert_close, certain_target, nasty};
+
+use crate::{at_level, bits, in_f64, mixed};
+
+#[test]
+fn finite_rows_have_finite_values_and_slopes() {
+    for entry in ALL {
+        let (loss, rows) = (entry.default(), nasty(entry));
+        for level in Level::available() {
+            let (values, grad) = at_level(&*loss, &rows, level);
+            for unit in 0..rows.len() {
+                let slopes = &grad[unit * rows.width()..][..rows.width()];
+                let finite = values[unit].is_finite() && slopes.iter().all(|slope| slope.is_finite());
+                let what = &rows.what[unit];
+                assert!(finite, "{} at {level}, {what}: {} with slopes {slopes:?}", entry.name, values[unit]);
+            }
+        }
+        let (values, grad) = in_f64(&*loss, &rows);
+        for unit in 0..rows.len() {
+            let slopes = &grad[unit * rows.width()..][..rows.width()];
+            let finite = values[unit].is_finite() && slopes.iter().all(|slope| slope.is_finite());
+            assert!(finite, "{} in f64, {}: {} with slopes {slopes:?}", entry.name, rows.what[unit], values[unit]);
+        }
+    }
+}
+
+/// The sum of a batch that is all ugly is finite too.
+#[test]
+fn a_batch_of_ugly_rows_has_a_finite_value() {
+    for entry in ALL {
+        let memory = nasty(entry).memory::<f32>();
+        let (value, _) = memory.batch().value_and_grad(&*entry.default()).unwrap();
+        assert!(value.is_finite(), "{}: {value}", entry.name);
+    }
+}
+
+#[test]
+fn an_empty_batch_is_worth_nothing() {
+    for entry in ALL {
+        let loss = entry.default();
+        let (pred, target): ([f32; 0], [f32; 0]) = ([], []);
+        let batch = detloss::Batch::new(&pred, &target).columns(if entry.pred.is_empty() { 5 } else { 1 });
+        for batch in [batch, batch.weighted_mean(), batch.sum(), batch.normalizer(3.0)] {
+            assert_eq!(batch.value_and_grad(&*loss).unwrap(), (0.0, vec![]), "{}", entry.name);
+            assert_eq!(batch.rows(&*loss).unwrap(), vec![], "{}", entry.name);
+            assert_eq!(batch.root_and_grad_into(&*loss, &mut []).unwrap(), 0.0, "{}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn a_batch_without_weight_is_worth_nothing() {
+    for entry in ALL {
+        let (loss, rows) = (entry.default(), mixed(entry, 37));
+        let memory = rows.memory::<f32>();
+        let weights = vec![0.0; rows.len()];
+        let batch = memory.batch().weights(Weights::Rows(&weights));
+        for batch in [batch, batch.weighted_mean(), batch.sum()] {
+            let (value, grad) = batch.value_and_grad(&*loss).unwrap();
+            assert_eq!(value, 0.0, "{}", entry.name);
+            assert!(grad.iter().all(|&slope| slope == 0.0), "{}", entry.name);
+        }
+        let mut grad = vec![7.0; memory.pred.len()];
+        assert_eq!(batch.root_and_grad_into(&*loss, &mut grad).unwrap(), 0.0, "{}", entry.name);
+        assert!(grad.iter().all(|&slope| slope == 0.0), "{}: the root has slope 0 at 0", entry.name);
+    }
+}
+
+/// Puts `poison` in one number of one prediction and compares with the batch that has it not.
+fn poison(entry: &'static Entry, poison: f64) {
+    let (loss, rows) = (entry.default(), mixed(entry, 35));
+    let spread = |values: &[f32], grad: &[f32], sick: usize, width: usize| {
+        let healthy = |unit: &usize| *unit != sick;
+        let values: Vec<f32> = (0..35).filter(healthy).map(|unit| values[unit]).collect();
+        let grad: Vec<f32> = (0..35).filter(healthy).flat_map(|unit| grad[unit * width..][..width].to_vec()).collect();
+        (bits(&values), bits(&grad))
+    };
+    for level in Level::available() {
+        let clean = at_level(&*loss, &rows, level);
+        for (sick, field) in [(0, 0), (6, rows.width() - 1), (16, rows.width() / 2), (34, 0)] {
+            let mut sick_rows = rows.clone();
+            sick_rows.pred[sick * rows.width() + field] = poison;
+            let (values, grad) = at_level(&*loss, &sick_rows, level);
+            let what = format!("{} at {level}, {poison} in field {field} of row {sick}", entry.name);
+            assert_eq!(
+                spread(&values, &grad, sick, rows.width()),
+                spread(&clean.0, &clean.1, sick, rows.width()),
+                "the other rows keep their bits: {what}"
+            );
+            if poison.is_nan() {
+                assert!(values[sick].is_nan(), "{what}: its value is {}", values[sick]);
+            }
+        }
+    }
+}
+
+#[test]
+fn nan_in_a_prediction_gives_nan_in_its_row_alone() {
+    for entry in ALL {
+        poison(entry, f64::NAN);
+    }
+}
+
+#[test]
+fn infinity_in_a_prediction_stays_in_its_row() {
+    for entry in ALL {
+        poison(entry, f64::INFINITY);
+        poison(entry, f64::NEG_INFINITY);
+    }
+}
+
+#[test]
+fn nan_in_any_field_gives_nan_in_f64_too() {
+    for entry in ALL {
+        let rows = mixed(entry, 30);
+        for index in 0..rows.pred.len() {
+            let mut sick = rows.clone();
+            sick.pred[index] = f64::NAN;
+            let (values, _) = in_f64(&*entry.default(), &sick);
+            let unit = index / rows.width();
+            assert!(values[unit].is_nan(), "{}, field {}: {}", entry.name, index % rows.width(), rows.what[unit]);
+        }
+    }
+}
+
+/// Predictions that are what their targets ask for, at scales from 1e-6 to 1e6.
+struct Perfect<'a>(&'a mut dyn FnMut(&'static Entry, &Rows));
+
+impl Perfect<'_> {
+    fn show(&mut self, name: &str, perfect: impl Fn(&[f64]) -> Vec<f64>) {
+        let entry = losses::find(name).unwrap();
+        let mut rows = Rows::empty(if entry.pred.is_empty() { 5 } else { 1 });
+        let mut random = Random::new(17);
+        for power in -6..=6 {
+            for _ in 0..20 {
+                let target = certain_target(entry, 10_f64.powi(power), &mut random);
+                rows.push(format!("perfect, at scale 1e{power}"), &perfect(&target), &target);
+            }
+        }
+        self.0(entry, &rows);
+    }
+}
+
+impl Visitor for Perfect<'_> {
+    fn formula<L: Loss>(&mut self) {
+        self.show(L::NAME, L::Target::perfect);
+    }
+
+    fn row<L: RowLoss>(&mut self) {
+        self.show(L::NAME, |target| target.iter().map(|&mass| if mass < 0.5 { -1e4 } else { 1e4 }).collect());
+    }
+}
+
+#[test]
+fn a_perfect_prediction_costs_exactly_nothing_where_the_facts_say_so_and_nowhere_else() {
+    losses::visit(&mut Perfect(&mut |entry, rows| {
+        let loss = entry.default();
+        let (values, grad) = in_f64(&*loss, rows);
+        let mut all_zero = values.iter().chain(&grad).all(|&x| x == 0.0);
+        for level in Level::available() {
+            let (values, grad) = at_level(&*loss, rows, level);
+            if entry.facts.zero_at_target {
+                for (index, slope) in grad.iter().enumerate() {
+                    let (unit, zero) = (index / rows.width(), Tolerance::EXACT);
+                    let what = format!("{} at {level}, {}: {:?}", entry.name, rows.what[unit], rows.target_of(unit));
+                    assert_close(values[unit].into(), 0.0, zero, &what);
+                    assert_close((*slope).into(), 0.0, zero, &format!("slope of {what}"));
+                }
+            }
+            all_zero &= values.iter().chain(&grad).all(|&x| x == 0.0);
+        }
+        assert_eq!(all_zero, entry.facts.zero_at_target, "{}: zero_at_target", entry.name);
+    }));
+}
