@@ -4,6 +4,7 @@ mod curves;
 mod eval;
 mod explain;
 mod list;
+mod race;
 
 use crate::cli::{Cli, Command};
 use crate::output::CliError;
@@ -15,5 +16,6 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
         Command::Explain(args) => explain::run(&args, cli.json),
         Command::Eval(args) => eval::run(&args, cli.json),
         Command::Curves(args) => curves::run(&args, cli.json),
+        Command::Race(args) => race::run(&args, cli.json),
     }
 }

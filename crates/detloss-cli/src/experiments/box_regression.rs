@@ -180,8 +180,8 @@ fn step(boxes: &mut Boxes, targets: &Boxes, ascent: &Boxes, rate: f32, errors: &
     for i in 0..CASES {
         let (target_w, target_h) = (targets.w[i], targets.h[i]);
         let meet = overlap(cx[i], w[i], target_w) * overlap(cy[i], h[i], target_h);
-        // Where boxes meet, both have an area; where not, this is 0 unless both sides of the box are inverted and large.
-        let iou = meet / (w[i] * h[i] + target_w * target_h - meet);
+        // An inverted box meets nothing, and its negative area might make the union 0.
+        let iou = if meet > 0.0 { meet / (w[i] * h[i] + target_w * target_h - meet) } else { 0.0 };
         let scale = rate * (2.0 - iou);
         cx[i] += scale * ascent.cx[i];
         cy[i] += scale * ascent.cy[i];
