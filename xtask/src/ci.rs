@@ -12,13 +12,18 @@ pub(crate) fn run() -> anyhow::Result<()> {
     step("the manners of the tree", tidy::run)?;
     step("generated files", || generate::run(true))?;
     step("format", format)?;
-    step("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"], &[]))?;
+    step("lints", || {
+        cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"], &[])
+    })?;
     step("documentation", || {
         let flags = [("RUSTDOCFLAGS", "--deny warnings")];
         cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"], &flags)
     })?;
     step("the library without its features", || {
-        cargo(&["test", "--package", "detloss", "--no-default-features", "--test", "conformance"], &[])
+        cargo(
+            &["test", "--package", "detloss", "--no-default-features", "--test", "conformance"],
+            &[],
+        )
     })?;
     step("tests", || cargo(&["test", "--workspace"], &[]))?;
     eprintln!("everything holds");
@@ -37,8 +42,15 @@ fn step(what: &str, check: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Resul
 fn format() -> anyhow::Result<()> {
     cargo(&["fmt", "--all", "--check"], &[])?;
     let files = detloss::losses::ALL.iter().map(|entry| entry.file);
-    let status = Command::new("rustfmt").args(["--edition", "2024", "--check"]).args(files).current_dir(root()).status()?;
-    ensure!(status.success(), "some losses are not formatted: run rustfmt --edition 2024 crates/detloss/src/losses/*/*.rs");
+    let status = Command::new("rustfmt")
+        .args(["--edition", "2024", "--check"])
+        .args(files)
+        .current_dir(root())
+        .status()?;
+    ensure!(
+        status.success(),
+        "some losses are not formatted: run rustfmt --edition 2024 crates/detloss/src/losses/*/*.rs"
+    );
     Ok(())
 }
 

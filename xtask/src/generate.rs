@@ -55,7 +55,8 @@ fn no_strays(folder: &Path) -> anyhow::Result<()> {
 }
 
 fn draw(root: &Path) -> anyhow::Result<()> {
-    let figures = fs::read_to_string(root.join(FIGURES)).with_context(|| format!("{FIGURES} cannot be read"))?;
+    let figures = fs::read_to_string(root.join(FIGURES))
+        .with_context(|| format!("{FIGURES} cannot be read"))?;
     for figure in figures.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
         let status = Command::new(env!("CARGO"))
             .args(["run", "--release", "--quiet", "--package", "detloss-cli", "--", "curves"])

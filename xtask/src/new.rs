@@ -14,9 +14,14 @@ pub(crate) fn run(family: &str, name: &str) -> anyhow::Result<()> {
     let snake = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     ensure!(snake, "{name:?} is no id: use snake case, such as my_iou");
-    ensure!(!losses::ALL.iter().any(|entry| entry.name == name), "there is a loss called {name} already");
+    ensure!(
+        !losses::ALL.iter().any(|entry| entry.name == name),
+        "there is a loss called {name} already"
+    );
     let (pred, target, fields, pred_type, target_type) = match family {
-        "boxes" => ("Corners", "Corners", "&[0., 0., 1., 1.], &[0., 0., 1., 1.]", "Xyxy<S>", "Xyxy<S>"),
+        "boxes" => {
+            ("Corners", "Corners", "&[0., 0., 1., 1.], &[0., 0., 1., 1.]", "Xyxy<S>", "Xyxy<S>")
+        }
         "values" => ("Number", "Number", "&[1.0], &[1.0]", "S", "S"),
         "scores" => ("Logit", "Label", "&[0.0], &[1.0]", "S", "S"),
         _ => bail!("there is no template for the family {family:?}: use boxes, values or scores"),
@@ -26,11 +31,14 @@ pub(crate) fn run(family: &str, name: &str) -> anyhow::Result<()> {
     let file = root.join(format!("crates/detloss/src/losses/{family}/{name}.rs"));
     ensure!(!file.exists(), "{} is there already", file.display());
 
-    let list = fs::read_to_string(root.join(LIST)).with_context(|| format!("{LIST} cannot be read"))?;
-    let (before, block) =
-        list.split_once(&format!("    {family}: formula {{\n")).with_context(|| format!("{LIST} has no family {family}"))?;
+    let list =
+        fs::read_to_string(root.join(LIST)).with_context(|| format!("{LIST} cannot be read"))?;
+    let (before, block) = list
+        .split_once(&format!("    {family}: formula {{\n"))
+        .with_context(|| format!("{LIST} has no family {family}"))?;
     let (lines, after) = block.split_once("    }\n").context("the family does not end")?;
-    let list = format!("{before}    {family}: formula {{\n{lines}        {name}: {ty},\n    }}\n{after}");
+    let list =
+        format!("{before}    {family}: formula {{\n{lines}        {name}: {ty},\n    }}\n{after}");
 
     let text = TEMPLATE
         .replace("{name}", name)
@@ -42,7 +50,10 @@ pub(crate) fn run(family: &str, name: &str) -> anyhow::Result<()> {
         .replace("{target_type}", target_type);
     fs::write(&file, text)?;
     fs::write(root.join(LIST), list)?;
-    eprintln!("wrote {} and its line in {LIST}; now write the formula, then run `cargo xtask ci`", file.display());
+    eprintln!(
+        "wrote {} and its line in {LIST}; now write the formula, then run `cargo xtask ci`",
+        file.display()
+    );
     Ok(())
 }
 

@@ -11,7 +11,10 @@ const END: &str = "<!-- end of losses -->";
 
 /// The page of one loss.
 pub(crate) fn page(entry: &Entry) -> anyhow::Result<String> {
-    let mut text = format!("# {}\n\n`{}`, of the family [{}](README.md)\n\n", entry.label, entry.name, entry.family);
+    let mut text = format!(
+        "# {}\n\n`{}`, of the family [{}](README.md)\n\n",
+        entry.label, entry.name, entry.family
+    );
     for line in entry.doc.lines() {
         // rustdoc's headings, one level down: the page has a title of its own.
         let line = line.strip_prefix(' ').unwrap_or(line);
@@ -25,7 +28,13 @@ pub(crate) fn page(entry: &Entry) -> anyhow::Result<String> {
         for param in entry.params {
             let doc: Vec<&str> = param.doc.split_whitespace().collect();
             let (low, high) = param.range;
-            writeln!(text, "| `{}` | {} | {low} to {high} | {} |", param.name, param.default, doc.join(" "))?;
+            writeln!(
+                text,
+                "| `{}` | {} | {low} to {high} | {} |",
+                param.name,
+                param.default,
+                doc.join(" ")
+            )?;
         }
     }
     writeln!(text, "\n## Facts\n\n{}\n## Worked cases\n", facts(&entry.facts))?;
@@ -41,10 +50,20 @@ fn facts(facts: &Facts) -> String {
     let claim = |holds: bool, what: &str| format!("- {}{what}\n", if holds { "" } else { "not " });
     let bound = |bound: f64| if bound.is_infinite() { "∞".to_owned() } else { bound.to_string() };
     [
-        format!("- values from {} to {}\n", bound(facts.range.0).replace('∞', "−∞"), bound(facts.range.1)),
-        claim(facts.zero_at_target, "exactly 0, with zero gradient, where the prediction is what the target asks for"),
+        format!(
+            "- values from {} to {}\n",
+            bound(facts.range.0).replace('∞', "−∞"),
+            bound(facts.range.1)
+        ),
+        claim(
+            facts.zero_at_target,
+            "exactly 0, with zero gradient, where the prediction is what the target asks for",
+        ),
         claim(facts.symmetric, "symmetric in prediction and target"),
-        claim(facts.scale_invariant, "the same when every field is multiplied by the same positive number"),
+        claim(
+            facts.scale_invariant,
+            "the same when every field is multiplied by the same positive number",
+        ),
         claim(facts.shift_invariant, "the same when the same number is added to every field"),
     ]
     .concat()
@@ -52,7 +71,8 @@ fn facts(facts: &Facts) -> String {
 
 fn row(case: &Case) -> String {
     let list = |numbers: &[f64]| numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(", ");
-    let params: Vec<String> = case.params.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    let params: Vec<String> =
+        case.params.iter().map(|(name, value)| format!("{name} = {value}")).collect();
     format!(
         "| {} | {} | {} | {} | {} |",
         case.what,
@@ -70,8 +90,10 @@ pub(crate) fn index() -> String {
 
 /// The README with today's table of losses.
 pub(crate) fn with_table(readme: &str) -> anyhow::Result<String> {
-    let (before, rest) = readme.split_once(START).with_context(|| format!("README.md has no line {START}"))?;
-    let (_, after) = rest.split_once(END).with_context(|| format!("README.md has no line {END}"))?;
+    let (before, rest) =
+        readme.split_once(START).with_context(|| format!("README.md has no line {START}"))?;
+    let (_, after) =
+        rest.split_once(END).with_context(|| format!("README.md has no line {END}"))?;
     Ok(format!("{before}{START}\n\n{}\n{END}{after}", table("docs/losses/")))
 }
 
@@ -84,7 +106,10 @@ fn table(folder: &str) -> String {
         let summary: Vec<&str> = entry.summary().split_whitespace().collect();
         let summary = summary.join(" ");
         let what = summary.split_once(": ").map_or(summary.as_str(), |(_, what)| what);
-        text.push_str(&format!("| {shown} | [`{}`]({folder}{}.md) | {what} |\n", entry.name, entry.name));
+        text.push_str(&format!(
+            "| {shown} | [`{}`]({folder}{}.md) | {what} |\n",
+            entry.name, entry.name
+        ));
     }
     text
 }

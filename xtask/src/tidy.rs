@@ -14,8 +14,19 @@ const MOST_LINES: usize = 500;
 
 /// What may lie in the root.
 const AT_THE_ROOT: [&str; 13] = [
-    ".cargo", ".ci", ".git", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "Cargo.lock", "Cargo.toml",
-    "LICENSE-APACHE", "LICENSE-MIT", "README.md", "rustfmt.toml",
+    ".cargo",
+    ".ci",
+    ".git",
+    ".gitignore",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    "rustfmt.toml",
 ];
 const FOLDERS_AT_THE_ROOT: [&str; 4] = ["crates", "docs", "target", "xtask"];
 
@@ -63,14 +74,17 @@ fn check_source(path: &str, text: &str, wrong: &mut Vec<String>) {
     if lines > MOST_LINES {
         wrong.push(format!("{path}: {lines} lines; split it (at most {MOST_LINES})"));
     }
-    let is_test = path.contains("/tests/") || path.contains("/tests.rs") || path.contains("/testing");
+    let is_test =
+        path.contains("/tests/") || path.contains("/tests.rs") || path.contains("/testing");
     for (number, line) in text.lines().enumerate() {
         let mut complain = |what: &str| wrong.push(format!("{path}:{}: {what}", number + 1));
         let code = line.split("//").next().unwrap_or_default();
         if ["todo!", "unimplemented!", "dbg!"].iter().any(|word| code.contains(word)) {
             complain("unfinished");
         }
-        if (code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl")) && !UNSAFE.contains(&path) {
+        if (code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl"))
+            && !UNSAFE.contains(&path)
+        {
             complain("unsafe code; it belongs in batch/prefetch.rs, with its proof");
         }
         if !is_test && !NAMES_LOSSES.iter().any(|place| path.starts_with(place)) {

@@ -5,6 +5,7 @@ mod curves;
 mod eval;
 mod explain;
 mod list;
+mod race;
 
 use crate::cli::{Cli, Command};
 use crate::output::CliError;
@@ -16,6 +17,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
         Command::Explain(args) => explain::run(&args, cli.json),
         Command::Eval(args) => eval::run(&args, cli.json),
         Command::Curves(args) => curves::run(&args, cli.json),
+        Command::Race(args) => race::run(&args, cli.json),
         Command::Audit(args) => audit::run(&args, cli.json),
     }
 }

@@ -8,9 +8,9 @@ mod cli;
 mod coco;
 mod commands;
 mod doc;
+mod experiments;
 mod format;
 mod output;
-#[allow(dead_code, reason = "for the command audit, which is still to come")]
 mod plot;
 mod report;
 mod table;

@@ -52,11 +52,6 @@ pub(crate) fn print(data: &str) -> Result<(), CliError> {
     deliver(&mut io::stdout().lock(), data.as_bytes())
 }
 
-/// Prints bytes to stdout, such as a PNG.
-pub(crate) fn print_bytes(data: &[u8]) -> Result<(), CliError> {
-    deliver(&mut io::stdout().lock(), data)
-}
-
 /// Prints a value to stdout as indented JSON. What is not finite becomes `null`.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     let mut text = serde_json::to_string_pretty(value).map_err(CliError::failure)?;

@@ -106,12 +106,6 @@ impl Chart {
         Self::on_axes(title, x, y, plots)
     }
 
-    /// A cloud of points for each series.
-    pub(crate) fn scatter(title: &str, x: Axis, y: Axis, series: &[Series]) -> Self {
-        let plot = |(index, series)| cloud(index, shown(series, x, y), &series.name).into();
-        Self::on_axes(title, x, y, series.iter().enumerate().map(plot).collect())
-    }
-
     /// A horizontal bar for each name, the first on top; values that are not finite have none.
     pub(crate) fn bars(title: &str, value: &str, bars: &[(String, f64)]) -> Self {
         let finite = bars.iter().rev().filter(|(_, value)| value.is_finite());
@@ -180,9 +174,10 @@ impl Chart {
         })
     }
 
-    /// The chart as an SVG document.
+    /// The chart as an SVG document, which fills what it is put into.
     pub(crate) fn svg(&self) -> String {
-        SvgBackend::default().render_scene(&self.scene)
+        let view = format!("<svg viewBox=\"0 0 {} {}\"", self.scene.width, self.scene.height);
+        SvgBackend::default().render_scene(&self.scene).replacen("<svg", &view, 1)
     }
 
     /// The chart as a PNG file.
@@ -272,6 +267,7 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 /// Ticks as 0.01 rather than 1e-2, as long as that is short.
 fn plain() -> TickFormat {
     TickFormat::Custom(Arc::new(|value: f64| match value.abs() {
+        0.0 => "0".to_owned(),
         1e-4..1e6 => format!("{}", (value * 1e6).round() / 1e6),
         _ => format!("{value:e}"),
     }))
@@ -305,17 +301,11 @@ mod tests {
     fn charts() -> Vec<(&'static str, Chart)> {
         let [step, error] = [Axis::linear("step"), Axis::log("mean error (L1 of the four sides)")];
         let bars: Vec<_> = race().iter().map(|s| (s.name.clone(), s.points[200].1)).collect();
-        let few: Vec<Series> = race()
-            .into_iter()
-            .take(3)
-            .map(|s| Series { points: s.points.into_iter().step_by(8).collect(), ..s })
-            .collect();
         let part = |s: &Series| (s.name.clone(), vec![30.0, 70.0]);
         let parts: Vec<_> = race().iter().map(part).collect();
         let labels = ["centre x", "centre y", "final error"];
         vec![
             ("lines", Chart::lines("Box regression: error by step", step, error, &race())),
-            ("scatter", Chart::scatter("Error by step", step, Axis::linear("error"), &few)),
             ("bars", Chart::bars("Error after 200 steps", "mean error", &bars)),
             ("stacked", Chart::stacked("Loss by size", "share, %", &["small", "large"], &parts)),
             ("histogram", Chart::histogram("IoU", "IoU", vec![0.0, 0.5, 1.0], vec![3.0, 4.0], 0.5)),
@@ -346,7 +336,6 @@ mod tests {
             Chart::lines("t", x, y, &series(unshown)),
             Chart::lines("t", x, y, &series(vec![(1.0, 1.0)])),
             Chart::lines("t", Axis::linear("x"), y, &series(vec![(0.0, 2.0), (1.0, 2.0)])),
-            Chart::scatter("t", x, y, &series(vec![])),
             Chart::bars("t", "v", &[]),
             Chart::bars("t", "v", &[("a".into(), 0.0), ("b".into(), f64::NAN)]),
             Chart::stacked("t", "v", &["a", "b"], &[]),

@@ -8,27 +8,21 @@
 //! What is compared is measured in turn, round after round, so that the ratios hold on a noisy machine. Times are the shortest
 //! of all rounds.
 
-
 #[cfg(target_arch = "x86_64")]
 #[path = "limits/by_hand.rs"]
 mod by_hand;
+mod data;
 #[path = "limits/triad.rs"]
 mod triad;
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use detloss::Batch;
+use data::{Data, IN_CACHE, OUT_OF_CACHE};
 use detloss::batch::Level;
-use detloss::loss::{AnyLoss, Entry};
+use detloss::loss::Entry;
 use detloss::losses;
 
-/// Numbers of a prediction that stay in the first-level cache with target and gradient.
-const IN_CACHE: usize = 2048;
-/// Numbers of a prediction beyond any cache of one core.
-const OUT_OF_CACHE: usize = 1 << 24;
-/// The classes of a row.
-const COLUMNS: usize = 64;
 const ROUNDS: usize = 11;
 
 fn main() {
@@ -43,64 +37,6 @@ fn main() {
     #[cfg(target_arch = "x86_64")]
     against_kernels_by_hand();
     against_the_memory(losses::ALL.iter().filter(chosen));
-}
-
-/// Predictions, targets and room for gradients.
-struct Data {
-    pred: Vec<f32>,
-    target: Vec<f32>,
-    grad: Vec<f32>,
-    columns: usize,
-}
-
-impl Data {
-    fn new(entry: &Entry, numbers: usize) -> Self {
-        let mut random = Random(1);
-        let (mut pred, mut target) = (Vec::with_capacity(numbers), Vec::with_capacity(numbers));
-        while pred.len() < numbers {
-            match entry.pred {
-                ["x1", ..] => {
-                    pred.extend(random.corners());
-                    target.extend(random.corners());
-                }
-                ["logit"] => {
-                    pred.push(random.within(-8.0, 8.0));
-                    target.push(if random.within(0.0, 1.0) < 0.25 { 1.0 } else { 0.0 });
-                }
-                [] => {
-                    pred.push(random.within(-8.0, 8.0));
-                    target.push(1.0 / COLUMNS as f32);
-                }
-                fields => {
-                    pred.extend(fields.iter().map(|_| random.within(-3.0, 3.0)));
-                    target.extend(entry.target.iter().map(|_| random.within(-3.0, 3.0)));
-                }
-            }
-        }
-        let grad = vec![0.0; pred.len()];
-        Self { pred, target, grad, columns: if entry.pred.is_empty() { COLUMNS } else { 1 } }
-    }
-
-    fn run(&mut self, loss: &dyn AnyLoss, threads: bool) {
-        let batch =
-            Batch::new(&self.pred, &self.target).columns(self.columns).sum().threads(threads);
-        black_box(batch.value_and_grad_into(loss, &mut self.grad).expect("lengths that fit"));
-    }
-}
-
-struct Random(u64);
-
-impl Random {
-    fn within(&mut self, low: f32, high: f32) -> f32 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        low + (high - low) * ((self.0 >> 40) as f32 / (1 << 24) as f32)
-    }
-
-    fn corners(&mut self) -> [f32; 4] {
-        let (x, y) = (self.within(0.0, 10.0), self.within(0.0, 10.0));
-        [x, y, x + self.within(1.0, 5.0), y + self.within(1.0, 5.0)]
-    }
 }
 
 /// Which of the jobs on one set of data to do.
@@ -208,9 +144,9 @@ fn against_the_memory<'a>(entries: impl Iterator<Item = &'a Entry>) {
                 &triad_of_two(triad::ordinary),
             ],
         );
-        let bytes = 4.0 * (large.pred.len() + large.target.len() + large.grad.len()) as f64;
+        let bytes = large.bytes() as f64;
         let triad_bytes = 12.0 * large.target.len() as f64;
-        let unit = if entry.pred.is_empty() { COLUMNS } else { entry.pred.len() } as f64;
+        let unit = (OUT_OF_CACHE / large.units()) as f64;
         let per_unit = 1e9 * unit / OUT_OF_CACHE as f64;
         let speed = |seconds: f64| bytes / seconds / 1e9;
         let share = |seconds: f64, triad: f64| 100.0 * (bytes / seconds) / (triad_bytes / triad);

@@ -24,6 +24,17 @@ pub enum Error {
         /// How many elements make a row.
         row: usize,
     },
+    /// A number that makes no sense where it stands.
+    Entry {
+        /// Which slice, or which argument.
+        what: &'static str,
+        /// Where in it.
+        index: usize,
+        /// The number found there.
+        got: f64,
+        /// What it should be.
+        wanted: &'static str,
+    },
     /// A target of class indices for a loss whose targets are not labels.
     NotALabel {
         /// The loss.
@@ -76,10 +87,19 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length { what, expected, got } => {
-                write!(f, "{what} has {got} elements instead of {expected}: give one per element of the batch")
+                write!(
+                    f,
+                    "{what} has {got} elements instead of {expected}: give one per element of the batch"
+                )
             }
             Self::Ragged { what, got, row } => {
-                write!(f, "{what} has {got} elements, which is no whole number of rows of {row}: check the shape")
+                write!(
+                    f,
+                    "{what} has {got} elements, which is no whole number of rows of {row}: check the shape"
+                )
+            }
+            Self::Entry { what, index, got, wanted } => {
+                write!(f, "number {index} of {what} is {got}: give {wanted}")
             }
             Self::NotALabel { loss } => {
                 write!(f, "{loss} takes no class indices: give its target field by field")
@@ -90,7 +110,10 @@ impl fmt::Display for Error {
                  use 0..{classes}, or set ignore_index to {got}"
             ),
             Self::Normalizer { got } => {
-                write!(f, "the normalizer is {got}: give a positive number, such as max(1, number of positives)")
+                write!(
+                    f,
+                    "the normalizer is {got}: give a positive number, such as max(1, number of positives)"
+                )
             }
             Self::UnknownLoss { name, nearest } => {
                 write!(f, "no loss is called {name:?}: did you mean {nearest:?}?")

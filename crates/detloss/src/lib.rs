@@ -5,6 +5,7 @@
 pub mod batch;
 pub mod error;
 pub mod geometry;
+pub mod information;
 pub mod loss;
 pub mod losses;
 mod macros;
@@ -12,6 +13,7 @@ pub mod prelude;
 pub mod scalar;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod voting;
 
 pub use batch::Batch;
 pub use error::{Error, Result};

@@ -27,7 +27,11 @@ pub trait Element: Copy + Default + Send + Sync + 'static {
 
     /// Lets `fill` write to `to`: directly, or through `scratch`.
     #[doc(hidden)]
-    fn write<R>(to: &mut [Self], scratch: &mut Vec<Self::Compute>, fill: impl FnOnce(&mut [Self::Compute]) -> R) -> R;
+    fn write<R>(
+        to: &mut [Self],
+        scratch: &mut Vec<Self::Compute>,
+        fill: impl FnOnce(&mut [Self::Compute]) -> R,
+    ) -> R;
 }
 
 /// A number that is computed with.
@@ -56,9 +60,16 @@ impl Compute for f32 {
 }
 
 /// Fewer units than a vector has lanes, filled up with units of weight 0.
-fn rest_of_tile<K: Kernel + ?Sized>(kernel: &K, level: Level, tile: Tile<'_, f32>, width: usize) -> f64 {
+fn rest_of_tile<K: Kernel + ?Sized>(
+    kernel: &K,
+    level: Level,
+    tile: Tile<'_, f32>,
+    width: usize,
+) -> f64 {
     let units = tile.weights.len();
-    let TileTarget::Dense(target) = tile.target else { unreachable!("formulas have dense targets") };
+    let TileTarget::Dense(target) = tile.target else {
+        unreachable!("formulas have dense targets")
+    };
     let padded = |from: &[f32]| {
         let mut pad = [0.0; LANES * MOST_FIELDS];
         pad[..from.len()].copy_from_slice(from);
@@ -113,7 +124,11 @@ macro_rules! full_precision {
                 from
             }
 
-            fn write<R>(to: &mut [Self], _: &mut Vec<Self>, fill: impl FnOnce(&mut [Self]) -> R) -> R {
+            fn write<R>(
+                to: &mut [Self],
+                _: &mut Vec<Self>,
+                fill: impl FnOnce(&mut [Self]) -> R,
+            ) -> R {
                 fill(to)
             }
         }
@@ -141,7 +156,11 @@ macro_rules! half_precision {
                 scratch
             }
 
-            fn write<R>(to: &mut [Self], scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32]) -> R) -> R {
+            fn write<R>(
+                to: &mut [Self],
+                scratch: &mut Vec<f32>,
+                fill: impl FnOnce(&mut [f32]) -> R,
+            ) -> R {
                 scratch.resize(to.len(), 0.0);
                 let result = fill(scratch);
                 to.convert_from_f32_slice(scratch);

@@ -79,10 +79,10 @@ impl<S: Scalar> Xyxy<S> {
         overlap.over(union + lit(eps))
     }
 
-    /// The square of the distance between the two corners: of the diagonal, also for an inverted box.
+    /// The squares of the distances between the two corners: of width and height, also for an inverted box.
     #[inline(always)]
-    pub fn diagonal_squared(self) -> S {
-        (self.x2 - self.x1).square() + (self.y2 - self.y1).square()
+    pub fn extent_squared(self) -> [S; 2] {
+        [(self.x2 - self.x1).square(), (self.y2 - self.y1).square()]
     }
 
     /// The square of the distance between the centres of two boxes.
@@ -97,7 +97,8 @@ impl<S: Scalar> Xyxy<S> {
     #[inline(always)]
     pub fn center_distance_ratio(self, other: Self, eps: f64) -> S {
         let distance = self.center_distance_squared(other);
-        let diagonal = self.hull(other).diagonal_squared() + lit(eps);
+        let [width, height] = self.hull(other).extent_squared();
+        let diagonal = width + height + lit(eps);
         // The hull of two boxes holds both centres. That of an inverted box need not.
         S::if_lt(diagonal, distance, distance.lit(1.0), distance.over(diagonal))
     }
@@ -105,9 +106,9 @@ impl<S: Scalar> Xyxy<S> {
     /// The squares of the differences in width and in height, as parts of the squares of the hull's width and height.
     #[inline(always)]
     pub fn size_difference_ratio(self, other: Self) -> S {
-        let hull = self.hull(other);
-        (self.width() - other.width()).over(hull.width()).square()
-            + (self.height() - other.height()).over(hull.height()).square()
+        let [width, height] = self.hull(other).extent_squared();
+        (self.width() - other.width()).square().over(width)
+            + (self.height() - other.height()).square().over(height)
     }
 
     /// The same box by its centre and size.

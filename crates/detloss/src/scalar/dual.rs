@@ -102,16 +102,12 @@ impl<T: Scalar, const K: usize> Dual<T, K> {
     fn extreme(self, other: Self, value: T, low_first: bool) -> Self {
         let (a, b) = (self.value, other.value);
         let (low, high) = if low_first { (a, b) } else { (b, a) };
-        let weigh = |first: T, second: T, tie: T| T::if_lt(low, high, first, T::if_lt(high, low, second, tie));
+        let weigh = |first: T, second: T, tie: T| {
+            T::if_lt(low, high, first, T::if_lt(high, low, second, tie))
+        };
         let (zero, half, one) = (a.lit(0.0), a.lit(0.5), a.lit(1.0));
         let (mine, theirs) = (weigh(one, zero, half), weigh(zero, one, half));
-        self.join(
-            other,
-            value,
-            |p, q| weigh(p, q, (p + q) * half),
-            |p| p * mine,
-            |q| q * theirs,
-        )
+        self.join(other, value, |p, q| weigh(p, q, (p + q) * half), |p| p * mine, |q| q * theirs)
     }
 }
 
@@ -167,15 +163,23 @@ impl<T: Scalar, const K: usize> Scalar for Dual<T, K> {
         let (x, y) = (self.value, factor.value);
         let mut sum = addend;
         for (k, partial) in sum.partials.iter_mut().enumerate() {
-            let add = |product: (T, T), to: T| if addend.has(k) { product.0.mul_add(product.1, to) } else { product.0 * product.1 };
+            let add = |product: (T, T), to: T| {
+                if addend.has(k) { product.0.mul_add(product.1, to) } else { product.0 * product.1 }
+            };
             match (self.has(k), factor.has(k)) {
-                (true, true) => *partial = self.partials[k].mul_add(y, add((factor.partials[k], x), *partial)),
+                (true, true) => {
+                    *partial = self.partials[k].mul_add(y, add((factor.partials[k], x), *partial))
+                }
                 (true, false) => *partial = add((self.partials[k], y), *partial),
                 (false, true) => *partial = add((factor.partials[k], x), *partial),
                 (false, false) => {}
             }
         }
-        Self { value: x.mul_add(y, addend.value), active: self.active | factor.active | addend.active, ..sum }
+        Self {
+            value: x.mul_add(y, addend.value),
+            active: self.active | factor.active | addend.active,
+            ..sum
+        }
     }
 
     #[inline(always)]

@@ -308,7 +308,11 @@ impl Scalar for Expr<'_> {
         if addend.is(0.0) || [self, factor].iter().any(|x| x.is(0.0) || x.is(1.0)) {
             self * factor + addend
         } else {
-            self.trace.push(Op::MulAdd(self.index.min(factor.index), self.index.max(factor.index), addend.index))
+            self.trace.push(Op::MulAdd(
+                self.index.min(factor.index),
+                self.index.max(factor.index),
+                addend.index,
+            ))
         }
     }
 

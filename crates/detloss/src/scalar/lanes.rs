@@ -230,7 +230,8 @@ impl<S: Simd> Vector for Lanes<S> {
     #[inline(always)]
     fn load_pairs(token: S, from: &[f32]) -> [Self; 2] {
         let (low, high) = from.split_at(16);
-        let (even, odd) = f32x16::from_slice(token, low).deinterleave(f32x16::from_slice(token, high));
+        let (even, odd) =
+            f32x16::from_slice(token, low).deinterleave(f32x16::from_slice(token, high));
         [Self(even), Self(odd)]
     }
 

@@ -110,26 +110,36 @@ fn read(
     question: &Question,
     weighted: bool,
     file: &str,
-    from: impl Read,
+    mut from: impl Read,
 ) -> Result<Rows, CliError> {
+    let mut text = String::new();
+    from.read_to_string(&mut text)
+        .with_context(|| format!("could not read {file}: give UTF-8 text"))?;
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .comment(Some(b'#'))
         .trim(csv::Trim::All)
-        .from_reader(from);
+        .from_reader(text.as_bytes());
     let mut rows = Rows::default();
     for (index, record) in reader.records().enumerate() {
-        let record = record.with_context(|| format!("could not read {file}: give UTF-8 text"))?;
+        let record = record.with_context(|| format!("could not read {file}: give CSV"))?;
         let is_header = index == 0 && record.iter().all(|cell| cell.parse::<f64>().is_err());
         if !is_header {
             rows.add(question, weighted, &record).map_err(|wrong| {
-                let line = record.position().map_or(0, csv::Position::line);
+                let line = record.position().map_or(0, |position| line_of(position, &text));
                 anyhow::anyhow!("{file}, line {line}{wrong}")
             })?;
         }
     }
     Ok(rows)
+}
+
+/// The line of a record, which for the reader begins with the empty lines and the comments before it.
+fn line_of(position: &csv::Position, text: &str) -> u64 {
+    let skipped = |line: &&str| line.is_empty() || line.starts_with('#');
+    let before = text[position.byte() as usize..].lines().take_while(skipped).count();
+    position.line() + before as u64
 }
 
 impl Rows {

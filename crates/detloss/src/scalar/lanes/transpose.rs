@@ -56,9 +56,7 @@ pub(super) fn order<S: Simd>(rows: f32x16<S>) -> f32x16<S> {
     let simd = rows.token();
     match simd.level() {
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        Level::Avx512(token) => {
-            same(simd, kernels::order_avx512(token, same(token, rows)))
-        }
+        Level::Avx512(token) => same(simd, kernels::order_avx512(token, same(token, rows))),
         _ if wide(simd) => join(f32x4::load_four_interleaved(simd, &rows.to_array())),
         _ => rows,
     }
@@ -96,7 +94,13 @@ fn blocks<S: Simd>([a, b, c, d]: [f32x16<S>; 4]) -> [f32x16<S>; 4] {
     match simd.level() {
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         Level::Avx512(token) => {
-            let [a, b, c, d] = kernels::blocks_avx512(token, same(token, a), same(token, b), same(token, c), same(token, d));
+            let [a, b, c, d] = kernels::blocks_avx512(
+                token,
+                same(token, a),
+                same(token, b),
+                same(token, c),
+                same(token, d),
+            );
             [same(simd, a), same(simd, b), same(simd, c), same(simd, d)]
         }
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -109,7 +113,12 @@ fn blocks<S: Simd>([a, b, c, d]: [f32x16<S>; 4]) -> [f32x16<S>; 4] {
             ];
             let [a, b, c, d] = kernels::blocks_avx2(token, a, b, c, d);
             let [e, f, g, h] = kernels::blocks_avx2(token, e, f, g, h);
-            [same(simd, a.combine(e)), same(simd, b.combine(f)), same(simd, c.combine(g)), same(simd, d.combine(h))]
+            [
+                same(simd, a.combine(e)),
+                same(simd, b.combine(f)),
+                same(simd, c.combine(g)),
+                same(simd, d.combine(h)),
+            ]
         }
         _ => [a, b, c, d],
     }
@@ -160,18 +169,33 @@ mod kernels {
     }
 
     blocks!(
-        blocks_avx512, Avx512, f32x16, _mm512_unpacklo_ps, _mm512_unpackhi_ps, _mm512_unpacklo_pd,
-        _mm512_unpackhi_pd, _mm512_castps_pd, _mm512_castpd_ps
+        blocks_avx512,
+        Avx512,
+        f32x16,
+        _mm512_unpacklo_ps,
+        _mm512_unpackhi_ps,
+        _mm512_unpacklo_pd,
+        _mm512_unpackhi_pd,
+        _mm512_castps_pd,
+        _mm512_castpd_ps
     );
     blocks!(
-        blocks_avx2, Avx2, f32x8, _mm256_unpacklo_ps, _mm256_unpackhi_ps, _mm256_unpacklo_pd,
-        _mm256_unpackhi_pd, _mm256_castps_pd, _mm256_castpd_ps
+        blocks_avx2,
+        Avx2,
+        f32x8,
+        _mm256_unpacklo_ps,
+        _mm256_unpackhi_ps,
+        _mm256_unpacklo_pd,
+        _mm256_unpackhi_pd,
+        _mm256_castps_pd,
+        _mm256_castpd_ps
     );
 
     kernel!(
         #[inline(always)]
         pub(super) fn order_avx512(token: Avx512, rows: f32x16<Avx512>) -> f32x16<Avx512> {
-            let index = arch::_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            let index =
+                arch::_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
             arch::_mm512_permutexvar_ps(index, rows.into()).simd_into(token)
         }
     );
