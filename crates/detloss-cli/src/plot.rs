@@ -125,7 +125,11 @@ impl Chart {
         for (name, values) in bars.iter().rev() {
             plot = plot.with_group(name.as_str(), values.iter().copied().zip(COLORS));
         }
-        let plot = plot.with_legend(parts.to_vec()).with_stacked().with_horizontal(true);
+        if !bars.is_empty() {
+            // Kuva takes the colours of the legend from the first bar, and panics without one.
+            plot = plot.with_legend(parts.to_vec());
+        }
+        let plot = plot.with_stacked().with_horizontal(true);
         let height = (FRAME + BAR * bars.len() as f64).min(HEIGHT);
         Self::draw(title, vec![plot.into()], |layout| {
             layout

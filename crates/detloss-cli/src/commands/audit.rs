@@ -147,14 +147,16 @@ fn worst_first(audit: &Audit, tallies: BTreeMap<u64, Tally>) -> Vec<(u64, Tally)
     ranked
 }
 
+/// Says how many scores are not quite what the file has.
 fn clamp_note(audit: &Audit) -> String {
-    match audit.clamped {
-        0 => String::new(),
-        count => format!(
-            "{count} scores were moved into [{LEAST_SCORE}, 1 - {LEAST_SCORE}], where a logit is finite; if they are no \
-             probabilities, write them as such"
-        ),
-    }
+    let scores = match audit.clamped {
+        0 => return String::new(),
+        1 => "1 score was".to_owned(),
+        count => format!("{count} scores were"),
+    };
+    format!(
+        "{scores} moved into [{LEAST_SCORE}, 1 - {LEAST_SCORE}], where a logit is finite: write scores as probabilities"
+    )
 }
 
 fn as_text(audit: &Audit, findings: &Findings, rows: usize) -> String {
