@@ -24,6 +24,17 @@ pub enum Error {
         /// How many elements make a row.
         row: usize,
     },
+    /// A number that makes no sense where it stands.
+    Entry {
+        /// Which slice, or which argument.
+        what: &'static str,
+        /// Where in it.
+        index: usize,
+        /// The number found there.
+        got: f64,
+        /// What it should be.
+        wanted: &'static str,
+    },
     /// A target of class indices for a loss whose targets are not labels.
     NotALabel {
         /// The loss.
@@ -80,6 +91,9 @@ impl fmt::Display for Error {
             }
             Self::Ragged { what, got, row } => {
                 write!(f, "{what} has {got} elements, which is no whole number of rows of {row}: check the shape")
+            }
+            Self::Entry { what, index, got, wanted } => {
+                write!(f, "number {index} of {what} is {got}: give {wanted}")
             }
             Self::NotALabel { loss } => {
                 write!(f, "{loss} takes no class indices: give its target field by field")

@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod error;
 pub mod geometry;
+pub mod information;
 pub mod loss;
 pub mod losses;
 mod macros;
@@ -10,6 +11,7 @@ pub mod prelude;
 pub mod scalar;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod voting;
 
 pub use batch::Batch;
 pub use error::{Error, Result};

@@ -21,11 +21,25 @@ registry! {
     }
     /// Pairs of values: coordinates, offsets, sizes.
     values: formula {
+        l1: L1,
+        l2: L2,
         smooth_l1: SmoothL1,
+        huber: Huber,
+        balanced_l1: BalancedL1,
+        kl: Kl,
     }
     /// A logit against its label.
     scores: formula {
+        bce: Bce,
+        balanced_ce: BalancedCe,
         focal: Focal,
+        quality_focal: QualityFocal,
+        varifocal: Varifocal,
+    }
+    /// A row of logits against its class, or a distribution over the classes.
+    rows: row {
+        softmax_ce: SoftmaxCe,
+        softmax_focal: SoftmaxFocal,
     }
 }
 

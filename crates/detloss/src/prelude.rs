@@ -3,4 +3,10 @@
 pub use crate::geometry::{Corners, Label, Logit, Number, Uncertain, UncertainNumber, Xyxy};
 pub use crate::loss::{Case, Facts, Loss, RowLoss, case};
 pub use crate::loss;
+pub use crate::scalar::stable::{balance, cross_entropy, distance, wrong};
 pub use crate::scalar::{Scalar, lit};
+// What the losses of whole rows need besides.
+pub use crate::batch::Element;
+pub use crate::loss::{RowOf, RowTarget};
+pub use crate::scalar::lanes::Vector;
+pub use crate::scalar::softmax::{self, Softmax};

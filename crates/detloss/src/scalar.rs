@@ -21,6 +21,8 @@ pub mod dual;
 pub mod expr;
 mod float;
 pub mod lanes;
+pub mod softmax;
+pub mod stable;
 
 use std::ops::{Add, Mul, Neg, Sub};
 

@@ -16,7 +16,7 @@ loss! {
     ///
     /// # Gradient
     ///
-    /// Disjoint boxes keep the last three terms, and so has an empty prediction; an inverted one has the slope of the hull
+    /// Disjoint boxes keep the last three terms, and so does an empty prediction; an inverted one has the slope of the hull
     /// and of ρ only. Where two edges meet, the slope is the mean of both sides; identical boxes have slope 0. Nothing is
     /// detached.
     ///

@@ -1,0 +1,141 @@
+//! The softmax of a row of logits, accurate also for the probabilities near 0 and near 1.
+
+use super::lanes::Vector;
+use super::lit;
+use crate::batch::Element;
+
+/// The most elements a [`Vector`] holds.
+const MOST_LANES: usize = 16;
+
+/// What is left of a row of logits zⱼ once their maximum is taken out: qⱼ = e^(zⱼ − max) / (1 + rest).
+#[derive(Clone, Copy, Debug)]
+pub struct Softmax<V> {
+    max: V,
+    /// Σ e^(zⱼ − max) − 1, which for a confident row is far below the precision of the sum itself.
+    rest: f64,
+}
+
+impl<V: Vector> Softmax<V> {
+    /// One pass for the maximum, one for the sum. The powers e^(zⱼ − max) are left in `powers`, if there is room for them.
+    #[inline(always)]
+    pub fn new(token: V::Token, logits: &[V::Element], powers: Option<&mut [V::Element]>) -> Self {
+        let max = maximum::<V>(token, logits);
+        let zero = V::splat(token, V::Element::default());
+        let (mut small, mut largest) = (zero, zero);
+        let mut powers = powers;
+        for start in (0..logits.len()).step_by(V::LEN) {
+            let shifted = load::<V>(token, logits, start, f64::NEG_INFINITY) - max;
+            let power = shifted.exp();
+            let is_largest = V::if_lt(shifted, zero, zero, lit(1.0) + zero);
+            small = small + (power - is_largest);
+            largest = largest + is_largest;
+            if let Some(powers) = &mut powers {
+                store(power, powers, start);
+            }
+        }
+        Self { max, rest: small.sum() + (largest.sum() - 1.0) }
+    }
+
+    /// Σ e^(zⱼ − max).
+    #[inline(always)]
+    pub fn sum(&self) -> f64 {
+        1.0 + self.rest
+    }
+
+    /// ln Σ e^(zⱼ − max).
+    #[inline(always)]
+    pub fn ln_sum(&self) -> f64 {
+        self.rest.ln_1p()
+    }
+
+    /// z − max, never above 0.
+    #[inline(always)]
+    pub fn shifted(&self, logit: V) -> V {
+        logit - self.max
+    }
+
+    /// q from e^(z − max).
+    #[inline(always)]
+    pub fn probability(&self, power: V) -> V {
+        power * lit(1.0 / self.sum())
+    }
+
+    /// 1 − q from e^(z − max), without cancellation.
+    #[inline(always)]
+    pub fn complement_of(&self, power: V) -> V {
+        (lit(self.rest) + (lit(1.0) - power)) * lit(1.0 / self.sum())
+    }
+
+    /// −ln q of one logit.
+    #[inline(always)]
+    pub fn surprise(&self, logit: V::Element) -> f64 {
+        self.ln_sum() - self.below_max(logit)
+    }
+
+    /// 1 − q of one logit, without cancellation.
+    #[inline(always)]
+    pub fn complement(&self, logit: V::Element) -> f64 {
+        (self.rest - self.below_max(logit).exp_m1()) / self.sum()
+    }
+
+    /// z − max in full precision.
+    #[inline(always)]
+    fn below_max(&self, logit: V::Element) -> f64 {
+        logit.to_f64() - self.max.largest().to_f64()
+    }
+}
+
+/// `V::LEN` elements from `start` on, filled up with `pad` behind the end.
+#[inline(always)]
+pub fn load<V: Vector>(token: V::Token, from: &[V::Element], start: usize, pad: f64) -> V {
+    let from = &from[start..];
+    if V::LEN <= from.len() {
+        V::load(token, &from[..V::LEN])
+    } else {
+        let mut padded = [V::Element::from_f64(pad); MOST_LANES];
+        padded[..from.len()].copy_from_slice(from);
+        V::load(token, &padded[..V::LEN])
+    }
+}
+
+/// The inverse of [`load`]: what lies behind the end is dropped.
+#[inline(always)]
+pub fn store<V: Vector>(vector: V, to: &mut [V::Element], start: usize) {
+    let to = &mut to[start..];
+    if V::LEN <= to.len() {
+        vector.store(&mut to[..V::LEN]);
+    } else {
+        let mut padded = [V::Element::default(); MOST_LANES];
+        vector.store(&mut padded[..V::LEN]);
+        to.copy_from_slice(&padded[..to.len()]);
+    }
+}
+
+/// What `value` says of the columns from `start` on.
+#[inline(always)]
+pub fn per_column<V: Vector>(token: V::Token, start: usize, value: impl Fn(usize) -> f64) -> V {
+    let mut columns = [V::Element::default(); MOST_LANES];
+    for (lane, column) in columns[..V::LEN].iter_mut().enumerate() {
+        *column = V::Element::from_f64(value(start + lane));
+    }
+    V::load(token, &columns[..V::LEN])
+}
+
+/// Multiplies every element by `factor`.
+#[inline(always)]
+pub fn multiply<V: Vector>(token: V::Token, row: &mut [V::Element], factor: f64) {
+    let factor = V::splat(token, V::Element::from_f64(factor));
+    for start in (0..row.len()).step_by(V::LEN) {
+        store(load::<V>(token, row, start, 0.0) * factor, row, start);
+    }
+}
+
+/// The largest element, in every lane.
+#[inline(always)]
+fn maximum<V: Vector>(token: V::Token, row: &[V::Element]) -> V {
+    let mut max = V::splat(token, V::Element::from_f64(f64::NEG_INFINITY));
+    for start in (0..row.len()).step_by(V::LEN) {
+        max = max.max(load::<V>(token, row, start, f64::NEG_INFINITY));
+    }
+    V::splat(token, max.largest())
+}

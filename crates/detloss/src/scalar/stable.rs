@@ -1,0 +1,29 @@
+//! What the losses of scores have in common, accurate for every logit.
+//!
+//! None of these computes `1 − p` from a probability p: that would lose the small numbers a confident score is about.
+
+use super::{Scalar, lit};
+
+/// Binary cross entropy: `−y ln p − (1 − y) ln(1 − p)` for p = sigmoid(logit) and a label y in 0..=1.
+#[inline(always)]
+pub fn cross_entropy<S: Scalar>(logit: S, label: S) -> S {
+    logit.relu() - logit * label + (-logit.abs()).softplus()
+}
+
+/// How wrong the score is: `p (1 − y) + (1 − p) y`, for a label of 0 or 1 the distance from it.
+#[inline(always)]
+pub fn wrong<S: Scalar>(logit: S, label: S) -> S {
+    logit.sigmoid() * (lit(1.0) - label) + (-logit).sigmoid() * label
+}
+
+/// The distance `|p − y|` from a label in 0..=1.
+#[inline(always)]
+pub fn distance<S: Scalar>(logit: S, label: S) -> S {
+    (logit.sigmoid() * (lit(1.0) - label) - (-logit).sigmoid() * label).abs()
+}
+
+/// `alpha` for positives, `1 − alpha` for negatives, and between them for labels in between.
+#[inline(always)]
+pub fn balance<S: Scalar>(label: S, alpha: f64) -> S {
+    label * lit(alpha) + (lit(1.0) - label) * lit(1.0 - alpha)
+}
