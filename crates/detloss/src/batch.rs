@@ -30,6 +30,7 @@ mod element;
 mod kernel;
 mod level;
 mod plan;
+mod prefetch;
 
 pub use element::{Compute, Element};
 pub use kernel::{Kernel, Layout};
@@ -234,7 +235,11 @@ impl<'a, T: Element> Batch<'a, T> {
     /// # Errors
     ///
     /// Like [`value`](Batch::value), and if `grad` has not the length of the prediction.
-    pub fn value_and_grad_into(&self, loss: &(impl Kernel + ?Sized), grad: &mut [T]) -> Result<f64> {
+    pub fn value_and_grad_into(
+        &self,
+        loss: &(impl Kernel + ?Sized),
+        grad: &mut [T],
+    ) -> Result<f64> {
         let plan = Plan::new(self, loss)?;
         let factor = self.upstream / plan.divisor();
         let sum = plan.run(Outputs { grad: Some(plan.grad(grad)?), factor, ..Outputs::default() });

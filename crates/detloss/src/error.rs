@@ -87,10 +87,16 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length { what, expected, got } => {
-                write!(f, "{what} has {got} elements instead of {expected}: give one per element of the batch")
+                write!(
+                    f,
+                    "{what} has {got} elements instead of {expected}: give one per element of the batch"
+                )
             }
             Self::Ragged { what, got, row } => {
-                write!(f, "{what} has {got} elements, which is no whole number of rows of {row}: check the shape")
+                write!(
+                    f,
+                    "{what} has {got} elements, which is no whole number of rows of {row}: check the shape"
+                )
             }
             Self::Entry { what, index, got, wanted } => {
                 write!(f, "number {index} of {what} is {got}: give {wanted}")
@@ -104,7 +110,10 @@ impl fmt::Display for Error {
                  use 0..{classes}, or set ignore_index to {got}"
             ),
             Self::Normalizer { got } => {
-                write!(f, "the normalizer is {got}: give a positive number, such as max(1, number of positives)")
+                write!(
+                    f,
+                    "the normalizer is {got}: give a positive number, such as max(1, number of positives)"
+                )
             }
             Self::UnknownLoss { name, nearest } => {
                 write!(f, "no loss is called {name:?}: did you mean {nearest:?}?")

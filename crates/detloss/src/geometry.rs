@@ -12,6 +12,9 @@ use crate::scalar::dual::Gradient;
 use crate::scalar::lanes::Vector;
 use crate::scalar::{Dual, Scalar};
 
+/// The most fields a [`Shape`] has.
+pub(crate) const MOST_FIELDS: usize = 4;
+
 /// The fields of one prediction or one target.
 pub trait Shape {
     /// The names of the fields, in the order they lie in memory.
@@ -104,8 +107,12 @@ impl Shape for Corners {
 
     #[inline(always)]
     fn of<S: Scalar>(field: impl Fn(usize) -> S) -> Xyxy<S> {
-        let field = |index| field(index).saturate();
-        Xyxy { x1: field(0), y1: field(1), x2: field(2), y2: field(3) }
+        Xyxy {
+            x1: field(0).saturate(),
+            y1: field(1).saturate(),
+            x2: field(2).saturate(),
+            y2: field(3).saturate(),
+        }
     }
 
     #[inline(always)]

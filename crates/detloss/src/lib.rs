@@ -1,5 +1,7 @@
 //! Every loss function of object detection: one formula each, exact gradients, fused SIMD kernels.
 
+#![deny(unsafe_code)]
+
 pub mod batch;
 pub mod error;
 pub mod geometry;

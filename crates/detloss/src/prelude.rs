@@ -1,8 +1,8 @@
 //! What the file of a loss imports.
 
 pub use crate::geometry::{Corners, Label, Logit, Number, Uncertain, UncertainNumber, Xyxy};
-pub use crate::loss::{Case, Facts, Loss, RowLoss, case};
 pub use crate::loss;
+pub use crate::loss::{Case, Facts, Loss, RowLoss, case};
 pub use crate::scalar::stable::{balance, cross_entropy, distance, wrong};
 pub use crate::scalar::{Scalar, lit};
 // What the losses of whole rows need besides.

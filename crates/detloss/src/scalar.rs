@@ -93,6 +93,9 @@ pub trait Scalar:
     /// The angle of the point (`x`, `self`) in the first quadrant, `atan(self / x)`; 0 at the origin.
     fn atan2(self, x: Self) -> Self;
 
+    /// The inverse tangent, of any number.
+    fn atan(self) -> Self;
+
     /// `1 / (1 + e⁻ˣ)`.
     fn sigmoid(self) -> Self;
 

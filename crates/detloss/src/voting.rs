@@ -49,7 +49,7 @@ pub fn variance_voting(
     let corners = |row: &[f64; 4]| Corners::of(|field| row[field]);
     let (mut votes, mut weights) = ([0.0; 4], [0.0; 4]);
     for (row, variance) in rows.iter().zip(variances.as_chunks::<4>().0) {
-        let iou = corners(&kept_row).iou(corners(row));
+        let iou = corners(&kept_row).iou(corners(row), 0.0);
         if iou > 0.0 {
             let nearness = (-(1.0 - iou).powi(2) / sigma_t).exp();
             for side in 0..4 {

@@ -23,7 +23,9 @@ fn lines(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
 }
 
 fn numbers(cell: &str) -> Vec<f64> {
-    cell.split_whitespace().map(|number| number.parse().unwrap_or_else(|_| panic!("{number:?} is no number"))).collect()
+    cell.split_whitespace()
+        .map(|number| number.parse().unwrap_or_else(|_| panic!("{number:?} is no number")))
+        .collect()
 }
 
 fn loss(name: &str, params: &str) -> Box<dyn AnyLoss> {
@@ -41,28 +43,46 @@ fn printed(number: &str, source: &str, tolerance: Tolerance) -> Tolerance {
     let (digits, exponent) = number.split_once('e').unwrap_or((number, "0"));
     let decimals = digits.split_once('.').map_or(0, |(_, decimals)| decimals.len()) as i32;
     // A whole number is exact: nobody prints 200 for 199.6.
-    let unit = if decimals == 0 { 0.0 } else { 10_f64.powi(exponent.parse::<i32>().unwrap() - decimals) };
+    let unit =
+        if decimals == 0 { 0.0 } else { 10_f64.powi(exponent.parse::<i32>().unwrap() - decimals) };
     // One unit, not half of one: some sources cut off, and some say what they allow or computed in f32.
     let allowed = if source.contains("atol 1e-3") { 1e-3 } else { unit };
-    let relative = if source.contains("in f32") { Tolerance::F32.relative } else { tolerance.relative };
+    let relative =
+        if source.contains("in f32") { Tolerance::F32.relative } else { tolerance.relative };
     Tolerance { absolute: tolerance.absolute + allowed, relative }
 }
 
 /// Every line, in this precision.
 fn hold<T: Element>(tolerance: Tolerance) {
     for cells in UNITS.into_iter().flat_map(lines) {
-        let [name, params, pred, target, value, grad, source] = cells[..] else { panic!("{cells:?} has not 7 cells") };
+        let [name, params, pred, target, value, grad, source] = cells[..] else {
+            panic!("{cells:?} has not 7 cells")
+        };
         let store = |cell: &str| numbers(cell).into_iter().map(T::from_f64).collect::<Vec<_>>();
         let (pred, target) = (store(pred), store(target));
         let loss = loss(name, params);
         let columns = if loss.layout().pred.is_none() { pred.len() } else { 1 };
-        let (got, got_grad) = Batch::new(&pred, &target).columns(columns).sum().value_and_grad(&*loss).unwrap();
-        assert_close(got, value.parse().unwrap(), printed(value, source, tolerance), &format!("{cells:?}"));
+        let (got, got_grad) =
+            Batch::new(&pred, &target).columns(columns).sum().value_and_grad(&*loss).unwrap();
+        assert_close(
+            got,
+            value.parse().unwrap(),
+            printed(value, source, tolerance),
+            &format!("{cells:?}"),
+        );
         let slopes: Vec<&str> = grad.split_whitespace().collect();
-        assert!(slopes.is_empty() || slopes.len() == got_grad.len(), "{cells:?} has one slope per field");
+        assert!(
+            slopes.is_empty() || slopes.len() == got_grad.len(),
+            "{cells:?} has one slope per field"
+        );
         for (&got, slope) in got_grad.iter().zip(slopes) {
             let expected = slope.parse().unwrap();
-            assert_close(got.to_f64(), expected, printed(slope, source, tolerance), &format!("slope of {cells:?}"));
+            assert_close(
+                got.to_f64(),
+                expected,
+                printed(slope, source, tolerance),
+                &format!("slope of {cells:?}"),
+            );
         }
     }
 }
@@ -80,7 +100,8 @@ fn published_values_and_slopes_hold_in_f32() {
 #[test]
 fn published_batches_hold() {
     for cells in lines(BATCHES) {
-        let [name, params, columns, pred, target, weights, normalizer, value, source] = cells[..] else {
+        let [name, params, columns, pred, target, weights, normalizer, value, source] = cells[..]
+        else {
             panic!("{cells:?} has not 9 cells")
         };
         let (pred, target, weights) = (numbers(pred), numbers(target), numbers(weights));
@@ -93,7 +114,12 @@ fn published_batches_hold() {
             number => batch.normalizer(number.parse().unwrap()),
         };
         let got = batch.value(&*loss(name, params)).unwrap();
-        assert_close(got, value.parse().unwrap(), printed(value, source, Tolerance::LAW), &format!("{cells:?}"));
+        assert_close(
+            got,
+            value.parse().unwrap(),
+            printed(value, source, Tolerance::LAW),
+            &format!("{cells:?}"),
+        );
     }
 }
 

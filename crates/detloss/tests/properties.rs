@@ -23,7 +23,8 @@ fn any_box() -> impl Strategy<Value = [f32; 4]> {
 
 /// A box of ordinary size.
 fn real_box() -> impl Strategy<Value = [f64; 4]> {
-    (-10.0..10.0, -10.0..10.0, 0.5..8.0, 0.5..8.0).prop_map(|(x, y, w, h): (f64, f64, f64, f64)| [x, y, x + w, y + h])
+    (-10.0..10.0, -10.0..10.0, 0.5..8.0, 0.5..8.0)
+        .prop_map(|(x, y, w, h): (f64, f64, f64, f64)| [x, y, x + w, y + h])
 }
 
 fn logit() -> impl Strategy<Value = f32> {

@@ -30,7 +30,12 @@ fn assert_same(left: &dyn AnyLoss, right: &dyn AnyLoss, rows: &Rows, what: &str)
         assert_close(left, right, Tolerance::LAW, &format!("{what}: {}", rows.what[unit]));
     }
     for (index, (&left, &right)) in left.1.iter().zip(&right.1).enumerate() {
-        assert_close(left, right, Tolerance::LAW, &format!("{what}, slope: {}", rows.what[index / rows.width()]));
+        assert_close(
+            left,
+            right,
+            Tolerance::LAW,
+            &format!("{what}, slope: {}", rows.what[index / rows.width()]),
+        );
     }
 }
 
@@ -58,7 +63,8 @@ fn giou_is_iou_where_one_box_holds_the_other() {
     let mut nested = Rows::empty(1);
     for unit in 0..all.len() {
         let (p, t) = (all.pred_of(unit), all.target_of(unit));
-        let inside = |a: &[f64], b: &[f64]| b[0] <= a[0] && b[1] <= a[1] && a[2] <= b[2] && a[3] <= b[3];
+        let inside =
+            |a: &[f64], b: &[f64]| b[0] <= a[0] && b[1] <= a[1] && a[2] <= b[2] && a[3] <= b[3];
         if inside(p, t) || inside(t, p) {
             nested.push("nested", p, t);
         }
@@ -73,7 +79,8 @@ fn giou_is_iou_where_one_box_holds_the_other() {
 /// Touching nothing, GIoU still falls as the boxes approach; IoU does not.
 #[test]
 fn giou_pulls_disjoint_boxes_together() {
-    let at = |name, x: f64| one(&*loss(name, &[]), &[x, 0.0, x + 1.0, 1.0], &[0.0, 0.0, 1.0, 1.0]).0;
+    let at =
+        |name, x: f64| one(&*loss(name, &[]), &[x, 0.0, x + 1.0, 1.0], &[0.0, 0.0, 1.0, 1.0]).0;
     assert!(at("giou", 3.0) < at("giou", 4.0));
     assert!(at("diou", 3.0) < at("diou", 4.0));
     assert_eq!(at("iou", 3.0), at("iou", 4.0));
@@ -102,7 +109,8 @@ fn ciou_and_eiou_are_diou_between_boxes_of_one_shape() {
     assert_close(one(&*loss("ciou", &[]), &pred, &target).0, diou, Tolerance::LAW, &"ciou");
     assert_close(one(&*loss("eiou", &[]), &pred, &target).0, diou, Tolerance::LAW, &"eiou");
     let twice = [0.0, 0.0, 6.0, 4.0];
-    let (diou, ciou) = (one(&*loss("diou", &[]), &twice, &target).0, one(&*loss("ciou", &[]), &twice, &target).0);
+    let (diou, ciou) =
+        (one(&*loss("diou", &[]), &twice, &target).0, one(&*loss("ciou", &[]), &twice, &target).0);
     assert_close(ciou, diou, Tolerance::LAW, &"the same aspect ratio");
     assert!(one(&*loss("eiou", &[]), &twice, &target).0 > diou + 0.1, "not the same size");
 }
@@ -110,12 +118,20 @@ fn ciou_and_eiou_are_diou_between_boxes_of_one_shape() {
 #[test]
 fn diou_is_iou_between_boxes_of_one_centre() {
     let (pred, target) = ([-2.0, -1.0, 2.0, 1.0], [-1.0, -2.0, 1.0, 2.0]);
-    assert_eq!(one(&*loss("diou", &[]), &pred, &target).0, one(&*loss("iou", &[]), &pred, &target).0);
+    assert_eq!(
+        one(&*loss("diou", &[]), &pred, &target).0,
+        one(&*loss("iou", &[]), &pred, &target).0
+    );
 }
 
 #[test]
 fn a_closed_gate_makes_ciou_diou() {
-    assert_same(&*loss("ciou", &[("gate", 1.0)]), &*loss("diou", &[]), &inputs("ciou"), "no IoU reaches 1");
+    assert_same(
+        &*loss("ciou", &[("gate", 1.0)]),
+        &*loss("diou", &[]),
+        &inputs("ciou"),
+        "no IoU reaches 1",
+    );
 }
 
 #[test]
@@ -128,13 +144,23 @@ fn logarithm_and_square_are_those_of_the_iou() {
         let overlap = 1.0 - iou.0[unit];
         assert_close(square.0[unit], 1.0 - overlap * overlap, Tolerance::LAW, &rows.what[unit]);
         for index in unit * 4..unit * 4 + 4 {
-            assert_close(square.1[index], 2.0 * overlap * iou.1[index], Tolerance::LAW, &rows.what[unit]);
+            assert_close(
+                square.1[index],
+                2.0 * overlap * iou.1[index],
+                Tolerance::LAW,
+                &rows.what[unit],
+            );
         }
         if overlap > 0.01 {
             overlapping += 1;
             assert_close(log.0[unit], -overlap.ln(), Tolerance::LAW, &rows.what[unit]);
             for index in unit * 4..unit * 4 + 4 {
-                assert_close(log.1[index], iou.1[index] / overlap, Tolerance::LAW, &rows.what[unit]);
+                assert_close(
+                    log.1[index],
+                    iou.1[index] / overlap,
+                    Tolerance::LAW,
+                    &rows.what[unit],
+                );
             }
         }
     }
@@ -183,8 +209,12 @@ fn the_loss_of_a_narrow_bowl_is_l1() {
 fn huber_is_delta_times_smooth_l1() {
     let rows = inputs("huber");
     for delta in [0.25, 1.0, 3.0] {
-        let (huber, smooth) = (of(&*loss("huber", &[("delta", delta)]), &rows), of(&*loss("smooth_l1", &[("beta", delta)]), &rows));
-        for (&huber, &smooth) in huber.0.iter().zip(&smooth.0).chain(huber.1.iter().zip(&smooth.1)) {
+        let (huber, smooth) = (
+            of(&*loss("huber", &[("delta", delta)]), &rows),
+            of(&*loss("smooth_l1", &[("beta", delta)]), &rows),
+        );
+        for (&huber, &smooth) in huber.0.iter().zip(&smooth.0).chain(huber.1.iter().zip(&smooth.1))
+        {
             assert_close(huber, delta * smooth, Tolerance::LAW, &format!("delta {delta}"));
         }
     }
@@ -193,7 +223,8 @@ fn huber_is_delta_times_smooth_l1() {
 #[test]
 fn a_wide_huber_is_half_of_l2() {
     let rows = inputs("l2");
-    let (huber, l2) = (of(&*loss("huber", &[("delta", 100.0)]), &rows), of(&*loss("l2", &[]), &rows));
+    let (huber, l2) =
+        (of(&*loss("huber", &[("delta", 100.0)]), &rows), of(&*loss("l2", &[]), &rows));
     for (&huber, &l2) in huber.0.iter().zip(&l2.0).chain(huber.1.iter().zip(&l2.1)) {
         assert_close(huber, l2 / 2.0, Tolerance::LAW, &"delta 100");
     }
@@ -203,16 +234,32 @@ fn a_wide_huber_is_half_of_l2() {
 fn balanced_l1_is_smooth_at_its_seam_and_has_slope_gamma_beyond() {
     for (alpha, gamma, beta) in [(0.5, 1.5, 1.0), (0.2, 1.0, 1.0), (1.0, 2.0, 0.5)] {
         let balanced = loss("balanced_l1", &[("alpha", alpha), ("gamma", gamma), ("beta", beta)]);
-        let (below, above) = (one(&*balanced, &[beta - 1e-9], &[0.0]), one(&*balanced, &[beta + 1e-9], &[0.0]));
+        let (below, above) =
+            (one(&*balanced, &[beta - 1e-9], &[0.0]), one(&*balanced, &[beta + 1e-9], &[0.0]));
         assert!((below.0 - above.0).abs() < 1e-8, "continuous");
         assert!((below.1[0] - above.1[0]).abs() < 1e-6, "with a continuous slope");
         for far in [beta * 1.5, beta * 40.0] {
-            assert_close(one(&*balanced, &[far], &[0.0]).1[0], gamma, Tolerance::LAW, &"to the right");
-            assert_close(one(&*balanced, &[-far], &[0.0]).1[0], -gamma, Tolerance::LAW, &"to the left");
+            assert_close(
+                one(&*balanced, &[far], &[0.0]).1[0],
+                gamma,
+                Tolerance::LAW,
+                &"to the right",
+            );
+            assert_close(
+                one(&*balanced, &[-far], &[0.0]).1[0],
+                -gamma,
+                Tolerance::LAW,
+                &"to the left",
+            );
         }
         let stretch = (gamma / alpha).exp() - 1.0;
         let near = one(&*balanced, &[0.3 * beta], &[0.0]).1[0];
-        assert_close(near, alpha * (stretch * 0.3).ln_1p(), Tolerance::LAW, &"the slope the paper starts from");
+        assert_close(
+            near,
+            alpha * (stretch * 0.3).ln_1p(),
+            Tolerance::LAW,
+            &"the slope the paper starts from",
+        );
     }
 }
 
@@ -248,7 +295,10 @@ fn focal_without_gamma_and_alpha_is_cross_entropy() {
 #[test]
 fn focal_without_gamma_is_balanced_cross_entropy() {
     for alpha in [0.0, 0.25, 0.5, 1.0] {
-        let (focal, balanced) = (loss("focal", &[("gamma", 0.0), ("alpha", alpha)]), loss("balanced_ce", &[("alpha", alpha)]));
+        let (focal, balanced) = (
+            loss("focal", &[("gamma", 0.0), ("alpha", alpha)]),
+            loss("balanced_ce", &[("alpha", alpha)]),
+        );
         assert_same(&*focal, &*balanced, &hard(), &format!("alpha {alpha}"));
     }
 }
@@ -278,7 +328,10 @@ fn focal_turns_away_from_the_easy() {
 #[test]
 fn quality_focal_of_hard_labels_is_focal_without_alpha() {
     for gamma in [1.0, 2.0, 3.5] {
-        let (quality, focal) = (loss("quality_focal", &[("beta", gamma)]), loss("focal", &[("gamma", gamma), ("alpha", -1.0)]));
+        let (quality, focal) = (
+            loss("quality_focal", &[("beta", gamma)]),
+            loss("focal", &[("gamma", gamma), ("alpha", -1.0)]),
+        );
         assert_same(&*quality, &*focal, &hard(), &format!("gamma {gamma}"));
     }
 }
@@ -292,7 +345,12 @@ fn varifocal_weighs_positives_by_quality_and_negatives_by_focus() {
         let quality = rows.target_of(unit)[0];
         let weight = if quality > 0.0 {
             positives += 1;
-            assert_close(varifocal.1[unit], quality * bce.1[unit], Tolerance::LAW, &rows.what[unit]);
+            assert_close(
+                varifocal.1[unit],
+                quality * bce.1[unit],
+                Tolerance::LAW,
+                &rows.what[unit],
+            );
             quality
         } else {
             negatives += 1;
@@ -308,7 +366,8 @@ fn cross_entropy_treats_a_label_and_its_opposite_alike() {
     for name in ["bce", "quality_focal"] {
         let loss = loss(name, &[]);
         for (logit, label) in [(0.7, 1.0), (-2.0, 0.3), (4.0, 0.0)] {
-            let (this, mirrored) = (one(&*loss, &[logit], &[label]), one(&*loss, &[-logit], &[1.0 - label]));
+            let (this, mirrored) =
+                (one(&*loss, &[logit], &[label]), one(&*loss, &[-logit], &[1.0 - label]));
             assert_close(this.0, mirrored.0, Tolerance::LAW, &name);
             assert_close(this.1[0], -mirrored.1[0], Tolerance::LAW, &name);
         }
@@ -345,7 +404,8 @@ fn softmax_focal_without_gamma_is_softmax_cross_entropy() {
 #[test]
 fn softmax_focal_of_two_classes_is_focal_without_alpha() {
     for (a, b) in [(0.3, -1.2), (2.0, 4.0)] {
-        let (softmax, slopes) = one(&*loss("softmax_focal", &[("alpha", 1.0)]), &[a, b], &[1.0, 0.0]);
+        let (softmax, slopes) =
+            one(&*loss("softmax_focal", &[("alpha", 1.0)]), &[a, b], &[1.0, 0.0]);
         let (sigmoid, slope) = one(&*loss("focal", &[("alpha", -1.0)]), &[a - b], &[1.0]);
         assert_close(softmax, sigmoid, Tolerance::LAW, &"value");
         assert_close(slopes[0], slope[0], Tolerance::LAW, &"slope");

@@ -63,9 +63,16 @@ fn every_function_has_the_slope_of_its_value() {
         for &x in at {
             let dual = on_dual(One::variable(x, 0));
             let h = 1e-4;
-            let across = (8.0 * (on_f64(x + h) - on_f64(x - h)) - on_f64(x + 2.0 * h) + on_f64(x - 2.0 * h)) / (12.0 * h);
+            let across = (8.0 * (on_f64(x + h) - on_f64(x - h)) - on_f64(x + 2.0 * h)
+                + on_f64(x - 2.0 * h))
+                / (12.0 * h);
             assert_eq!(dual.value(), on_f64(x), "{name} at {x}");
-            assert_close(dual.partial(0), across, Tolerance::SLOPE, &format!("slope of {name} at {x}"));
+            assert_close(
+                dual.partial(0),
+                across,
+                Tolerance::SLOPE,
+                &format!("slope of {name} at {x}"),
+            );
         }
     }
 }
@@ -110,10 +117,17 @@ fn edges_are_what_the_table_says() {
     assert_eq!([by_zero.value(), by_zero.partial(0)], [0.0, 0.0]);
     assert_eq!(1.0.over(SMALLEST), LARGEST);
     assert_eq!(1.0.over(SMALLEST * 0.99), 0.0);
-    assert_eq!([at(f64::MAX).saturate().value(), at(f64::MAX).saturate().partial(0)], [LARGEST, 1.0]);
+    assert_eq!(
+        [at(f64::MAX).saturate().value(), at(f64::MAX).saturate().partial(0)],
+        [LARGEST, 1.0]
+    );
     assert_eq!([at(-1e300).saturate().value(), at(-1e300).saturate().partial(0)], [-LARGEST, 1.0]);
     for exponent in [0.5, 1.5, 2.0, 3.0] {
-        assert_eq!([at(0.0).pow(exponent).value(), at(0.0).pow(exponent).partial(0)], [0.0, 0.0], "0 to the {exponent}");
+        assert_eq!(
+            [at(0.0).pow(exponent).value(), at(0.0).pow(exponent).partial(0)],
+            [0.0, 0.0],
+            "0 to the {exponent}"
+        );
     }
     assert_eq!(at(0.0).pow(1.0).partial(0), 1.0);
     assert_eq!(Scalar::exp(1e4_f64), f64::MAX);
@@ -128,10 +142,24 @@ fn edges_are_what_the_table_says() {
 #[test]
 fn nan_is_not_swallowed() {
     let nan = f64::NAN;
-    for got in [Scalar::min(nan, 1.0), Scalar::max(nan, 1.0), nan.relu(), Scalar::clamp(nan, 0.0, 1.0), nan.saturate()] {
+    for got in [
+        Scalar::min(nan, 1.0),
+        Scalar::max(nan, 1.0),
+        nan.relu(),
+        Scalar::clamp(nan, 0.0, 1.0),
+        nan.saturate(),
+    ] {
         assert!(got.is_nan());
     }
-    for got in [Scalar::exp(nan), Scalar::ln(nan), nan.sigmoid(), nan.softplus(), Scalar::abs(nan), nan.over(1.0), 1.0.over(nan)] {
+    for got in [
+        Scalar::exp(nan),
+        Scalar::ln(nan),
+        nan.sigmoid(),
+        nan.softplus(),
+        Scalar::abs(nan),
+        nan.over(1.0),
+        1.0.over(nan),
+    ] {
         assert!(got.is_nan());
     }
 }
@@ -168,7 +196,11 @@ fn zeros_and_ones_are_folded() {
     ] {
         assert_eq!(folded.ops, [Op::Input(0)], "{folded:?}");
     }
-    for nothing in [program(|x, _| x * lit(0.0)), program(|x, _| lit(-0.0) * x), program(|x, y| x.lit(0.0).over(y))] {
+    for nothing in [
+        program(|x, _| x * lit(0.0)),
+        program(|x, _| lit(-0.0) * x),
+        program(|x, y| x.lit(0.0).over(y)),
+    ] {
         assert!(matches!(nothing.ops[..], [Op::Const(zero)] if zero.get() == 0.0), "{nothing:?}");
     }
     assert!(matches!(program(|x, _| x * lit(-1.0)).ops[..], [Op::Input(0), Op::Neg(0)]));
@@ -189,8 +221,13 @@ fn what_nothing_needs_is_left_out() {
 fn a_replay_does_every_operation() {
     let all = program(|x, y| {
         let sums = (x + y) * (x - y) + Scalar::mul_add(x, y, -x) + x.over(y) + Scalar::recip(y);
-        let choices = Expr::if_lt(x, y, Scalar::min(x, y), Scalar::max(x, y) + Scalar::abs(x)) + x.saturate();
-        let roots = Scalar::sqrt(y) + Scalar::exp(x) + Scalar::ln(y) + Scalar::ln_1p(y) + Scalar::atan2(y, y + lit(1.0));
+        let choices =
+            Expr::if_lt(x, y, Scalar::min(x, y), Scalar::max(x, y) + Scalar::abs(x)) + x.saturate();
+        let roots = Scalar::sqrt(y)
+            + Scalar::exp(x)
+            + Scalar::ln(y)
+            + Scalar::ln_1p(y)
+            + Scalar::atan2(y, y + lit(1.0));
         sums + choices + roots + x.sigmoid() + y.softplus()
     });
     let direct = |x: f64, y: f64| {
@@ -214,7 +251,9 @@ fn no_program_of_a_loss_multiplies_by_zero_or_one_or_repeats_itself() {
             for op in &ops {
                 let idle = match *op {
                     Op::Mul(a, b) => [a, b].into_iter().any(|x| is(x, 0.0) || is(x, 1.0)),
-                    Op::MulAdd(a, b, c) => is(c, 0.0) || [a, b].into_iter().any(|x| is(x, 0.0) || is(x, 1.0)),
+                    Op::MulAdd(a, b, c) => {
+                        is(c, 0.0) || [a, b].into_iter().any(|x| is(x, 0.0) || is(x, 1.0))
+                    }
                     Op::Add(a, b) | Op::Sub(a, b) => is(a, 0.0) || is(b, 0.0),
                     _ => false,
                 };
@@ -224,7 +263,11 @@ fn no_program_of_a_loss_multiplies_by_zero_or_one_or_repeats_itself() {
                 assert!(!ops[..index].contains(op), "{}: {op:?} stands there twice", entry.name);
             }
             let reads_last = ops.len() - 1;
-            assert!(outputs.contains(&reads_last), "{}: the last operation is a result", entry.name);
+            assert!(
+                outputs.contains(&reads_last),
+                "{}: the last operation is a result",
+                entry.name
+            );
         }
     }
 }

@@ -3,8 +3,11 @@
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-use super::kernel::{Kernel, Tile};
+use super::kernel::{Kernel, Tile, TileTarget};
 use super::level::Level;
+use super::plan::TILE;
+use crate::geometry::MOST_FIELDS;
+use crate::scalar::lanes::LANES;
 
 /// A number in a caller's memory: `f32`, `f64`, `f16` or `bf16`.
 ///
@@ -24,22 +27,81 @@ pub trait Element: Copy + Default + Send + Sync + 'static {
 
     /// Lets `fill` write to `to`: directly, or through `scratch`.
     #[doc(hidden)]
-    fn write<R>(to: &mut [Self], scratch: &mut Vec<Self::Compute>, fill: impl FnOnce(&mut [Self::Compute]) -> R) -> R;
+    fn write<R>(
+        to: &mut [Self],
+        scratch: &mut Vec<Self::Compute>,
+        fill: impl FnOnce(&mut [Self::Compute]) -> R,
+    ) -> R;
 }
 
 /// A number that is computed with.
 pub trait Compute: Element<Compute = Self> {
+    /// Weights for a tile of a batch that has none.
+    #[doc(hidden)]
+    const ONES: &'static [Self];
+
     #[doc(hidden)]
     fn tile<K: Kernel + ?Sized>(kernel: &K, level: Level, tile: Tile<'_, Self>) -> f64;
 }
 
 impl Compute for f32 {
+    const ONES: &'static [f32] = &[1.0; TILE];
+
     fn tile<K: Kernel + ?Sized>(kernel: &K, level: Level, tile: Tile<'_, f32>) -> f64 {
-        kernel.tile_f32(level, tile)
+        let units = tile.weights.len();
+        match (kernel.layout().pred, tile.target) {
+            (Some(width), TileTarget::Dense(_)) if !units.is_multiple_of(LANES) => {
+                let (whole, rest) = tile.split(units - units % LANES, width);
+                kernel.tile_f32(level, whole) + rest_of_tile(kernel, level, rest, width)
+            }
+            _ => kernel.tile_f32(level, tile),
+        }
     }
 }
 
+/// Fewer units than a vector has lanes, filled up with units of weight 0.
+fn rest_of_tile<K: Kernel + ?Sized>(
+    kernel: &K,
+    level: Level,
+    tile: Tile<'_, f32>,
+    width: usize,
+) -> f64 {
+    let units = tile.weights.len();
+    let TileTarget::Dense(target) = tile.target else {
+        unreachable!("formulas have dense targets")
+    };
+    let padded = |from: &[f32]| {
+        let mut pad = [0.0; LANES * MOST_FIELDS];
+        pad[..from.len()].copy_from_slice(from);
+        pad
+    };
+    let (pred, weights) = (padded(tile.pred), padded(tile.weights));
+    let target_width = target.len() / units;
+    let target = padded(target);
+    let (mut values, mut grad) = ([0.0; LANES], [0.0; LANES * MOST_FIELDS]);
+    let sum = kernel.tile_f32(
+        level,
+        Tile {
+            pred: &pred[..LANES * width],
+            target: TileTarget::Dense(&target[..LANES * target_width]),
+            weights: &weights[..LANES],
+            values: tile.values.is_some().then_some(&mut values),
+            grad: tile.grad.is_some().then_some(&mut grad[..LANES * width]),
+            ..tile
+        },
+    );
+    if let Some(to) = tile.values {
+        to.copy_from_slice(&values[..units]);
+    }
+    if let Some(to) = tile.grad {
+        to.copy_from_slice(&grad[..units * width]);
+    }
+    sum
+}
+
 impl Compute for f64 {
+    const ONES: &'static [f64] = &[1.0; TILE];
+
     fn tile<K: Kernel + ?Sized>(kernel: &K, _: Level, tile: Tile<'_, f64>) -> f64 {
         kernel.tile_f64(tile)
     }
@@ -62,7 +124,11 @@ macro_rules! full_precision {
                 from
             }
 
-            fn write<R>(to: &mut [Self], _: &mut Vec<Self>, fill: impl FnOnce(&mut [Self]) -> R) -> R {
+            fn write<R>(
+                to: &mut [Self],
+                _: &mut Vec<Self>,
+                fill: impl FnOnce(&mut [Self]) -> R,
+            ) -> R {
                 fill(to)
             }
         }
@@ -90,7 +156,11 @@ macro_rules! half_precision {
                 scratch
             }
 
-            fn write<R>(to: &mut [Self], scratch: &mut Vec<f32>, fill: impl FnOnce(&mut [f32]) -> R) -> R {
+            fn write<R>(
+                to: &mut [Self],
+                scratch: &mut Vec<f32>,
+                fill: impl FnOnce(&mut [f32]) -> R,
+            ) -> R {
                 scratch.resize(to.len(), 0.0);
                 let result = fill(scratch);
                 to.convert_from_f32_slice(scratch);

@@ -4,11 +4,12 @@ use fearless_simd::Simd;
 
 use super::element::Element;
 use super::level::{Job, Level};
+use super::prefetch;
 use crate::geometry::Shape;
 use crate::loss::{Described, Formula, Loss, Row, RowLoss, RowOf, RowTarget};
 use crate::scalar::dual::Gradient;
 use crate::scalar::expr::{Expr, Program, Trace};
-use crate::scalar::lanes::{Lanes, Vector};
+use crate::scalar::lanes::{LANES, Lanes, Vector};
 
 /// What the drivers need of a loss. Every loss has it; nobody implements it by hand.
 pub trait Kernel: Send + Sync {
@@ -38,7 +39,7 @@ pub struct Layout {
     pub is_label: bool,
 }
 
-/// A few units of a batch, small enough for the first-level cache.
+/// A few units of a batch, small enough for the first-level cache. For a formula in `f32`, whole vectors of units.
 #[derive(Debug)]
 pub struct Tile<'a, T> {
     pub(crate) columns: usize,
@@ -53,6 +54,44 @@ pub struct Tile<'a, T> {
     pub(crate) values: Option<&'a mut [T]>,
     /// Where the gradient goes.
     pub(crate) grad: Option<&'a mut [T]>,
+}
+
+impl<'a, T: Copy> Tile<'a, T> {
+    /// The first `units` units, and the rest. Only for dense targets.
+    pub(crate) fn split(self, units: usize, width: usize) -> (Self, Self) {
+        let TileTarget::Dense(target) = self.target else {
+            unreachable!("only formulas are split")
+        };
+        let target_width = target.len() / self.weights.len();
+        let (pred, more_pred) = self.pred.split_at(units * width);
+        let (target, more_target) = target.split_at(units * target_width);
+        let (weights, more_weights) = self.weights.split_at(units);
+        let (values, more_values) = self.values.map(|values| values.split_at_mut(units)).unzip();
+        let (grad, more_grad) = self.grad.map(|grad| grad.split_at_mut(units * width)).unzip();
+        let (columns, factor, column_weights) = (self.columns, self.factor, self.column_weights);
+        (
+            Self {
+                columns,
+                pred,
+                target: TileTarget::Dense(target),
+                column_weights,
+                weights,
+                factor,
+                values,
+                grad,
+            },
+            Self {
+                columns,
+                pred: more_pred,
+                target: TileTarget::Dense(more_target),
+                column_weights,
+                weights: more_weights,
+                factor,
+                values: more_values,
+                grad: more_grad,
+            },
+        )
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +160,8 @@ impl<L: Loss> Run<L> for Formula {
         let outputs = if gradient {
             type Active<'t, L> = <<L as Loss>::Pred as Shape>::Dual<Expr<'t>>;
             let pred = L::Pred::of(|index| Active::<L>::variable(trace.input(index), index));
-            let result = loss.eval(pred, L::Target::of(|index| Active::<L>::constant(target(index))));
+            let result =
+                loss.eval(pred, L::Target::of(|index| Active::<L>::constant(target(index))));
             let partials = (0..fields).map(|index| result.partial(index));
             std::iter::once(result.value()).chain(partials).collect()
         } else {
@@ -135,65 +175,65 @@ impl<L: Loss> Run<L> for Formula {
         let TileTarget::Dense(target) = tile.target else {
             unreachable!("the driver writes out the labels of formulas")
         };
-        let units = Units { pred: tile.pred, target, weights: tile.weights, values: tile.values };
-        match tile.grad {
-            Some(grad) => value_and_grad::<L, V>(*loss, token, units, tile.factor, grad),
-            None => value::<L, V>(*loss, token, units),
+        let Tile { pred, weights, values, factor, grad, .. } = tile;
+        let units = Units { pred, target, weights };
+        // Two loops that each do one thing: a third for both would be a copy of each formula for the rarest case.
+        let mut sum = 0.0;
+        if grad.is_none() || values.is_some() {
+            sum = value::<L, V>(*loss, token, units, values);
         }
+        if let Some(grad) = grad {
+            sum = value_and_grad::<L, V>(*loss, token, units, factor, grad);
+        }
+        sum
     }
 }
 
 /// The units of a tile whose target is written out.
+#[derive(Clone, Copy)]
 struct Units<'a, T> {
     pred: &'a [T],
     target: &'a [T],
     weights: &'a [T],
-    values: Option<&'a mut [T]>,
-}
-
-/// The most fields a [`Shape`] has, times the most lanes a [`Vector`] has.
-const PADDED: usize = 64;
-
-/// `from[start..start + len]`, filled up with zeros in `pad` where `from` ends before.
-#[inline(always)]
-fn padded<'a, T: Copy + Default>(from: &'a [T], start: usize, len: usize, pad: &'a mut [T; PADDED]) -> &'a [T] {
-    if start + len <= from.len() {
-        &from[start..start + len]
-    } else {
-        pad[..len].fill(T::default());
-        pad[..from.len() - start].copy_from_slice(&from[start..]);
-        &pad[..len]
-    }
-}
-
-/// Stores `len` elements at `to[start..]`, as many of them as fit.
-#[inline(always)]
-fn store_at<T: Copy + Default>(to: &mut [T], start: usize, len: usize, store: impl FnOnce(&mut [T])) {
-    if start + len <= to.len() {
-        store(&mut to[start..start + len]);
-    } else {
-        let mut pad = [T::default(); PADDED];
-        store(&mut pad[..len]);
-        let rest = to.len() - start;
-        to[start..].copy_from_slice(&pad[..rest]);
-    }
 }
 
 #[inline(always)]
-fn value<L: Loss, V: Vector>(loss: L, token: V::Token, units: Units<'_, V::Element>) -> f64 {
+fn value<L: Loss, V: Vector>(
+    loss: L,
+    token: V::Token,
+    units: Units<'_, V::Element>,
+    values: Option<&mut [V::Element]>,
+) -> f64 {
     let (p, t) = (L::Pred::FIELDS.len() * V::LEN, L::Target::FIELDS.len() * V::LEN);
-    let (mut pad, mut target_pad) = ([V::Element::default(); PADDED], [V::Element::default(); PADDED]);
-    let mut values = units.values;
+    let blocks = units
+        .pred
+        .chunks_exact(p)
+        .zip(units.target.chunks_exact(t))
+        .zip(units.weights.chunks_exact(V::LEN));
+    let mut nowhere = [V::Element::default(); LANES];
+    // Values that nobody wants all go to the same place: no branch, and so one loop instead of two.
+    let (to, step) = values.map_or((&mut nowhere[..V::LEN], 0), |values| (values, V::LEN));
+    let mut next = 0;
     let mut sum = V::splat(token, V::Element::default());
-    for block in 0..units.weights.len().div_ceil(V::LEN) {
-        let pred = L::Pred::load::<V>(token, padded(units.pred, block * p, p, &mut pad));
-        let target = L::Target::load::<V>(token, padded(units.target, block * t, t, &mut target_pad));
-        let weight = L::Pred::order(V::load(token, padded(units.weights, block * V::LEN, V::LEN, &mut pad)));
-        let loss = loss.eval(L::Pred::of(|k| pred.as_ref()[k]), L::Target::of(|k| target.as_ref()[k])) * weight;
-        sum = sum + loss;
-        if let Some(values) = &mut values {
-            store_at(values, block * V::LEN, V::LEN, |to| L::Pred::order(loss).store(to));
-        }
+    for ((pred, target), weights) in blocks {
+        prefetch::ahead_of(pred);
+        prefetch::ahead_of(target);
+        let pred = L::Pred::load::<V>(token, pred);
+        let target = L::Target::load::<V>(token, target);
+        let loss = loss.eval(
+            L::Pred::of(
+                #[inline(always)]
+                |k| pred.as_ref()[k],
+            ),
+            L::Target::of(
+                #[inline(always)]
+                |k| target.as_ref()[k],
+            ),
+        );
+        let value = loss * L::Pred::order(V::load(token, weights));
+        sum = sum + value;
+        L::Pred::order(value).store(&mut to[next..next + V::LEN]);
+        next += step;
     }
     L::Pred::order(sum).sum()
 }
@@ -208,25 +248,38 @@ fn value_and_grad<L: Loss, V: Vector>(
 ) -> f64 {
     type Active<L, V> = <<L as Loss>::Pred as Shape>::Dual<V>;
     let (p, t) = (L::Pred::FIELDS.len() * V::LEN, L::Target::FIELDS.len() * V::LEN);
-    let (mut pad, mut target_pad) = ([V::Element::default(); PADDED], [V::Element::default(); PADDED]);
-    let mut values = units.values;
+    let blocks = units
+        .pred
+        .chunks_exact(p)
+        .zip(units.target.chunks_exact(t))
+        .zip(units.weights.chunks_exact(V::LEN));
     let factor = V::splat(token, factor);
     let mut sum = V::splat(token, V::Element::default());
-    for block in 0..units.weights.len().div_ceil(V::LEN) {
-        let pred = L::Pred::load::<V>(token, padded(units.pred, block * p, p, &mut pad));
-        let target = L::Target::load::<V>(token, padded(units.target, block * t, t, &mut target_pad));
-        let weight = L::Pred::order(V::load(token, padded(units.weights, block * V::LEN, V::LEN, &mut pad)));
+    for (((pred, target), weights), grad) in blocks.zip(grad.chunks_exact_mut(p)) {
+        prefetch::ahead_of(pred);
+        prefetch::ahead_of(target);
+        prefetch::ahead_of(grad);
+        let pred = L::Pred::load::<V>(token, pred);
+        let target = L::Target::load::<V>(token, target);
         let loss = loss.eval(
-            L::Pred::of(|k| Active::<L, V>::variable(pred.as_ref()[k], k)),
-            L::Target::of(|k| Active::<L, V>::constant(target.as_ref()[k])),
+            L::Pred::of(
+                #[inline(always)]
+                |k| Active::<L, V>::variable(pred.as_ref()[k], k),
+            ),
+            L::Target::of(
+                #[inline(always)]
+                |k| Active::<L, V>::constant(target.as_ref()[k]),
+            ),
         );
+        let weight = L::Pred::order(V::load(token, weights));
         let value = loss.value() * weight;
         sum = sum + value;
-        if let Some(values) = &mut values {
-            store_at(values, block * V::LEN, V::LEN, |to| L::Pred::order(value).store(to));
-        }
         let scale = weight * factor;
-        store_at(grad, block * p, p, |to| L::Pred::store(|k| loss.partial(k) * scale, to));
+        L::Pred::store(
+            #[inline(always)]
+            |k| loss.partial(k) * scale,
+            grad,
+        );
     }
     L::Pred::order(sum).sum()
 }
@@ -242,15 +295,17 @@ impl<L: RowLoss> Run<L> for Row {
 
     #[inline(always)]
     fn tile<V: Vector>(loss: &L, token: V::Token, tile: Tile<'_, V::Element>) -> f64 {
-        let Tile { columns, pred, target, column_weights, weights, factor, mut values, mut grad } = tile;
+        let Tile { columns, pred, target, column_weights, weights, factor, mut values, mut grad } =
+            tile;
         let mut sum = 0.0;
         for (index, &weight) in weights.iter().enumerate() {
             let of_row = index * columns..(index + 1) * columns;
             let target = match target {
                 TileTarget::Dense(target) => Some(RowTarget::Soft(&target[of_row.clone()])),
-                TileTarget::Classes(classes) => {
-                    usize::try_from(classes[index]).ok().filter(|&class| class < columns).map(RowTarget::Class)
-                }
+                TileTarget::Classes(classes) => usize::try_from(classes[index])
+                    .ok()
+                    .filter(|&class| class < columns)
+                    .map(RowTarget::Class),
             };
             let grad = grad.as_mut().map(|grad| &mut grad[of_row.clone()]);
             let value = if let Some(target) = target {

@@ -73,7 +73,8 @@ impl Level {
             // One level below AVX2 is enough: SSE4.2 is no faster here, and each level costs a copy of every kernel.
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
             level => {
-                let simd = level.as_sse2().expect("every x86 CPU that Rust's targets run on has SSE2");
+                let simd =
+                    level.as_sse2().expect("every x86 CPU that Rust's targets run on has SSE2");
                 simd.vectorize(
                     #[inline(always)]
                     || job.run(simd),

@@ -6,13 +6,10 @@ use super::{Batch, Normalizer, Target, Weights};
 use crate::error::{Error, Result};
 
 /// How many numbers of a prediction one tile holds: its operands stay in the first-level cache.
-const TILE: usize = 1024;
+pub(super) const TILE: usize = 1024;
 
-/// How many numbers of a prediction one chunk, the work of one thread, holds at least.
+/// How many numbers of a prediction one chunk, the work of one thread, holds.
 const CHUNK: usize = 64 * TILE;
-
-/// The most chunks: their sums lie on the stack, so that no memory grows with the batch.
-const MOST_CHUNKS: usize = 1024;
 
 /// A batch whose lengths fit each other and the loss.
 pub(super) struct Plan<'a, T, K: ?Sized> {
@@ -46,7 +43,8 @@ impl<'a, T> Outputs<'a, T> {
     fn split(self, units: usize, width: usize) -> (Self, Self) {
         let (values, more_values) = self.values.map(|values| values.split_at_mut(units)).unzip();
         let (grad, more_grad) = self.grad.map(|grad| grad.split_at_mut(units * width)).unzip();
-        let (upstream, more_upstream) = self.upstream.map(|upstream| upstream.split_at(units)).unzip();
+        let (upstream, more_upstream) =
+            self.upstream.map(|upstream| upstream.split_at(units)).unzip();
         let factor = self.factor;
         (
             Self { values, grad, upstream, factor },
@@ -93,14 +91,18 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         }
         match batch.weights {
             Some(Weights::Rows(weights)) => of_length("the weights per row", weights, rows)?,
-            Some(Weights::Elements(weights)) => of_length("the weights per element", weights, units)?,
+            Some(Weights::Elements(weights)) => {
+                of_length("the weights per element", weights, units)?
+            }
             None => &[],
         };
         if let Some(weights) = batch.column_weights {
             of_length("the weights per column", weights, columns)?;
         }
         match batch.normalizer {
-            Normalizer::Number(got) if !(got > 0.0 && got.is_finite()) => Err(Error::Normalizer { got }),
+            Normalizer::Number(got) if !(got > 0.0 && got.is_finite()) => {
+                Err(Error::Normalizer { got })
+            }
             _ => Ok(plan),
         }
     }
@@ -109,7 +111,10 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         let columns = self.batch.columns as i64;
         // A row of scores without a class is background; a row of a softmax must have one.
         let known = if self.is_row { 0..=columns - 1 } else { -1..=columns };
-        match classes.iter().position(|class| !known.contains(class) && Some(*class) != self.batch.ignore_index) {
+        match classes
+            .iter()
+            .position(|class| !known.contains(class) && Some(*class) != self.batch.ignore_index)
+        {
             Some(row) => Err(Error::Class { row, got: classes[row], classes: self.batch.columns }),
             None => Ok(()),
         }
@@ -142,21 +147,27 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     }
 
     fn weight_sum(&self) -> f64 {
-        let mut weights = Vec::new();
+        let mut scratch = Vec::new();
         let tile = self.tile_units();
         (0..self.units)
             .step_by(tile)
             .map(|first| {
                 let count = tile.min(self.units - first);
-                self.fill_weights(first, count, &mut weights);
+                let weights = self.weights_of(first, count, &mut scratch);
                 let of_class = |index: usize| match (self.batch.target, self.batch.column_weights) {
-                    (Target::Classes(classes), Some(by_column)) if self.is_row => usize::try_from(classes[first + index])
-                        .ok()
-                        .and_then(|class| by_column.get(class))
-                        .map_or(1.0, |weight| weight.to_f64()),
+                    (Target::Classes(classes), Some(by_column)) if self.is_row => {
+                        usize::try_from(classes[first + index])
+                            .ok()
+                            .and_then(|class| by_column.get(class))
+                            .map_or(1.0, |weight| weight.to_f64())
+                    }
                     _ => 1.0,
                 };
-                weights.iter().enumerate().map(|(index, weight)| weight.to_f64() * of_class(index)).sum::<f64>()
+                weights
+                    .iter()
+                    .enumerate()
+                    .map(|(index, weight)| weight.to_f64() * of_class(index))
+                    .sum::<f64>()
             })
             .sum()
     }
@@ -167,44 +178,32 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
 
     /// Σ wᵢ ℓᵢ, with the outputs written.
     pub(super) fn run(&self, outputs: Outputs<'_, T>) -> f64 {
-        let mut sums = [0.0; MOST_CHUNKS];
-        let tile = self.tile_units();
-        let chunk = (CHUNK / self.width).max(self.units.div_ceil(MOST_CHUNKS)).next_multiple_of(tile);
-        let sums = &mut sums[..self.units.div_ceil(chunk)];
-        self.run_chunks(0, chunk, outputs, sums);
-        sums.iter().sum()
+        let chunk = (CHUNK / self.width).next_multiple_of(self.tile_units());
+        self.run_chunks(0, self.units, chunk, outputs)
     }
 
-    fn run_chunks(&self, first: usize, chunk: usize, outputs: Outputs<'_, T>, sums: &mut [f64]) {
-        match sums {
-            [] => {}
-            [sum] => *sum = self.run_chunk(first, chunk.min(self.units - first), outputs),
-            _ => {
-                let half = sums.len() / 2;
-                let (low, high) = sums.split_at_mut(half);
-                let (low_outputs, high_outputs) = outputs.split(half * chunk, self.width);
-                self.join(
-                    || self.run_chunks(first, chunk, low_outputs, low),
-                    || self.run_chunks(first + half * chunk, chunk, high_outputs, high),
-                );
-            }
+    /// Halves the units until a chunk is left; how, depends on their number alone, and so does the order of the sums.
+    fn run_chunks(&self, first: usize, count: usize, chunk: usize, outputs: Outputs<'_, T>) -> f64 {
+        if count <= chunk {
+            return self.run_chunk(first, count, outputs);
         }
+        let half = (count / 2).next_multiple_of(chunk);
+        let (low, high) = outputs.split(half, self.width);
+        let (low, high) = self.join(
+            || self.run_chunks(first, half, chunk, low),
+            || self.run_chunks(first + half, count - half, chunk, high),
+        );
+        low + high
     }
 
     #[cfg(feature = "rayon")]
-    fn join(&self, a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
-        if self.batch.threads {
-            rayon::join(a, b);
-        } else {
-            a();
-            b();
-        }
+    fn join(&self, a: impl FnOnce() -> f64 + Send, b: impl FnOnce() -> f64 + Send) -> (f64, f64) {
+        if self.batch.threads { rayon::join(a, b) } else { (a(), b()) }
     }
 
     #[cfg(not(feature = "rayon"))]
-    fn join(&self, a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
-        a();
-        b();
+    fn join(&self, a: impl FnOnce() -> f64, b: impl FnOnce() -> f64) -> (f64, f64) {
+        (a(), b())
     }
 
     fn run_chunk(&self, first: usize, count: usize, mut outputs: Outputs<'_, T>) -> f64 {
@@ -219,26 +218,40 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         sum
     }
 
-    fn run_tile(&self, first: usize, count: usize, outputs: Outputs<'_, T>, scratch: &mut Scratch<T::Compute>) -> f64 {
+    fn run_tile(
+        &self,
+        first: usize,
+        count: usize,
+        outputs: Outputs<'_, T>,
+        scratch: &mut Scratch<T::Compute>,
+    ) -> f64 {
         let Scratch { pred, target, weights, column_weights, values, grad } = scratch;
-        let pred = T::read(&self.batch.pred[first * self.width..(first + count) * self.width], pred);
+        let pred =
+            T::read(&self.batch.pred[first * self.width..(first + count) * self.width], pred);
         let target = match self.batch.target {
-            Target::Dense(dense) => {
-                TileTarget::Dense(T::read(&dense[first * self.target_width..(first + count) * self.target_width], target))
+            Target::Dense(dense) => TileTarget::Dense(T::read(
+                &dense[first * self.target_width..(first + count) * self.target_width],
+                target,
+            )),
+            Target::Classes(classes) if self.is_row => {
+                TileTarget::Classes(&classes[first..first + count])
             }
-            Target::Classes(classes) if self.is_row => TileTarget::Classes(&classes[first..first + count]),
             Target::Classes(classes) => {
                 self.fill_labels(classes, first, count, target);
                 TileTarget::Dense(target)
             }
         };
-        self.fill_weights(first, count, weights);
-        let column_weights =
-            self.batch.column_weights.filter(|_| self.is_row).map(|by_column| T::read(by_column, column_weights));
+        let weights = self.weights_of(first, count, weights);
+        let column_weights = self
+            .batch
+            .column_weights
+            .filter(|_| self.is_row)
+            .map(|by_column| T::read(by_column, column_weights));
         let tile = |values: Option<&mut [T::Compute]>, grad: Option<&mut [T::Compute]>| {
             let factor = T::Compute::from_f64(outputs.factor);
             let columns = self.batch.columns;
-            let tile = Tile { columns, pred, target, column_weights, weights, factor, values, grad };
+            let tile =
+                Tile { columns, pred, target, column_weights, weights, factor, values, grad };
             T::Compute::tile(self.loss, self.batch.level, tile)
         };
         let (mut to_values, mut to_grad) = (outputs.values, outputs.grad);
@@ -246,9 +259,9 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
             (None, None) => tile(None, None),
             (Some(to), None) => T::write(to, values, |values| tile(Some(values), None)),
             (None, Some(to)) => T::write(to, grad, |grad| tile(None, Some(grad))),
-            (Some(to), Some(to_grad)) => {
-                T::write(to, values, |values| T::write(to_grad, grad, |grad| tile(Some(values), Some(grad))))
-            }
+            (Some(to), Some(to_grad)) => T::write(to, values, |values| {
+                T::write(to_grad, grad, |grad| tile(Some(values), Some(grad)))
+            }),
         };
         if let (Some(upstream), Some(grad)) = (outputs.upstream, to_grad) {
             for (unit, slope) in grad.chunks_exact_mut(self.width).zip(upstream) {
@@ -261,12 +274,19 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     }
 
     /// The labels of `count` scores from unit `first` on.
-    fn fill_labels(&self, classes: &[i64], first: usize, count: usize, labels: &mut Vec<T::Compute>) {
+    fn fill_labels(
+        &self,
+        classes: &[i64],
+        first: usize,
+        count: usize,
+        labels: &mut Vec<T::Compute>,
+    ) {
         let columns = self.batch.columns;
         labels.clear();
         labels.resize(count, T::Compute::default());
-        for row in first / columns..(first + count).div_ceil(columns) {
-            if let Some(column) = usize::try_from(classes[row]).ok().filter(|&class| class < columns) {
+        let rows = first / columns..(first + count).div_ceil(columns);
+        for (row, &class) in rows.clone().zip(&classes[rows]) {
+            if let Some(column) = usize::try_from(class).ok().filter(|&class| class < columns) {
                 let unit = row * columns + column;
                 if (first..first + count).contains(&unit) {
                     labels[unit - first] = T::Compute::from_f64(1.0);
@@ -276,16 +296,22 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     }
 
     /// The weights of `count` units from unit `first` on, without the weight per column of whole rows.
-    fn fill_weights(&self, first: usize, count: usize, weights: &mut Vec<T::Compute>) {
+    fn weights_of<'s>(
+        &self,
+        first: usize,
+        count: usize,
+        scratch: &'s mut Vec<T::Compute>,
+    ) -> &'s [T::Compute] {
         let columns = if self.is_row { 1 } else { self.batch.columns };
         let by_column = self.batch.column_weights.filter(|_| !self.is_row);
-        if weights.len() == count && self.batch.weights.is_none() && by_column.is_none() && self.ignored().is_none() {
-            return; // Ones, left by the tile before.
+        let ignored = self.ignored();
+        if self.batch.weights.is_none() && by_column.is_none() && ignored.is_none() {
+            return &T::Compute::ONES[..count];
         }
-        weights.clear();
-        weights.resize(count, T::Compute::from_f64(1.0));
+        scratch.clear();
+        scratch.resize(count, T::Compute::from_f64(1.0));
         let mut multiply = |factor: &dyn Fn(usize) -> T| {
-            for (unit, weight) in (first..).zip(weights.iter_mut()) {
+            for (unit, weight) in (first..).zip(scratch.iter_mut()) {
                 *weight = T::Compute::from_f64(weight.to_f64() * factor(unit).to_f64());
             }
         };
@@ -297,9 +323,12 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         if let Some(of) = by_column {
             multiply(&|unit| of[unit % columns]);
         }
-        if let Some((classes, ignored)) = self.ignored() {
-            multiply(&|unit| T::from_f64(if classes[unit / columns] == ignored { 0.0 } else { 1.0 }));
+        if let Some((classes, ignored)) = ignored {
+            multiply(&|unit| {
+                T::from_f64(if classes[unit / columns] == ignored { 0.0 } else { 1.0 })
+            });
         }
+        scratch
     }
 
     /// The class indices, and the one that is ignored.

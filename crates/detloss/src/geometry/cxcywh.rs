@@ -21,6 +21,11 @@ impl<S: Scalar> Cxcywh<S> {
     #[inline(always)]
     pub fn to_xyxy(self) -> Xyxy<S> {
         let (half_w, half_h) = (self.w * lit(0.5), self.h * lit(0.5));
-        Xyxy { x1: self.cx - half_w, y1: self.cy - half_h, x2: self.cx + half_w, y2: self.cy + half_h }
+        Xyxy {
+            x1: self.cx - half_w,
+            y1: self.cy - half_h,
+            x2: self.cx + half_w,
+            y2: self.cy + half_h,
+        }
     }
 }

@@ -65,24 +65,24 @@ impl<S: Scalar> Xyxy<S> {
         }
     }
 
-    /// Intersection over union, with the area of the union; 0 for two empty boxes.
+    /// The areas of the intersection and of the union.
     #[inline(always)]
-    pub fn iou_and_union(self, other: Self) -> (S, S) {
+    pub fn overlap_and_union(self, other: Self) -> (S, S) {
         let overlap = self.meet(other).area();
-        let union = self.area() + other.area() - overlap;
-        (overlap.over(union), union)
+        (overlap, self.width().mul_add(self.height(), other.area()) - overlap)
     }
 
-    /// Intersection over union; 0 for two empty boxes.
+    /// Intersection over union; 0 for two empty boxes. `eps` is added to the union.
     #[inline(always)]
-    pub fn iou(self, other: Self) -> S {
-        self.iou_and_union(other).0
+    pub fn iou(self, other: Self, eps: f64) -> S {
+        let (overlap, union) = self.overlap_and_union(other);
+        overlap.over(union + lit(eps))
     }
 
-    /// The square of the diagonal.
+    /// The squares of the distances between the two corners: of width and height, also for an inverted box.
     #[inline(always)]
-    pub fn diagonal_squared(self) -> S {
-        self.width().square() + self.height().square()
+    pub fn extent_squared(self) -> [S; 2] {
+        [(self.x2 - self.x1).square(), (self.y2 - self.y1).square()]
     }
 
     /// The square of the distance between the centres of two boxes.
@@ -93,10 +93,12 @@ impl<S: Scalar> Xyxy<S> {
     }
 
     /// The square of the distance between the centres, as a part of the square of the hull's diagonal; at most 1.
+    /// `eps` is added to the latter.
     #[inline(always)]
-    pub fn center_distance_ratio(self, other: Self) -> S {
+    pub fn center_distance_ratio(self, other: Self, eps: f64) -> S {
         let distance = self.center_distance_squared(other);
-        let diagonal = self.hull(other).diagonal_squared();
+        let [width, height] = self.hull(other).extent_squared();
+        let diagonal = width + height + lit(eps);
         // The hull of two boxes holds both centres. That of an inverted box need not.
         S::if_lt(diagonal, distance, distance.lit(1.0), distance.over(diagonal))
     }
@@ -104,9 +106,9 @@ impl<S: Scalar> Xyxy<S> {
     /// The squares of the differences in width and in height, as parts of the squares of the hull's width and height.
     #[inline(always)]
     pub fn size_difference_ratio(self, other: Self) -> S {
-        let hull = self.hull(other);
-        (self.width() - other.width()).over(hull.width()).square()
-            + (self.height() - other.height()).over(hull.height()).square()
+        let [width, height] = self.hull(other).extent_squared();
+        (self.width() - other.width()).square().over(width)
+            + (self.height() - other.height()).square().over(height)
     }
 
     /// The same box by its centre and size.

@@ -102,17 +102,19 @@ impl<T: Scalar, const K: usize> Dual<T, K> {
     fn extreme(self, other: Self, value: T, low_first: bool) -> Self {
         let (a, b) = (self.value, other.value);
         let (low, high) = if low_first { (a, b) } else { (b, a) };
-        let weigh = |first: T, second: T, tie: T| T::if_lt(low, high, first, T::if_lt(high, low, second, tie));
+        let weigh = |first: T, second: T, tie: T| {
+            T::if_lt(low, high, first, T::if_lt(high, low, second, tie))
+        };
         let (zero, half, one) = (a.lit(0.0), a.lit(0.5), a.lit(1.0));
         let (mine, theirs) = (weigh(one, zero, half), weigh(zero, one, half));
-        self.join(
-            other,
-            value,
-            |p, q| weigh(p, q, (p + q) * half),
-            |p| p * mine,
-            |q| q * theirs,
-        )
+        self.join(other, value, |p, q| weigh(p, q, (p + q) * half), |p| p * mine, |q| q * theirs)
     }
+}
+
+/// `1 / x` under the rule of [`over`](Scalar::over).
+#[inline(always)]
+fn recip_or_zero<T: Scalar>(x: T) -> T {
+    T::if_lt(x, x.lit(SMALLEST), x.lit(0.0), x.recip())
 }
 
 impl<T: Scalar, const K: usize> Add for Dual<T, K> {
@@ -158,16 +160,32 @@ impl<T: Scalar, const K: usize> Scalar for Dual<T, K> {
 
     #[inline(always)]
     fn mul_add(self, factor: Self, addend: Self) -> Self {
-        let product = self * factor;
-        let value = self.value.mul_add(factor.value, addend.value);
-        product.join(addend, value, |a, b| a + b, |a| a, |b| b)
+        let (x, y) = (self.value, factor.value);
+        let mut sum = addend;
+        for (k, partial) in sum.partials.iter_mut().enumerate() {
+            let add = |product: (T, T), to: T| {
+                if addend.has(k) { product.0.mul_add(product.1, to) } else { product.0 * product.1 }
+            };
+            match (self.has(k), factor.has(k)) {
+                (true, true) => {
+                    *partial = self.partials[k].mul_add(y, add((factor.partials[k], x), *partial))
+                }
+                (true, false) => *partial = add((self.partials[k], y), *partial),
+                (false, true) => *partial = add((factor.partials[k], x), *partial),
+                (false, false) => {}
+            }
+        }
+        Self {
+            value: x.mul_add(y, addend.value),
+            active: self.active | factor.active | addend.active,
+            ..sum
+        }
     }
 
     #[inline(always)]
     fn over(self, denominator: Self) -> Self {
         let quotient = self.value.over(denominator.value);
-        let zero = quotient.lit(0.0);
-        let recip = T::if_lt(denominator.value, zero.lit(SMALLEST), zero, denominator.value.recip());
+        let recip = recip_or_zero(denominator.value);
         self.join(
             denominator,
             quotient,
@@ -218,7 +236,7 @@ impl<T: Scalar, const K: usize> Scalar for Dual<T, K> {
     #[inline(always)]
     fn sqrt(self) -> Self {
         let root = self.value.sqrt();
-        let slope = root.lit(0.5).over(root);
+        let slope = recip_or_zero(root) * root.lit(0.5);
         self.chain(root, |a| a * slope)
     }
 
@@ -244,9 +262,15 @@ impl<T: Scalar, const K: usize> Scalar for Dual<T, K> {
     #[inline(always)]
     fn atan2(self, x: Self) -> Self {
         let (y, angle) = (self, self.value.atan2(x.value));
-        let norm = y.value.lit(1.0).over(y.value.mul_add(y.value, x.value.square()));
+        let norm = recip_or_zero(y.value.mul_add(y.value, x.value.square()));
         let (by_y, by_x) = (x.value * norm, -y.value * norm);
         y.join(x, angle, |a, b| a.mul_add(by_y, b * by_x), |a| a * by_y, |b| b * by_x)
+    }
+
+    #[inline(always)]
+    fn atan(self) -> Self {
+        let slope = (self.value.square() + self.value.lit(1.0)).recip();
+        self.chain(self.value.atan(), |a| a * slope)
     }
 
     #[inline(always)]

@@ -52,6 +52,8 @@ pub enum Op {
     Ln1p(usize),
     /// The angle of the point (b, a)
     Atan2(usize, usize),
+    /// The inverse tangent of a
+    Atan(usize),
     /// 1 / (1 + e⁻ᵃ)
     Sigmoid(usize),
     /// ln(1 + eᵃ)
@@ -98,6 +100,7 @@ impl Op {
             Self::Ln(a) => Self::Ln(name(a)),
             Self::Ln1p(a) => Self::Ln1p(name(a)),
             Self::Atan2(a, b) => Self::Atan2(name(a), name(b)),
+            Self::Atan(a) => Self::Atan(name(a)),
             Self::Sigmoid(a) => Self::Sigmoid(name(a)),
             Self::Softplus(a) => Self::Softplus(name(a)),
         }
@@ -144,6 +147,7 @@ impl Program {
                 Op::Ln(a) => v[a].ln(),
                 Op::Ln1p(a) => v[a].ln_1p(),
                 Op::Atan2(a, b) => v[a].atan2(v[b]),
+                Op::Atan(a) => v[a].atan(),
                 Op::Sigmoid(a) => v[a].sigmoid(),
                 Op::Softplus(a) => v[a].softplus(),
             };
@@ -304,7 +308,11 @@ impl Scalar for Expr<'_> {
         if addend.is(0.0) || [self, factor].iter().any(|x| x.is(0.0) || x.is(1.0)) {
             self * factor + addend
         } else {
-            self.trace.push(Op::MulAdd(self.index.min(factor.index), self.index.max(factor.index), addend.index))
+            self.trace.push(Op::MulAdd(
+                self.index.min(factor.index),
+                self.index.max(factor.index),
+                addend.index,
+            ))
         }
     }
 
@@ -362,6 +370,10 @@ impl Scalar for Expr<'_> {
 
     fn atan2(self, x: Self) -> Self {
         self.two(x, Op::Atan2)
+    }
+
+    fn atan(self) -> Self {
+        self.one(Op::Atan)
     }
 
     fn sigmoid(self) -> Self {

@@ -91,6 +91,11 @@ macro_rules! plain_number {
             }
 
             #[inline(always)]
+            fn atan(self) -> Self {
+                $float::atan(self)
+            }
+
+            #[inline(always)]
             fn sigmoid(self) -> Self {
                 let e = Scalar::exp(-Scalar::abs(self));
                 (if self < 0.0 { e } else { 1.0 }) / (1.0 + e)

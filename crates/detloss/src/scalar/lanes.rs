@@ -10,6 +10,9 @@ use fearless_simd::{Level, Simd, SimdBase, SimdFloat, f32x16, prelude::*};
 use super::{LARGEST, SMALLEST, Scalar, literal_on_the_right};
 use crate::batch::Compute;
 
+/// How many numbers [`Lanes`] hold.
+pub const LANES: usize = 16;
+
 /// Sixteen numbers that a formula treats as one.
 ///
 /// The width is the same everywhere (one AVX-512 register, two of AVX2, four of SSE2, NEON or wasm), so that results do not
@@ -157,6 +160,11 @@ impl<S: Simd> Scalar for Lanes<S> {
     }
 
     #[inline(always)]
+    fn atan(self) -> Self {
+        Self(math::atan(self.0))
+    }
+
+    #[inline(always)]
     fn sigmoid(self) -> Self {
         Self(math::sigmoid(self.0))
     }
@@ -202,7 +210,7 @@ pub trait Vector: Scalar {
 impl<S: Simd> Vector for Lanes<S> {
     type Element = f32;
     type Token = S;
-    const LEN: usize = 16;
+    const LEN: usize = LANES;
 
     #[inline(always)]
     fn splat(token: S, value: f32) -> Self {
@@ -222,7 +230,8 @@ impl<S: Simd> Vector for Lanes<S> {
     #[inline(always)]
     fn load_pairs(token: S, from: &[f32]) -> [Self; 2] {
         let (low, high) = from.split_at(16);
-        let (even, odd) = f32x16::from_slice(token, low).deinterleave(f32x16::from_slice(token, high));
+        let (even, odd) =
+            f32x16::from_slice(token, low).deinterleave(f32x16::from_slice(token, high));
         [Self(even), Self(odd)]
     }
 
@@ -236,12 +245,13 @@ impl<S: Simd> Vector for Lanes<S> {
 
     #[inline(always)]
     fn load_quads(token: S, from: &[f32]) -> [Self; 4] {
-        transpose::load(token, from).map(Self)
+        let [a, b, c, d] = transpose::load(token, from);
+        [Self(a), Self(b), Self(c), Self(d)]
     }
 
     #[inline(always)]
-    fn store_quads(fields: [Self; 4], to: &mut [f32]) {
-        transpose::store(fields.map(|field| field.0), to);
+    fn store_quads([a, b, c, d]: [Self; 4], to: &mut [f32]) {
+        transpose::store([a.0, b.0, c.0, d.0], to);
     }
 
     #[inline(always)]

@@ -7,7 +7,7 @@ use super::{Scalar, lit};
 /// Binary cross entropy: `−y ln p − (1 − y) ln(1 − p)` for p = sigmoid(logit) and a label y in 0..=1.
 #[inline(always)]
 pub fn cross_entropy<S: Scalar>(logit: S, label: S) -> S {
-    logit.relu() - logit * label + (-logit.abs()).softplus()
+    logit.softplus() * (lit(1.0) - label) + (-logit).softplus() * label
 }
 
 /// How wrong the score is: `p (1 − y) + (1 − p) y`, for a label of 0 or 1 the distance from it.

@@ -40,7 +40,8 @@ impl Request<'_> {
     pub fn reference(&self) -> Response {
         let loss = self.entry.with(self.params).unwrap_or_else(|error| panic!("{error}"));
         let memory = self.rows.memory::<f64>();
-        let mut response = Response { values: vec![0.0; self.rows.len()], grad: vec![0.0; memory.pred.len()] };
+        let mut response =
+            Response { values: vec![0.0; self.rows.len()], grad: vec![0.0; memory.pred.len()] };
         memory
             .batch()
             .rows_and_grad_into(&*loss, None, &mut response.values, &mut response.grad)
@@ -61,27 +62,49 @@ pub fn check(front_end: &impl FrontEnd, tolerance: Tolerance) -> usize {
 fn check_loss(front_end: &impl FrontEnd, tolerance: Tolerance, entry: &'static Entry) -> bool {
     let name = entry.name;
     for (case, rows) in cases(entry) {
-        let Some(response) = front_end.run(Request { entry, params: case.params, rows: &rows }) else {
+        let Some(response) = front_end.run(Request { entry, params: case.params, rows: &rows })
+        else {
             return false;
         };
         let tolerance = Tolerance {
             absolute: tolerance.absolute.max(Tolerance::CASE.absolute),
             relative: tolerance.relative.max(Tolerance::CASE.relative),
         };
-        assert_close(response.values[0], case.value, tolerance, &format!("{name}, case {:?}", case.what));
+        assert_close(
+            response.values[0],
+            case.value,
+            tolerance,
+            &format!("{name}, case {:?}", case.what),
+        );
     }
     let rows = ordinary(entry, 100, 1);
     let request = Request { entry, params: &[], rows: &rows };
     let Some(response) = front_end.run(request) else { return false };
     let reference = request.reference();
     assert_eq!(response.values.len(), rows.len(), "{name}: one loss per unit");
-    assert_eq!(response.grad.len(), rows.pred.len(), "{name}: one slope per number of the prediction");
-    let whole = |unit: usize| format!("{name}, {}: {:?} against {:?}", rows.what[unit], rows.pred_of(unit), rows.target_of(unit));
+    assert_eq!(
+        response.grad.len(),
+        rows.pred.len(),
+        "{name}: one slope per number of the prediction"
+    );
+    let whole = |unit: usize| {
+        format!(
+            "{name}, {}: {:?} against {:?}",
+            rows.what[unit],
+            rows.pred_of(unit),
+            rows.target_of(unit)
+        )
+    };
     for (unit, (&got, &expected)) in response.values.iter().zip(&reference.values).enumerate() {
         assert_close(got, expected, tolerance, &format!("value of {}", whole(unit)));
     }
     for (index, (&got, &expected)) in response.grad.iter().zip(&reference.grad).enumerate() {
-        assert_close(got, expected, tolerance, &format!("slope of {}", whole(index / rows.width())));
+        assert_close(
+            got,
+            expected,
+            tolerance,
+            &format!("slope of {}", whole(index / rows.width())),
+        );
     }
     let rows = nasty(entry);
     let response = front_end.run(Request { entry, params: &[], rows: &rows }).unwrap_or_default();

@@ -275,25 +275,42 @@ fn ugly(kind: Kind, as_target: bool) -> Vec<(String, Vec<f64>)> {
         ]
         .map(|(what, corners)| (what.to_owned(), corners.to_vec()))
         .to_vec(),
-        Kind::Value => {
-            named(&[0.0, -0.0, TINY, -TINY, 1e-6, 1.0, -1.0, 1.0 + 1e-6, 1e6, -1e6, 1e30, -1e30, MAX, -MAX])
-        }
+        Kind::Value => named(&[
+            0.0,
+            -0.0,
+            TINY,
+            -TINY,
+            1e-6,
+            1.0,
+            -1.0,
+            1.0 + 1e-6,
+            1e6,
+            -1e6,
+            1e30,
+            -1e30,
+            MAX,
+            -MAX,
+        ]),
         Kind::Uncertain => {
             let values = [0.0, 1e-6, 1.0, -1.0, 1e6, -1e6, MAX, -MAX];
             let log_variances = [0.0, 1.0, -1.0, 10.0, -10.0, 88.0, -88.0, 1e4, -1e4];
             let pair = |value: f64| {
-                log_variances.map(|log| (format!("{value:e} with log variance {log:e}"), vec![value, log]))
+                log_variances
+                    .map(|log| (format!("{value:e} with log variance {log:e}"), vec![value, log]))
             };
             values.into_iter().flat_map(pair).collect()
         }
         Kind::Logit => named(&[
-            0.0, -0.0, 1e-6, -1e-6, 1.0, -1.0, 16.5, -16.5, 40.0, -40.0, 87.0, -87.0, 87.5, -87.5, 89.0, -89.0, 104.0, -104.0,
-            1e3, -1e3, 1e4, -1e4,
+            0.0, -0.0, 1e-6, -1e-6, 1.0, -1.0, 16.5, -16.5, 40.0, -40.0, 87.0, -87.0, 87.5, -87.5,
+            89.0, -89.0, 104.0, -104.0, 1e3, -1e3, 1e4, -1e4,
         ]),
         Kind::Label => named(&[0.0, 1.0, 0.5, 1e-6, 1.0 - 1e-6]),
         Kind::Row if as_target => {
-            let class = |hot: usize| (0..COLUMNS).map(|column| f64::from(u8::from(column == hot))).collect();
-            let mut targets: Vec<_> = (0..COLUMNS).map(|hot| (format!("class {hot}"), class(hot))).collect();
+            let class = |hot: usize| {
+                (0..COLUMNS).map(|column| f64::from(u8::from(column == hot))).collect()
+            };
+            let mut targets: Vec<_> =
+                (0..COLUMNS).map(|hot| (format!("class {hot}"), class(hot))).collect();
             targets.push(("the uniform distribution".to_owned(), vec![0.2; COLUMNS]));
             targets
         }
@@ -321,9 +338,9 @@ pub fn cases(entry: &Entry) -> impl Iterator<Item = (&'static Case, Rows)> {
         rows.pred = case.pred.to_vec();
         rows.target = match case.target {
             // A class index, written out.
-            &[class] if is_row => {
-                (0..case.pred.len()).map(|column| f64::from(u8::from(column as f64 == class))).collect()
-            }
+            &[class] if is_row => (0..case.pred.len())
+                .map(|column| f64::from(u8::from(column as f64 == class)))
+                .collect(),
             target => target.to_vec(),
         };
         (case, rows)
@@ -345,9 +362,13 @@ pub fn tied(entry: &Entry) -> Rows {
 fn whole(kind: Kind) -> Vec<Vec<f64>> {
     const SPANS: [[f64; 2]; 5] = [[0.0, 1.0], [0.0, 2.0], [1.0, 2.0], [1.0, 3.0], [0.0, 3.0]];
     match kind {
-        Kind::Box => SPANS.iter().flat_map(|x| SPANS.map(|y| vec![x[0], y[0], x[1], y[1]])).collect(),
+        Kind::Box => {
+            SPANS.iter().flat_map(|x| SPANS.map(|y| vec![x[0], y[0], x[1], y[1]])).collect()
+        }
         Kind::Value | Kind::Logit => (-3..=3).map(|x| vec![f64::from(x)]).collect(),
-        Kind::Uncertain => (-3..=3).flat_map(|x| [-1.0, 0.0, 1.0].map(|log| vec![f64::from(x), log])).collect(),
+        Kind::Uncertain => {
+            (-3..=3).flat_map(|x| [-1.0, 0.0, 1.0].map(|log| vec![f64::from(x), log])).collect()
+        }
         Kind::Label => vec![vec![0.0], vec![0.5], vec![1.0]],
         Kind::Row => (0..COLUMNS)
             .map(|hot| (0..COLUMNS).map(|column| f64::from(u8::from(column == hot))).collect())

@@ -36,7 +36,8 @@ impl Tolerance {
     #[must_use]
     pub fn holds(self, got: f64, expected: f64) -> bool {
         got == expected
-            || expected.is_finite() && (got - expected).abs() <= self.absolute + self.relative * expected.abs()
+            || expected.is_finite()
+                && (got - expected).abs() <= self.absolute + self.relative * expected.abs()
     }
 }
 

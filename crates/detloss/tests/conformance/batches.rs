@@ -13,11 +13,15 @@ fn every_tail_is_computed_like_its_rows_one_by_one() {
     for entry in ALL {
         let (loss, rows) = (entry.default(), mixed(entry, 33));
         for level in Level::available() {
-            let alone: Vec<_> = (0..33).map(|unit| at_level(&*loss, &rows.only(unit), level)).collect();
+            let alone: Vec<_> =
+                (0..33).map(|unit| at_level(&*loss, &rows.only(unit), level)).collect();
             for count in 0..=33 {
                 let (values, grad) = at_level(&*loss, &rows.first(count), level);
                 for unit in 0..count {
-                    let what = format!("{} at {level}, row {unit} of {count}: {}", entry.name, rows.what[unit]);
+                    let what = format!(
+                        "{} at {level}, row {unit} of {count}: {}",
+                        entry.name, rows.what[unit]
+                    );
                     let slopes = &grad[unit * rows.width()..][..rows.width()];
                     assert_eq!(bits(&values[unit..=unit]), bits(&alone[unit].0), "{what}");
                     assert_eq!(bits(slopes), bits(&alone[unit].1), "{what}");
@@ -33,7 +37,9 @@ fn the_value_is_the_sum_of_the_rows() {
     for entry in ALL {
         let loss = entry.default();
         let few = ordinary(entry, 37, 29);
-        for count in [1, 15, 16, 17, 31, 33, 255, 256, 257, 1023, 1024, 1025, 16_384, 16_385, 65_553] {
+        for count in
+            [1, 15, 16, 17, 31, 33, 255, 256, 257, 1023, 1024, 1025, 16_384, 16_385, 65_553]
+        {
             let memory = few.cycle(count).memory::<f32>();
             let batch = memory.batch().sum();
             let rows = batch.rows(&*loss).unwrap();
@@ -47,7 +53,11 @@ fn the_value_is_the_sum_of_the_rows() {
             let period = &grad[..few.pred.len().min(grad.len())];
             assert_eq!(grad.len(), count * width, "{what}");
             for (index, slope) in grad.iter().enumerate() {
-                assert_eq!(slope.to_bits(), period[index % (37 * width)].to_bits(), "{what}: slope {index} is that of its row");
+                assert_eq!(
+                    slope.to_bits(),
+                    period[index % (37 * width)].to_bits(),
+                    "{what}: slope {index} is that of its row"
+                );
             }
         }
     }
@@ -69,8 +79,13 @@ fn weighed(entry: &Entry, batch: Batch<'_, f64>, each: impl Fn(&str, Batch<'_, f
     each("per row", batch.weights(Weights::Rows(&by_row)), &of_rows);
     each("per element", batch.weights(Weights::Elements(&by_element)), &by_element);
     if !entry.pred.is_empty() {
-        let both: Vec<f64> = (0..60).map(|unit| of_rows[unit] * by_column[unit % columns]).collect();
-        each("per row and column", batch.weights(Weights::Rows(&by_row)).column_weights(&by_column), &both);
+        let both: Vec<f64> =
+            (0..60).map(|unit| of_rows[unit] * by_column[unit % columns]).collect();
+        each(
+            "per row and column",
+            batch.weights(Weights::Rows(&by_row)).column_weights(&by_column),
+            &both,
+        );
     }
 }
 
@@ -110,7 +125,8 @@ fn weights_multiply_normalizers_divide_and_upstream_slopes_multiply_the_gradient
     for entry in ALL {
         let (loss, plain) = (entry.default(), Plain::new(entry));
         weighed(entry, plain.batch(), |how, batch, weights| {
-            let sum: f64 = weights.iter().zip(&plain.values).map(|(weight, value)| weight * value).sum();
+            let sum: f64 =
+                weights.iter().zip(&plain.values).map(|(weight, value)| weight * value).sum();
             for (reduction, batch, divisor) in [
                 ("sum", batch.sum(), 1.0),
                 ("mean", batch.mean(), 60.0),
@@ -120,14 +136,23 @@ fn weights_multiply_normalizers_divide_and_upstream_slopes_multiply_the_gradient
                 let what = format!("{}, {how}, {reduction}", entry.name);
                 assert_close(batch.value(&*loss).unwrap(), sum / divisor, Tolerance::LAW, &what);
                 let (value, grad) = batch.upstream(-2.5).value_and_grad(&*loss).unwrap();
-                assert_close(value, sum / divisor, Tolerance::LAW, &format!("{what}: upstream leaves the value alone"));
+                assert_close(
+                    value,
+                    sum / divisor,
+                    Tolerance::LAW,
+                    &format!("{what}: upstream leaves the value alone"),
+                );
                 plain.assert_grad(&grad, |unit| weights[unit] * -2.5 / divisor, &what);
                 // A loss that can be negative has no root.
                 if sum > 0.0 {
                     let (mut grad, expected) = (vec![7.0; grad.len()], (sum / divisor).sqrt());
                     let root = batch.upstream(3.0).root_and_grad_into(&*loss, &mut grad).unwrap();
                     assert_close(root, expected, Tolerance::LAW, &format!("{what}: root"));
-                    plain.assert_grad(&grad, |unit| weights[unit] * 1.5 / divisor / expected, &format!("{what}: root"));
+                    plain.assert_grad(
+                        &grad,
+                        |unit| weights[unit] * 1.5 / divisor / expected,
+                        &format!("{what}: root"),
+                    );
                 }
             }
         });
@@ -146,7 +171,12 @@ fn rows_are_weighed_but_not_normalized_and_have_a_slope_each() {
             batch.rows_and_grad_into(&*loss, Some(&upstream), &mut rows, &mut grad).unwrap();
             assert_eq!(rows, batch.rows(&*loss).unwrap(), "{what}: with and without gradient");
             for unit in 0..60 {
-                assert_close(rows[unit], weights[unit] * plain.values[unit], Tolerance::LAW, &format!("{what}: row {unit}"));
+                assert_close(
+                    rows[unit],
+                    weights[unit] * plain.values[unit],
+                    Tolerance::LAW,
+                    &format!("{what}: row {unit}"),
+                );
             }
             plain.assert_grad(&grad, |unit| weights[unit] * upstream[unit] * 0.5, &what);
         });
@@ -160,7 +190,8 @@ fn weights_reach_the_lanes_they_belong_to() {
         let (loss, rows) = (entry.default(), ordinary(entry, 53, 37));
         let memory = rows.memory::<f32>();
         // Powers of two: multiplying by them rounds nothing.
-        let weights: Vec<f32> = (0..53).map(|unit| [0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0][unit % 7]).collect();
+        let weights: Vec<f32> =
+            (0..53).map(|unit| [0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0][unit % 7]).collect();
         for level in Level::available() {
             let (values, grad) = at_level(&*loss, &rows, level);
             let batch = memory.batch().level(level).weights(Weights::Elements(&weights));

@@ -20,7 +20,8 @@ fn the_id_is_the_file_and_the_family_its_folder() {
         let file = Path::new(entry.file);
         assert_eq!(file.file_stem().unwrap(), entry.name);
         assert_eq!(file.parent().unwrap().file_name().unwrap(), entry.family, "{}", entry.name);
-        let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+        let plain =
+            |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
         assert!(entry.name.chars().all(plain), "{}", entry.name);
     }
 }
@@ -31,12 +32,15 @@ fn the_documentation_has_all_its_sections() {
         let name = entry.name;
         let mut rest = entry.doc;
         for section in ["```text", "# Gradient", "# Conventions", "# References"] {
-            let (_, after) = rest.split_once(section).unwrap_or_else(|| panic!("{name}: {section} is missing, or out of order"));
+            let (_, after) = rest
+                .split_once(section)
+                .unwrap_or_else(|| panic!("{name}: {section} is missing, or out of order"));
             assert!(after.trim().len() > 20, "{name}: nothing stands under {section}");
             rest = after;
         }
         // What is older than links has a year.
-        let year = rest.split(|letter: char| !letter.is_ascii_digit()).any(|digits| digits.len() == 4);
+        let year =
+            rest.split(|letter: char| !letter.is_ascii_digit()).any(|digits| digits.len() == 4);
         assert!(year, "{name}: a reference has a year");
     }
 }
@@ -53,7 +57,9 @@ fn the_summary_is_one_short_line() {
 
 #[test]
 fn every_parameter_is_documented() {
-    for (entry, param) in ALL.iter().flat_map(|entry| entry.params.iter().map(move |param| (entry, param))) {
+    for (entry, param) in
+        ALL.iter().flat_map(|entry| entry.params.iter().map(move |param| (entry, param)))
+    {
         assert!(param.doc.trim().len() > 10, "{}: {} is documented", entry.name, param.name);
         assert!(param.range.0 < param.range.1, "{}: {} can vary", entry.name, param.name);
     }

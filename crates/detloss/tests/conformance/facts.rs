@@ -14,7 +14,10 @@ fn values(entry: &Entry, rows: &Rows) -> Vec<f64> {
 }
 
 /// Whether `changed` leaves the values of ordinary rows as they are; with a row where it does not.
-fn keeps_values(entry: &Entry, change: impl Fn(&[f64], &[f64]) -> Option<(Vec<f64>, Vec<f64>)>) -> Result<(), String> {
+fn keeps_values(
+    entry: &Entry,
+    change: impl Fn(&[f64], &[f64]) -> Option<(Vec<f64>, Vec<f64>)>,
+) -> Result<(), String> {
     let rows = ordinary(entry, 500, 19);
     let mut changed = Rows::empty(rows.columns);
     for unit in 0..rows.len() {
@@ -30,7 +33,10 @@ fn keeps_values(entry: &Entry, change: impl Fn(&[f64], &[f64]) -> Option<(Vec<f6
     for unit in 0..rows.len() {
         if !Tolerance::LAW.holds(after[unit], before[unit]) {
             let (pred, target) = (rows.pred_of(unit), rows.target_of(unit));
-            return Err(format!("{pred:?} against {target:?}: {} became {}", before[unit], after[unit]));
+            return Err(format!(
+                "{pred:?} against {target:?}: {} became {}",
+                before[unit], after[unit]
+            ));
         }
     }
     Ok(())
@@ -48,7 +54,8 @@ fn verify(entry: &Entry, what: &str, claimed: bool, found: &Result<(), String>) 
 fn symmetry_is_what_the_facts_say() {
     for entry in ALL {
         let exchange = |pred: &[f64], target: &[f64]| {
-            (entry.pred == entry.target && !entry.pred.is_empty()).then(|| (target.to_vec(), pred.to_vec()))
+            (entry.pred == entry.target && !entry.pred.is_empty())
+                .then(|| (target.to_vec(), pred.to_vec()))
         };
         verify(entry, "symmetric", entry.facts.symmetric, &keeps_values(entry, exchange));
     }
@@ -57,10 +64,12 @@ fn symmetry_is_what_the_facts_say() {
 #[test]
 fn scale_invariance_is_what_the_facts_say() {
     for entry in ALL {
-        let by = |factor: f64| move |fields: &[f64]| fields.iter().map(|x| x * factor).collect::<Vec<_>>();
-        let found = [0.01, 0.3, 2.0, 100.0]
-            .into_iter()
-            .try_for_each(|factor| keeps_values(entry, |pred, target| Some((by(factor)(pred), by(factor)(target)))));
+        let by = |factor: f64| {
+            move |fields: &[f64]| fields.iter().map(|x| x * factor).collect::<Vec<_>>()
+        };
+        let found = [0.01, 0.3, 2.0, 100.0].into_iter().try_for_each(|factor| {
+            keeps_values(entry, |pred, target| Some((by(factor)(pred), by(factor)(target))))
+        });
         verify(entry, "scale invariant", entry.facts.scale_invariant, &found);
     }
 }
@@ -68,11 +77,14 @@ fn scale_invariance_is_what_the_facts_say() {
 #[test]
 fn shift_invariance_is_what_the_facts_say() {
     for entry in ALL {
-        let by = |offset: f64| move |fields: &[f64]| fields.iter().map(|x| x + offset).collect::<Vec<_>>();
+        let by = |offset: f64| {
+            move |fields: &[f64]| fields.iter().map(|x| x + offset).collect::<Vec<_>>()
+        };
         let found = [-10.0, 0.3, 2.0].into_iter().try_for_each(|offset| {
             keeps_values(entry, |pred, target| {
                 // The target of a row is a distribution: only the logits are numbers on a scale.
-                let target = if entry.target.is_empty() { target.to_vec() } else { by(offset)(target) };
+                let target =
+                    if entry.target.is_empty() { target.to_vec() } else { by(offset)(target) };
                 Some((by(offset)(pred), target))
             })
         });
@@ -82,7 +94,11 @@ fn shift_invariance_is_what_the_facts_say() {
 
 /// The extreme value found in the direction of `sign`: the best of rows from everywhere, then uphill from there.
 fn extreme(entry: &Entry, rows: &Rows, values: &[f64], sign: f64) -> f64 {
-    let best = |values: &[f64]| (0..values.len()).max_by(|&a, &b| (values[a] * sign).total_cmp(&(values[b] * sign))).unwrap();
+    let best = |values: &[f64]| {
+        (0..values.len())
+            .max_by(|&a, &b| (values[a] * sign).total_cmp(&(values[b] * sign)))
+            .unwrap()
+    };
     let mut top = best(values);
     let (mut record, mut holder) = (values[top], rows.only(top));
     let mut random = Random::new(23);
@@ -90,7 +106,9 @@ fn extreme(entry: &Entry, rows: &Rows, values: &[f64], sign: f64) -> f64 {
         let mut near = Rows::empty(rows.columns);
         for _ in 0..64 {
             let step = 10_f64.powf(random.between(-4.0, 0.5));
-            let mut moved = |x: &f64| if random.below(2) == 0 { *x } else { x + step * random.between(-1.0, 1.0) };
+            let mut moved = |x: &f64| {
+                if random.below(2) == 0 { *x } else { x + step * random.between(-1.0, 1.0) }
+            };
             let pred: Vec<f64> = holder.pred.iter().map(&mut moved).collect();
             // Labels and distributions have their own bounds; boxes and values do not.
             let target = if entry.pred == entry.target && !entry.target.is_empty() {
@@ -115,15 +133,32 @@ fn the_range_is_kept_and_both_its_ends_are_reached() {
         let rows = everywhere(entry);
         let (values, (low, high)) = (values(entry, &rows), entry.facts.range);
         for (unit, &value) in values.iter().enumerate() {
-            let inside = low - Tolerance::LAW.absolute <= value && value <= high + Tolerance::LAW.absolute;
+            let inside =
+                low - Tolerance::LAW.absolute <= value && value <= high + Tolerance::LAW.absolute;
             let (pred, target) = (rows.pred_of(unit), rows.target_of(unit));
-            assert!(inside, "{}: {pred:?} against {target:?} is worth {value}, outside {low}..={high}", entry.name);
+            assert!(
+                inside,
+                "{}: {pred:?} against {target:?} is worth {value}, outside {low}..={high}",
+                entry.name
+            );
         }
         for (end, sign) in [(low, -1.0), (high, 1.0)] {
             let found = extreme(entry, &rows, &values, sign);
-            let reached = if end.is_finite() { Tolerance::REACH.holds(found, end) } else { found * sign > FAR };
-            assert!(reached, "{} claims to reach {end}, but {found} is the farthest found", entry.name);
-            assert!(found * sign <= end * sign + Tolerance::LAW.absolute, "{} goes beyond {end}: {found}", entry.name);
+            let reached = if end.is_finite() {
+                Tolerance::REACH.holds(found, end)
+            } else {
+                found * sign > FAR
+            };
+            assert!(
+                reached,
+                "{} claims to reach {end}, but {found} is the farthest found",
+                entry.name
+            );
+            assert!(
+                found * sign <= end * sign + Tolerance::LAW.absolute,
+                "{} goes beyond {end}: {found}",
+                entry.name
+            );
         }
     }
 }

@@ -85,7 +85,7 @@ impl Scalar for Probe<'_> {
 
     probe_functions! {
         mul_add(factor, addend), over(denominator), recip(), min(other), max(other), abs(), saturate(), sqrt(), exp(), ln(),
-        ln_1p(), atan2(x), sigmoid(), softplus(),
+        ln_1p(), atan2(x), atan(), sigmoid(), softplus(),
     }
 }
 
@@ -96,7 +96,11 @@ fn near_formula<L: Loss>(loss: &L, pred: &[f64], target: &[f64], check: &mut dyn
     let tape = Tape::default();
     let value = |pred: &[f64]| {
         tape.next.set(0);
-        loss.eval(L::Pred::of(|k| Probe(pred[k], &tape)), L::Target::of(|k| Probe(target[k], &tape))).0
+        loss.eval(
+            L::Pred::of(|k| Probe(pred[k], &tape)),
+            L::Target::of(|k| Probe(target[k], &tape)),
+        )
+        .0
     };
     let _ = value(pred);
     tape.replay.set(true);
@@ -131,12 +135,17 @@ fn slopes(value: &Near<'_>, pred: &[f64], field: usize) -> Slopes {
     };
     let across = |h: f64| (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * h);
     // Of third order, so that the two sides of a smooth point agree.
-    let side = |h: f64| (-11.0 * at(0.0) + 18.0 * at(h) - 9.0 * at(2.0 * h) + 2.0 * at(3.0 * h)) / (6.0 * h);
+    let side = |h: f64| {
+        (-11.0 * at(0.0) + 18.0 * at(h) - 9.0 * at(2.0 * h) + 2.0 * at(3.0 * h)) / (6.0 * h)
+    };
     let (coarse, fine) = (across(2e-3), across(1e-3));
     let (left, right) = (side(-2e-4), side(2e-4));
     let close = |a: f64, b: f64, limit: f64| (a - b).abs() <= limit * (1.0 + b.abs());
     let one_sided = close(left, side(-1e-4), 1e-6) && close(right, side(1e-4), 1e-6);
-    let smooth = one_sided && close(coarse, fine, 1e-7) && close(left, right, 1e-6) && close(left, fine, 1e-6);
+    let smooth = one_sided
+        && close(coarse, fine, 1e-7)
+        && close(left, right, 1e-6)
+        && close(left, fine, 1e-6);
     Slopes { left, right, across: fine, one_sided, smooth }
 }
 
@@ -149,7 +158,10 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn all<L: Described + Kernel>(&mut self, near: impl Fn(&L, &Rows, usize, &mut dyn FnMut(&Near<'_>))) {
+    fn all<L: Described + Kernel>(
+        &mut self,
+        near: impl Fn(&L, &Rows, usize, &mut dyn FnMut(&Near<'_>)),
+    ) {
         let entry = losses::find(L::NAME).unwrap();
         let rows = (self.rows)(entry);
         for params in settings(entry) {
@@ -169,19 +181,26 @@ impl Check<'_> {
                             rows.pred_of(unit),
                             rows.target_of(unit)
                         );
-                        compared += usize::from((self.compare)(&slopes, grad[unit * width + field], &what));
+                        compared +=
+                            usize::from((self.compare)(&slopes, grad[unit * width + field], &what));
                     }
                 });
             }
             let part = compared as f64 / grad.len() as f64;
-            assert!(part >= self.at_least, "{} {params:?}: only {part} of the slopes could be compared", entry.name);
+            assert!(
+                part >= self.at_least,
+                "{} {params:?}: only {part} of the slopes could be compared",
+                entry.name
+            );
         }
     }
 }
 
 impl Visitor for Check<'_> {
     fn formula<L: Loss>(&mut self) {
-        self.all::<L>(|loss, rows, unit, check| near_formula(loss, rows.pred_of(unit), rows.target_of(unit), check));
+        self.all::<L>(|loss, rows, unit, check| {
+            near_formula(loss, rows.pred_of(unit), rows.target_of(unit), check)
+        });
     }
 
     fn row<L: RowLoss>(&mut self) {

@@ -37,7 +37,8 @@ fn mixed(entry: &detloss::loss::Entry, count: usize) -> Rows {
     let (plain, ugly) = (ordinary(entry, count, 3), nasty(entry));
     let mut rows = Rows::empty(plain.columns);
     for unit in 0..count {
-        let (from, unit) = if unit % 3 == 2 { (&ugly, unit * 7 % ugly.len()) } else { (&plain, unit) };
+        let (from, unit) =
+            if unit % 3 == 2 { (&ugly, unit * 7 % ugly.len()) } else { (&plain, unit) };
         rows.push(&*from.what[unit], from.pred_of(unit), from.target_of(unit));
     }
     rows

@@ -13,7 +13,13 @@ pub(crate) fn settings(entry: &Entry) -> Vec<Vec<(&'static str, f64)>> {
     let mut settings = vec![Vec::new()];
     for param in entry.params {
         let (low, high) = param.range;
-        for value in [low, low + 0.3 * (high - low), 0.75 * param.default, (1.5 * param.default).clamp(low, high), high] {
+        for value in [
+            low,
+            low + 0.3 * (high - low),
+            0.75 * param.default,
+            (1.5 * param.default).clamp(low, high),
+            high,
+        ] {
             settings.push(vec![(param.name, value)]);
         }
     }
@@ -24,7 +30,12 @@ pub(crate) fn settings(entry: &Entry) -> Vec<Vec<(&'static str, f64)>> {
 fn defaults_lie_inside_their_ranges_and_are_the_defaults() {
     for entry in ALL {
         let loss = entry.default();
-        assert_eq!(loss.params(), entry.params.iter().map(|param| param.default).collect::<Vec<_>>(), "{}", entry.name);
+        assert_eq!(
+            loss.params(),
+            entry.params.iter().map(|param| param.default).collect::<Vec<_>>(),
+            "{}",
+            entry.name
+        );
         for param in entry.params {
             param.check(entry.name, param.default).unwrap();
         }
@@ -33,7 +44,9 @@ fn defaults_lie_inside_their_ranges_and_are_the_defaults() {
 
 #[test]
 fn a_parameter_takes_the_ends_of_its_range_and_nothing_beyond() {
-    for (entry, param) in ALL.iter().flat_map(|entry| entry.params.iter().map(move |param| (entry, param))) {
+    for (entry, param) in
+        ALL.iter().flat_map(|entry| entry.params.iter().map(move |param| (entry, param)))
+    {
         let mut loss = entry.default();
         for end in [param.range.0, param.range.1] {
             loss.set(param.name, end).unwrap();
@@ -63,12 +76,16 @@ fn an_unknown_parameter_is_named_with_those_there_are() {
 
 #[test]
 fn every_parameter_does_something() {
-    for (entry, param) in ALL.iter().flat_map(|entry| entry.params.iter().map(move |param| (entry, param))) {
+    for (entry, param) in
+        ALL.iter().flat_map(|entry| entry.params.iter().map(move |param| (entry, param)))
+    {
         let rows = ordinary(entry, 200, 13);
         let default = in_f64(&*entry.default(), &rows);
         let changes = settings(entry)
             .iter()
-            .filter(|setting| setting.iter().any(|&(key, value)| key == param.name && value != param.default))
+            .filter(|setting| {
+                setting.iter().any(|&(key, value)| key == param.name && value != param.default)
+            })
             .any(|setting| in_f64(&*entry.with(setting).unwrap(), &rows) != default);
         assert!(changes, "{}: {} changes nothing", entry.name, param.name);
     }
@@ -84,7 +101,11 @@ fn parameters_of_all_kinds_leave_ugly_rows_finite() {
             let (narrow_values, narrow_grad) = at_level(&*loss, &rows, Level::best());
             let narrow = narrow_values.iter().chain(&narrow_grad).all(|x| x.is_finite());
             assert!(narrow, "{} {setting:?} in f32", entry.name);
-            assert!(values.iter().chain(&grad).all(|x| x.is_finite()), "{} {setting:?} in f64", entry.name);
+            assert!(
+                values.iter().chain(&grad).all(|x| x.is_finite()),
+                "{} {setting:?} in f64",
+                entry.name
+            );
         }
     }
 }
@@ -97,7 +118,10 @@ fn an_unknown_loss_is_refused_with_the_nearest_name() {
             continue;
         }
         let error = losses::find(&typo).err().unwrap();
-        assert!(matches!(&error, Error::UnknownLoss { nearest, .. } if *nearest == entry.name), "{error}");
+        assert!(
+            matches!(&error, Error::UnknownLoss { nearest, .. } if *nearest == entry.name),
+            "{error}"
+        );
         assert_eq!(losses::find(entry.name).unwrap().name, entry.name);
     }
 }

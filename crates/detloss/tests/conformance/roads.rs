@@ -7,7 +7,9 @@ use detloss::losses::{self, ALL};
 use detloss::scalar::Scalar;
 use detloss::scalar::dual::Gradient;
 use detloss::scalar::expr::Program;
-use detloss::testing::{FrontEnd, Request, Response, Tolerance, assert_close, check, nasty, ordinary, tied};
+use detloss::testing::{
+    FrontEnd, Request, Response, Tolerance, assert_close, check, nasty, ordinary, tied,
+};
 
 use crate::at_level;
 
@@ -47,9 +49,18 @@ impl<S: Scalar + Into<f64>> FrontEnd for OnDuals<S> {
                         L::Pred::of(|k| Active::<L, S>::variable(self.1(pred[k]), k)),
                         L::Target::of(|k| Active::<L, S>::constant(self.1(target[k]))),
                     );
-                    let plain = loss.eval(L::Pred::of(|k| self.1(pred[k])), L::Target::of(|k| self.1(target[k])));
+                    let plain = loss.eval(
+                        L::Pred::of(|k| self.1(pred[k])),
+                        L::Target::of(|k| self.1(target[k])),
+                    );
                     let (value, plain): (f64, f64) = (result.value().into(), plain.into());
-                    assert_eq!(value, plain, "{}, {}: derivatives do not change the value", L::NAME, rows.what[unit]);
+                    assert_eq!(
+                        value,
+                        plain,
+                        "{}, {}: derivatives do not change the value",
+                        L::NAME,
+                        rows.what[unit]
+                    );
                     response.values.push(value);
                     response.grad.extend((0..pred.len()).map(|k| result.partial(k).into()));
                 }
@@ -83,7 +94,11 @@ impl FrontEnd for Replayed {
         for unit in 0..rows.len() {
             let inputs = [rows.pred_of(unit), rows.target_of(unit)].concat();
             let (alone, outputs) = (value.run(&inputs), both.run(&inputs));
-            assert_eq!(alone[0], outputs[0], "{}, {}: value with and without gradient", entry.name, rows.what[unit]);
+            assert_eq!(
+                alone[0], outputs[0],
+                "{}, {}: value with and without gradient",
+                entry.name, rows.what[unit]
+            );
             response.values.push(outputs[0]);
             response.grad.extend(&outputs[1..]);
         }
@@ -122,7 +137,9 @@ fn the_replayed_trace_gives_the_same_bits_on_ugly_rows_too() {
     for entry in ALL {
         for rows in [nasty(entry), tied(entry), ordinary(entry, 500, 5)] {
             let request = Request { entry, params: &[], rows: &rows };
-            let (Some(got), expected) = (Replayed.run(request), request.reference()) else { continue };
+            let (Some(got), expected) = (Replayed.run(request), request.reference()) else {
+                continue;
+            };
             for unit in 0..rows.len() {
                 let what = format!("{}, {}", entry.name, rows.what[unit]);
                 assert_close(got.values[unit], expected.values[unit], Tolerance::EXACT, &what);

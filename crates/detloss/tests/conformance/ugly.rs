@@ -16,16 +16,25 @@ fn finite_rows_have_finite_values_and_slopes() {
             let (values, grad) = at_level(&*loss, &rows, level);
             for unit in 0..rows.len() {
                 let slopes = &grad[unit * rows.width()..][..rows.width()];
-                let finite = values[unit].is_finite() && slopes.iter().all(|slope| slope.is_finite());
+                let finite =
+                    values[unit].is_finite() && slopes.iter().all(|slope| slope.is_finite());
                 let what = &rows.what[unit];
-                assert!(finite, "{} at {level}, {what}: {} with slopes {slopes:?}", entry.name, values[unit]);
+                assert!(
+                    finite,
+                    "{} at {level}, {what}: {} with slopes {slopes:?}",
+                    entry.name, values[unit]
+                );
             }
         }
         let (values, grad) = in_f64(&*loss, &rows);
         for unit in 0..rows.len() {
             let slopes = &grad[unit * rows.width()..][..rows.width()];
             let finite = values[unit].is_finite() && slopes.iter().all(|slope| slope.is_finite());
-            assert!(finite, "{} in f64, {}: {} with slopes {slopes:?}", entry.name, rows.what[unit], values[unit]);
+            assert!(
+                finite,
+                "{} in f64, {}: {} with slopes {slopes:?}",
+                entry.name, rows.what[unit], values[unit]
+            );
         }
     }
 }
@@ -45,7 +54,8 @@ fn an_empty_batch_is_worth_nothing() {
     for entry in ALL {
         let loss = entry.default();
         let (pred, target): ([f32; 0], [f32; 0]) = ([], []);
-        let batch = detloss::Batch::new(&pred, &target).columns(if entry.pred.is_empty() { 5 } else { 1 });
+        let batch =
+            detloss::Batch::new(&pred, &target).columns(if entry.pred.is_empty() { 5 } else { 1 });
         for batch in [batch, batch.weighted_mean(), batch.sum(), batch.normalizer(3.0)] {
             assert_eq!(batch.value_and_grad(&*loss).unwrap(), (0.0, vec![]), "{}", entry.name);
             assert_eq!(batch.rows(&*loss).unwrap(), vec![], "{}", entry.name);
@@ -68,7 +78,11 @@ fn a_batch_without_weight_is_worth_nothing() {
         }
         let mut grad = vec![7.0; memory.pred.len()];
         assert_eq!(batch.root_and_grad_into(&*loss, &mut grad).unwrap(), 0.0, "{}", entry.name);
-        assert!(grad.iter().all(|&slope| slope == 0.0), "{}: the root has slope 0 at 0", entry.name);
+        assert!(
+            grad.iter().all(|&slope| slope == 0.0),
+            "{}: the root has slope 0 at 0",
+            entry.name
+        );
     }
 }
 
@@ -78,7 +92,10 @@ fn poison(entry: &'static Entry, poison: f64) {
     let spread = |values: &[f32], grad: &[f32], sick: usize, width: usize| {
         let healthy = |unit: &usize| *unit != sick;
         let values: Vec<f32> = (0..35).filter(healthy).map(|unit| values[unit]).collect();
-        let grad: Vec<f32> = (0..35).filter(healthy).flat_map(|unit| grad[unit * width..][..width].to_vec()).collect();
+        let grad: Vec<f32> = (0..35)
+            .filter(healthy)
+            .flat_map(|unit| grad[unit * width..][..width].to_vec())
+            .collect();
         (bits(&values), bits(&grad))
     };
     for level in Level::available() {
@@ -87,7 +104,8 @@ fn poison(entry: &'static Entry, poison: f64) {
             let mut sick_rows = rows.clone();
             sick_rows.pred[sick * rows.width() + field] = poison;
             let (values, grad) = at_level(&*loss, &sick_rows, level);
-            let what = format!("{} at {level}, {poison} in field {field} of row {sick}", entry.name);
+            let what =
+                format!("{} at {level}, {poison} in field {field} of row {sick}", entry.name);
             assert_eq!(
                 spread(&values, &grad, sick, rows.width()),
                 spread(&clean.0, &clean.1, sick, rows.width()),
@@ -124,7 +142,13 @@ fn nan_in_any_field_gives_nan_in_f64_too() {
             sick.pred[index] = f64::NAN;
             let (values, _) = in_f64(&*entry.default(), &sick);
             let unit = index / rows.width();
-            assert!(values[unit].is_nan(), "{}, field {}: {}", entry.name, index % rows.width(), rows.what[unit]);
+            assert!(
+                values[unit].is_nan(),
+                "{}, field {}: {}",
+                entry.name,
+                index % rows.width(),
+                rows.what[unit]
+            );
         }
     }
 }
@@ -152,12 +176,16 @@ impl Visitor for Perfect<'_> {
         let fields = L::Pred::FIELDS.len();
         // The target knows, unless the prediction has fields of its own.
         self.show(L::NAME, |target| {
-            Some(L::Target::perfect(target)).filter(|p| p.len() == fields).unwrap_or_else(|| L::Pred::perfect(target))
+            Some(L::Target::perfect(target))
+                .filter(|p| p.len() == fields)
+                .unwrap_or_else(|| L::Pred::perfect(target))
         });
     }
 
     fn row<L: RowLoss>(&mut self) {
-        self.show(L::NAME, |target| target.iter().map(|&mass| if mass < 0.5 { -1e4 } else { 1e4 }).collect());
+        self.show(L::NAME, |target| {
+            target.iter().map(|&mass| if mass < 0.5 { -1e4 } else { 1e4 }).collect()
+        });
     }
 }
 
@@ -172,7 +200,12 @@ fn a_perfect_prediction_costs_exactly_nothing_where_the_facts_say_so_and_nowhere
             if entry.facts.zero_at_target {
                 for (index, slope) in grad.iter().enumerate() {
                     let (unit, zero) = (index / rows.width(), Tolerance::EXACT);
-                    let what = format!("{} at {level}, {}: {:?}", entry.name, rows.what[unit], rows.target_of(unit));
+                    let what = format!(
+                        "{} at {level}, {}: {:?}",
+                        entry.name,
+                        rows.what[unit],
+                        rows.target_of(unit)
+                    );
                     assert_close(values[unit].into(), 0.0, zero, &what);
                     assert_close((*slope).into(), 0.0, zero, &format!("slope of {what}"));
                 }

@@ -24,7 +24,7 @@ loss! {
     ///
     /// # Conventions
     ///
-    /// Without an epsilon; α is 0 where it would be 0/0. The gate is 0 in the first paper, torchvision, Ultralytics and
+    /// Without an epsilon unless `eps` is set (torchvision: 1e-7); α is 0 where it would be 0/0. The gate is 0 in the first paper, torchvision, Ultralytics and
     /// detectron2, and 0.5 in the second paper; MMDetection asks for an IoU above 0.5, not just reaching it. The angles are
     /// those of the points (H, W) and (h, w), so that a side of 0 is no division by 0: there torchvision's gradient is NaN,
     /// and MMDetection's value is NaN for some identical boxes.
@@ -39,6 +39,9 @@ loss! {
     "ciou", "CIoU" => pub struct Ciou: Formula {
         /// The aspect ratio counts from this IoU on. 0: always. 0.5: as in the second paper.
         gate: f64 = 0.0 in 0.0..=1.0,
+        /// Added to every denominator, to compute what a library with an epsilon computes. At 0 a perfect prediction costs
+        /// exactly 0, however small.
+        eps: f64 = 0.0 in 0.0..=0.01,
     }
 }
 
@@ -68,11 +71,14 @@ impl Loss for Ciou {
 
     #[inline(always)]
     fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
-        let iou = pred.iou(target);
-        let angle = target.width().atan2(target.height()) - pred.width().atan2(pred.height());
-        let v = angle.square() * lit(4.0 / (PI * PI));
-        let alpha = v.over(lit(1.0) - iou + v).detach();
+        let iou = pred.iou(target, self.eps);
+        let turn = target.width().atan2(target.height()) - pred.width().atan2(pred.height());
+        let scale = turn.lit(4.0 / (PI * PI));
+        let v = turn.square() * scale;
+        let alpha = v.over(lit(1.0) - iou + v + lit(self.eps)).detach();
         let gated = S::if_lt(iou, iou.lit(self.gate), iou.lit(0.0), alpha);
-        lit(1.0) - iou + pred.center_distance_ratio(target) + gated * v
+        let diou_loss = lit(1.0) - iou + pred.center_distance_ratio(target, self.eps);
+        // α v, with the constants in one place.
+        (gated * scale).mul_add(turn.square(), diou_loss)
     }
 }

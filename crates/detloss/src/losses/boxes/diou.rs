@@ -22,7 +22,8 @@ loss! {
     ///
     /// # Conventions
     ///
-    /// The paper's definition, without an epsilon. torchvision adds 1e-7 to the denominators, MMDetection floors them.
+    /// The paper's definition, without an epsilon unless `eps` is set. torchvision adds 1e-7 to the denominators, MMDetection
+    /// floors them.
     /// PaddleDetection adds 1e-10 to ρ² as well, and by default also the aspect term of the CIoU loss. The gradient written
     /// by hand in the authors' darknet is not the derivative of this formula.
     ///
@@ -30,7 +31,11 @@ loss! {
     ///
     /// Zheng, Wang, Liu, Li, Ye, Ren, *Distance-IoU Loss: Faster and Better Learning for Bounding Box Regression*, AAAI
     /// 2020, eq. 7. <https://arxiv.org/abs/1911.08287>
-    "diou", "DIoU" => pub struct Diou: Formula {}
+    "diou", "DIoU" => pub struct Diou: Formula {
+        /// Added to every denominator, to compute what a library with an epsilon computes. At 0 a perfect prediction costs
+        /// exactly 0, however small.
+        eps: f64 = 0.0 in 0.0..=0.01,
+    }
 }
 
 impl Loss for Diou {
@@ -56,6 +61,6 @@ impl Loss for Diou {
 
     #[inline(always)]
     fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
-        lit(1.0) - pred.iou(target) + pred.center_distance_ratio(target)
+        lit(1.0) - pred.iou(target, self.eps) + pred.center_distance_ratio(target, self.eps)
     }
 }

@@ -56,7 +56,8 @@ impl Loss for Eiou {
 
     #[inline(always)]
     fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
-        let penalties = pred.center_distance_ratio(target) + pred.size_difference_ratio(target);
-        lit(1.0) - pred.iou(target) + penalties
+        let penalties =
+            pred.center_distance_ratio(target, 0.0) + pred.size_difference_ratio(target);
+        lit(1.0) - pred.iou(target, 0.0) + penalties
     }
 }

@@ -61,8 +61,9 @@ impl Loss for FocalEiou {
 
     #[inline(always)]
     fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
-        let iou = pred.iou(target);
-        let penalties = pred.center_distance_ratio(target) + pred.size_difference_ratio(target);
+        let iou = pred.iou(target, 0.0);
+        let penalties =
+            pred.center_distance_ratio(target, 0.0) + pred.size_difference_ratio(target);
         let eiou_loss = lit(1.0) - iou + penalties;
         let weighed_by = if self.detach == 0.0 { iou } else { iou.detach() };
         weighed_by.pow(self.gamma) * eiou_loss

@@ -19,15 +19,19 @@ loss! {
     ///
     /// # Conventions
     ///
-    /// The paper's definition, without an epsilon. torchvision and fvcore add 1e-7 to both denominators, MMDetection floors
-    /// them at 1e-6; PaddleDetection adds 1e-10. An inverted prediction earns nothing here; in torchvision, MMDetection and
+    /// The paper's definition, without an epsilon unless `eps` is set. torchvision and fvcore add 1e-7 to both denominators,
+    /// PaddleDetection 1e-10; MMDetection floors them at 1e-6. An inverted prediction earns nothing here; in torchvision, MMDetection and
     /// Ultralytics its negative sides make a positive area.
     ///
     /// # References
     ///
     /// Rezatofighi, Tsoi, Gwak, Sadeghian, Reid, Savarese, *Generalized Intersection over Union*, CVPR 2019, eq. 3.
     /// <https://arxiv.org/abs/1902.09630>
-    "giou", "GIoU" => pub struct Giou: Formula {}
+    "giou", "GIoU" => pub struct Giou: Formula {
+        /// Added to every denominator, to compute what a library with an epsilon computes. At 0 a perfect prediction costs
+        /// exactly 0, however small.
+        eps: f64 = 0.0 in 0.0..=0.01,
+    }
 }
 
 impl Loss for Giou {
@@ -51,8 +55,8 @@ impl Loss for Giou {
 
     #[inline(always)]
     fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
-        let (iou, union) = pred.iou_and_union(target);
+        let (overlap, union) = pred.overlap_and_union(target);
         let hull = pred.hull(target).area();
-        lit(1.0) - iou + (hull - union).over(hull)
+        lit(1.0) - overlap.over(union + lit(self.eps)) + (hull - union).over(hull + lit(self.eps))
     }
 }

@@ -54,6 +54,6 @@ impl Loss for Iou {
 
     #[inline(always)]
     fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
-        lit(1.0) - pred.iou(target)
+        lit(1.0) - pred.iou(target, 0.0)
     }
 }

@@ -62,7 +62,7 @@ impl Loss for IouLog {
 
     #[inline(always)]
     fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
-        let iou = pred.iou(target);
+        let iou = pred.iou(target, 0.0);
         // Subtracted from 0 rather than negated: a perfect box costs 0, not −0.
         lit(0.0) - iou.max(iou.lit(self.floor)).ln()
     }

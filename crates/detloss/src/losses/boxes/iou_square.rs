@@ -51,6 +51,6 @@ impl Loss for IouSquare {
 
     #[inline(always)]
     fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
-        lit(1.0) - pred.iou(target).square()
+        lit(1.0) - pred.iou(target, 0.0).square()
     }
 }

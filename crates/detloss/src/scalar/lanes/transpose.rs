@@ -8,27 +8,45 @@ use fearless_simd::{Level, Simd, SimdBase, f32x4, f32x16, prelude::*};
 /// The four columns of sixteen rows, rows in quad order.
 #[inline(always)]
 pub(super) fn load<S: Simd>(simd: S, from: &[f32]) -> [f32x16<S>; 4] {
+    let ([a, b, c, d], []) = from.as_chunks::<16>() else { unreachable!("sixteen rows of four") };
     if wide(simd) {
-        blocks(std::array::from_fn(|i| f32x16::from_slice(simd, &from[16 * i..16 * (i + 1)])))
+        blocks([
+            f32x16::load_array_ref(simd, a),
+            f32x16::load_array_ref(simd, b),
+            f32x16::load_array_ref(simd, c),
+            f32x16::load_array_ref(simd, d),
+        ])
     } else {
-        let quarters: [[f32x4<S>; 4]; 4] =
-            std::array::from_fn(|i| f32x4::load_four_interleaved(simd, &from[16 * i..16 * (i + 1)]));
-        std::array::from_fn(|field| join(quarters.map(|quarter| quarter[field])))
+        let a = f32x4::load_four_interleaved(simd, a);
+        let b = f32x4::load_four_interleaved(simd, b);
+        let c = f32x4::load_four_interleaved(simd, c);
+        let d = f32x4::load_four_interleaved(simd, d);
+        [
+            join([a[0], b[0], c[0], d[0]]),
+            join([a[1], b[1], c[1], d[1]]),
+            join([a[2], b[2], c[2], d[2]]),
+            join([a[3], b[3], c[3], d[3]]),
+        ]
     }
 }
 
 /// The inverse of [`load`].
 #[inline(always)]
 pub(super) fn store<S: Simd>(columns: [f32x16<S>; 4], to: &mut [f32]) {
+    let ([a, b, c, d], []) = to.as_chunks_mut::<16>() else { unreachable!("sixteen rows of four") };
     if wide(columns[0].token()) {
-        for (i, row) in blocks(columns).into_iter().enumerate() {
-            row.store_slice(&mut to[16 * i..16 * (i + 1)]);
-        }
+        let rows = blocks(columns);
+        *a = rows[0].to_array();
+        *b = rows[1].to_array();
+        *c = rows[2].to_array();
+        *d = rows[3].to_array();
     } else {
-        let quarters = columns.map(quarters);
-        for i in 0..4 {
-            f32x4::store_four_interleaved(quarters.map(|column| column[i]), &mut to[16 * i..16 * (i + 1)]);
-        }
+        let [x, y, z, w] = columns;
+        let (x, y, z, w) = (quarters(x), quarters(y), quarters(z), quarters(w));
+        f32x4::store_four_interleaved([x[0], y[0], z[0], w[0]], a);
+        f32x4::store_four_interleaved([x[1], y[1], z[1], w[1]], b);
+        f32x4::store_four_interleaved([x[2], y[2], z[2], w[2]], c);
+        f32x4::store_four_interleaved([x[3], y[3], z[3], w[3]], d);
     }
 }
 
@@ -38,9 +56,7 @@ pub(super) fn order<S: Simd>(rows: f32x16<S>) -> f32x16<S> {
     let simd = rows.token();
     match simd.level() {
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        Level::Avx512(token) => {
-            kernels::order_avx512(token, rows.to_array().simd_into(token)).to_array().simd_into(simd)
-        }
+        Level::Avx512(token) => same(simd, kernels::order_avx512(token, same(token, rows))),
         _ if wide(simd) => join(f32x4::load_four_interleaved(simd, &rows.to_array())),
         _ => rows,
     }
@@ -69,26 +85,49 @@ fn quarters<S: Simd>(whole: f32x16<S>) -> [f32x4<S>; 4] {
 }
 
 /// The transpose of the 4 × 4 matrix in each 128-bit block.
+///
+/// Written out: the standard library's `map` is not inlined into code with other CPU features, and every operation would
+/// become a call.
 #[inline(always)]
-fn blocks<S: Simd>(rows: [f32x16<S>; 4]) -> [f32x16<S>; 4] {
-    let simd = rows[0].token();
+fn blocks<S: Simd>([a, b, c, d]: [f32x16<S>; 4]) -> [f32x16<S>; 4] {
+    let simd = a.token();
     match simd.level() {
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         Level::Avx512(token) => {
-            let [a, b, c, d] = rows.map(|row| row.to_array().simd_into(token));
-            kernels::blocks_avx512(token, a, b, c, d).map(|column| column.to_array().simd_into(simd))
+            let [a, b, c, d] = kernels::blocks_avx512(
+                token,
+                same(token, a),
+                same(token, b),
+                same(token, c),
+                same(token, d),
+            );
+            [same(simd, a), same(simd, b), same(simd, c), same(simd, d)]
         }
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         Level::Avx2(token) => {
-            let halves = rows.map(|row| row.split());
-            let [a, b, c, d] = halves.map(|(low, _)| low.to_array().simd_into(token));
-            let low = kernels::blocks_avx2(token, a, b, c, d);
-            let [a, b, c, d] = halves.map(|(_, high)| high.to_array().simd_into(token));
-            let high = kernels::blocks_avx2(token, a, b, c, d);
-            std::array::from_fn(|i| low[i].combine(high[i]).to_array().simd_into(simd))
+            let [(a, e), (b, f), (c, g), (d, h)] = [
+                same(token, a).split(),
+                same(token, b).split(),
+                same(token, c).split(),
+                same(token, d).split(),
+            ];
+            let [a, b, c, d] = kernels::blocks_avx2(token, a, b, c, d);
+            let [e, f, g, h] = kernels::blocks_avx2(token, e, f, g, h);
+            [
+                same(simd, a.combine(e)),
+                same(simd, b.combine(f)),
+                same(simd, c.combine(g)),
+                same(simd, d.combine(h)),
+            ]
         }
-        _ => rows,
+        _ => [a, b, c, d],
     }
+}
+
+/// The same vector under the other name of its level.
+#[inline(always)]
+fn same<A: Simd, B: Simd>(simd: B, vector: f32x16<A>) -> f32x16<B> {
+    vector.to_array().simd_into(simd)
 }
 
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -130,18 +169,33 @@ mod kernels {
     }
 
     blocks!(
-        blocks_avx512, Avx512, f32x16, _mm512_unpacklo_ps, _mm512_unpackhi_ps, _mm512_unpacklo_pd,
-        _mm512_unpackhi_pd, _mm512_castps_pd, _mm512_castpd_ps
+        blocks_avx512,
+        Avx512,
+        f32x16,
+        _mm512_unpacklo_ps,
+        _mm512_unpackhi_ps,
+        _mm512_unpacklo_pd,
+        _mm512_unpackhi_pd,
+        _mm512_castps_pd,
+        _mm512_castpd_ps
     );
     blocks!(
-        blocks_avx2, Avx2, f32x8, _mm256_unpacklo_ps, _mm256_unpackhi_ps, _mm256_unpacklo_pd,
-        _mm256_unpackhi_pd, _mm256_castps_pd, _mm256_castpd_ps
+        blocks_avx2,
+        Avx2,
+        f32x8,
+        _mm256_unpacklo_ps,
+        _mm256_unpackhi_ps,
+        _mm256_unpacklo_pd,
+        _mm256_unpackhi_pd,
+        _mm256_castps_pd,
+        _mm256_castpd_ps
     );
 
     kernel!(
         #[inline(always)]
         pub(super) fn order_avx512(token: Avx512, rows: f32x16<Avx512>) -> f32x16<Avx512> {
-            let index = arch::_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            let index =
+                arch::_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
             arch::_mm512_permutexvar_ps(index, rows.into()).simd_into(token)
         }
     );

@@ -1,0 +1,187 @@
+//! Which loss is meant, with which parameters.
+
+use std::str::FromStr;
+
+use detloss::batch::Kernel;
+use detloss::loss::{AnyLoss, Entry};
+
+use crate::output::CliError;
+
+/// A loss that does not exist, or not so, was asked for.
+impl From<detloss::Error> for CliError {
+    fn from(error: detloss::Error) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+/// `gamma=1.5`, `gamma=0,1,2` or `focal.gamma=2`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Assignment {
+    loss: Option<String>,
+    key: String,
+    values: Vec<f64>,
+}
+
+impl FromStr for Assignment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, values) =
+            text.split_once('=').ok_or("write it as KEY=VALUE, such as gamma=2")?;
+        let (loss, key) = match name.split_once('.') {
+            Some((loss, key)) => (Some(loss.to_owned()), key),
+            None => (None, name),
+        };
+        let number = |value: &str| {
+            value.trim().parse().map_err(|_| format!("{value:?} is not a number: write it as 0.5"))
+        };
+        let values = values.split(',').map(number).collect::<Result<_, _>>()?;
+        Ok(Self { loss, key: key.trim().to_owned(), values })
+    }
+}
+
+impl Assignment {
+    fn is_for(&self, entry: &Entry) -> bool {
+        self.loss.as_ref().is_none_or(|loss| loss == entry.name)
+    }
+}
+
+/// A loss with its parameters.
+pub(crate) struct Chosen {
+    /// Its line in the list.
+    pub(crate) entry: &'static Entry,
+    /// The loss.
+    pub(crate) loss: Box<dyn AnyLoss>,
+    /// What was set, and to what.
+    set: Vec<(&'static str, f64)>,
+}
+
+impl Chosen {
+    fn new(entry: &'static Entry, settings: &[(&str, f64)]) -> Result<Self, CliError> {
+        let loss = entry.with(settings)?;
+        let given = |name: &str| settings.iter().rev().find(|(key, _)| *key == name);
+        let set = entry.params.iter().filter_map(|param| Some((param.name, given(param.name)?.1)));
+        Ok(Self { entry, loss, set: set.collect() })
+    }
+
+    /// The loss as its formula takes it.
+    pub(crate) fn kernel(&self) -> &dyn Kernel {
+        &*self.loss
+    }
+
+    /// All parameters with their values.
+    pub(crate) fn params(&self) -> serde_json::Map<String, serde_json::Value> {
+        let names = self.entry.params.iter().map(|param| param.name.to_owned());
+        names.zip(self.loss.params().into_iter().map(Into::into)).collect()
+    }
+
+    /// The label, and each parameter that was set.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let set = self.set.iter().map(|(name, value)| format!("{name} = {value}"));
+        std::iter::once(self.entry.label.to_owned()).chain(set).collect()
+    }
+
+    /// The label with the parameters that were set.
+    pub(crate) fn title(&self) -> String {
+        self.words().join(", ")
+    }
+}
+
+/// The loss called `name` with these parameters, one value each.
+pub(crate) fn one(name: &str, params: &[Assignment]) -> Result<Chosen, CliError> {
+    let entry = detloss::losses::find(name)?;
+    let setting = |param: &'_ Assignment| match param.values[..] {
+        _ if !param.is_for(entry) => Err(CliError::Usage(format!(
+            "{} is not set on {name}: name that loss or no loss",
+            param.key
+        ))),
+        [value] => Ok((param.key.clone(), value)),
+        _ => Err(CliError::Usage(format!("{} has several values: give one", param.key))),
+    };
+    let settings: Vec<(String, f64)> = params.iter().map(setting).collect::<Result<_, _>>()?;
+    let settings: Vec<(&str, f64)> = settings.iter().map(|(key, value)| (&**key, *value)).collect();
+    Chosen::new(entry, &settings)
+}
+
+/// These losses, each with every combination of the values given for its parameters.
+pub(crate) fn every(names: &[String], params: &[Assignment]) -> Result<Vec<Chosen>, CliError> {
+    let entries =
+        names.iter().map(|name| detloss::losses::find(name)).collect::<Result<Vec<_>, _>>()?;
+    for param in params {
+        let knows = |entry: &&&Entry| entry.params.iter().any(|known| known.name == param.key);
+        let meant: Vec<_> = entries.iter().filter(|entry| param.is_for(entry)).collect();
+        let Some(first) = meant.first() else {
+            let loss = param.loss.as_deref().unwrap_or_default();
+            return Err(CliError::Usage(format!(
+                "{loss}.{} is set but {loss} is not drawn",
+                param.key
+            )));
+        };
+        if !meant.iter().any(knows) {
+            // The library's own words for a parameter that nobody has.
+            first.with(&[(&param.key, 0.0)])?;
+        }
+    }
+    let mut chosen = Vec::new();
+    for entry in entries {
+        let mut combinations = vec![Vec::new()];
+        for known in entry.params {
+            let mine = |param: &&Assignment| param.key == known.name && param.is_for(entry);
+            // What is said of this loss alone outweighs what is said of all.
+            let given = params.iter().filter(mine).max_by_key(|param| param.loss.is_some());
+            let Some(given) = given else { continue };
+            let extend = |settings: &Vec<(&'static str, f64)>| {
+                let with = |&value| [settings.clone(), vec![(known.name, value)]].concat();
+                given.values.iter().map(with).collect::<Vec<_>>()
+            };
+            combinations = combinations.iter().flat_map(extend).collect();
+        }
+        for settings in &combinations {
+            chosen.push(Chosen::new(entry, settings)?);
+        }
+    }
+    Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn titles(names: &[&str], params: &[&str]) -> Result<Vec<String>, String> {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let params: Vec<Assignment> = params.iter().map(|text| text.parse().unwrap()).collect();
+        let chosen = every(&names, &params).map_err(|error| error.to_string())?;
+        Ok(chosen.iter().map(Chosen::title).collect())
+    }
+
+    #[test]
+    fn every_combination_is_chosen() {
+        let titles = titles(&["focal"], &["gamma=0,2", "alpha=-1,0.25"]).unwrap();
+        assert_eq!(titles[0], "Focal, gamma = 0, alpha = -1");
+        assert_eq!(titles.len(), 4);
+    }
+
+    #[test]
+    fn a_loss_without_the_parameter_is_chosen_once() {
+        assert_eq!(titles(&["giou", "ciou"], &["gate=0,0.5"]).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_parameter_of_one_loss_outweighs_that_of_all() {
+        let titles = titles(&["ciou"], &["ciou.gate=0.5", "gate=0"]).unwrap();
+        assert_eq!(titles, ["CIoU, gate = 0.5"]);
+    }
+
+    #[test]
+    fn what_cannot_be_set_is_an_error() {
+        assert!(titles(&["giou"], &["gate=0"]).unwrap_err().contains("no parameter"));
+        assert!(titles(&["giou"], &["ciou.gate=0"]).unwrap_err().contains("not drawn"));
+        assert!(titles(&["ciou"], &["gate=7"]).unwrap_err().contains("from 0 to 1"));
+    }
+
+    #[test]
+    fn assignments_say_how_to_write_them() {
+        assert!("gamma".parse::<Assignment>().unwrap_err().contains("KEY=VALUE"));
+        assert!("gamma=x".parse::<Assignment>().unwrap_err().contains("not a number"));
+    }
+}

@@ -1,0 +1,213 @@
+//! What can be written on the command line. `commands` does what is said here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::choice::Assignment;
+use crate::format::BoxFormat;
+
+/// See, race and audit the loss functions of object detection.
+#[derive(Debug, Parser)]
+#[command(name = "detloss", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "\
+Start here:
+  detloss list                                     which losses there are
+  detloss explain giou                             what one of them is
+  detloss eval focal --pred 0.3 --target 1         its value and gradient
+  detloss curves bce focal --param gamma=0.5,1,2   how it looks
+  detloss race                                     which box loss arrives first
+
+Data goes to stdout, words to stderr. Exit code 2 is a wrong call, 1 a failure. NO_COLOR is honoured.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Print the data as JSON, with null for what is not finite
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    List(ListArgs),
+    Explain(ExplainArgs),
+    Eval(EvalArgs),
+    Curves(CurvesArgs),
+    Race(RaceArgs),
+}
+
+/// List the losses: id, parameters with their defaults, and a sentence on each
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  detloss list
+  detloss list --family boxes
+  detloss list --json")]
+pub(crate) struct ListArgs {
+    /// Only the losses of this family, such as boxes
+    #[arg(long)]
+    pub(crate) family: Option<String>,
+}
+
+/// Explain a loss: formula, parameters, gradient, conventions, references, worked cases
+///
+/// The worked cases are computed on the spot, beside what the documentation claims.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  detloss explain giou
+  detloss explain focal --json")]
+pub(crate) struct ExplainArgs {
+    /// The id of the loss, as `detloss list` shows it
+    pub(crate) loss: String,
+}
+
+/// Evaluate a loss: its value and its gradient by the prediction, in double precision
+///
+/// Give one prediction with its target, or a CSV file with one of each per line.
+///
+/// A line holds the fields of the prediction, then those of the target; a loss over rows of logits takes the logits, then
+/// the class. With --weights, a weight comes last. A first line without any number is a header.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("input").required(true).args(["pred", "file"]))]
+#[command(after_help = "\
+Examples:
+  detloss eval giou --pred 1.3,2.1,4.9,7.4 --target 2.6,.8,6.1,5.2
+  detloss eval ciou --format cxcywh --pred 5,5,4,2 --target 6,5,4,4 --json
+  detloss eval focal --param gamma=1.5 --param alpha=-1 --pred=-0.3 --target 1
+  detloss eval focal --pred 0.2,-1.5,3 --class 2
+  detloss eval iou --file pairs.csv --reduction mean
+  seq 0 0.5 3 | sed 's/$/,0/' | detloss eval smooth_l1 --file -")]
+pub(crate) struct EvalArgs {
+    /// The id of the loss, as `detloss list` shows it
+    pub(crate) loss: String,
+    /// The fields of the prediction, between commas
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) pred: Vec<f64>,
+    /// The fields of the target, between commas
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', allow_hyphen_values = true)]
+    #[arg(requires = "pred")]
+    pub(crate) target: Vec<f64>,
+    /// The right class, counted from 0, instead of a target: --pred then has a logit per class
+    #[arg(long, requires = "pred", conflicts_with = "target")]
+    pub(crate) class: Option<i64>,
+    /// A CSV file of predictions and targets; - is standard input
+    #[arg(long, value_name = "CSV")]
+    pub(crate) file: Option<PathBuf>,
+    /// Set a parameter, such as gamma=1.5; may be repeated
+    #[arg(long = "param", value_name = "KEY=VALUE")]
+    pub(crate) params: Vec<Assignment>,
+    /// How boxes are given [default: xyxy]; the gradient is by the same fields
+    #[arg(long)]
+    pub(crate) format: Option<BoxFormat>,
+    /// What becomes of the lines of a file
+    #[arg(long, default_value = "none", requires = "file")]
+    pub(crate) reduction: Reduction,
+    /// The last column of the file is a weight
+    #[arg(long, requires = "file")]
+    pub(crate) weights: bool,
+}
+
+/// What becomes of many losses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Reduction {
+    /// One result per line
+    None,
+    /// The sum, divided by the number of lines
+    Mean,
+    /// The sum
+    Sum,
+}
+
+/// Draw losses as curves: value and slope, each as SVG and PNG, with the points as CSV
+///
+/// Losses of one family are drawn over one axis: values over their error, scores over the probability of the right class,
+/// boxes over the offset between two unit boxes.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  detloss curves focal --param gamma=0,0.5,1,2,5 --param alpha=-1
+  detloss curves l1 l2 smooth_l1 --range=-3,3
+  detloss curves balanced_l1 --param alpha=0.2,0.3,0.5,1 --range 0,2
+  detloss curves smooth_l1 huber --param smooth_l1.beta=0.5,1
+  detloss curves iou giou diou --axis scale --out figures
+  detloss curves kl --log-variance=-2,0,2")]
+pub(crate) struct CurvesArgs {
+    /// The ids of the losses, as `detloss list` shows them
+    #[arg(required = true)]
+    pub(crate) losses: Vec<String>,
+    /// Values of a parameter, one curve each; LOSS.KEY=… sets it for one loss only
+    #[arg(long = "param", value_name = "KEY=VALUE,…")]
+    pub(crate) params: Vec<Assignment>,
+    /// What to draw over [default: what fits the losses]
+    #[arg(long)]
+    pub(crate) axis: Option<AxisName>,
+    /// The first and the last place on the axis [default: what fits the axis]
+    #[arg(long, value_name = "FROM,TO", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) range: Vec<f64>,
+    /// For predictions with an uncertainty: ln σ², one curve each
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', allow_hyphen_values = true)]
+    #[arg(default_value = "-2,0,2")]
+    pub(crate) log_variance: Vec<f64>,
+    /// The folder to write to
+    #[arg(long, value_name = "DIR", default_value = "detloss-curves")]
+    pub(crate) out: PathBuf,
+}
+
+/// What curves are drawn over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AxisName {
+    /// Values: the prediction, for a target of 0
+    Error,
+    /// Scores: the probability that is given to the right class
+    Probability,
+    /// Scores: the logit of a positive
+    Logit,
+    /// Boxes: how far a unit box lies beside another
+    Offset,
+    /// Boxes: the side of a square on the centre of a unit box
+    Scale,
+}
+
+/// Race box losses: the bounding-box regression experiment of the DIoU paper
+///
+/// Boxes of many shapes walk towards a target down each loss, by 343 cases from every starting point. The table shows what
+/// they all together still lack, in millions. Written are race.csv (the curves), race.json (everything) and race.html.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  detloss race
+  detloss race --losses giou,diou,ciou --directions exact --centres 500
+  detloss race --losses focal_eiou --param gamma=0.1,0.5,1 --out gamma")]
+pub(crate) struct RaceArgs {
+    /// The ids of the losses, between commas [default: all losses of two boxes]
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) losses: Vec<String>,
+    /// Values of a parameter, a run each; LOSS.KEY=… sets it for one loss only
+    #[arg(long = "param", value_name = "KEY=VALUE,…")]
+    pub(crate) params: Vec<Assignment>,
+    /// Which way boxes go
+    #[arg(long, default_value = "both")]
+    pub(crate) directions: Directions,
+    /// How many starting points; the paper has 5000
+    #[arg(long = "centres", alias = "centers", value_name = "N", default_value_t = 5000)]
+    pub(crate) centers: usize,
+    /// Where the random starting points begin
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The folder to write to
+    #[arg(long, value_name = "DIR", default_value = "detloss-race")]
+    pub(crate) out: PathBuf,
+}
+
+/// Which way boxes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Directions {
+    /// Down the gradient of the loss
+    Exact,
+    /// Along the formulas of the paper's own experiment, for the losses that have one
+    Published,
+    /// Both, one after the other
+    Both,
+}

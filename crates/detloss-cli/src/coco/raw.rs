@@ -1,0 +1,98 @@
+//! The fields of COCO files as they are written, before they are checked.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+
+use super::Xywh;
+
+#[derive(Deserialize)]
+pub(super) struct RawDataset {
+    pub(super) images: Vec<RawImage>,
+    pub(super) annotations: Vec<RawAnnotation>,
+    pub(super) categories: Option<Vec<RawCategory>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawImage {
+    pub(super) id: u64,
+    #[serde(default)]
+    pub(super) file_name: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawCategory {
+    pub(super) id: u64,
+    pub(super) name: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawAnnotation {
+    pub(super) id: Option<u64>,
+    pub(super) image_id: u64,
+    pub(super) category_id: u64,
+    pub(super) bbox: RawBox,
+    pub(super) area: Option<f64>,
+    #[serde(default, deserialize_with = "flag")]
+    pub(super) iscrowd: bool,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawDetection {
+    pub(super) image_id: u64,
+    pub(super) category_id: u64,
+    pub(super) bbox: RawBox,
+    pub(super) score: f64,
+}
+
+/// Counts the numbers itself: serde's arrays report a fifth one as "trailing characters".
+pub(super) struct RawBox(pub(super) Xywh);
+
+impl<'de> Deserialize<'de> for RawBox {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Four;
+        impl<'de> Visitor<'de> for Four {
+            type Value = RawBox;
+
+            fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
+                out.write_str("4 numbers")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<RawBox, A::Error> {
+                let mut bbox = [0.0; 4];
+                let mut count = 0;
+                while count < 4 {
+                    match seq.next_element()? {
+                        Some(number) => bbox[count] = number,
+                        None => break,
+                    }
+                    count += 1;
+                }
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                if count == 4 {
+                    return Ok(RawBox(bbox));
+                }
+                let problem = format!("expected 4 numbers, got {count}");
+                Err(serde::de::Error::custom(problem))
+            }
+        }
+        deserializer.deserialize_seq(Four)
+    }
+}
+
+/// COCO writes 0 and 1; some converters write false and true.
+fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected 0 or 1")]
+    enum Flag {
+        Bool(bool),
+        Number(u8),
+    }
+    Ok(match Flag::deserialize(deserializer)? {
+        Flag::Bool(flag) => flag,
+        Flag::Number(number) => number != 0,
+    })
+}

@@ -1,0 +1,21 @@
+//! What each command does.
+
+mod curves;
+mod eval;
+mod explain;
+mod list;
+mod race;
+
+use crate::cli::{Cli, Command};
+use crate::output::CliError;
+
+/// Does what was said on the command line.
+pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
+    match cli.command {
+        Command::List(args) => list::run(&args, cli.json),
+        Command::Explain(args) => explain::run(&args, cli.json),
+        Command::Eval(args) => eval::run(&args, cli.json),
+        Command::Curves(args) => curves::run(&args, cli.json),
+        Command::Race(args) => race::run(&args, cli.json),
+    }
+}

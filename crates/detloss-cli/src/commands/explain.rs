@@ -1,0 +1,216 @@
+//! `detloss explain`: what a loss is, from the text that documents its code, with its worked cases computed.
+
+use detloss::loss::{Case, Entry, Facts};
+use serde::Serialize;
+
+use super::eval::{Goal, evaluate};
+use crate::cli::ExplainArgs;
+use crate::doc::{self, Block, Section};
+use crate::output::{CliError, print, print_json, stdout_is_styled};
+use crate::table::{Column, Table};
+use crate::text::{self, number, numbers};
+
+const INDENT: &str = "  ";
+
+/// A worked case: what is claimed, and what comes out.
+#[derive(Serialize)]
+struct Worked {
+    what: &'static str,
+    pred: &'static [f64],
+    target: &'static [f64],
+    params: serde_json::Map<String, serde_json::Value>,
+    claimed: f64,
+    computed: f64,
+}
+
+/// Explains a loss.
+pub(crate) fn run(args: &ExplainArgs, json: bool) -> Result<(), CliError> {
+    let entry = detloss::losses::find(&args.loss)?;
+    let sections = doc::sections(entry.doc);
+    let cases = entry.cases.iter().map(|case| work(entry, case)).collect::<Result<Vec<_>, _>>()?;
+    if json {
+        return print_json(&as_json(entry, &sections, &cases));
+    }
+    print(&as_text(entry, &sections, &cases, stdout_is_styled()))
+}
+
+fn work(entry: &Entry, case: &Case) -> Result<Worked, CliError> {
+    let loss = entry.with(case.params)?;
+    let goal = match (entry.target, case.target) {
+        // One number cannot be a distribution over the classes of a row.
+        ([], &[class]) => Goal::Class(class as i64),
+        (_, target) => Goal::Fields(target),
+    };
+    Ok(Worked {
+        what: case.what,
+        pred: case.pred,
+        target: case.target,
+        params: case.params.iter().map(|&(key, value)| (key.to_owned(), value.into())).collect(),
+        claimed: case.value,
+        computed: evaluate(&*loss, entry, case.pred, goal)?.0,
+    })
+}
+
+fn as_json(entry: &Entry, sections: &[Section], cases: &[Worked]) -> serde_json::Value {
+    let formula = sections[0].blocks.iter().find_map(|block| match block {
+        Block::Lines(lines) => Some(lines.join("\n")),
+        Block::Prose(_) => None,
+    });
+    let description = |block: &&Block| matches!(block, Block::Prose(_));
+    let description: Vec<Block> =
+        sections[0].blocks.iter().filter(description).skip(1).cloned().collect();
+    let description = Section { blocks: description, ..Section::default() };
+    let titled = |section: &Section| (section.heading.to_lowercase(), section.text().into());
+    let notes: serde_json::Map<_, _> = sections[1..].iter().map(titled).collect();
+    let params = entry.params.iter().map(|param| {
+        serde_json::json!({
+            "name": param.name,
+            "default": param.default,
+            "range": [param.range.0, param.range.1],
+            "doc": doc::flat(param.doc),
+        })
+    });
+    let Facts { range, zero_at_target, symmetric, scale_invariant, shift_invariant } = entry.facts;
+    serde_json::json!({
+        "id": entry.name,
+        "label": entry.label,
+        "family": entry.family,
+        "summary": doc::flat(entry.summary()),
+        "formula": formula,
+        "description": description.text(),
+        "notes": notes,
+        "pred": entry.pred,
+        "target": entry.target,
+        "params": params.collect::<Vec<_>>(),
+        "facts": {
+            "range": [range.0, range.1],
+            "zero_at_target": zero_at_target,
+            "symmetric": symmetric,
+            "scale_invariant": scale_invariant,
+            "shift_invariant": shift_invariant,
+        },
+        "cases": cases,
+    })
+}
+
+fn as_text(entry: &Entry, sections: &[Section], cases: &[Worked], styled: bool) -> String {
+    let mut page = Page { text: String::new(), styled };
+    page.heading(&format!("{} ({}, {})", entry.label, entry.name, entry.family));
+    page.blocks(&sections[0].blocks);
+    page.heading("Input");
+    page.lines(&[
+        format!("prediction  {}", fields(entry.pred)),
+        format!("target      {}", fields(entry.target)),
+    ]);
+    if !entry.params.is_empty() {
+        page.heading("Parameters");
+        for param in entry.params {
+            let (low, high) = param.range;
+            let (default, low, high) = (number(param.default), number(low), number(high));
+            page.lines(&[format!("{} = {default}, from {low} to {high}", param.name)]);
+            page.wrapped(&doc::flat(param.doc), &INDENT.repeat(2));
+        }
+    }
+    page.heading("Facts");
+    page.lines(&facts(entry.facts));
+    for section in &sections[1..] {
+        page.heading(&section.heading);
+        page.blocks(&section.blocks);
+    }
+    page.heading("Worked cases");
+    let table = worked(cases).to_text(false);
+    page.lines(&table.lines().map(str::to_owned).collect::<Vec<_>>());
+    page.text
+}
+
+/// Text that grows downwards.
+struct Page {
+    text: String,
+    styled: bool,
+}
+
+impl Page {
+    fn heading(&mut self, heading: &str) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        let line =
+            if self.styled { format!("\x1b[1m{heading}\x1b[0m\n") } else { format!("{heading}\n") };
+        self.text.push_str(&line);
+    }
+
+    fn blocks(&mut self, blocks: &[Block]) {
+        for (index, block) in blocks.iter().enumerate() {
+            if index > 0 {
+                self.text.push('\n');
+            }
+            match block {
+                Block::Prose(text) => self.wrapped(text, INDENT),
+                Block::Lines(lines) => {
+                    self.lines(
+                        &lines.iter().map(|line| format!("{INDENT}{line}")).collect::<Vec<_>>(),
+                    );
+                }
+            }
+        }
+    }
+
+    fn wrapped(&mut self, text: &str, indent: &str) {
+        let options = textwrap::Options::new(text::width());
+        let options = options.initial_indent(indent).subsequent_indent(indent).break_words(false);
+        self.text.push_str(&textwrap::fill(text, options));
+        self.text.push('\n');
+    }
+
+    fn lines(&mut self, lines: &[String]) {
+        for line in lines {
+            self.text.push_str(format!("{INDENT}{line}").trim_end());
+            self.text.push('\n');
+        }
+    }
+}
+
+fn fields(names: &[&str]) -> String {
+    if names.is_empty() { "a row of any length".to_owned() } else { names.join(", ") }
+}
+
+fn facts(facts: Facts) -> [String; 5] {
+    let Facts { range: (low, high), zero_at_target, symmetric, scale_invariant, shift_invariant } =
+        facts;
+    let high =
+        if high.is_finite() { format!("to {}", number(high)) } else { "without bound".into() };
+    let low = if low.is_finite() { format!("from {}", number(low)) } else { "from -inf".into() };
+    let line = |holds: bool, what: &str| format!("{}  {what}", if holds { "yes" } else { "no " });
+    [
+        format!("values {low} {high}"),
+        line(
+            zero_at_target,
+            "exactly 0, with zero gradient, where the prediction is what the target asks for",
+        ),
+        line(symmetric, "prediction and target can change places"),
+        line(scale_invariant, "multiplying every field by one positive number changes nothing"),
+        line(shift_invariant, "adding one number to every field changes nothing"),
+    ]
+}
+
+fn worked(cases: &[Worked]) -> Table {
+    let words = ["case", "prediction", "target", "parameters"].map(Column::words);
+    let mut table =
+        Table::new(words.into_iter().chain(["claimed", "computed"].map(Column::numbers)));
+    for case in cases {
+        let params = case.params.iter().map(|(key, value)| format!("{key} = {value}"));
+        table.push([
+            case.what.to_owned(),
+            numbers(case.pred),
+            numbers(case.target),
+            params.collect::<Vec<_>>().join(", "),
+            number(case.claimed),
+            number(case.computed),
+        ]);
+    }
+    if cases.iter().all(|case| case.params.is_empty()) {
+        table.columns.remove(3);
+        table.rows.iter_mut().for_each(|row| drop(row.remove(3)));
+    }
+    table
+}

@@ -1,0 +1,213 @@
+//! `detloss race`: boxes walk down losses towards their targets.
+
+mod page;
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context;
+use detloss::geometry::{Corners, Shape};
+use detloss::loss::Entry;
+use detloss::losses;
+use serde::Serialize;
+
+use crate::choice::{self, Chosen};
+use crate::cli::{Directions, RaceArgs};
+use crate::experiments::box_regression::published::{self, Published};
+use crate::experiments::box_regression::{self, CASES, Exact, ITERATIONS, disc};
+use crate::output::{CliError, print_json, print_table, progress, say};
+use crate::table::{Column, Table};
+
+/// The iterations whose errors are shown: the first, the last before each change of the rate, and two on the way.
+const MARKS: [usize; 5] = [1, 50, 100, 160, ITERATIONS];
+
+/// A race and how it went.
+#[derive(Serialize)]
+struct Race {
+    centers: usize,
+    cases: usize,
+    iterations: usize,
+    seed: u64,
+    threads: usize,
+    seconds: f64,
+    runs: Vec<Run>,
+}
+
+/// A loss with one of its directions, and how far it came.
+#[derive(Serialize)]
+struct Run {
+    name: String,
+    loss: &'static str,
+    params: serde_json::Map<String, serde_json::Value>,
+    directions: &'static str,
+    seconds: f64,
+    /// The sum of all errors over the iterations.
+    total: f64,
+    /// The sum of all errors before the first iteration, and after each.
+    errors: Vec<f64>,
+    /// For every centre, the sum of the errors after the last iteration.
+    #[serde(skip)]
+    last: Vec<f64>,
+}
+
+/// Runs the race.
+pub(crate) fn run(args: &RaceArgs, json: bool) -> Result<(), CliError> {
+    if args.centers == 0 {
+        return Err(CliError::Usage("--centres is 0: give at least 1".into()));
+    }
+    let racers = racers(args)?;
+    // Before the work, so that a wrong folder is known at once.
+    fs::create_dir_all(&args.out).with_context(|| {
+        format!("could not make the folder {}: choose another --out", args.out.display())
+    })?;
+    let centers = disc(args.centers, args.seed);
+    let bar = progress((centers.len() * racers.len()) as u64, "centres");
+    let start = Instant::now();
+    let runs =
+        racers.iter().map(|racer| racer.run(&centers, &|count| bar.inc(count as u64))).collect();
+    let seconds = start.elapsed().as_secs_f64();
+    bar.finish_and_clear();
+    let race = Race {
+        centers: centers.len(),
+        cases: centers.len() * CASES,
+        iterations: ITERATIONS,
+        seed: args.seed,
+        threads: rayon::current_num_threads(),
+        seconds,
+        runs,
+    };
+    write(&race, &centers, &args.out)?;
+    say(format_args!(
+        "{} cases, {ITERATIONS} iterations, seed {}: {seconds:.1} s on {} threads; see {}",
+        race.cases,
+        race.seed,
+        race.threads,
+        args.out.join("race.html").display()
+    ));
+    if json { print_json(&race) } else { print_table(&table(&race)) }
+}
+
+/// A loss with the direction its boxes take.
+struct Racer {
+    chosen: Chosen,
+    /// None for the exact gradient.
+    published: Option<Published>,
+}
+
+impl Racer {
+    fn run(&self, centers: &[[f64; 2]], done: &(impl Fn(usize) + Sync)) -> Run {
+        let start = Instant::now();
+        let (directions, name, outcome) = match self.published {
+            Some(published) => {
+                let name = format!("{} (published)", self.chosen.title());
+                ("published", name, box_regression::run(centers, || published, done))
+            }
+            None => {
+                let exact = || Exact::new(self.chosen.kernel());
+                ("exact", self.chosen.title(), box_regression::run(centers, exact, done))
+            }
+        };
+        Run {
+            name,
+            loss: self.chosen.entry.name,
+            params: self.chosen.params(),
+            directions,
+            seconds: start.elapsed().as_secs_f64(),
+            total: outcome.total(),
+            errors: outcome.curve,
+            last: outcome.last,
+        }
+    }
+}
+
+/// Who takes part: first down the exact gradients, then along the published directions.
+fn racers(args: &RaceArgs) -> Result<Vec<Racer>, CliError> {
+    let is_box_loss =
+        |entry: &&Entry| entry.pred == Corners::FIELDS && entry.target == Corners::FIELDS;
+    let all =
+        || losses::ALL.iter().filter(is_box_loss).map(|entry| entry.name.to_owned()).collect();
+    let names: Vec<String> = if args.losses.is_empty() { all() } else { args.losses.clone() };
+    for name in &names {
+        if !is_box_loss(&losses::find(name)?) {
+            return Err(CliError::Usage(format!(
+                "{name} is no loss of two boxes: see `detloss list --family boxes`"
+            )));
+        }
+    }
+    let mut racers = Vec::new();
+    if args.directions != Directions::Published {
+        let chosen = choice::every(&names, &args.params)?;
+        racers.extend(chosen.into_iter().map(|chosen| Racer { chosen, published: None }));
+    }
+    if args.directions != Directions::Exact {
+        // Published were formulas without parameters.
+        for chosen in choice::every(&names, &[])? {
+            if let Some(published) = published::find(chosen.entry.name) {
+                racers.push(Racer { chosen, published: Some(published) });
+            }
+        }
+    }
+    if racers.is_empty() {
+        let list = names.join(", ");
+        return Err(CliError::Usage(format!(
+            "no direction was published for {list}: use --directions exact"
+        )));
+    }
+    Ok(racers)
+}
+
+/// Error sums in millions, as the paper plots them when all its centres take part.
+fn table(race: &Race) -> Table {
+    let numbers = MARKS.map(|mark| Column::numbers(format!("it. {mark}")));
+    let mut table = Table::new(
+        [Column::words("loss"), Column::words("direction")]
+            .into_iter()
+            .chain(numbers)
+            .chain([Column::numbers("sum of all"), Column::numbers("seconds")]),
+    );
+    for run in &race.runs {
+        let marks = MARKS.iter().map(|&mark| format!("{:.4}", run.errors[mark] / 1e6));
+        let end = [format!("{:.2}", run.total / 1e6), format!("{:.1}", run.seconds)];
+        let label = run.name.trim_end_matches(" (published)").to_owned();
+        table.push([label, run.directions.to_owned()].into_iter().chain(marks).chain(end));
+    }
+    table
+}
+
+/// Writes race.csv, race.json and race.html.
+fn write(race: &Race, centers: &[[f64; 2]], folder: &Path) -> Result<(), CliError> {
+    save(folder, "race.csv", &curves(race)?)?;
+    // Single precision is what the boxes have, and half as long to read.
+    let last = |run: &Run| run.last.iter().map(|&error| error as f32).collect::<Vec<f32>>();
+    let points: Vec<[f32; 2]> = centers.iter().map(|center| center.map(|x| x as f32)).collect();
+    let document = serde_json::json!({
+        "race": race,
+        "centers_from_target": points,
+        "last_error_by_center": race.runs.iter().map(last).collect::<Vec<_>>(),
+    });
+    save(folder, "race.json", &serde_json::to_vec(&document).map_err(CliError::failure)?)?;
+    save(folder, "race.html", page::page(race, centers).as_bytes())
+}
+
+/// One line per iteration, one column per run.
+fn curves(race: &Race) -> Result<Vec<u8>, CliError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let names = race.runs.iter().map(|run| run.name.clone());
+    writer
+        .write_record(std::iter::once("iteration".into()).chain(names))
+        .map_err(CliError::failure)?;
+    for iteration in 0..=ITERATIONS {
+        let errors = race.runs.iter().map(|run| run.errors[iteration].to_string());
+        let record = std::iter::once(iteration.to_string()).chain(errors);
+        writer.write_record(record).map_err(CliError::failure)?;
+    }
+    writer.into_inner().map_err(CliError::failure)
+}
+
+fn save(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), CliError> {
+    let path = folder.join(name);
+    fs::write(&path, bytes)
+        .with_context(|| format!("could not write {}: choose another --out", path.display()))?;
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! Experiments on losses that need no detector and no images.
+
+pub(crate) mod box_regression;

@@ -1,0 +1,147 @@
+//! How commands speak: data on stdout, words on stderr, and how they end.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use crate::table::Table;
+
+/// Why a command ended early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The command was called wrongly; exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// The command could not do its work; exit code 1.
+    #[error("{0:#}")]
+    Failure(#[from] anyhow::Error),
+    /// Whoever read stdout has enough, as `head` does; exit code 0.
+    #[error("nobody reads the output")]
+    ReaderGone,
+}
+
+impl CliError {
+    /// A failure from an error of a library.
+    pub(crate) fn failure(error: impl Into<anyhow::Error>) -> Self {
+        Self::Failure(error.into())
+    }
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Failure(_) => 1,
+            Self::ReaderGone => 0,
+        }
+    }
+}
+
+/// Tells the user about an error, if there is one to tell, and gives the exit code.
+pub(crate) fn finish(result: Result<(), CliError>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    if !matches!(error, CliError::ReaderGone) {
+        say(format_args!("error: {error}"));
+    }
+    ExitCode::from(error.exit_code())
+}
+
+/// Prints data to stdout as it is.
+pub(crate) fn print(data: &str) -> Result<(), CliError> {
+    deliver(&mut io::stdout().lock(), data.as_bytes())
+}
+
+/// Prints bytes to stdout, such as a PNG.
+pub(crate) fn print_bytes(data: &[u8]) -> Result<(), CliError> {
+    deliver(&mut io::stdout().lock(), data)
+}
+
+/// Prints a value to stdout as indented JSON. What is not finite becomes `null`.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
+    let mut text = serde_json::to_string_pretty(value).map_err(CliError::failure)?;
+    text.push('\n');
+    print(&text)
+}
+
+/// Prints a table to stdout; its headings are bold in a terminal, unless `NO_COLOR` is set.
+pub(crate) fn print_table(table: &Table) -> Result<(), CliError> {
+    print(&table.to_text(stdout_is_styled()))
+}
+
+/// Whether what goes to stdout may be bold.
+pub(crate) fn stdout_is_styled() -> bool {
+    styled(io::stdout().is_terminal())
+}
+
+/// Says a line on stderr. That nobody listens is no error.
+pub(crate) fn say(words: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{words}");
+}
+
+/// A bar on stderr that counts `length` steps of `work`; hidden where stderr is no terminal.
+pub(crate) fn progress(length: u64, work: &'static str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
+    let template = if styled(true) {
+        "{msg} {bar:40.cyan/dim} {pos}/{len} {eta}"
+    } else {
+        "{msg} {bar:40} {pos}/{len} {eta}"
+    };
+    let style = ProgressStyle::with_template(template).expect("the template is well-formed");
+    bar.set_style(style);
+    bar.set_message(work);
+    bar
+}
+
+/// By the convention of no-color.org: set and not empty means plain.
+fn styled(terminal: bool) -> bool {
+    terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn deliver(to: &mut impl Write, data: &[u8]) -> Result<(), CliError> {
+    to.write_all(data).and_then(|()| to.flush()).map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => CliError::ReaderGone,
+        _ => anyhow::Error::new(error).context("could not write to standard output").into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stdout that fails in one way.
+    struct Broken(ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_leaves_is_success() {
+        let error = deliver(&mut Broken(ErrorKind::BrokenPipe), b"data").unwrap_err();
+        assert_eq!(error.exit_code(), 0);
+    }
+
+    #[test]
+    fn a_full_disk_is_a_failure_with_its_context() {
+        let error = deliver(&mut Broken(ErrorKind::StorageFull), b"data").unwrap_err();
+        assert_eq!(error.exit_code(), 1);
+        assert!(error.to_string().starts_with("could not write to standard output: "));
+    }
+
+    #[test]
+    fn wrong_usage_has_its_own_code() {
+        assert_eq!(CliError::Usage("no such loss".into()).exit_code(), 2);
+    }
+
+    #[test]
+    fn a_pipe_is_never_styled() {
+        assert!(!styled(false));
+    }
+}

@@ -1,0 +1,228 @@
+//! What a user of the binary sees: stdout, stderr and exit codes of good and bad calls.
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+/// What a call gave back.
+struct Seen {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn detloss(args: &str) -> Seen {
+    detloss_with(args, "")
+}
+
+/// Runs the binary with arguments between blanks, and `input` on stdin.
+fn detloss_with(args: &str, input: &str) -> Seen {
+    let mut command = Command::cargo_bin("detloss").unwrap();
+    let output = command.args(args.split_whitespace()).write_stdin(input).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().unwrap();
+    Seen { code, out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn json(args: &str) -> Value {
+    let seen = detloss(&format!("{args} --json"));
+    assert_eq!(seen.code, 0, "{}", seen.err);
+    serde_json::from_str(&seen.out).unwrap()
+}
+
+/// The complaint of a wrong call.
+fn complaint(args: &str) -> String {
+    let seen = detloss(args);
+    assert_eq!((seen.code, &*seen.out), (2, ""), "{args}: {}", seen.err);
+    seen.err
+}
+
+fn assert_near(got: &Value, wanted: f64) {
+    let got = got.as_f64().unwrap();
+    assert!((got - wanted).abs() < 1e-6, "{got} instead of {wanted}");
+}
+
+#[test]
+fn every_loss_is_listed_and_explained() {
+    let list = json("list");
+    assert_eq!(list.as_array().unwrap().len(), detloss::losses::ALL.len());
+    for (line, entry) in list.as_array().unwrap().iter().zip(detloss::losses::ALL) {
+        assert_eq!(line["id"], entry.name);
+        let page = json(&format!("explain {}", entry.name));
+        assert_eq!(page["label"], entry.label);
+        assert_eq!(page["params"].as_array().unwrap().len(), entry.params.len());
+        for case in page["cases"].as_array().unwrap() {
+            assert_near(&case["computed"], case["claimed"].as_f64().unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_page_is_plain_in_a_pipe() {
+    let page = detloss("explain giou").out;
+    assert!(page.starts_with("GIoU (giou, boxes)\n  Generalized IoU loss"));
+    assert!(page.contains("\n    L = 1 − |A∩B| / |A∪B| + (|C| − |A∪B|) / |C|\n"));
+    assert!(!page.contains('\x1b'));
+    assert!(page.lines().all(|line| line.chars().count() <= 100));
+}
+
+#[test]
+fn families_are_listed_alone() {
+    let list = detloss("list --family boxes").out;
+    assert!(list.lines().skip(1).all(|line| line.starts_with("boxes ")));
+    insta::assert_snapshot!(complaint("list --family box").split(": there").next().unwrap(), @r#"error: no family is called "box""#);
+}
+
+#[test]
+fn a_pair_has_its_value_and_gradient() {
+    let answer = json("eval giou --pred 1.3,2.1,4.9,7.4 --target 2.6,.8,6.1,5.2");
+    assert_near(&answer["value"], 0.875984594574631);
+    let gradient = [-0.06307903, 0.11273908, -0.16182001, 0.05148428];
+    for (got, wanted) in answer["grad"].as_array().unwrap().iter().zip(gradient) {
+        assert_near(got, wanted);
+    }
+    let with_eps = json("eval giou --pred 1.3,2.1,4.9,7.4 --target 2.6,.8,6.1,5.2 --param eps=0");
+    assert_eq!(with_eps["value"], answer["value"]);
+    insta::assert_snapshot!(detloss("eval smooth_l1 --pred=-0.5 --target 0 --param beta=2").out, @r"
+    SmoothL1, beta = 2
+    value               0.0625
+    d/dvalue            -0.25
+    ");
+}
+
+#[test]
+fn a_box_may_be_given_by_its_centre() {
+    let corners = json("eval giou --pred 3,4,7,6 --target 4,3,8,7");
+    let centre = json("eval giou --format cxcywh --pred 5,5,4,2 --target 6,5,4,4");
+    assert_eq!(corners["value"], centre["value"]);
+    let slope = |k: usize| corners["grad"][k].as_f64().unwrap();
+    assert_near(&centre["grad"][0], slope(0) + slope(2));
+    assert_near(&centre["grad"][3], (slope(3) - slope(1)) / 2.0);
+}
+
+#[test]
+fn a_class_stands_for_its_labels() {
+    let class = json("eval focal --pred 0.2,-1.5,3 --class 2");
+    let alone = json("eval focal --pred 3 --target 1");
+    assert_eq!(class["grad"][2], alone["grad"][0]);
+}
+
+#[test]
+fn a_file_is_evaluated_line_by_line() {
+    let lines = "prediction,target\n0.5,0\n-2,0\n";
+    insta::assert_snapshot!(detloss_with("eval smooth_l1 --file -", lines).out, @r"
+    value,grad_value
+    0.125,0.5
+    1.5,-1
+    ");
+    insta::assert_snapshot!(detloss_with("eval smooth_l1 --file - --json", lines).out, @r#"
+    {"value":0.125,"grad":[0.5]}
+    {"value":1.5,"grad":[-1.0]}
+    "#);
+    let sum =
+        detloss_with("eval smooth_l1 --file - --reduction sum --weights", "0.5,0,2\n-2,0,0\n");
+    assert_eq!(sum.out, "0.25\n");
+}
+
+#[test]
+fn wrong_calls_say_what_to_do() {
+    for (args, words) in [
+        ("explain giuo", r#"no loss is called "giuo": did you mean "giou"?"#),
+        (
+            "eval giou --pred 1,2,3 --target 1,2,3,4",
+            "--pred has 3 numbers instead of 4: give x1,y1,x2,y2",
+        ),
+        (
+            "eval giou --format xywh --pred 1,2,3,4 --target 1",
+            "--target has 1 numbers instead of 4: give x,y,w,h",
+        ),
+        (
+            "eval focal --pred 0 --target 1 --param gama=1",
+            r#"focal has no parameter "gama": it has gamma, alpha"#,
+        ),
+        (
+            "eval focal --pred 0 --target 1 --param gamma=99",
+            "focal cannot have gamma = 99: give a number from 0 to 10",
+        ),
+        ("eval focal --pred 0 --target 1 --param gamma", "write it as KEY=VALUE"),
+        (
+            "eval focal --pred 0 --target 1 --format xywh",
+            "focal takes no boxes: leave out --format",
+        ),
+        ("eval focal --pred 0 --class 5", "row 0 has class 5"),
+        ("eval giou --pred inf,2,3,4 --target 1,2,3,4", "--pred has inf: give finite numbers"),
+        ("eval giou", "required"),
+        ("curves giou focal", "focal does not lie over the offset between two unit boxes"),
+        ("curves focal --range 1,0", "--range is no range of the probability of the right class"),
+        ("frobnicate", "unrecognized subcommand"),
+    ] {
+        let said = complaint(args);
+        assert!(said.starts_with("error: ") && said.contains(words), "{args}: {said}");
+    }
+}
+
+#[test]
+fn wrong_files_say_where() {
+    for (input, words) in [
+        (
+            "1,0\n2\n",
+            "standard input, line 2 has 1 fields instead of 2: give prediction value, target value",
+        ),
+        ("1,0\n\n2,x\n", r#"standard input, line 3, column 2 (target value): "x" is no number"#),
+        ("1,0,3\n", "or add --weights"),
+    ] {
+        let seen = detloss_with("eval smooth_l1 --file -", input);
+        assert_eq!((seen.code, &*seen.out), (1, ""));
+        assert!(seen.err.contains(words), "{}", seen.err);
+    }
+    let seen = detloss("eval giou --file no-such.csv");
+    assert_eq!(seen.code, 1);
+    assert!(
+        seen.err.starts_with("error: could not open no-such.csv: give a CSV file"),
+        "{}",
+        seen.err
+    );
+}
+
+#[test]
+fn curves_are_drawn_and_their_points_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("figures");
+    let drawn =
+        json(&format!("curves focal --param gamma=0,2 --param alpha=-1 --out {}", out.display()));
+    assert_eq!(drawn["title"], "Focal, alpha = -1");
+    assert_eq!(drawn["curves"][1]["name"], "gamma = 2");
+    for file in drawn["files"].as_array().unwrap() {
+        assert!(std::fs::metadata(file.as_str().unwrap()).unwrap().len() > 1000);
+    }
+    // Figure 1 of the paper: at a probability of 0.9 the focal loss is a hundredth of the cross entropy.
+    let at = |curve: usize| {
+        let points = drawn["curves"][curve]["points"].as_array().unwrap();
+        let near = |point: &&Value| (point["x"].as_f64().unwrap() - 0.9).abs() < 1e-3;
+        points.iter().find(near).unwrap()["value"].as_f64().unwrap()
+    };
+    assert!((at(1) / at(0) - 0.01).abs() < 5e-4);
+}
+
+#[test]
+fn a_reader_may_leave_early() {
+    let program = assert_cmd::cargo::cargo_bin("detloss");
+    let mut child = std::process::Command::new(program)
+        .args(["list", "--json"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert!(output.stderr.is_empty());
+}
+
+#[test]
+fn every_command_helps_with_examples() {
+    for command in ["list", "explain", "eval", "curves"] {
+        let help = detloss(&format!("{command} --help"));
+        assert_eq!(help.code, 0);
+        assert!(help.out.contains(&format!("Examples:\n  detloss {command}")), "{}", help.out);
+    }
+}

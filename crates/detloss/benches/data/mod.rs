@@ -1,0 +1,86 @@
+//! What the benchmarks run on.
+
+use std::hint::black_box;
+
+use detloss::Batch;
+use detloss::loss::{AnyLoss, Entry};
+
+/// Numbers of a prediction that stay in the first-level cache with target and gradient.
+pub(crate) const IN_CACHE: usize = 2048;
+/// Numbers of a prediction beyond any cache of one core.
+pub(crate) const OUT_OF_CACHE: usize = 1 << 24;
+/// The classes of a row.
+const COLUMNS: usize = 64;
+
+/// Predictions, targets and room for gradients.
+pub(crate) struct Data {
+    pub(crate) pred: Vec<f32>,
+    pub(crate) target: Vec<f32>,
+    pub(crate) grad: Vec<f32>,
+    /// Numbers of one prediction.
+    unit: usize,
+    columns: usize,
+}
+
+impl Data {
+    /// `numbers` numbers of predictions for this loss.
+    pub(crate) fn new(entry: &Entry, numbers: usize) -> Self {
+        let mut random = Random(1);
+        let (mut pred, mut target) = (Vec::with_capacity(numbers), Vec::with_capacity(numbers));
+        while pred.len() < numbers {
+            match entry.pred {
+                ["x1", ..] => {
+                    pred.extend(random.corners());
+                    target.extend(random.corners());
+                }
+                ["logit"] => {
+                    pred.push(random.within(-8.0, 8.0));
+                    target.push(if random.within(0.0, 1.0) < 0.25 { 1.0 } else { 0.0 });
+                }
+                [] => {
+                    pred.push(random.within(-8.0, 8.0));
+                    target.push(1.0 / COLUMNS as f32);
+                }
+                fields => {
+                    pred.extend(fields.iter().map(|_| random.within(-3.0, 3.0)));
+                    target.extend(entry.target.iter().map(|_| random.within(-3.0, 3.0)));
+                }
+            }
+        }
+        let grad = vec![0.0; pred.len()];
+        let columns = if entry.pred.is_empty() { COLUMNS } else { 1 };
+        Self { pred, target, grad, unit: entry.pred.len().max(columns), columns }
+    }
+
+    /// How many losses that is.
+    pub(crate) fn units(&self) -> usize {
+        self.pred.len() / self.unit
+    }
+
+    /// How many bytes have to move.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<f32>() * (self.pred.len() + self.target.len() + self.grad.len())
+    }
+
+    /// Value and gradient, once.
+    pub(crate) fn run(&mut self, loss: &dyn AnyLoss, threads: bool) {
+        let batch =
+            Batch::new(&self.pred, &self.target).columns(self.columns).sum().threads(threads);
+        black_box(batch.value_and_grad_into(loss, &mut self.grad).expect("lengths that fit"));
+    }
+}
+
+struct Random(u64);
+
+impl Random {
+    fn within(&mut self, low: f32, high: f32) -> f32 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        low + (high - low) * ((self.0 >> 40) as f32 / (1 << 24) as f32)
+    }
+
+    fn corners(&mut self) -> [f32; 4] {
+        let (x, y) = (self.within(0.0, 10.0), self.within(0.0, 10.0));
+        [x, y, x + self.within(1.0, 5.0), y + self.within(1.0, 5.0)]
+    }
+}

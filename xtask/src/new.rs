@@ -1,0 +1,110 @@
+//! A new loss from the template.
+
+use std::fs;
+
+use anyhow::{Context, bail, ensure};
+use detloss::losses;
+
+use crate::root;
+
+const LIST: &str = "crates/detloss/src/losses.rs";
+
+/// Writes `losses/<family>/<name>.rs` and its line in the list.
+pub(crate) fn run(family: &str, name: &str) -> anyhow::Result<()> {
+    let snake = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    ensure!(snake, "{name:?} is no id: use snake case, such as my_iou");
+    ensure!(
+        !losses::ALL.iter().any(|entry| entry.name == name),
+        "there is a loss called {name} already"
+    );
+    let (pred, target, fields, pred_type, target_type) = match family {
+        "boxes" => {
+            ("Corners", "Corners", "&[0., 0., 1., 1.], &[0., 0., 1., 1.]", "Xyxy<S>", "Xyxy<S>")
+        }
+        "values" => ("Number", "Number", "&[1.0], &[1.0]", "S", "S"),
+        "scores" => ("Logit", "Label", "&[0.0], &[1.0]", "S", "S"),
+        _ => bail!("there is no template for the family {family:?}: use boxes, values or scores"),
+    };
+    let ty: String = name.split('_').map(capitalized).collect();
+    let root = root();
+    let file = root.join(format!("crates/detloss/src/losses/{family}/{name}.rs"));
+    ensure!(!file.exists(), "{} is there already", file.display());
+
+    let list =
+        fs::read_to_string(root.join(LIST)).with_context(|| format!("{LIST} cannot be read"))?;
+    let (before, block) = list
+        .split_once(&format!("    {family}: formula {{\n"))
+        .with_context(|| format!("{LIST} has no family {family}"))?;
+    let (lines, after) = block.split_once("    }\n").context("the family does not end")?;
+    let list =
+        format!("{before}    {family}: formula {{\n{lines}        {name}: {ty},\n    }}\n{after}");
+
+    let text = TEMPLATE
+        .replace("{name}", name)
+        .replace("{type}", &ty)
+        .replace("{pred}", pred)
+        .replace("{target}", target)
+        .replace("{fields}", fields)
+        .replace("{pred_type}", pred_type)
+        .replace("{target_type}", target_type);
+    fs::write(&file, text)?;
+    fs::write(root.join(LIST), list)?;
+    eprintln!(
+        "wrote {} and its line in {LIST}; now write the formula, then run `cargo xtask ci`",
+        file.display()
+    );
+    Ok(())
+}
+
+fn capitalized(word: &str) -> String {
+    let (first, rest) = word.split_at(word.len().min(1));
+    first.to_uppercase() + rest
+}
+
+const TEMPLATE: &str = r#"use crate::prelude::*;
+
+loss! {
+    /// {type} loss: what it adds to its predecessor.
+    ///
+    /// ```text
+    /// L = the formula, as the paper prints it
+    /// ```
+    ///
+    /// where every symbol is explained.
+    ///
+    /// The failure it repairs, what it costs, when not to use it.
+    ///
+    /// # Gradient
+    ///
+    /// Disjoint, nested, empty and identical inputs; the kinks; what is detached, and why.
+    ///
+    /// # Conventions
+    ///
+    /// Where other libraries differ.
+    ///
+    /// # References
+    ///
+    /// Authors, *Title*, venue and year, equation.
+    "{name}", "{type}" => pub struct {type}: Formula {}
+}
+
+impl Loss for {type} {
+    type Pred = {pred};
+    type Target = {target};
+
+    const FACTS: Facts = Facts {
+        range: (0.0, f64::INFINITY),
+        zero_at_target: true,
+        symmetric: true,
+        scale_invariant: false,
+        shift_invariant: false,
+    };
+
+    const CASES: &'static [Case] = &[case("what it shows", {fields}, 0.0)];
+
+    #[inline(always)]
+    fn eval<S: Scalar>(&self, pred: {pred_type}, target: {target_type}) -> S {
+    }
+}
+"#;

@@ -1,0 +1,99 @@
+//! The manners of the tree.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::ensure;
+use detloss::losses;
+use walkdir::WalkDir;
+
+use crate::root;
+
+/// A longer file is two rooms.
+const MOST_LINES: usize = 500;
+
+/// What may lie in the root.
+const AT_THE_ROOT: [&str; 13] = [
+    ".cargo",
+    ".ci",
+    ".git",
+    ".gitignore",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    "rustfmt.toml",
+];
+const FOLDERS_AT_THE_ROOT: [&str; 4] = ["crates", "docs", "target", "xtask"];
+
+/// Where `unsafe` may stand: a prefetch takes a raw pointer, and a kernel written by hand is what the benchmark measures.
+const UNSAFE: [&str; 4] = [
+    "crates/detloss/src/batch/prefetch.rs",
+    "crates/detloss/benches/limits.rs",
+    "crates/detloss/benches/limits/by_hand.rs",
+    "crates/detloss/benches/limits/triad.rs",
+];
+
+/// Where code may name a loss outside its own file: the experiment has directions that were published for four of them.
+const NAMES_LOSSES: [&str; 2] = ["crates/detloss-cli/src/experiments/", "crates/detloss/benches/"];
+
+/// Checks everything and names all that is wrong at once.
+pub(crate) fn run() -> anyhow::Result<()> {
+    let root = root();
+    let mut wrong = Vec::new();
+    for entry in fs::read_dir(&root)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !AT_THE_ROOT.contains(&name.as_str()) && !FOLDERS_AT_THE_ROOT.contains(&name.as_str()) {
+            wrong.push(format!("{name}: a stray file in the root"));
+        }
+    }
+    let sources = WalkDir::new(&root).into_iter().filter_entry(|entry| {
+        let name = entry.file_name().to_string_lossy();
+        name != "target" && name != ".git"
+    });
+    for entry in sources {
+        let entry = entry?;
+        if entry.path().extension().is_some_and(|extension| extension == "rs") {
+            let path = entry.path().strip_prefix(&root)?.to_string_lossy().replace('\\', "/");
+            check_source(&path, &fs::read_to_string(entry.path())?, &mut wrong);
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+fn check_source(path: &str, text: &str, wrong: &mut Vec<String>) {
+    if path.starts_with("xtask/") {
+        return; // It holds what it looks for.
+    }
+    let lines = text.lines().count();
+    if lines > MOST_LINES {
+        wrong.push(format!("{path}: {lines} lines; split it (at most {MOST_LINES})"));
+    }
+    let is_test =
+        path.contains("/tests/") || path.contains("/tests.rs") || path.contains("/testing");
+    for (number, line) in text.lines().enumerate() {
+        let mut complain = |what: &str| wrong.push(format!("{path}:{}: {what}", number + 1));
+        let code = line.split("//").next().unwrap_or_default();
+        if ["todo!", "unimplemented!", "dbg!"].iter().any(|word| code.contains(word)) {
+            complain("unfinished");
+        }
+        if (code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl"))
+            && !UNSAFE.contains(&path)
+        {
+            complain("unsafe code; it belongs in batch/prefetch.rs, with its proof");
+        }
+        if !is_test && !NAMES_LOSSES.iter().any(|place| path.starts_with(place)) {
+            for entry in losses::ALL {
+                let named = code.contains(&format!("\"{}\"", entry.name));
+                if named && Path::new(path).file_stem() != Path::new(entry.file).file_stem() {
+                    complain(&format!("names the loss {}; walk the list instead", entry.name));
+                }
+            }
+        }
+    }
+}
