@@ -157,9 +157,9 @@ proptest! {
         let (meet, hull) = (a.meet(b).area(), a.hull(b).area());
         prop_assert!(meet <= Scalar::min(a.area(), b.area()) + 1e-9);
         prop_assert!(hull >= a.area() + b.area() - meet - 1e-9);
-        let iou = a.iou(b);
-        prop_assert!((0.0..=1.0).contains(&iou) && (iou - b.iou(a)).abs() < 1e-15);
-        prop_assert!((a.iou(a) - 1.0).abs() == 0.0, "the same box is the same, exactly");
+        let iou = a.iou(b, 0.0);
+        prop_assert!((0.0..=1.0).contains(&iou) && (iou - b.iou(a, 0.0)).abs() < 1e-15);
+        prop_assert!((a.iou(a, 0.0) - 1.0).abs() == 0.0, "the same box is the same, exactly");
     }
 
     #[test]
