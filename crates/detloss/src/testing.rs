@@ -7,9 +7,11 @@
 //! is in [the list](crate::losses).
 
 mod front_end;
+mod inputs;
 mod rows;
 mod tolerance;
 
 pub use front_end::{FrontEnd, Request, Response, check};
-pub use rows::{Memory, Random, Rows, cases, certain_target, everywhere, nasty, ordinary, tied};
+pub use inputs::{Random, cases, certain_target, everywhere, nasty, ordinary, tied};
+pub use rows::{Memory, Rows};
 pub use tolerance::{Tolerance, assert_close};

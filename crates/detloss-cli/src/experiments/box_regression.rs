@@ -90,16 +90,21 @@ fn sides(area: f64, ratio: f64) -> [f64; 2] {
     [(area * ratio).sqrt(), (area / ratio).sqrt()]
 }
 
-/// `count` points, uniform in the disc around the target.
+/// `count` points, uniform in the disc around the target: one at random in each of `count` rings of equal area, turned by the
+/// golden angle from ring to ring. Every point is as uniform as in the paper's protocol; that they share the disc evenly takes
+/// away most of what depends on the seed.
 pub(crate) fn disc(count: usize, seed: u64) -> Vec<[f64; 2]> {
     let mut random = Pcg64::seed_from_u64(seed);
     // The 53 high bits, as many as an f64 holds.
     let mut uniform = move || (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-    let mut point = move || {
-        let (radius, angle) = (RADIUS * uniform().sqrt(), TAU * uniform());
+    let golden = TAU * (1.0 - 2.0 / (1.0 + 5.0_f64.sqrt()));
+    let start = TAU * uniform();
+    let mut point = |ring: usize| {
+        let radius = RADIUS * ((ring as f64 + uniform()) / count as f64).sqrt();
+        let angle = start + golden * ring as f64;
         [radius * angle.cos(), radius * angle.sin()]
     };
-    (0..count).map(|_| point()).collect()
+    (0..count).map(&mut point).collect()
 }
 
 /// Where boxes go: the direction in which some metric of theirs rises, by centre and size.

@@ -1,1 +1,169 @@
-//! (to come)
+//! Class indices are labels that nobody has to write out.
+
+use detloss::batch::{Target, Weights};
+use detloss::loss::Entry;
+use detloss::losses::ALL;
+use detloss::testing::{Random, Tolerance, assert_close};
+use detloss::{Batch, Error};
+
+const COLUMNS: usize = 7;
+const ROWS: usize = 211;
+
+fn with_labels() -> impl Iterator<Item = &'static Entry> {
+    ALL.iter().filter(|entry| entry.default().layout().is_label)
+}
+
+fn logits() -> Vec<f32> {
+    let mut random = Random::new(47);
+    (0..ROWS * COLUMNS).map(|_| random.between(-6.0, 6.0) as f32).collect()
+}
+
+/// Every class and, where a row may be background, both ways of saying so.
+fn classes(background: bool) -> Vec<i64> {
+    let columns = COLUMNS as i64;
+    (0..ROWS as i64)
+        .map(|row| if background { row * 5 % (columns + 2) - 1 } else { row * 5 % columns })
+        .collect()
+}
+
+fn one_hot(classes: &[i64]) -> Vec<f32> {
+    classes
+        .iter()
+        .flat_map(|&class| {
+            (0..COLUMNS as i64).map(move |column| f32::from(u8::from(class == column)))
+        })
+        .collect()
+}
+
+/// The same numbers: bit for bit where a class index is written out, closely where a row has a shorter way for one class.
+fn assert_same(indices: Batch<'_, f32>, written: Batch<'_, f32>, entry: &Entry, what: &str) {
+    let loss = entry.default();
+    let all = |batch: Batch<'_, f32>| {
+        let (value, grad) = batch.value_and_grad(&*loss).unwrap();
+        let rows = batch.rows(&*loss).unwrap();
+        let rest = rows.into_iter().chain(grad).map(f64::from);
+        std::iter::once(value).chain(rest).collect::<Vec<_>>()
+    };
+    let tolerance = if entry.pred.is_empty() { Tolerance::F32 } else { Tolerance::EXACT };
+    let (indices, written) = (all(indices), all(written));
+    assert_eq!(indices.len(), written.len(), "{}", entry.name);
+    for (index, (&got, &expected)) in indices.iter().zip(&written).enumerate() {
+        assert_close(got, expected, tolerance, &format!("{}, {what}, number {index}", entry.name));
+    }
+}
+
+#[test]
+fn class_indices_are_one_hot_targets() {
+    assert!(with_labels().count() > 0);
+    for entry in with_labels() {
+        let (logits, classes) = (logits(), classes(!entry.pred.is_empty()));
+        let dense = one_hot(&classes);
+        let by_column: Vec<f32> = (0..COLUMNS).map(|column| 0.5 + column as f32).collect();
+        let by_row: Vec<f32> = (0..ROWS).map(|row| (row % 4) as f32).collect();
+        let indices = Batch::new(&logits, Target::Classes(&classes)).columns(COLUMNS);
+        let written = Batch::new(&logits, &dense).columns(COLUMNS);
+        assert_same(indices, written, entry, "no weights");
+        let (indices, written) =
+            (indices.weights(Weights::Rows(&by_row)), written.weights(Weights::Rows(&by_row)));
+        assert_same(indices.weighted_mean(), written.weighted_mean(), entry, "per row");
+        let (indices, written) =
+            (indices.column_weights(&by_column), written.column_weights(&by_column));
+        assert_same(indices, written, entry, "per column");
+    }
+}
+
+/// A whole row counts as much as its class does; torch divides the cross entropy by the same sum.
+#[test]
+fn the_weighted_mean_of_rows_divides_by_the_weights_of_their_classes() {
+    for entry in with_labels().filter(|entry| entry.pred.is_empty()) {
+        let (loss, logits, classes) = (entry.default(), logits(), classes(false));
+        let by_column: Vec<f32> = (0..COLUMNS).map(|column| 0.5 + column as f32).collect();
+        let batch = Batch::new(&logits, Target::Classes(&classes))
+            .columns(COLUMNS)
+            .column_weights(&by_column);
+        let divisor: f64 = classes.iter().map(|&class| f64::from(by_column[class as usize])).sum();
+        let expected = batch.sum().value(&*loss).unwrap() / divisor;
+        assert_close(
+            batch.weighted_mean().value(&*loss).unwrap(),
+            expected,
+            Tolerance::LAW,
+            &entry.name,
+        );
+    }
+}
+
+#[test]
+fn an_ignored_row_is_a_row_of_weight_zero() {
+    for entry in with_labels() {
+        let (loss, logits) = (entry.default(), logits());
+        let mut classes = classes(!entry.pred.is_empty());
+        for row in (0..ROWS).step_by(3) {
+            classes[row] = 255;
+        }
+        let weights: Vec<f32> =
+            classes.iter().map(|&class| f32::from(u8::from(class != 255))).collect();
+        let known: Vec<i64> =
+            classes.iter().map(|&class| if class == 255 { 0 } else { class }).collect();
+        let ignoring =
+            Batch::new(&logits, Target::Classes(&classes)).columns(COLUMNS).ignore_index(255);
+        let weighed = Batch::new(&logits, Target::Classes(&known))
+            .columns(COLUMNS)
+            .weights(Weights::Rows(&weights));
+        // Not by bits: a slope of either sign times 0 is a 0 of either sign.
+        let same = |ignoring: Batch<'_, f32>, weighed: Batch<'_, f32>| {
+            assert_eq!(
+                ignoring.value_and_grad(&*loss),
+                weighed.value_and_grad(&*loss),
+                "{}",
+                entry.name
+            );
+            assert_eq!(ignoring.rows(&*loss), weighed.rows(&*loss), "{}", entry.name);
+        };
+        same(ignoring, weighed);
+        same(ignoring.weighted_mean(), weighed.weighted_mean());
+        let none = vec![255; ROWS];
+        let all_ignored =
+            Batch::new(&logits, Target::Classes(&none)).columns(COLUMNS).ignore_index(255);
+        let (value, grad) = all_ignored.weighted_mean().value_and_grad(&*loss).unwrap();
+        assert_eq!(value, 0.0, "{}: a batch of ignored rows", entry.name);
+        assert!(grad.iter().all(|&slope| slope == 0.0), "{}: a batch of ignored rows", entry.name);
+    }
+}
+
+#[test]
+fn an_index_that_is_no_class_is_refused() {
+    for entry in with_labels() {
+        let (loss, logits) = (entry.default(), logits());
+        let last = COLUMNS as i64;
+        let is_row = entry.pred.is_empty();
+        for (bad, refused) in [
+            (-2, true),
+            (last + 1, true),
+            (-1, is_row),
+            (last, is_row),
+            (0, false),
+            (last - 1, false),
+        ] {
+            let mut classes = classes(false);
+            classes[100] = bad;
+            let batch = Batch::new(&logits, Target::Classes(&classes)).columns(COLUMNS);
+            let expected = Error::Class { row: 100, got: bad, classes: COLUMNS };
+            assert_eq!(
+                batch.value(&*loss).err(),
+                refused.then_some(expected),
+                "{}, class {bad}",
+                entry.name
+            );
+            assert!(batch.ignore_index(bad).value(&*loss).is_ok(), "{}: {bad} ignored", entry.name);
+        }
+    }
+}
+
+#[test]
+fn class_indices_are_refused_where_targets_are_no_labels() {
+    for entry in ALL.iter().filter(|entry| !entry.default().layout().is_label) {
+        let pred = vec![0.0_f32; entry.pred.len()];
+        let error = Batch::new(&pred, Target::Classes(&[0])).value(&*entry.default()).unwrap_err();
+        assert_eq!(error, Error::NotALabel { loss: entry.name });
+    }
+}

@@ -1,1 +1,123 @@
-//! (to come)
+//! What does not fit is refused before anything is written.
+
+use detloss::batch::Weights;
+use detloss::losses::ALL;
+use detloss::testing::ordinary;
+use detloss::{Batch, Error};
+
+/// What every buffer holds before the call.
+const UNTOUCHED: f32 = 7.0;
+
+/// Calls everything that writes, and expects the same error and no trace of it from each.
+fn refused(
+    batch: Batch<'_, f32>,
+    loss: &dyn detloss::batch::Kernel,
+    units: usize,
+    grad: usize,
+    expected: &Error,
+) {
+    let (mut rows, mut slopes) = (vec![UNTOUCHED; units], vec![UNTOUCHED; grad]);
+    assert_eq!(batch.value(loss).as_ref(), Err(expected));
+    assert_eq!(batch.rows(loss).as_ref(), Err(expected));
+    assert_eq!(batch.value_and_grad(loss).as_ref(), Err(expected));
+    assert_eq!(batch.rows_into(loss, &mut rows).as_ref(), Err(expected));
+    assert_eq!(batch.value_and_grad_into(loss, &mut slopes).as_ref(), Err(expected));
+    assert_eq!(batch.root_and_grad_into(loss, &mut slopes).as_ref(), Err(expected));
+    assert_eq!(
+        batch.rows_and_grad_into(loss, None, &mut rows, &mut slopes).as_ref(),
+        Err(expected)
+    );
+    assert!(rows.iter().chain(&slopes).all(|&x| x == UNTOUCHED), "nothing is written: {expected}");
+    assert!(expected.to_string().len() > 30, "{expected}");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_and_nothing_is_written() {
+    for entry in ALL {
+        let (loss, rows) = (entry.default(), ordinary(entry, 6, 53));
+        let memory = rows.memory::<f32>();
+        let (batch, grad) = (memory.batch(), memory.pred.len());
+        let wrong = |what, expected, got| Error::Length { what, expected, got };
+        let check =
+            |batch: Batch<'_, f32>, expected: &Error| refused(batch, &*loss, 6, grad, expected);
+
+        let short = &memory.target[1..];
+        let expected = wrong("the target", memory.target.len(), memory.target.len() - 1);
+        check(Batch::new(&memory.pred, short).columns(rows.columns), &expected);
+
+        for got in [0, 5, 7] {
+            let weights = vec![1.0; got];
+            check(batch.weights(Weights::Rows(&weights)), &wrong("the weights per row", 6, got));
+            check(
+                batch.weights(Weights::Elements(&weights)),
+                &wrong("the weights per element", 6, got),
+            );
+        }
+        let by_column = vec![1.0; rows.columns + 1];
+        check(
+            batch.column_weights(&by_column),
+            &wrong("the weights per column", rows.columns, rows.columns + 1),
+        );
+
+        for got in [0.0, -1.0, f64::INFINITY] {
+            check(batch.normalizer(got), &Error::Normalizer { got });
+        }
+        assert!(matches!(batch.normalizer(f64::NAN).value(&*loss), Err(Error::Normalizer { .. })));
+
+        if rows.width() > 1 {
+            let ragged = Error::Ragged { what: "the prediction", got: grad - 1, row: rows.width() };
+            check(Batch::new(&memory.pred[1..], &memory.target).columns(rows.columns), &ragged);
+        }
+        if !entry.pred.is_empty() {
+            let ragged = Error::Ragged { what: "the prediction", got: grad, row: 4 * rows.width() };
+            check(batch.columns(4), &ragged);
+        }
+    }
+}
+
+#[test]
+fn buffers_of_the_wrong_length_are_refused_and_not_written() {
+    for entry in ALL {
+        let (loss, rows) = (entry.default(), ordinary(entry, 6, 59));
+        let memory = rows.memory::<f32>();
+        let (batch, grad) = (memory.batch(), memory.pred.len());
+        for off in [-1_isize, 1] {
+            let near = |len: usize| vec![UNTOUCHED; len.strict_add_signed(off)];
+            let (mut wrong_rows, mut wrong_grad) = (near(6), near(grad));
+            let (mut rows, mut slopes) = (vec![UNTOUCHED; 6], vec![UNTOUCHED; grad]);
+            let of_rows = Error::Length {
+                what: "the buffer of the rows",
+                expected: 6,
+                got: wrong_rows.len(),
+            };
+            let of_grad = Error::Length {
+                what: "the buffer of the gradient",
+                expected: grad,
+                got: wrong_grad.len(),
+            };
+            assert_eq!(batch.rows_into(&*loss, &mut wrong_rows).as_ref(), Err(&of_rows));
+            assert_eq!(batch.value_and_grad_into(&*loss, &mut wrong_grad).as_ref(), Err(&of_grad));
+            assert_eq!(batch.root_and_grad_into(&*loss, &mut wrong_grad).as_ref(), Err(&of_grad));
+            assert_eq!(
+                batch.rows_and_grad_into(&*loss, None, &mut wrong_rows, &mut slopes),
+                Err(of_rows)
+            );
+            assert_eq!(
+                batch.rows_and_grad_into(&*loss, None, &mut rows, &mut wrong_grad),
+                Err(of_grad)
+            );
+            let upstream = near(6);
+            let of_upstream =
+                Error::Length { what: "the upstream gradient", expected: 6, got: upstream.len() };
+            assert_eq!(
+                batch.rows_and_grad_into(&*loss, Some(&upstream), &mut rows, &mut slopes),
+                Err(of_upstream)
+            );
+            let written = [&rows, &slopes, &wrong_rows, &wrong_grad]
+                .into_iter()
+                .flatten()
+                .any(|&x| x != UNTOUCHED);
+            assert!(!written, "{}: nothing is written", entry.name);
+        }
+    }
+}

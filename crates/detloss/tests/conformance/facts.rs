@@ -111,7 +111,7 @@ fn extreme(entry: &Entry, rows: &Rows, values: &[f64], sign: f64) -> f64 {
             };
             let pred: Vec<f64> = holder.pred.iter().map(&mut moved).collect();
             // Labels and distributions have their own bounds; boxes and values do not.
-            let target = if entry.pred.len() == entry.target.len() && entry.target != ["label"] {
+            let target = if entry.pred == entry.target && !entry.target.is_empty() {
                 holder.target.iter().map(&mut moved).collect()
             } else {
                 holder.target.clone()

@@ -1,1 +1,62 @@
-//! (to come)
+//! Half precision comes in and goes out; the arithmetic is `f32`.
+
+use detloss::batch::Element;
+use detloss::losses::ALL;
+use detloss::testing::Rows;
+use half::{bf16, f16};
+
+use crate::mixed;
+
+fn is_f32_rounded<T: Element + PartialEq + std::fmt::Debug>(
+    rows: &Rows,
+    name: &str,
+    round: fn(f32) -> T,
+) {
+    let loss = detloss::losses::find(name).unwrap().default();
+    let memory = rows.memory::<T>();
+    let widen = |numbers: &[T]| numbers.iter().map(|x| x.to_f64() as f32).collect::<Vec<_>>();
+    let wide = (widen(&memory.pred), widen(&memory.target));
+    let (mut values, mut grad) =
+        (vec![T::default(); rows.len()], vec![T::default(); memory.pred.len()]);
+    let (mut wide_values, mut wide_grad) = (vec![0.0; rows.len()], vec![0.0; memory.pred.len()]);
+    let batch = memory.batch();
+    let wide_batch = detloss::Batch::new(&wide.0, &wide.1).columns(rows.columns);
+    batch.rows_and_grad_into(&*loss, None, &mut values, &mut grad).unwrap();
+    wide_batch.rows_and_grad_into(&*loss, None, &mut wide_values, &mut wide_grad).unwrap();
+    let narrow = |numbers: &[f32]| numbers.iter().map(|&x| round(x)).collect::<Vec<_>>();
+    assert_eq!(values, narrow(&wide_values), "{name}");
+    assert_eq!(grad, narrow(&wide_grad), "{name}");
+    assert_eq!(
+        batch.value(&*loss).unwrap(),
+        wide_batch.value(&*loss).unwrap(),
+        "{name}: the sum is not rounded"
+    );
+}
+
+#[test]
+fn f16_is_f32_rounded() {
+    for entry in ALL {
+        // Rows that f16 can hold: the ugliest would overflow on their way in.
+        is_f32_rounded::<f16>(
+            &detloss::testing::ordinary(entry, 333, 43),
+            entry.name,
+            f16::from_f32,
+        );
+    }
+}
+
+#[test]
+fn bf16_is_f32_rounded() {
+    for entry in ALL {
+        is_f32_rounded::<bf16>(
+            &detloss::testing::ordinary(entry, 333, 43),
+            entry.name,
+            bf16::from_f32,
+        );
+        let ugly = mixed(entry, 99);
+        let fits = ugly.pred.iter().chain(&ugly.target).all(|&x| bf16::from_f64(x).is_finite());
+        if fits {
+            is_f32_rounded::<bf16>(&ugly, entry.name, bf16::from_f32);
+        }
+    }
+}

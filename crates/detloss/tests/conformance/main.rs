@@ -7,6 +7,7 @@ mod errors;
 mod facts;
 mod gradients;
 mod halves;
+mod lengths;
 mod params;
 mod reproducible;
 mod roads;

@@ -86,7 +86,7 @@ fn every_parameter_does_something() {
             .filter(|setting| {
                 setting.iter().any(|&(key, value)| key == param.name && value != param.default)
             })
-            .any(|setting| in_f64(&*entry.with(setting).unwrap(), &rows).0 != default.0);
+            .any(|setting| in_f64(&*entry.with(setting).unwrap(), &rows) != default);
         assert!(changes, "{}: {} changes nothing", entry.name, param.name);
     }
 }

@@ -173,7 +173,13 @@ impl Perfect<'_> {
 
 impl Visitor for Perfect<'_> {
     fn formula<L: Loss>(&mut self) {
-        self.show(L::NAME, L::Target::perfect);
+        let fields = L::Pred::FIELDS.len();
+        // The target knows, unless the prediction has fields of its own.
+        self.show(L::NAME, |target| {
+            Some(L::Target::perfect(target))
+                .filter(|p| p.len() == fields)
+                .unwrap_or_else(|| L::Pred::perfect(target))
+        });
     }
 
     fn row<L: RowLoss>(&mut self) {

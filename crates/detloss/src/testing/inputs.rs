@@ -1,0 +1,295 @@
+//! Inputs for any loss, made from the names of its fields.
+
+use super::Rows;
+use crate::loss::{Case, Entry};
+
+/// How many columns the rows of a loss over whole rows have here: no power of two, and not a multiple of the lanes.
+const COLUMNS: usize = 5;
+
+/// A reproducible source of numbers (xorshift).
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// The source that `seed` starts.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    /// A number of 24 bits in `low..high`.
+    pub fn between(&mut self, low: f64, high: f64) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        let unit = (self.0 >> 40) as f64 / (1_u64 << 24) as f64;
+        f64::from((low + (high - low) * unit) as f32)
+    }
+
+    /// A whole number in `0..end`.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.between(0.0, end as f64) as usize).min(end - 1)
+    }
+}
+
+/// What the fields of a prediction or target are, judged by their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Box,
+    Value,
+    Uncertain,
+    Logit,
+    Label,
+    Row,
+}
+
+fn kind(fields: &[&str]) -> Kind {
+    match fields {
+        ["x1", "y1", "x2", "y2"] => Kind::Box,
+        ["value"] => Kind::Value,
+        ["value", "log_variance"] => Kind::Uncertain,
+        ["logit"] => Kind::Logit,
+        ["label"] => Kind::Label,
+        [] => Kind::Row,
+        _ => panic!("teach testing/rows.rs what inputs look like that have the fields {fields:?}"),
+    }
+}
+
+fn columns(entry: &Entry) -> usize {
+    if entry.pred.is_empty() { COLUMNS } else { 1 }
+}
+
+/// `count` rows as training sees them: most predictions are near their targets, some far away; no ties.
+#[must_use]
+pub fn ordinary(entry: &Entry, count: usize, seed: u64) -> Rows {
+    let (mut rows, mut random) = (Rows::empty(columns(entry)), Random::new(seed));
+    for unit in 0..count {
+        let target = ordinary_target(kind(entry.target), &mut random);
+        let pred = ordinary_pred(kind(entry.pred), &target, &mut random);
+        rows.push(format!("ordinary row {unit} of seed {seed}"), &pred, &target);
+    }
+    rows
+}
+
+fn ordinary_target(kind: Kind, random: &mut Random) -> Vec<f64> {
+    match kind {
+        Kind::Box => {
+            let (x, y) = (random.between(-5.0, 5.0), random.between(-5.0, 5.0));
+            vec![x, y, x + random.between(0.5, 4.0), y + random.between(0.5, 4.0)]
+        }
+        Kind::Value => vec![random.between(-3.0, 3.0)],
+        Kind::Label => vec![match random.below(3) {
+            0 => 0.0,
+            1 => 1.0,
+            _ => random.between(0.05, 0.95),
+        }],
+        Kind::Row if random.below(2) == 0 => {
+            let class = random.below(COLUMNS);
+            (0..COLUMNS).map(|column| f64::from(u8::from(column == class))).collect()
+        }
+        Kind::Row => {
+            let masses: Vec<f64> = (0..COLUMNS).map(|_| random.between(0.05, 1.0)).collect();
+            let sum: f64 = masses.iter().sum();
+            masses.iter().map(|mass| mass / sum).collect()
+        }
+        Kind::Uncertain | Kind::Logit => panic!("{kind:?} is no target"),
+    }
+}
+
+fn ordinary_pred(kind: Kind, target: &[f64], random: &mut Random) -> Vec<f64> {
+    match kind {
+        Kind::Box if random.below(4) == 0 => ordinary_target(Kind::Box, random),
+        Kind::Box => {
+            let (w, h) = (target[2] - target[0], target[3] - target[1]);
+            let mut near = |edge: f64, side: f64| edge + side * random.between(-0.4, 0.4);
+            vec![near(target[0], w), near(target[1], h), near(target[2], w), near(target[3], h)]
+        }
+        Kind::Value | Kind::Uncertain => {
+            let spread = [0.2, 1.5, 5.0][random.below(3)];
+            let mut pred = vec![target[0] + random.between(-spread, spread)];
+            if kind == Kind::Uncertain {
+                pred.push(random.between(-2.0, 2.0));
+            }
+            pred
+        }
+        Kind::Logit => vec![random.between(-6.0, 6.0)],
+        Kind::Row => (0..COLUMNS).map(|_| random.between(-4.0, 4.0)).collect(),
+        Kind::Label => panic!("{kind:?} is no prediction"),
+    }
+}
+
+/// The ugliest rows there are: each ugly prediction with each ugly target.
+#[must_use]
+pub fn nasty(entry: &Entry) -> Rows {
+    let mut rows = Rows::empty(columns(entry));
+    for (what_target, target) in ugly(kind(entry.target), true) {
+        for (what_pred, pred) in ugly(kind(entry.pred), false) {
+            rows.push(format!("{what_pred} against {what_target}"), &pred, &target);
+        }
+    }
+    rows
+}
+
+fn ugly(kind: Kind, as_target: bool) -> Vec<(String, Vec<f64>)> {
+    const MAX: f64 = f32::MAX as f64;
+    const TINY: f64 = f32::MIN_POSITIVE as f64;
+    let named = |numbers: &[f64]| numbers.iter().map(|&x| (format!("{x:e}"), vec![x])).collect();
+    match kind {
+        Kind::Box => [
+            ("a unit box", [0.0, 0.0, 1.0, 1.0]),
+            ("a box that shares an edge", [1.0, 0.0, 2.0, 1.0]),
+            ("a box that shares a corner", [1.0, 1.0, 2.0, 2.0]),
+            ("a box inside that touches two edges", [0.0, 0.0, 0.5, 0.25]),
+            ("a box far away", [1e6, 1e6, 1e6 + 1.0, 1e6 + 1.0]),
+            ("a point at a corner", [0.0, 0.0, 0.0, 0.0]),
+            ("a point inside", [0.5, 0.5, 0.5, 0.5]),
+            ("a vertical segment", [0.5, 0.0, 0.5, 1.0]),
+            ("a horizontal segment", [0.0, 0.5, 1.0, 0.5]),
+            ("an inverted box", [0.75, 0.75, 0.25, 0.25]),
+            ("a box inverted in x", [0.75, 0.25, 0.25, 0.75]),
+            ("sides of 1e-6", [0.0, 0.0, 1e-6, 1e-6]),
+            ("sides of 1e-6, shifted by half", [5e-7, 5e-7, 1.5e-6, 1.5e-6]),
+            ("sides of 1e6", [-5e5, -5e5, 5e5, 5e5]),
+            ("sides of 1e6, shifted", [0.0, 0.0, 1e6, 1e6]),
+            ("a needle of 1e6 by 1e-6", [0.0, 0.0, 1e6, 1e-6]),
+            ("sides that vanish", [0.0, 0.0, TINY, TINY]),
+            ("all of f32", [-MAX, -MAX, MAX, MAX]),
+            ("all of f32, inverted", [MAX, MAX, -MAX, -MAX]),
+            ("a point at the end of f32", [MAX, MAX, MAX, MAX]),
+        ]
+        .map(|(what, corners)| (what.to_owned(), corners.to_vec()))
+        .to_vec(),
+        Kind::Value => named(&[
+            0.0,
+            -0.0,
+            TINY,
+            -TINY,
+            1e-6,
+            1.0,
+            -1.0,
+            1.0 + 1e-6,
+            1e6,
+            -1e6,
+            1e30,
+            -1e30,
+            MAX,
+            -MAX,
+        ]),
+        Kind::Uncertain => {
+            let values = [0.0, 1e-6, 1.0, -1.0, 1e6, -1e6, MAX, -MAX];
+            let log_variances = [0.0, 1.0, -1.0, 10.0, -10.0, 88.0, -88.0, 1e4, -1e4];
+            let pair = |value: f64| {
+                log_variances
+                    .map(|log| (format!("{value:e} with log variance {log:e}"), vec![value, log]))
+            };
+            values.into_iter().flat_map(pair).collect()
+        }
+        Kind::Logit => named(&[
+            0.0, -0.0, 1e-6, -1e-6, 1.0, -1.0, 16.5, -16.5, 40.0, -40.0, 87.0, -87.0, 87.5, -87.5,
+            89.0, -89.0, 104.0, -104.0, 1e3, -1e3, 1e4, -1e4,
+        ]),
+        Kind::Label => named(&[0.0, 1.0, 0.5, 1e-6, 1.0 - 1e-6]),
+        Kind::Row if as_target => {
+            let class = |hot: usize| {
+                (0..COLUMNS).map(|column| f64::from(u8::from(column == hot))).collect()
+            };
+            let mut targets: Vec<_> =
+                (0..COLUMNS).map(|hot| (format!("class {hot}"), class(hot))).collect();
+            targets.push(("the uniform distribution".to_owned(), vec![0.2; COLUMNS]));
+            targets
+        }
+        Kind::Row => [
+            ("equal logits", [0.0; COLUMNS]),
+            ("equal high logits", [1e4; COLUMNS]),
+            ("equal low logits", [-1e4; COLUMNS]),
+            ("certainty of 1", [-1e4, 1e4, -1e4, -1e4, -1e4]),
+            ("a tie of 0 and 4", [1e4, -1e4, -1e4, -1e4, 1e4]),
+            ("a ramp", [-1e4, -1e2, 0.0, 1e2, 1e4]),
+            ("near certainty of 3", [0.0, 0.0, 0.0, 17.0, 0.0]),
+            ("the edge of exp", [0.0, 87.3, 87.4, 88.7, -87.4]),
+        ]
+        .map(|(what, logits)| (what.to_owned(), logits.to_vec()))
+        .to_vec(),
+    }
+}
+
+/// The worked cases of a loss, each with its rows of one unit.
+pub fn cases(entry: &Entry) -> impl Iterator<Item = (&'static Case, Rows)> {
+    entry.cases.iter().map(|case| {
+        let is_row = entry.pred.is_empty();
+        let mut rows = Rows::empty(if is_row { case.pred.len() } else { 1 });
+        rows.what.push(case.what.to_owned());
+        rows.pred = case.pred.to_vec();
+        rows.target = match case.target {
+            // A class index, written out.
+            &[class] if is_row => (0..case.pred.len())
+                .map(|column| f64::from(u8::from(column as f64 == class)))
+                .collect(),
+            target => target.to_vec(),
+        };
+        (case, rows)
+    })
+}
+
+/// Rows full of ties: small whole numbers, and boxes that share edges but always have an area.
+#[must_use]
+pub fn tied(entry: &Entry) -> Rows {
+    let mut rows = Rows::empty(columns(entry));
+    for target in whole(kind(entry.target)) {
+        for pred in whole(kind(entry.pred)) {
+            rows.push(format!("{pred:?} against {target:?}"), &pred, &target);
+        }
+    }
+    rows
+}
+
+fn whole(kind: Kind) -> Vec<Vec<f64>> {
+    const SPANS: [[f64; 2]; 5] = [[0.0, 1.0], [0.0, 2.0], [1.0, 2.0], [1.0, 3.0], [0.0, 3.0]];
+    match kind {
+        Kind::Box => {
+            SPANS.iter().flat_map(|x| SPANS.map(|y| vec![x[0], y[0], x[1], y[1]])).collect()
+        }
+        Kind::Value | Kind::Logit => (-3..=3).map(|x| vec![f64::from(x)]).collect(),
+        Kind::Uncertain => {
+            (-3..=3).flat_map(|x| [-1.0, 0.0, 1.0].map(|log| vec![f64::from(x), log])).collect()
+        }
+        Kind::Label => vec![vec![0.0], vec![0.5], vec![1.0]],
+        Kind::Row => (0..COLUMNS)
+            .map(|hot| (0..COLUMNS).map(|column| f64::from(u8::from(column == hot))).collect())
+            .collect(),
+    }
+}
+
+/// Rows from everywhere, among them some near either end of the range of any loss.
+#[must_use]
+pub fn everywhere(entry: &Entry) -> Rows {
+    let mut rows = nasty(entry);
+    let more = ordinary(entry, 1000, 7);
+    for unit in 0..more.len() {
+        rows.push(&*more.what[unit], more.pred_of(unit), more.target_of(unit));
+    }
+    if kind(entry.pred) == Kind::Box {
+        // Every pair of boxes whose corners are these: far and near, empty and inverted, thin and wide.
+        const AT: [f64; 4] = [0.0, 1.0, 1e3, 1e3 + 1.0];
+        for index in 0..AT.len().pow(8) {
+            let corner = |place: u32| AT[index / AT.len().pow(place) % AT.len()];
+            let (pred, target) = ([0, 1, 2, 3].map(corner), [4, 5, 6, 7].map(corner));
+            rows.push("", &pred, &target);
+        }
+    }
+    rows
+}
+
+/// A target that is asked for without doubt, of sides (or at distances) around `scale`.
+#[must_use]
+pub fn certain_target(entry: &Entry, scale: f64, random: &mut Random) -> Vec<f64> {
+    let round = |x: f64| f64::from(x as f32);
+    match kind(entry.target) {
+        Kind::Label => vec![random.below(2) as f64],
+        Kind::Row => {
+            let class = random.below(COLUMNS);
+            (0..COLUMNS).map(|column| f64::from(u8::from(column == class))).collect()
+        }
+        other => ordinary_target(other, random).iter().map(|x| round(x * scale)).collect(),
+    }
+}

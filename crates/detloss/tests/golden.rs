@@ -1,0 +1,132 @@
+//! Numbers that other implementations published, or that were computed without this crate. The tables are in `tests/golden/`;
+//! each line names its source.
+//!
+//! A number counts as far as it is printed: `.75` is a number between .745 and .755.
+
+use detloss::Batch;
+use detloss::batch::{Element, Weights};
+use detloss::loss::AnyLoss;
+use detloss::losses;
+use detloss::testing::{Tolerance, assert_close};
+
+const UNITS: [&str; 4] = [
+    include_str!("golden/boxes.txt"),
+    include_str!("golden/values.txt"),
+    include_str!("golden/scores.txt"),
+    include_str!("golden/rows.txt"),
+];
+const BATCHES: &str = include_str!("golden/batches.txt");
+
+fn lines(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
+    let lines = table.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| line.split('|').map(str::trim).collect())
+}
+
+fn numbers(cell: &str) -> Vec<f64> {
+    cell.split_whitespace()
+        .map(|number| number.parse().unwrap_or_else(|_| panic!("{number:?} is no number")))
+        .collect()
+}
+
+fn loss(name: &str, params: &str) -> Box<dyn AnyLoss> {
+    let params: Vec<(&str, f64)> = params
+        .split_whitespace()
+        .map(|param| param.split_once('=').expect("name=value"))
+        .map(|(key, value)| (key, value.parse().unwrap()))
+        .collect();
+    let entry = losses::find(name).unwrap_or_else(|error| panic!("{error}"));
+    entry.with(&params).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// How far a number may be from the exact one if it is printed like this, computed with this tolerance besides.
+fn printed(number: &str, source: &str, tolerance: Tolerance) -> Tolerance {
+    let (digits, exponent) = number.split_once('e').unwrap_or((number, "0"));
+    let decimals = digits.split_once('.').map_or(0, |(_, decimals)| decimals.len()) as i32;
+    // A whole number is exact: nobody prints 200 for 199.6.
+    let unit =
+        if decimals == 0 { 0.0 } else { 10_f64.powi(exponent.parse::<i32>().unwrap() - decimals) };
+    // One unit, not half of one: some sources cut off, and some say what they allow or computed in f32.
+    let allowed = if source.contains("atol 1e-3") { 1e-3 } else { unit };
+    let relative =
+        if source.contains("in f32") { Tolerance::F32.relative } else { tolerance.relative };
+    Tolerance { absolute: tolerance.absolute + allowed, relative }
+}
+
+/// Every line, in this precision.
+fn hold<T: Element>(tolerance: Tolerance) {
+    for cells in UNITS.into_iter().flat_map(lines) {
+        let [name, params, pred, target, value, grad, source] = cells[..] else {
+            panic!("{cells:?} has not 7 cells")
+        };
+        let store = |cell: &str| numbers(cell).into_iter().map(T::from_f64).collect::<Vec<_>>();
+        let (pred, target) = (store(pred), store(target));
+        let loss = loss(name, params);
+        let columns = if loss.layout().pred.is_none() { pred.len() } else { 1 };
+        let (got, got_grad) =
+            Batch::new(&pred, &target).columns(columns).sum().value_and_grad(&*loss).unwrap();
+        assert_close(
+            got,
+            value.parse().unwrap(),
+            printed(value, source, tolerance),
+            &format!("{cells:?}"),
+        );
+        let slopes: Vec<&str> = grad.split_whitespace().collect();
+        assert!(
+            slopes.is_empty() || slopes.len() == got_grad.len(),
+            "{cells:?} has one slope per field"
+        );
+        for (&got, slope) in got_grad.iter().zip(slopes) {
+            let expected = slope.parse().unwrap();
+            assert_close(
+                got.to_f64(),
+                expected,
+                printed(slope, source, tolerance),
+                &format!("slope of {cells:?}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn published_values_and_slopes_hold_in_f64() {
+    hold::<f64>(Tolerance::LAW);
+}
+
+#[test]
+fn published_values_and_slopes_hold_in_f32() {
+    hold::<f32>(Tolerance::F32);
+}
+
+#[test]
+fn published_batches_hold() {
+    for cells in lines(BATCHES) {
+        let [name, params, columns, pred, target, weights, normalizer, value, source] = cells[..]
+        else {
+            panic!("{cells:?} has not 9 cells")
+        };
+        let (pred, target, weights) = (numbers(pred), numbers(target), numbers(weights));
+        let batch = Batch::new(&pred, &target).columns(columns.parse().unwrap());
+        let batch = if weights.is_empty() { batch } else { batch.weights(Weights::Rows(&weights)) };
+        let batch = match normalizer {
+            "mean" => batch.mean(),
+            "weighted" => batch.weighted_mean(),
+            "sum" => batch.sum(),
+            number => batch.normalizer(number.parse().unwrap()),
+        };
+        let got = batch.value(&*loss(name, params)).unwrap();
+        assert_close(
+            got,
+            value.parse().unwrap(),
+            printed(value, source, Tolerance::LAW),
+            &format!("{cells:?}"),
+        );
+    }
+}
+
+#[test]
+fn every_loss_has_a_number_from_elsewhere() {
+    for entry in losses::ALL {
+        let mut all = UNITS.into_iter().chain([BATCHES]).flat_map(lines);
+        assert!(all.any(|cells| cells[0] == entry.name), "{} has no golden number", entry.name);
+    }
+}

@@ -1,0 +1,273 @@
+//! The numbers a formula is computed on: slopes of every operation, rules at ties and edges, and what a trace leaves out.
+
+use detloss::losses::ALL;
+use detloss::scalar::dual::{Dual, Gradient};
+use detloss::scalar::expr::{Expr, Op, Program, Trace};
+use detloss::scalar::{LARGEST, SMALLEST, Scalar, lit};
+use detloss::testing::{Tolerance, assert_close};
+
+type One = Dual<f64, 1>;
+type Two = Dual<f64, 2>;
+
+/// A function of one variable, on any of the scalars these tests need.
+struct Unary {
+    name: &'static str,
+    on_f64: fn(f64) -> f64,
+    on_dual: fn(One) -> One,
+    at: &'static [f64],
+}
+
+macro_rules! unary {
+    ($($name:literal: $x:ident => $body:expr, at $at:expr;)*) => {
+        [$(Unary { name: $name, on_f64: |$x| $body, on_dual: |$x| $body, at: &$at }),*]
+    };
+}
+
+#[test]
+fn every_function_has_the_slope_of_its_value() {
+    let functions = unary! {
+        "abs": x => Scalar::abs(x), at [-2.0, 0.7];
+        "square": x => x.square(), at [-2.0, 0.7];
+        "sqrt": x => Scalar::sqrt(x), at [0.3, 4.0];
+        "recip": x => Scalar::recip(x), at [0.3, 4.0];
+        "exp": x => Scalar::exp(x), at [-3.0, 2.0];
+        "ln": x => Scalar::ln(x), at [0.2, 5.0];
+        "ln_1p": x => Scalar::ln_1p(x), at [0.2, 5.0];
+        "sigmoid": x => x.sigmoid(), at [-4.0, 0.5, 3.0];
+        "softplus": x => x.softplus(), at [-4.0, 0.5, 3.0];
+        "relu": x => x.relu(), at [-1.0, 2.0];
+        "clamp": x => Scalar::clamp(x, -1.0, 2.0), at [-3.0, 0.5, 4.0];
+        "saturate": x => x.saturate(), at [-3.0, 0.5];
+        "pow 0": x => x.pow(0.0), at [0.5, 3.0];
+        "pow 1": x => x.pow(1.0), at [0.5, 3.0];
+        "pow 2": x => x.pow(2.0), at [0.5, 3.0];
+        "pow 2.5": x => x.pow(2.5), at [0.5, 3.0];
+        "pow 0.5": x => x.pow(0.5), at [0.5, 3.0];
+        "neg": x => -x, at [0.5];
+        "literals": x => lit(3.0) - x * lit(0.5) + lit(2.0) * x - lit(1.0), at [0.5];
+        "product": x => x * (x + lit(1.0)), at [1.5];
+        "difference": x => x.square() - x, at [1.5];
+        "mul_add": x => Scalar::mul_add(x, x, x.square()), at [1.5];
+        "mul_add of literals": x => Scalar::mul_add(x, x.lit(3.0), x.lit(2.0)), at [1.5];
+        "over": x => x.over(x.square() + lit(1.0)), at [1.5, -2.0];
+        "over a literal": x => x.over(x.lit(4.0)), at [1.5];
+        "literal over": x => x.lit(4.0).over(x), at [1.5];
+        "angle by y": x => Scalar::atan2(x, x.lit(2.0)), at [0.5, 3.0];
+        "angle by x": x => Scalar::atan2(x.lit(2.0), x), at [0.5, 3.0];
+        "angle by both": x => Scalar::atan2(x, x.square()), at [0.5, 3.0];
+        "min": x => Scalar::min(x, x.lit(1.0)), at [0.5, 2.0];
+        "max": x => Scalar::max(x.lit(1.0), x.square()), at [0.5, 2.0];
+        "if_lt": x => Scalar::if_lt(x, x.lit(1.0), x.square(), x * lit(3.0)), at [0.5, 2.0];
+    };
+    for Unary { name, on_f64, on_dual, at } in functions {
+        for &x in at {
+            let dual = on_dual(One::variable(x, 0));
+            let h = 1e-4;
+            let across = (8.0 * (on_f64(x + h) - on_f64(x - h)) - on_f64(x + 2.0 * h)
+                + on_f64(x - 2.0 * h))
+                / (12.0 * h);
+            assert_eq!(dual.value(), on_f64(x), "{name} at {x}");
+            assert_close(
+                dual.partial(0),
+                across,
+                Tolerance::SLOPE,
+                &format!("slope of {name} at {x}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn partials_belong_to_their_own_inputs() {
+    let (x, y) = (Two::variable(3.0, 0), Two::variable(5.0, 1));
+    let both = |number: Two| [number.partial(0), number.partial(1)];
+    assert_eq!(both(x + y), [1.0, 1.0]);
+    assert_eq!(both(x - y), [1.0, -1.0]);
+    assert_eq!(both(x * y), [5.0, 3.0]);
+    assert_eq!(both(x.over(y)), [1.0 / 5.0, -(3.0 / 5.0) * (1.0 / 5.0)]);
+    assert_eq!(both(Scalar::min(x, y)), [1.0, 0.0]);
+    assert_eq!(both(Scalar::max(x, y)), [0.0, 1.0]);
+    assert_eq!(both(Two::if_lt(y, x, x, y)), [0.0, 1.0]);
+    assert_eq!(both(Two::constant(7.0) * x), [7.0, 0.0]);
+    assert_eq!(both((x * y).detach() * x), [15.0, 0.0]);
+}
+
+#[test]
+fn a_tie_splits_the_slope_half_and_half() {
+    let (x, y) = (Two::variable(2.0, 0), Two::variable(2.0, 1));
+    for tied in [Scalar::min(x, y), Scalar::max(x, y), Scalar::min(y, x), Scalar::max(y, x)] {
+        assert_eq!([tied.value(), tied.partial(0), tied.partial(1)], [2.0, 0.5, 0.5]);
+    }
+    let (zero, two) = (One::variable(0.0, 0), One::variable(2.0, 0));
+    assert_eq!(zero.relu().partial(0), 0.5);
+    assert_eq!(Scalar::clamp(two, 0.0, 2.0).partial(0), 0.5);
+    assert_eq!(Scalar::clamp(two, 2.0, 3.0).partial(0), 0.5);
+}
+
+#[test]
+fn edges_are_what_the_table_says() {
+    let at = |x: f64| One::variable(x, 0);
+    assert_eq!(Scalar::abs(at(0.0)).partial(0), 0.0);
+    assert_eq!(Scalar::sqrt(at(0.0)).partial(0), 0.0);
+    for x in [0.0, 1.0] {
+        let nothing = at(x).over(at(x).lit(0.0));
+        assert_eq!([nothing.value(), nothing.partial(0)], [0.0, 0.0], "{x}/0");
+    }
+    let by_zero = at(1.0).lit(1.0).over(at(0.0));
+    assert_eq!([by_zero.value(), by_zero.partial(0)], [0.0, 0.0]);
+    assert_eq!(1.0.over(SMALLEST), LARGEST);
+    assert_eq!(1.0.over(SMALLEST * 0.99), 0.0);
+    assert_eq!(
+        [at(f64::MAX).saturate().value(), at(f64::MAX).saturate().partial(0)],
+        [LARGEST, 1.0]
+    );
+    assert_eq!([at(-1e300).saturate().value(), at(-1e300).saturate().partial(0)], [-LARGEST, 1.0]);
+    for exponent in [0.5, 1.5, 2.0, 3.0] {
+        assert_eq!(
+            [at(0.0).pow(exponent).value(), at(0.0).pow(exponent).partial(0)],
+            [0.0, 0.0],
+            "0 to the {exponent}"
+        );
+    }
+    assert_eq!(at(0.0).pow(1.0).partial(0), 1.0);
+    assert_eq!(Scalar::exp(1e4_f64), f64::MAX);
+    assert_eq!(Scalar::exp(1e4_f32), f32::MAX);
+    assert_eq!(Scalar::exp(-1e4_f64), 0.0);
+    assert_eq!(Scalar::exp(-100.0_f32), 0.0, "no subnormal number");
+    assert_eq!(Scalar::ln(0.0_f32), Scalar::ln(f32::MIN_POSITIVE));
+    assert_eq!(Scalar::atan2(0.0_f64, 0.0), 0.0);
+    assert_eq!(Scalar::atan2(at(0.0), at(0.0)).partial(0), 0.0);
+}
+
+#[test]
+fn nan_is_not_swallowed() {
+    let nan = f64::NAN;
+    for got in [
+        Scalar::min(nan, 1.0),
+        Scalar::max(nan, 1.0),
+        nan.relu(),
+        Scalar::clamp(nan, 0.0, 1.0),
+        nan.saturate(),
+    ] {
+        assert!(got.is_nan());
+    }
+    for got in [
+        Scalar::exp(nan),
+        Scalar::ln(nan),
+        nan.sigmoid(),
+        nan.softplus(),
+        Scalar::abs(nan),
+        nan.over(1.0),
+        1.0.over(nan),
+    ] {
+        assert!(got.is_nan());
+    }
+}
+
+// --------------------------------------------------------------------------------------------------------------- traces
+
+/// The program of a formula over inputs 0 and 1.
+fn program(formula: impl for<'t> Fn(Expr<'t>, Expr<'t>) -> Expr<'t>) -> Program {
+    let trace = Trace::new();
+    let result = formula(trace.input(0), trace.input(1));
+    trace.program(&[result])
+}
+
+#[test]
+fn what_is_computed_twice_is_computed_once() {
+    assert_eq!(program(|x, y| (x + y) * (y + x)).ops.len(), 4, "two inputs, one sum, one product");
+    assert_eq!(program(|x, y| (x * y) - (y * x)).ops.len(), 4);
+    assert_eq!(program(|x, y| (x - y) * (y - x)).ops.len(), 5, "a difference has an order");
+    assert_eq!(program(|x, y| Scalar::min(x, y) + Scalar::min(x, y)).ops.len(), 4);
+}
+
+#[test]
+fn zeros_and_ones_are_folded() {
+    for folded in [
+        program(|x, _| x + lit(0.0)),
+        program(|x, _| lit(0.0) + x),
+        program(|x, _| x - lit(0.0)),
+        program(|x, _| x * lit(1.0)),
+        program(|x, _| lit(1.0) * x),
+        program(|x, _| -(-x)),
+        program(|x, y| Expr::if_lt(x, y, x, x)),
+        program(|x, y| Scalar::mul_add(x, x.lit(1.0), y * lit(0.0))),
+        program(|x, y| Scalar::mul_add(y, x.lit(0.0), x)),
+    ] {
+        assert_eq!(folded.ops, [Op::Input(0)], "{folded:?}");
+    }
+    for nothing in [
+        program(|x, _| x * lit(0.0)),
+        program(|x, _| lit(-0.0) * x),
+        program(|x, y| x.lit(0.0).over(y)),
+    ] {
+        assert!(matches!(nothing.ops[..], [Op::Const(zero)] if zero.get() == 0.0), "{nothing:?}");
+    }
+    assert!(matches!(program(|x, _| x * lit(-1.0)).ops[..], [Op::Input(0), Op::Neg(0)]));
+    assert!(matches!(program(|x, _| lit(0.0) - x).ops[..], [Op::Input(0), Op::Neg(0)]));
+}
+
+#[test]
+fn what_nothing_needs_is_left_out() {
+    let kept = program(|x, y| {
+        let _ = Scalar::exp(x * y);
+        x + y
+    });
+    assert_eq!(kept.ops, [Op::Input(0), Op::Input(1), Op::Add(0, 1)]);
+    assert_eq!(kept.outputs, [2]);
+}
+
+#[test]
+fn a_replay_does_every_operation() {
+    let all = program(|x, y| {
+        let sums = (x + y) * (x - y) + Scalar::mul_add(x, y, -x) + x.over(y) + Scalar::recip(y);
+        let choices =
+            Expr::if_lt(x, y, Scalar::min(x, y), Scalar::max(x, y) + Scalar::abs(x)) + x.saturate();
+        let roots = Scalar::sqrt(y)
+            + Scalar::exp(x)
+            + Scalar::ln(y)
+            + Scalar::ln_1p(y)
+            + Scalar::atan2(y, y + lit(1.0));
+        sums + choices + roots + x.sigmoid() + y.softplus()
+    });
+    let direct = |x: f64, y: f64| {
+        let sums = (x + y) * (x - y) + (x * y - x) + x / y + 1.0 / y;
+        let choices = if x < y { x.min(y) } else { x.max(y) + x.abs() } + x;
+        let roots = y.sqrt() + x.exp() + y.ln() + y.ln_1p() + y.atan2(y + 1.0);
+        sums + choices + roots + 1.0 / (1.0 + (-x).exp()) + y.exp().ln_1p()
+    };
+    for (x, y) in [(-0.7, 1.3), (2.0, 0.4)] {
+        assert_close(all.run(&[x, y])[0], direct(x, y), Tolerance::LAW, &format!("at {x}, {y}"));
+    }
+}
+
+/// Of a derivative nothing remains that is known to be 0 or 1 times something.
+#[test]
+fn no_program_of_a_loss_multiplies_by_zero_or_one_or_repeats_itself() {
+    for entry in ALL {
+        for gradient in [false, true] {
+            let Some(Program { ops, outputs }) = entry.default().trace(gradient) else { continue };
+            let is = |index: usize, value: f64| matches!(ops[index], Op::Const(constant) if constant.get().abs() == value);
+            for op in &ops {
+                let idle = match *op {
+                    Op::Mul(a, b) => [a, b].into_iter().any(|x| is(x, 0.0) || is(x, 1.0)),
+                    Op::MulAdd(a, b, c) => {
+                        is(c, 0.0) || [a, b].into_iter().any(|x| is(x, 0.0) || is(x, 1.0))
+                    }
+                    Op::Add(a, b) | Op::Sub(a, b) => is(a, 0.0) || is(b, 0.0),
+                    _ => false,
+                };
+                assert!(!idle, "{}: {op:?} does nothing", entry.name);
+            }
+            for (index, op) in ops.iter().enumerate() {
+                assert!(!ops[..index].contains(op), "{}: {op:?} stands there twice", entry.name);
+            }
+            let reads_last = ops.len() - 1;
+            assert!(
+                outputs.contains(&reads_last),
+                "{}: the last operation is a result",
+                entry.name
+            );
+        }
+    }
+}
