@@ -138,20 +138,32 @@ fn trace(
     }
 }
 
-/// Moves what all curves have in common into the title, so that the legend says only what differs.
+/// Moves what all curves of a loss have in common into the title, so that the legend says only what differs.
 fn split_title(curves: &mut [Curve]) -> String {
-    let shared = |word: &String| curves.iter().all(|curve| curve.words.contains(word));
-    let mut title: Vec<String> =
-        curves[0].words.iter().filter(|word| shared(word)).cloned().collect();
-    if curves.len() > 1 {
-        for curve in curves.iter_mut() {
-            curve.words.retain(|word| !title.contains(word));
+    let several_losses = curves.iter().any(|curve| curve.loss != curves[0].loss);
+    let mut title = Vec::new();
+    for of_loss in curves.chunk_by_mut(|a, b| a.loss == b.loss) {
+        let (first, more) = of_loss.split_first().expect("a chunk has a curve");
+        let (label, settings) =
+            first.words.split_first().expect("a curve has the label of its loss");
+        let shared: Vec<String> = settings
+            .iter()
+            .filter(|word| more.iter().all(|curve| curve.words.contains(word)))
+            .cloned()
+            .collect();
+        title.push(match (several_losses, shared.is_empty()) {
+            (_, true) => label.clone(),
+            (true, false) => format!("{label} ({})", shared.join(", ")),
+            (false, false) => format!("{label}, {}", shared.join(", ")),
+        });
+        // The label alone tells nothing where all curves are of one loss, unless there is nothing else to say.
+        let needs_label = several_losses || more.is_empty();
+        for curve in of_loss {
+            curve.words.retain(|word| !shared.contains(word));
+            if !needs_label {
+                curve.words.remove(0);
+            }
         }
-    }
-    if curves.iter().any(|curve| curve.loss != curves[0].loss) {
-        let mut labels: Vec<String> = curves.iter().map(|curve| curve.words[0].clone()).collect();
-        labels.dedup();
-        title.splice(0..0, labels);
     }
     title.join(", ")
 }
