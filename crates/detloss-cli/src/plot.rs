@@ -282,7 +282,7 @@ mod tests {
     use super::*;
 
     fn race() -> Vec<Series> {
-        let names = ["iou", "giou", "diou", "ciou", "focal_eiou", "smooth_l1"];
+        let names = ["first", "second", "third", "fourth", "a longer name", "last"];
         let curve = |(index, name): (usize, &&str)| {
             let pace = 30.0 + 25.0 * index as f64;
             let error = |step: u32| 8.0 * (-f64::from(step) / pace).exp() + 0.002;

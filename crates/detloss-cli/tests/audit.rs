@@ -131,8 +131,8 @@ fn loose_boxes_are_suspected_whether_matched_or_not() {
     let seen = |suspect: &Value| (suspect["suspicion"].clone(), suspect["annotation_id"].clone());
     assert_eq!(seen(suspected[0]), (json!("sloppy box?"), json!(11)));
     assert_eq!(seen(suspected[1]), (json!("sloppy box?"), json!(13)));
-    assert_near(&suspected[0]["iou"], 0.6);
-    assert_near(&suspected[1]["iou"], 0.3);
+    assert_near(&suspected[0]["box_iou"], 0.6);
+    assert_near(&suspected[1]["box_iou"], 0.3);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn tables_have_a_row_for_every_detection_class_and_image() {
         |row: usize, name: &str| &records[row][names.iter().position(|n| n == name).unwrap()];
     assert_eq!(records.len(), 6);
     assert_eq!(
-        [cell(0, "outcome"), cell(0, "annotation_id"), cell(0, "iou")],
+        [cell(0, "outcome"), cell(0, "annotation_id"), cell(0, "box_iou")],
         ["matched", "11", "0.8"]
     );
     assert!((cell(0, "loss_iou").parse::<f64>().unwrap() - 0.2).abs() < 1e-6);

@@ -83,9 +83,9 @@ fn a_pair_has_its_value_and_gradient() {
     let with_eps = json("eval giou --pred 1.3,2.1,4.9,7.4 --target 2.6,.8,6.1,5.2 --param eps=0");
     assert_eq!(with_eps["value"], answer["value"]);
     insta::assert_snapshot!(detloss("eval smooth_l1 --pred=-0.5 --target 0 --param beta=2").out, @r"
-    SmoothL1, beta = 2
-    value               0.0625
-    d/dvalue            -0.25
+    Smooth L1, beta = 2
+    value                0.0625
+    d/dvalue             -0.25
     ");
 }
 
