@@ -74,11 +74,12 @@ fn check_source(path: &str, text: &str, wrong: &mut Vec<String>) {
     if lines > MOST_LINES {
         wrong.push(format!("{path}: {lines} lines; split it (at most {MOST_LINES})"));
     }
-    let is_test =
+    let mut is_test =
         path.contains("/tests/") || path.contains("/tests.rs") || path.contains("/testing");
     for (number, line) in text.lines().enumerate() {
         let mut complain = |what: &str| wrong.push(format!("{path}:{}: {what}", number + 1));
         let code = line.split("//").next().unwrap_or_default();
+        is_test |= code.contains("#[cfg(test)]");
         if ["todo!", "unimplemented!", "dbg!"].iter().any(|word| code.contains(word)) {
             complain("unfinished");
         }
