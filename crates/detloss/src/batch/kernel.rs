@@ -300,6 +300,13 @@ impl<L: RowLoss> Run<L> for Row {
         let mut sum = 0.0;
         for (index, &weight) in weights.iter().enumerate() {
             let of_row = index * columns..(index + 1) * columns;
+            prefetch::ahead_of(&pred[of_row.clone()]);
+            if let TileTarget::Dense(target) = target {
+                prefetch::ahead_of(&target[of_row.clone()]);
+            }
+            if let Some(grad) = &grad {
+                prefetch::ahead_of(&grad[of_row.clone()]);
+            }
             let target = match target {
                 TileTarget::Dense(target) => Some(RowTarget::Soft(&target[of_row.clone()])),
                 TileTarget::Classes(classes) => usize::try_from(classes[index])

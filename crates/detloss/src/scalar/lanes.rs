@@ -261,13 +261,9 @@ impl<S: Simd> Vector for Lanes<S> {
 
     #[inline(always)]
     fn sum(self) -> f64 {
-        let mut halves: [f64; 16] = self.0.as_array().map(f64::from);
-        for width in [8, 4, 2, 1] {
-            for lane in 0..width {
-                halves[lane] += halves[lane + width];
-            }
-        }
-        halves[0]
+        let (low, high) = self.0.widen();
+        let [a, b, c, d, e, f, g, h] = (low + high).to_array();
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
     }
 
     #[inline(always)]
