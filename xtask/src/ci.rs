@@ -17,7 +17,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     })?;
     step("documentation", || {
         let flags = [("RUSTDOCFLAGS", "--deny warnings")];
-        cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"], &flags)
+        cargo(&["doc", "--workspace", "--no-deps"], &flags)
     })?;
     step("the library without its features", || {
         cargo(

@@ -14,7 +14,7 @@ use super::{Annotation, Detection, GroundTruth, Xywh};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
     /// The file could not be opened or read.
-    #[error("could not read {}: {source}", path.display())]
+    #[error("could not read {}: check the path", path.display())]
     Io {
         /// The file.
         path: PathBuf,
