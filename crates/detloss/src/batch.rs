@@ -62,6 +62,7 @@ pub struct Batch<'a, T> {
     pub(crate) normalizer: Normalizer,
     pub(crate) upstream: f64,
     pub(crate) level: Level,
+    #[cfg_attr(not(feature = "rayon"), expect(dead_code, reason = "one thread is all there is"))]
     pub(crate) threads: bool,
 }
 
@@ -241,9 +242,10 @@ impl<'a, T: Element> Batch<'a, T> {
         grad: &mut [T],
     ) -> Result<f64> {
         let plan = Plan::new(self, loss)?;
-        let factor = self.upstream / plan.divisor();
-        let sum = plan.run(Outputs { grad: Some(plan.grad(grad)?), factor, ..Outputs::default() });
-        Ok(sum / plan.divisor())
+        let grad = Some(plan.grad(grad)?);
+        let divisor = plan.divisor();
+        let factor = self.upstream / divisor;
+        Ok(plan.run(Outputs { grad, factor, ..Outputs::default() }) / divisor)
     }
 
     /// Writes the weighted loss of every unit to `rows` and its gradient to `grad`. `upstream`, if given, has a slope for each

@@ -89,7 +89,7 @@ impl fmt::Display for Error {
             Self::Length { what, expected, got } => {
                 write!(
                     f,
-                    "{what} has {got} elements instead of {expected}: give one per element of the batch"
+                    "expected {expected} elements in {what}, got {got}: check its shape, and in a batch the number of columns"
                 )
             }
             Self::Ragged { what, got, row } => {

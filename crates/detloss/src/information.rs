@@ -87,7 +87,15 @@ pub fn generalized_relative_entropy(p: &[f64], q: &[f64], unit: Unit) -> Result<
 
 /// One outcome's part in the relative entropy.
 fn divergence(p: f64, q: f64) -> f64 {
-    if p == 0.0 { 0.0 } else { p * (p / q).ln() }
+    let ratio = p / q;
+    if p == 0.0 {
+        0.0
+    } else if ratio.is_normal() {
+        p * ratio.ln()
+    } else {
+        // Too large or too small for a quotient, and then far enough from 1 for a difference.
+        p * (p.ln() - q.ln())
+    }
 }
 
 fn sum(p: &[f64], q: &[f64], unit: Unit, term: impl Fn(f64, f64) -> f64) -> Result<f64> {
@@ -155,6 +163,14 @@ mod tests {
         assert!(relative_entropy(&p, &q, Unit::Nats).unwrap() < 0.0);
         let value = generalized_relative_entropy(&p, &q, Unit::Nats).unwrap();
         assert!((value - (2.0 - 2.0 * LN_2)).abs() < 1e-15);
+    }
+
+    #[test]
+    fn quotients_that_leave_the_range_of_f64_do_not_matter() {
+        let nearly_never = relative_entropy(&[1.0], &[1e-320], Unit::Nats).unwrap();
+        assert!((nearly_never - 320.0 * std::f64::consts::LN_10).abs() < 1e-3, "{nearly_never}");
+        let hardly = relative_entropy(&[1e-300], &[1e300], Unit::Nats).unwrap();
+        assert!(hardly.is_finite() && hardly < 0.0, "{hardly}");
     }
 
     #[test]

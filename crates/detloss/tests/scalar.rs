@@ -136,6 +136,7 @@ fn edges_are_what_the_table_says() {
     assert_eq!(Scalar::exp(-100.0_f32), 0.0, "no subnormal number");
     assert_eq!(Scalar::ln(0.0_f32), Scalar::ln(f32::MIN_POSITIVE));
     assert_eq!(Scalar::atan2(0.0_f64, 0.0), 0.0);
+    assert_eq!(Scalar::atan2(0.0_f64, -0.0), 0.0, "-0 is 0, also as a side of a box");
     assert_eq!(Scalar::atan2(at(0.0), at(0.0)).partial(0), 0.0);
 }
 

@@ -62,11 +62,11 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     /// Checks everything that can be wrong, once.
     pub(super) fn new(batch: &'a Batch<'a, T>, loss: &'a K) -> Result<Self> {
         let Layout { loss: name, pred, target, is_label } = loss.layout();
-        let columns = batch.columns.max(1);
-        let ragged = |row| Error::Ragged { what: "the prediction", got: batch.pred.len(), row };
+        // Rows of no columns are fine as long as there are none.
+        let columns = if batch.pred.is_empty() { batch.columns.max(1) } else { batch.columns };
         let row = pred.unwrap_or(1) * columns;
-        if !batch.pred.len().is_multiple_of(row) {
-            return Err(ragged(row));
+        if row == 0 || !batch.pred.len().is_multiple_of(row) {
+            return Err(Error::Ragged { what: "the prediction", got: batch.pred.len(), row });
         }
         let rows = batch.pred.len() / row;
         let is_row = pred.is_none();
@@ -178,7 +178,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
 
     /// Σ wᵢ ℓᵢ, with the outputs written.
     pub(super) fn run(&self, outputs: Outputs<'_, T>) -> f64 {
-        let chunk = (CHUNK / self.width).next_multiple_of(self.tile_units());
+        let chunk = (CHUNK / self.width).max(1).next_multiple_of(self.tile_units());
         self.run_chunks(0, self.units, chunk, outputs)
     }
 
@@ -254,23 +254,27 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
                 Tile { columns, pred, target, column_weights, weights, factor, values, grad };
             T::Compute::tile(self.loss, self.batch.level, tile)
         };
-        let (mut to_values, mut to_grad) = (outputs.values, outputs.grad);
-        let sum = match (&mut to_values, &mut to_grad) {
+        match (outputs.values, outputs.grad) {
             (None, None) => tile(None, None),
             (Some(to), None) => T::write(to, values, |values| tile(Some(values), None)),
             (None, Some(to)) => T::write(to, grad, |grad| tile(None, Some(grad))),
             (Some(to), Some(to_grad)) => T::write(to, values, |values| {
-                T::write(to_grad, grad, |grad| tile(Some(values), Some(grad)))
+                T::write(to_grad, grad, |grad| {
+                    let sum = tile(Some(values), Some(&mut *grad));
+                    self.pass_on(outputs.upstream, grad);
+                    sum
+                })
             }),
-        };
-        if let (Some(upstream), Some(grad)) = (outputs.upstream, to_grad) {
-            for (unit, slope) in grad.chunks_exact_mut(self.width).zip(upstream) {
-                for partial in unit {
-                    *partial = T::from_f64(partial.to_f64() * slope.to_f64());
-                }
+        }
+    }
+
+    /// Multiplies the gradient of every unit by its slope, before the gradient is rounded to the caller's precision.
+    fn pass_on(&self, upstream: Option<&[T]>, grad: &mut [T::Compute]) {
+        for (unit, slope) in grad.chunks_exact_mut(self.width).zip(upstream.unwrap_or_default()) {
+            for partial in unit {
+                *partial = T::Compute::from_f64(partial.to_f64() * slope.to_f64());
             }
         }
-        sum
     }
 
     /// The labels of `count` scores from unit `first` on.

@@ -87,7 +87,8 @@ macro_rules! plain_number {
 
             #[inline(always)]
             fn atan2(self, x: Self) -> Self {
-                $float::atan2(self, x)
+                // Plus 0: the width of a box may be −0, and the origin seen from there has the angle π.
+                $float::atan2(self, x + 0.0)
             }
 
             #[inline(always)]

@@ -131,6 +131,19 @@ fn an_ignored_row_is_a_row_of_weight_zero() {
 }
 
 #[test]
+fn a_negative_weight_of_a_class_counts_against_it_in_both_kinds_of_target() {
+    let by_column = [1.0, -2.0, 0.0, 0.5, -0.25, 3.0, 1.5];
+    for entry in with_labels() {
+        let (logits, classes) = (logits(), classes(!entry.pred.is_empty()));
+        let dense = one_hot(&classes);
+        let weigh =
+            |target| Batch::new(&logits, target).columns(COLUMNS).column_weights(&by_column);
+        let (indices, written) = (weigh(Target::Classes(&classes)), weigh(Target::Dense(&dense)));
+        assert_same(indices, written, entry, "negative weights");
+    }
+}
+
+#[test]
 fn an_index_that_is_no_class_is_refused() {
     for entry in with_labels() {
         let (loss, logits) = (entry.default(), logits());

@@ -76,6 +76,18 @@ fn what_does_not_fit_is_refused_and_nothing_is_written() {
 }
 
 #[test]
+fn rows_without_columns_are_refused_unless_there_are_none() {
+    for entry in ALL {
+        let (loss, rows) = (entry.default(), ordinary(entry, 6, 61));
+        let memory = rows.memory::<f32>();
+        let (batch, grad) = (memory.batch().columns(0), memory.pred.len());
+        let ragged = Error::Ragged { what: "the prediction", got: grad, row: 0 };
+        refused(batch, &*loss, 6, grad, &ragged);
+        assert_eq!(Batch::<f32>::new(&[], &[]).columns(0).value(&*loss), Ok(0.0), "{}", entry.name);
+    }
+}
+
+#[test]
 fn buffers_of_the_wrong_length_are_refused_and_not_written() {
     for entry in ALL {
         let (loss, rows) = (entry.default(), ordinary(entry, 6, 59));

@@ -60,3 +60,24 @@ fn bf16_is_f32_rounded() {
         }
     }
 }
+
+/// A mixed-precision trainer scales its losses up so that small slopes survive: they must be scaled before they are rounded.
+#[test]
+fn slopes_are_scaled_before_they_are_rounded() {
+    for entry in ALL {
+        let rows = detloss::testing::ordinary(entry, 50, 71);
+        let (loss, memory) = (entry.default(), rows.memory::<f16>());
+        let upstream = f16::from_f32(1024.0);
+        let run = |batch: detloss::Batch<'_, f16>, upstream: Option<&[f16]>| {
+            let (mut values, mut grad) =
+                (vec![f16::ZERO; rows.len()], vec![f16::ZERO; memory.pred.len()]);
+            batch.rows_and_grad_into(&*loss, upstream, &mut values, &mut grad).unwrap();
+            grad
+        };
+        // Powers of two: nothing is rounded but the result, to f16.
+        let small = memory.batch().upstream(2.0_f64.powi(-20));
+        let expected = run(memory.batch().upstream(2.0_f64.powi(-10)), None);
+        let got = run(small, Some(&vec![upstream; rows.len()]));
+        assert_eq!(got, expected, "{}", entry.name);
+    }
+}

@@ -56,3 +56,19 @@ fn rows_of_every_length_agree_with_f64() {
         }
     }
 }
+
+/// A vocabulary: one row is more than the work of one thread otherwise is.
+#[test]
+fn rows_may_be_longer_than_a_chunk() {
+    let columns = 70_001;
+    let logits = vec![0.5_f32; ROWS * columns];
+    for entry in ALL.iter().filter(|entry| entry.pred.is_empty()) {
+        let loss = entry.default();
+        let value = |logits: &[f32], classes: &[i64], columns: usize| {
+            Batch::new(logits, Target::Classes(classes)).columns(columns).value(&*loss).unwrap()
+        };
+        let one = value(&logits[..columns], &[7], columns);
+        assert!(one > 10.0, "{}: {one}", entry.name);
+        assert_close(value(&logits, &[0, 1, 2], columns), one, Tolerance::LAW, &entry.name);
+    }
+}

@@ -89,7 +89,7 @@ impl SoftmaxCe {
             let shifted = softmax.shifted(softmax::load(token, row.logits, start, 0.0));
             mass = mass + share;
             // A logit of −∞ with no share adds 0, not 0 · ∞.
-            below = below + V::if_lt(zero, share, share * shifted, share);
+            below = below + V::if_lt(zero, share.abs(), share * shifted, share);
         }
         let (mass, below) = (mass.sum(), below.sum());
         let scale = V::splat(token, row.scale);

@@ -136,6 +136,7 @@ impl SoftmaxFocal {
         let focus = share * wrong.pow(self.gamma);
         let slope = -focus * (lit(1.0) + (probability * surprise).over(wrong) * lit(self.gamma));
         // A logit of −∞ with no share adds 0, not 0 · ∞.
-        (V::if_lt(zero, share, focus * surprise, share), V::if_lt(zero, share, slope, share))
+        let counts = |term| V::if_lt(zero, share.abs(), term, share);
+        (counts(focus * surprise), counts(slope))
     }
 }
