@@ -137,7 +137,9 @@ impl<'a, T: Element> Batch<'a, T> {
         Self { column_weights: Some(weights), ..self }
     }
 
-    /// Rows whose target is this class index count with weight 0.
+    /// Rows whose target is this class index count with weight 0. For targets that are class indices.
+    ///
+    /// A weight of 0 is a product: a row of NaN stays NaN.
     #[must_use]
     pub fn ignore_index(self, index: i64) -> Self {
         Self { ignore_index: Some(index), ..self }
@@ -149,7 +151,7 @@ impl<'a, T: Element> Batch<'a, T> {
         Self { normalizer: Normalizer::Units, ..self }
     }
 
-    /// Divides the sum by the sum of the weights (for rows of logits also by the weight of the target's class). An ignored
+    /// Divides the sum by the sum of the weights, which should not be negative (for rows of logits also by the weight of the target's class). An ignored
     /// row has weight 0.
     #[must_use]
     pub fn weighted_mean(self) -> Self {
@@ -268,7 +270,7 @@ impl<'a, T: Element> Batch<'a, T> {
         Ok(())
     }
 
-    /// The square root of the value of the batch; its gradient is written to `grad`: all 0 where the root is 0.
+    /// The square root of the value of the batch, NaN where that is negative; its gradient is written to `grad`: all 0 where the root is 0.
     ///
     /// # Errors
     ///

@@ -40,6 +40,8 @@ pub enum Error {
         /// The loss.
         loss: &'static str,
     },
+    /// An index to ignore for targets that are no class indices.
+    NothingToIgnore,
     /// A class index that names no class.
     Class {
         /// The row.
@@ -104,6 +106,9 @@ impl fmt::Display for Error {
             Self::NotALabel { loss } => {
                 write!(f, "{loss} takes no class indices: give its target field by field")
             }
+            Self::NothingToIgnore => f.write_str(
+                "ignore_index needs class indices as targets: give these rows a weight of 0",
+            ),
             Self::Class { row, got, classes } => write!(
                 f,
                 "row {row} has class {got}, but there are {classes} classes: \

@@ -5,6 +5,7 @@ use fearless_simd::Simd;
 use super::element::Element;
 use super::level::{Job, Level};
 use super::prefetch;
+use crate::error::Result;
 use crate::geometry::Shape;
 use crate::loss::{Described, Formula, Loss, Row, RowLoss, RowOf, RowTarget};
 use crate::scalar::dual::Gradient;
@@ -17,7 +18,17 @@ pub trait Kernel: Send + Sync {
     fn layout(&self) -> Layout;
 
     /// The formula as a list of operations, with its gradient if asked for. None for losses that are no formula.
+    ///
+    /// Replay the gradient rather than differentiating the value: what a formula detaches, and how ties split, is not part of
+    /// the list.
     fn trace(&self, gradient: bool) -> Option<Program>;
+
+    /// Whether every parameter lies in its range; its fields are public.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadParam`](crate::Error::BadParam).
+    fn check(&self) -> Result<()>;
 
     #[doc(hidden)]
     fn tile_f32(&self, level: Level, tile: Tile<'_, f32>) -> f64;
@@ -121,6 +132,13 @@ where
 
     fn trace(&self, gradient: bool) -> Option<Program> {
         L::Kind::trace(self, gradient)
+    }
+
+    fn check(&self) -> Result<()> {
+        L::PARAMS
+            .iter()
+            .zip(self.params())
+            .try_for_each(|(param, value)| param.check(L::NAME, value))
     }
 
     fn tile_f32(&self, level: Level, tile: Tile<'_, f32>) -> f64 {

@@ -62,6 +62,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     /// Checks everything that can be wrong, once.
     pub(super) fn new(batch: &'a Batch<'a, T>, loss: &'a K) -> Result<Self> {
         let Layout { loss: name, pred, target, is_label } = loss.layout();
+        loss.check()?;
         // Rows of no columns are fine as long as there are none.
         let columns = if batch.pred.is_empty() { batch.columns.max(1) } else { batch.columns };
         let row = pred.unwrap_or(1) * columns;
@@ -80,6 +81,9 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
             is_row,
         };
         match batch.target {
+            Target::Dense(_) if batch.ignore_index.is_some() => {
+                return Err(Error::NothingToIgnore);
+            }
             Target::Dense(target) => {
                 of_length("the target", target, units * plan.target_width)?;
             }

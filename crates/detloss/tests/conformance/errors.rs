@@ -133,3 +133,18 @@ fn buffers_of_the_wrong_length_are_refused_and_not_written() {
         }
     }
 }
+
+#[test]
+fn a_parameter_set_by_hand_is_checked_like_one_set_by_name() {
+    let loss = detloss::losses::scores::Focal { gamma: f64::NAN, alpha: 0.25 };
+    let error = Batch::new(&[0.0_f32], &[1.0]).value(&loss).unwrap_err();
+    assert!(matches!(error, Error::BadParam { key: "gamma", .. }), "{error}");
+}
+
+#[test]
+fn an_index_to_ignore_needs_class_indices() {
+    for entry in ALL.iter().filter(|entry| entry.family == "scores") {
+        let batch = Batch::new(&[0.0_f32], &[1.0]).ignore_index(0);
+        assert_eq!(batch.value(&*entry.default()), Err(Error::NothingToIgnore));
+    }
+}

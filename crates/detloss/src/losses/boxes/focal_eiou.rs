@@ -65,7 +65,12 @@ impl Loss for FocalEiou {
         let penalties =
             pred.center_distance_ratio(target, 0.0) + pred.size_difference_ratio(target);
         let eiou_loss = lit(1.0) - iou + penalties;
-        let weighed_by = if self.detach == 0.0 { iou } else { iou.detach() };
+        let weighed_by = if self.detach == 0.0 {
+            // The slope of the power has no bound where the IoU vanishes.
+            S::if_lt(iou, iou.lit(1e-6), iou.detach(), iou)
+        } else {
+            iou.detach()
+        };
         weighed_by.pow(self.gamma) * eiou_loss
     }
 }
