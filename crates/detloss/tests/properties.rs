@@ -36,7 +36,7 @@ fn of_family(family: &'static str) -> impl Iterator<Item = &'static Entry> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_boxes_give_finite_numbers_in_range(pred in any_box(), target in any_box()) {

@@ -147,7 +147,8 @@ macro_rules! half_precision {
             }
 
             fn from_f64(value: f64) -> Self {
-                $float::from_f64(value)
+                // Not `from_f64`: bf16's drops the low bits of the f64 and then mistakes a number just above a tie for the tie.
+                $float::from_f32(value as f32)
             }
 
             fn read<'a>(from: &'a [Self], scratch: &'a mut Vec<f32>) -> &'a [f32] {

@@ -81,3 +81,23 @@ fn slopes_are_scaled_before_they_are_rounded() {
         assert_eq!(got, expected, "{}", entry.name);
     }
 }
+
+/// The neighbours of a number halfway between two of the narrow ones go different ways, however little they differ from it.
+fn rounds_once<T: Element>(round: fn(f32) -> T) {
+    for bits in (0..0x7f80_0000_u32).step_by(9_973).chain([
+        0x3f80_7fff,
+        0x3f80_8000,
+        0x3f80_8001,
+        0x3f80_0fff,
+        0x3f80_1001,
+    ]) {
+        let wide = f32::from_bits(bits);
+        assert_eq!(T::from_f64(wide.into()).to_f64(), round(wide).to_f64(), "{wide:e}");
+    }
+}
+
+#[test]
+fn an_element_takes_the_nearest_number() {
+    rounds_once::<f16>(f16::from_f32);
+    rounds_once::<bf16>(bf16::from_f32);
+}
