@@ -9,7 +9,10 @@ use detloss::losses;
 
 use crate::{pages, root};
 
-/// The figures of the guide: arguments of `detloss curves`, each writing one figure.
+/// Where the figures of the guide are.
+const PLOTS: &str = "docs/plots";
+
+/// What they are: arguments of `detloss curves`, each writing one figure.
 const FIGURES: &str = "docs/plots/figures.txt";
 
 /// Writes every generated file, or, with `check`, fails where one would change.
@@ -35,8 +38,10 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     let readme = fs::read_to_string(root.join("README.md"))?;
     file("README.md".into(), pages::with_table(&readme)?)?;
     no_strays(&root.join("docs/losses"))?;
-    if !check {
-        draw(&root)?;
+    let folder = if check { "target/figures" } else { PLOTS };
+    draw(&root, folder)?;
+    if check {
+        stale.extend(stale_figures(&root, folder)?);
     }
     ensure!(stale.is_empty(), "run `cargo xtask gen`: these files are stale: {}", stale.join(", "));
     Ok(())
@@ -54,17 +59,35 @@ fn no_strays(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn draw(root: &Path) -> anyhow::Result<()> {
+/// Draws every figure, in the profile that the tests have built anyway.
+fn draw(root: &Path, folder: &str) -> anyhow::Result<()> {
     let figures = fs::read_to_string(root.join(FIGURES))
         .with_context(|| format!("{FIGURES} cannot be read"))?;
     for figure in figures.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
-        let status = Command::new(env!("CARGO"))
-            .args(["run", "--release", "--quiet", "--package", "detloss-cli", "--", "curves"])
+        let output = Command::new(env!("CARGO"))
+            .args(["run", "--quiet", "--package", "detloss-cli", "--", "curves"])
             .args(figure.split_whitespace())
-            .args(["--out", "docs/plots"])
+            .args(["--out", folder])
             .current_dir(root)
-            .status()?;
-        ensure!(status.success(), "detloss curves {figure} failed");
+            .output()?;
+        let words = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "detloss curves {figure} failed: {words}");
     }
     Ok(())
+}
+
+/// The figures in `folder` that are checked in differently, or not at all.
+fn stale_figures(root: &Path, folder: &str) -> anyhow::Result<Vec<String>> {
+    let mut stale = Vec::new();
+    for file in fs::read_dir(root.join(folder))? {
+        let path = file?.path();
+        if path.extension().is_some_and(|extension| extension == "svg") {
+            let name =
+                format!("{PLOTS}/{}", path.file_name().unwrap_or_default().to_string_lossy());
+            if fs::read(&path)? != fs::read(root.join(&name)).unwrap_or_default() {
+                stale.push(name);
+            }
+        }
+    }
+    Ok(stale)
 }
