@@ -1,11 +1,8 @@
 //! The softmax of a row of logits, accurate also for the probabilities near 0 and near 1.
 
-use super::lanes::Vector;
+use super::lanes::{LANES, Vector};
 use super::lit;
 use crate::batch::Element;
-
-/// The most elements a [`Vector`] holds.
-const MOST_LANES: usize = 16;
 
 /// What is left of a row of logits zⱼ once their maximum is taken out: qⱼ = e^(zⱼ − max) / (1 + rest).
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +89,7 @@ pub fn load<V: Vector>(token: V::Token, from: &[V::Element], start: usize, pad: 
     if V::LEN <= from.len() {
         V::load(token, &from[..V::LEN])
     } else {
-        let mut padded = [V::Element::from_f64(pad); MOST_LANES];
+        let mut padded = [V::Element::from_f64(pad); LANES];
         padded[..from.len()].copy_from_slice(from);
         V::load(token, &padded[..V::LEN])
     }
@@ -105,7 +102,7 @@ pub fn store<V: Vector>(vector: V, to: &mut [V::Element], start: usize) {
     if V::LEN <= to.len() {
         vector.store(&mut to[..V::LEN]);
     } else {
-        let mut padded = [V::Element::default(); MOST_LANES];
+        let mut padded = [V::Element::default(); LANES];
         vector.store(&mut padded[..V::LEN]);
         to.copy_from_slice(&padded[..to.len()]);
     }
@@ -114,7 +111,7 @@ pub fn store<V: Vector>(vector: V, to: &mut [V::Element], start: usize) {
 /// What `value` says of the columns from `start` on.
 #[inline(always)]
 pub fn per_column<V: Vector>(token: V::Token, start: usize, value: impl Fn(usize) -> f64) -> V {
-    let mut columns = [V::Element::default(); MOST_LANES];
+    let mut columns = [V::Element::default(); LANES];
     for (lane, column) in columns[..V::LEN].iter_mut().enumerate() {
         *column = V::Element::from_f64(value(start + lane));
     }
