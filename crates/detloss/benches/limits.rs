@@ -69,7 +69,7 @@ fn against_kernels_by_hand() {
     );
     for (name, kernel) in by_hand::KERNELS {
         let entry = losses::find(name).expect("a loss of the list");
-        let loss = entry.default();
+        let loss = entry.make();
         let mut data = (Data::new(entry, IN_CACHE), Data::new(entry, IN_CACHE));
         let [ours, theirs] = in_turn(
             500,
@@ -81,7 +81,7 @@ fn against_kernels_by_hand() {
         );
         let difference =
             data.0.grad.iter().zip(&data.1.grad).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        let per_unit = 1e9 * entry.pred.len() as f64 / IN_CACHE as f64;
+        let per_unit = 1e9 * entry.pred.names.len() as f64 / IN_CACHE as f64;
         println!(
             "{name:12} {:10.3} {:10.3} {:7.2}   {difference:.1e}",
             ours * per_unit,
@@ -107,7 +107,7 @@ fn against_the_memory<'a>(entries: impl Iterator<Item = &'a Entry>) {
     );
     let two = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("two threads");
     for entry in entries {
-        let loss = entry.default();
+        let loss = entry.make();
         let mut small = Data::new(entry, IN_CACHE);
         let [cached] = in_turn(500, &mut small, [&|data| data.run(&*loss, false)]);
         let mut large = Data::new(entry, OUT_OF_CACHE);

@@ -40,7 +40,7 @@ fn out_of_cache_on_two_threads(bencher: Bencher<'_, '_>, name: &str) {
 /// Value and gradient of `numbers` numbers of predictions.
 fn run(bencher: Bencher<'_, '_>, name: &str, numbers: usize, threads: usize) {
     let entry = losses::find(name).expect("a loss of the list");
-    let loss = entry.default();
+    let loss = entry.make();
     let mut data = Data::new(entry, numbers);
     let bencher =
         bencher.counter(ItemsCount::new(data.units())).counter(BytesCount::new(data.bytes()));

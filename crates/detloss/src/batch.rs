@@ -20,6 +20,13 @@
 //!
 //! An empty batch is worth 0, and so is one whose weights are all zero.
 //!
+//! # Whole batches
+//!
+//! A loss of whole batches (the families `sets`, and some of `masks`) has one value for all rows together, or, with
+//! [`groups`](Batch::groups), one for each group, such as an image: its units are the groups. An element whose weight is 0, whose
+//! dense label is below 0 or whose class is the ignored one is left out as if it were not there. A loss that remembers something
+//! from one batch to the next takes it as plain numbers: [`step_into`](Batch::step_into).
+//!
 //! # Reproducible sums
 //!
 //! The batch is cut into chunks by its length alone, each chunk is summed in a fixed order, and the chunks are added in their
@@ -31,6 +38,7 @@ mod kernel;
 mod level;
 mod plan;
 mod prefetch;
+mod sets;
 
 pub use element::{Compute, Element};
 pub use kernel::{Kernel, Layout};
@@ -59,6 +67,7 @@ pub struct Batch<'a, T> {
     pub(crate) weights: Option<Weights<'a, T>>,
     pub(crate) column_weights: Option<&'a [T]>,
     pub(crate) ignore_index: Option<i64>,
+    pub(crate) groups: Option<&'a [i64]>,
     pub(crate) normalizer: Normalizer,
     pub(crate) upstream: f64,
     pub(crate) level: Level,
@@ -112,6 +121,7 @@ impl<'a, T: Element> Batch<'a, T> {
             weights: None,
             column_weights: None,
             ignore_index: None,
+            groups: None,
             normalizer: Normalizer::Units,
             upstream: 1.0,
             level: Level::best(),
@@ -125,13 +135,14 @@ impl<'a, T: Element> Batch<'a, T> {
         Self { columns, ..self }
     }
 
-    /// A weight per row, or per element.
+    /// A weight per row, or per element. A loss of whole batches takes 0 and 1 only: what has weight 0 is left out.
     #[must_use]
     pub fn weights(self, weights: Weights<'a, T>) -> Self {
         Self { weights: Some(weights), ..self }
     }
 
-    /// A weight per column: class weights of scores and logits, coordinate weights of values.
+    /// A weight per column: class weights of scores and logits, coordinate weights of values. Not for masks and losses of whole
+    /// batches.
     #[must_use]
     pub fn column_weights(self, weights: &'a [T]) -> Self {
         Self { column_weights: Some(weights), ..self }
@@ -145,7 +156,15 @@ impl<'a, T: Element> Batch<'a, T> {
         Self { ignore_index: Some(index), ..self }
     }
 
-    /// Divides the sum by the number of units, whatever their weights. For rows of logits a unit is a row.
+    /// The group of every row, usually the image it is from: a loss of whole batches is then computed of each group by itself, in
+    /// ascending order of their ids. Without groups the batch is one.
+    #[must_use]
+    pub fn groups(self, ids: &'a [i64]) -> Self {
+        Self { groups: Some(ids), ..self }
+    }
+
+    /// Divides the sum by the number of units, whatever their weights. For rows of logits a unit is a row, for losses of whole
+    /// batches a group.
     #[must_use]
     pub fn mean(self) -> Self {
         Self { normalizer: Normalizer::Units, ..self }
@@ -266,8 +285,46 @@ impl<'a, T: Element> Batch<'a, T> {
         let plan = Plan::new(self, loss)?;
         let upstream = upstream.map(|upstream| plan.upstream(upstream)).transpose()?;
         let (values, grad) = (Some(plan.rows(rows)?), Some(plan.grad(grad)?));
-        plan.run(Outputs { values, grad, upstream, factor: self.upstream });
+        plan.run(Outputs { values, grad, upstream, factor: self.upstream, ..Outputs::default() });
         Ok(())
+    }
+
+    /// One step of a training run with a loss that remembers: like [`value_and_grad_into`](Batch::value_and_grad_into), and `state`
+    /// is brought up to date. A run begins with [`initial_state`](Batch::initial_state).
+    ///
+    /// # Errors
+    ///
+    /// Like [`value_and_grad_into`](Batch::value_and_grad_into), and if `state` has not the length of the initial state.
+    pub fn step_into(
+        &self,
+        loss: &(impl Kernel + ?Sized),
+        state: &mut [f64],
+        grad: &mut [T],
+    ) -> Result<f64> {
+        let plan = Plan::new(self, loss)?;
+        let (state, grad) = (Some(plan.state(state)?), Some(plan.grad(grad)?));
+        let divisor = plan.divisor();
+        let factor = self.upstream / divisor;
+        Ok(plan.run(Outputs { grad, factor, state, ..Outputs::default() }) / divisor)
+    }
+
+    /// What a training run with this loss begins to remember: plain numbers, to be saved with its checkpoints. Empty for a loss
+    /// that remembers nothing.
+    #[must_use]
+    pub fn initial_state(&self, loss: &(impl Kernel + ?Sized)) -> Vec<f64> {
+        loss.state(self.columns)
+    }
+
+    /// The terms that the value of the batch is the sum of, for a loss that has [names](Layout::parts) for them.
+    ///
+    /// # Errors
+    ///
+    /// Like [`value`](Batch::value).
+    pub fn parts(&self, loss: &(impl Kernel + ?Sized)) -> Result<Vec<f64>> {
+        let plan = Plan::new(self, loss)?;
+        let mut parts = vec![0.0; loss.layout().parts.len()];
+        plan.run(Outputs { parts: Some(&mut parts), ..Outputs::default() });
+        Ok(parts.into_iter().map(|part| part / plan.divisor()).collect())
     }
 
     /// The square root of the value of the batch, NaN where that is negative; its gradient is written to `grad`: all 0 where the root is 0.

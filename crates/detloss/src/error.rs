@@ -40,6 +40,16 @@ pub enum Error {
         /// The loss.
         loss: &'static str,
     },
+    /// A weight per column for a loss that takes none.
+    NoColumnWeights {
+        /// The loss.
+        loss: &'static str,
+    },
+    /// Groups for a loss that is not of whole batches.
+    NothingToGroup {
+        /// The loss.
+        loss: &'static str,
+    },
     /// An index to ignore for targets that are no class indices.
     NothingToIgnore,
     /// A class index that names no class.
@@ -105,6 +115,15 @@ impl fmt::Display for Error {
             }
             Self::NotALabel { loss } => {
                 write!(f, "{loss} takes no class indices: give its target field by field")
+            }
+            Self::NoColumnWeights { loss } => {
+                write!(
+                    f,
+                    "{loss} takes no weights per column: its columns are weighed by the formula"
+                )
+            }
+            Self::NothingToGroup { loss } => {
+                write!(f, "{loss} takes no groups, it is of every unit by itself: leave them out")
             }
             Self::NothingToIgnore => f.write_str(
                 "ignore_index needs class indices as targets: give these rows a weight of 0",

@@ -15,6 +15,46 @@ use crate::scalar::{Dual, Scalar};
 /// The most fields a [`Shape`] has.
 pub(crate) const MOST_FIELDS: usize = 4;
 
+/// What one prediction or one target has in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fields {
+    /// The names of the fields, in the order they lie in memory.
+    pub names: &'static [&'static str],
+    /// A row of any length: the one field there is comes once per column.
+    pub is_row: bool,
+    /// A class index may stand for it: 1 for that class, 0 for the others.
+    pub is_label: bool,
+}
+
+impl Fields {
+    /// A row of logits.
+    pub const LOGITS: Self = Self::row(&["logit"], false);
+    /// A distribution over the classes, or one class.
+    pub const DISTRIBUTION: Self = Self::row(&["probability"], true);
+    /// A label per column.
+    pub const LABELS: Self = Self::row(&["label"], false);
+    /// One class, by its index.
+    pub const CLASS: Self = Self { names: &["class"], is_row: false, is_label: true };
+    /// A place between the columns of a row, from 0 to the last column.
+    pub const POSITION: Self = Self { names: &["position"], is_row: false, is_label: false };
+
+    /// The fields of `S`.
+    #[must_use]
+    pub const fn of<S: Shape>() -> Self {
+        Self { names: S::FIELDS, is_row: false, is_label: S::IS_LABEL }
+    }
+
+    const fn row(names: &'static [&'static str], is_label: bool) -> Self {
+        Self { names, is_row: true, is_label }
+    }
+
+    /// How many numbers there are, in rows of `columns`.
+    #[must_use]
+    pub const fn width(&self, columns: usize) -> usize {
+        if self.is_row { columns } else { self.names.len() }
+    }
+}
+
 /// The fields of one prediction or one target.
 pub trait Shape {
     /// The names of the fields, in the order they lie in memory.

@@ -1,14 +1,19 @@
 //! What a loss is: a formula with its name, documentation, parameters, facts and worked cases.
 
+mod row;
+mod set;
+
+pub use row::{RowLoss, RowOf, RowTarget};
+pub use set::{SetLoss, SetOf};
+
 use crate::batch::Kernel;
 use crate::error::{Error, Result};
-use crate::geometry::Shape;
+use crate::geometry::{Fields, Shape};
 use crate::scalar::Scalar;
-use crate::scalar::lanes::Vector;
 
 /// What every loss says about itself. Written by the macro [`loss!`](crate::loss!).
 pub trait Described: Copy + Default + Send + Sync + 'static {
-    /// How the loss is computed: [`Formula`] or [`Row`].
+    /// How the loss is computed: [`Formula`], [`Row`] or [`Set`].
     type Kind;
     /// The id: file, module, function, command-line argument.
     const NAME: &'static str;
@@ -40,6 +45,21 @@ pub struct Formula;
 #[derive(Clone, Copy, Debug)]
 pub struct Row;
 
+/// The kind of a loss of a whole batch, or of every image in it: [`SetLoss`].
+#[derive(Clone, Copy, Debug)]
+pub struct Set;
+
+/// What one value of a loss is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Of one prediction and its target.
+    Unit,
+    /// Of a whole row of predictions.
+    Row,
+    /// Of the whole batch, or of each group in it.
+    Set,
+}
+
 /// A loss of one prediction against one target, written as its paper prints it.
 ///
 /// Derivatives come from evaluating the formula on dual numbers.
@@ -59,43 +79,6 @@ pub trait Loss: Described<Kind = Formula> {
         pred: <Self::Pred as Shape>::Of<S>,
         target: <Self::Target as Shape>::Of<S>,
     ) -> S;
-}
-
-/// A loss of a whole row of logits against a class or a distribution over the classes. It writes its own gradient.
-pub trait RowLoss: Described<Kind = Row> {
-    /// What holds for this loss.
-    const FACTS: Facts;
-    /// Worked cases.
-    const CASES: &'static [Case];
-
-    #[doc(hidden)]
-    fn row<V: Vector>(&self, token: V::Token, row: RowOf<'_, V>) -> f64;
-}
-
-/// One row of a [`RowLoss`].
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct RowOf<'a, V: Vector> {
-    /// The logits.
-    pub logits: &'a [V::Element],
-    /// What they should say.
-    pub target: RowTarget<'a, V::Element>,
-    /// A weight per class, all 1 if absent.
-    pub column_weights: Option<&'a [V::Element]>,
-    /// What the gradient is multiplied by.
-    pub scale: V::Element,
-    /// Where the gradient goes, if anybody wants it.
-    pub grad: Option<&'a mut [V::Element]>,
-}
-
-/// What a row of logits should say.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug)]
-pub enum RowTarget<'a, T> {
-    /// This class.
-    Class(usize),
-    /// This distribution over the classes.
-    Soft(&'a [T]),
 }
 
 /// What holds for a loss with its default parameters. Each is verified in both directions: a claim by trying to break it, a
@@ -218,27 +201,33 @@ pub struct Entry {
     pub facts: Facts,
     /// Worked cases.
     pub cases: &'static [Case],
-    /// The fields of a prediction; empty for a row of any length.
-    pub pred: &'static [&'static str],
-    /// The fields of a target; empty for a row of any length.
-    pub target: &'static [&'static str],
+    /// What one value is of.
+    pub scope: Scope,
+    /// The fields of a prediction.
+    pub pred: Fields,
+    /// The fields of a target.
+    pub target: Fields,
     make: fn() -> Box<dyn AnyLoss>,
 }
 
 impl Entry {
     pub(crate) const fn formula<L: Loss>(family: &'static str) -> Self {
-        let mut entry = Self::row_like::<L>(family, L::FACTS, L::CASES);
-        entry.pred = L::Pred::FIELDS;
-        entry.target = L::Target::FIELDS;
-        entry
+        let fields = (Fields::of::<L::Pred>(), Fields::of::<L::Target>());
+        Self::new::<L>(family, Scope::Unit, fields, L::FACTS, L::CASES)
     }
 
     pub(crate) const fn row<L: RowLoss>(family: &'static str) -> Self {
-        Self::row_like::<L>(family, L::FACTS, L::CASES)
+        Self::new::<L>(family, Scope::Row, (Fields::LOGITS, L::TARGET), L::FACTS, L::CASES)
     }
 
-    const fn row_like<L: Described + Kernel>(
+    pub(crate) const fn set<L: SetLoss>(family: &'static str) -> Self {
+        Self::new::<L>(family, Scope::Set, (L::PRED, L::TARGET), L::FACTS, L::CASES)
+    }
+
+    const fn new<L: Described + Kernel>(
         family: &'static str,
+        scope: Scope,
+        (pred, target): (Fields, Fields),
         facts: Facts,
         cases: &'static [Case],
     ) -> Self {
@@ -251,15 +240,16 @@ impl Entry {
             params: L::PARAMS,
             facts,
             cases,
-            pred: &[],
-            target: &[],
+            scope,
+            pred,
+            target,
             make: || Box::new(L::default()),
         }
     }
 
     /// The loss with its default parameters.
     #[must_use]
-    pub fn default(&self) -> Box<dyn AnyLoss> {
+    pub fn make(&self) -> Box<dyn AnyLoss> {
         (self.make)()
     }
 
@@ -269,7 +259,7 @@ impl Entry {
     ///
     /// [`Error::UnknownParam`] and [`Error::BadParam`].
     pub fn with(&self, params: &[(&str, f64)]) -> Result<Box<dyn AnyLoss>> {
-        let mut loss = self.default();
+        let mut loss = self.make();
         for &(key, value) in params {
             loss.set(key, value)?;
         }
@@ -289,4 +279,6 @@ pub trait Visitor {
     fn formula<L: Loss>(&mut self);
     /// A loss of whole rows.
     fn row<L: RowLoss>(&mut self);
+    /// A loss of whole batches.
+    fn set<L: SetLoss>(&mut self);
 }

@@ -31,7 +31,7 @@ registry! {
     /// A logit against its label.
     scores: formula {
         bce: Bce,
-        balanced_ce: BalancedCe,
+        alpha_balanced_ce: AlphaBalancedCe,
         focal: Focal,
         quality_focal: QualityFocal,
         varifocal: Varifocal,
@@ -40,6 +40,10 @@ registry! {
     rows: row {
         softmax_ce: SoftmaxCe,
         softmax_focal: SoftmaxFocal,
+    }
+    /// The whole batch, or every image in it.
+    sets: set {
+        rmse: Rmse,
     }
 }
 

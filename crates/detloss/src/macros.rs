@@ -66,21 +66,21 @@ macro_rules! loss {
 
 /// Makes the list: one line per loss, grouped by family.
 macro_rules! registry {
-    ($($(#[$meta:meta])* $family:ident: $kind:ident { $($file:ident: $ty:ident),* $(,)? })*) => {
+    ($($(#[$meta:meta])* $family:ident: $($kind:ident { $($file:ident: $ty:ident),* $(,)? })+)*) => {
         $(
             $(#[$meta])*
             pub mod $family {
-                $(mod $file; pub use $file::$ty;)*
+                $($(mod $file; pub use $file::$ty;)*)+
             }
         )*
 
         /// Every loss, family by family.
         pub static ALL: &[$crate::loss::Entry] =
-            &[$($($crate::loss::Entry::$kind::<$family::$ty>(stringify!($family)),)*)*];
+            &[$($($($crate::loss::Entry::$kind::<$family::$ty>(stringify!($family)),)*)+)*];
 
-        /// Shows every formula, with its type, to `visitor`.
+        /// Shows every loss, with its type, to `visitor`.
         pub fn visit(visitor: &mut impl $crate::loss::Visitor) {
-            $($(visitor.$kind::<$family::$ty>();)*)*
+            $($($(visitor.$kind::<$family::$ty>();)*)+)*
         }
     };
 }

@@ -1,12 +1,15 @@
 //! What the file of a loss imports.
 
-pub use crate::geometry::{Corners, Label, Logit, Number, Uncertain, UncertainNumber, Xyxy};
+pub use crate::geometry::{
+    Corners, Fields, Label, Logit, Number, Uncertain, UncertainNumber, Xyxy,
+};
 pub use crate::loss;
-pub use crate::loss::{Case, Facts, Loss, RowLoss, case};
+pub use crate::loss::{Case, Facts, Loss, RowLoss, SetLoss, case};
 pub use crate::scalar::stable::{balance, cross_entropy, distance, wrong};
 pub use crate::scalar::{Scalar, lit};
-// What the losses of whole rows need besides.
+// What the losses of whole rows and whole batches need besides.
 pub use crate::batch::Element;
-pub use crate::loss::{RowOf, RowTarget};
+pub use crate::loss::{RowOf, RowTarget, SetOf};
 pub use crate::scalar::lanes::Vector;
-pub use crate::scalar::softmax::{self, Softmax};
+pub use crate::scalar::slice;
+pub use crate::scalar::softmax::Softmax;

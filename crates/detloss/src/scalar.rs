@@ -21,6 +21,7 @@ pub mod dual;
 pub mod expr;
 mod float;
 pub mod lanes;
+pub mod slice;
 pub mod softmax;
 pub mod stable;
 

@@ -12,6 +12,6 @@ mod rows;
 mod tolerance;
 
 pub use front_end::{FrontEnd, Request, Response, check};
-pub use inputs::{Random, cases, certain_target, everywhere, nasty, ordinary, tied};
+pub use inputs::{Random, cases, certain_target, everywhere, nasty, ordinary, perfect, tied};
 pub use rows::{Memory, Rows};
 pub use tolerance::{Tolerance, assert_close};

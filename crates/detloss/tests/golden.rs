@@ -6,6 +6,7 @@
 use detloss::Batch;
 use detloss::batch::{Element, Weights};
 use detloss::loss::AnyLoss;
+use detloss::loss::Scope;
 use detloss::losses;
 use detloss::testing::{Tolerance, assert_close};
 
@@ -61,7 +62,10 @@ fn hold<T: Element>(tolerance: Tolerance) {
         let store = |cell: &str| numbers(cell).into_iter().map(T::from_f64).collect::<Vec<_>>();
         let (pred, target) = (store(pred), store(target));
         let loss = loss(name, params);
-        let columns = if loss.layout().pred.is_none() { pred.len() } else { 1 };
+        let layout = loss.layout();
+        let sets =
+            if layout.scope == Scope::Set { target.len() / layout.target.names.len() } else { 1 };
+        let columns = if layout.pred.is_row { pred.len() / sets } else { 1 };
         let (got, got_grad) =
             Batch::new(&pred, &target).columns(columns).sum().value_and_grad(&*loss).unwrap();
         assert_close(

@@ -27,29 +27,29 @@ impl Data {
     pub(crate) fn new(entry: &Entry, numbers: usize) -> Self {
         let mut random = Random(1);
         let (mut pred, mut target) = (Vec::with_capacity(numbers), Vec::with_capacity(numbers));
+        let columns = if entry.pred.is_row { COLUMNS } else { 1 };
         while pred.len() < numbers {
-            match entry.pred {
-                ["x1", ..] => {
-                    pred.extend(random.corners());
-                    target.extend(random.corners());
-                }
-                ["logit"] => {
-                    pred.push(random.within(-8.0, 8.0));
-                    target.push(if random.within(0.0, 1.0) < 0.25 { 1.0 } else { 0.0 });
-                }
-                [] => {
-                    pred.push(random.within(-8.0, 8.0));
-                    target.push(1.0 / COLUMNS as f32);
-                }
-                fields => {
-                    pred.extend(fields.iter().map(|_| random.within(-3.0, 3.0)));
-                    target.extend(entry.target.iter().map(|_| random.within(-3.0, 3.0)));
-                }
+            if entry.pred.names[0] == "x1" {
+                pred.extend(random.corners());
+                target.extend(random.corners());
+                continue;
             }
+            for (at, &name) in entry.pred.names.iter().enumerate() {
+                // Errors and uncertainties, which come second, are small.
+                let most = if name == "logit" { 8.0 } else { 3.0 };
+                let least = if at == 0 { -most } else { 0.0 };
+                pred.extend((0..columns).map(|_| random.within(least, most)));
+            }
+            target.extend((0..entry.target.width(columns)).map(|_| match entry.target.names[0] {
+                "label" => f32::from(u8::from(random.within(0.0, 1.0) < 0.25)),
+                "probability" => 1.0 / COLUMNS as f32,
+                "class" => random.within(0.0, COLUMNS as f32).floor(),
+                "position" => random.within(0.0, (COLUMNS - 1) as f32),
+                _ => random.within(-3.0, 3.0),
+            }));
         }
         let grad = vec![0.0; pred.len()];
-        let columns = if entry.pred.is_empty() { COLUMNS } else { 1 };
-        Self { pred, target, grad, unit: entry.pred.len().max(columns), columns }
+        Self { pred, target, grad, unit: entry.pred.width(columns), columns }
     }
 
     /// How many losses that is.

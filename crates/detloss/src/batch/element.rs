@@ -7,6 +7,7 @@ use super::kernel::{Kernel, Tile, TileTarget};
 use super::level::Level;
 use super::plan::TILE;
 use crate::geometry::MOST_FIELDS;
+use crate::loss::Scope;
 use crate::scalar::lanes::LANES;
 
 /// A number in a caller's memory: `f32`, `f64`, `f16` or `bf16`.
@@ -49,8 +50,9 @@ impl Compute for f32 {
 
     fn tile<K: Kernel + ?Sized>(kernel: &K, level: Level, tile: Tile<'_, f32>) -> f64 {
         let units = tile.weights.len();
-        match (kernel.layout().pred, tile.target) {
-            (Some(width), TileTarget::Dense(_)) if !units.is_multiple_of(LANES) => {
+        let layout = kernel.layout();
+        match (layout.scope, layout.pred.names.len()) {
+            (Scope::Unit, width) if !units.is_multiple_of(LANES) => {
                 let (whole, rest) = tile.split(units - units % LANES, width);
                 kernel.tile_f32(level, whole) + rest_of_tile(kernel, level, rest, width)
             }

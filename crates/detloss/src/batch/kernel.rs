@@ -6,8 +6,10 @@ use super::element::Element;
 use super::level::{Job, Level};
 use super::prefetch;
 use crate::error::Result;
-use crate::geometry::Shape;
-use crate::loss::{Described, Formula, Loss, Row, RowLoss, RowOf, RowTarget};
+use crate::geometry::{Fields, Shape};
+use crate::loss::{
+    Described, Formula, Loss, Row, RowLoss, RowOf, RowTarget, Scope, Set, SetLoss, SetOf,
+};
 use crate::scalar::dual::Gradient;
 use crate::scalar::expr::{Expr, Program, Trace};
 use crate::scalar::lanes::{LANES, Lanes, Vector};
@@ -30,6 +32,9 @@ pub trait Kernel: Send + Sync {
     /// [`Error::BadParam`](crate::Error::BadParam).
     fn check(&self) -> Result<()>;
 
+    /// What a training run begins to remember, for rows of `columns`; see [`SetLoss::state`].
+    fn state(&self, columns: usize) -> Vec<f64>;
+
     #[doc(hidden)]
     fn tile_f32(&self, level: Level, tile: Tile<'_, f32>) -> f64;
 
@@ -42,15 +47,18 @@ pub trait Kernel: Send + Sync {
 pub struct Layout {
     /// The loss.
     pub loss: &'static str,
-    /// How many fields one prediction has; none if it is a row of any length.
-    pub pred: Option<usize>,
-    /// How many fields one target has; none if it is a row of any length.
-    pub target: Option<usize>,
-    /// Whether a class index may stand for a target.
-    pub is_label: bool,
+    /// What one value is of.
+    pub scope: Scope,
+    /// The fields of a prediction.
+    pub pred: Fields,
+    /// The fields of a target.
+    pub target: Fields,
+    /// The names of the terms that make up the value, where they are of interest one by one.
+    pub parts: &'static [&'static str],
 }
 
-/// A few units of a batch, small enough for the first-level cache. For a formula in `f32`, whole vectors of units.
+/// A few units of a batch, small enough for the first-level cache. For a formula in `f32`, whole vectors of units; for a loss of
+/// whole batches, a whole group.
 #[derive(Debug)]
 pub struct Tile<'a, T> {
     pub(crate) columns: usize,
@@ -65,6 +73,10 @@ pub struct Tile<'a, T> {
     pub(crate) values: Option<&'a mut [T]>,
     /// Where the gradient goes.
     pub(crate) grad: Option<&'a mut [T]>,
+    /// What a loss of whole batches remembers.
+    pub(crate) state: Option<&'a mut [f64]>,
+    /// Where the terms of a loss of whole batches go.
+    pub(crate) parts: &'a mut [f64],
 }
 
 impl<'a, T: Copy> Tile<'a, T> {
@@ -90,6 +102,8 @@ impl<'a, T: Copy> Tile<'a, T> {
                 factor,
                 values,
                 grad,
+                state: None,
+                parts: &mut [],
             },
             Self {
                 columns,
@@ -100,6 +114,8 @@ impl<'a, T: Copy> Tile<'a, T> {
                 factor,
                 values: more_values,
                 grad: more_grad,
+                state: None,
+                parts: &mut [],
             },
         )
     }
@@ -112,12 +128,18 @@ pub(crate) enum TileTarget<'a, T> {
     Classes(&'a [i64]),
 }
 
-/// How losses of one kind run. This indirection lets both kinds implement [`Kernel`] without overlap.
+/// How losses of one kind run. This indirection lets all kinds implement [`Kernel`] without overlap.
 pub trait Run<L> {
     #[doc(hidden)]
     fn layout() -> Layout;
     #[doc(hidden)]
-    fn trace(loss: &L, gradient: bool) -> Option<Program>;
+    fn trace(_: &L, _: bool) -> Option<Program> {
+        None
+    }
+    #[doc(hidden)]
+    fn state(_: &L, _: usize) -> Vec<f64> {
+        Vec::new()
+    }
     #[doc(hidden)]
     fn tile<V: Vector>(loss: &L, token: V::Token, tile: Tile<'_, V::Element>) -> f64;
 }
@@ -132,6 +154,10 @@ where
 
     fn trace(&self, gradient: bool) -> Option<Program> {
         L::Kind::trace(self, gradient)
+    }
+
+    fn state(&self, columns: usize) -> Vec<f64> {
+        L::Kind::state(self, columns)
     }
 
     fn check(&self) -> Result<()> {
@@ -165,9 +191,10 @@ impl<L: Loss> Run<L> for Formula {
     fn layout() -> Layout {
         Layout {
             loss: L::NAME,
-            pred: Some(L::Pred::FIELDS.len()),
-            target: Some(L::Target::FIELDS.len()),
-            is_label: L::Target::IS_LABEL,
+            scope: Scope::Unit,
+            pred: Fields::of::<L::Pred>(),
+            target: Fields::of::<L::Target>(),
+            parts: &[],
         }
     }
 
@@ -304,29 +331,28 @@ fn value_and_grad<L: Loss, V: Vector>(
 
 impl<L: RowLoss> Run<L> for Row {
     fn layout() -> Layout {
-        Layout { loss: L::NAME, pred: None, target: None, is_label: true }
-    }
-
-    fn trace(_: &L, _: bool) -> Option<Program> {
-        None
+        let (pred, target) = (Fields::LOGITS, L::TARGET);
+        Layout { loss: L::NAME, scope: Scope::Row, pred, target, parts: &[] }
     }
 
     #[inline(always)]
     fn tile<V: Vector>(loss: &L, token: V::Token, tile: Tile<'_, V::Element>) -> f64 {
-        let Tile { columns, pred, target, column_weights, weights, factor, mut values, mut grad } =
-            tile;
+        let Tile { columns, pred, target, column_weights, weights, factor, .. } = tile;
+        let (mut values, mut grad) = (tile.values, tile.grad);
+        let target_width = L::TARGET.width(columns);
         let mut sum = 0.0;
         for (index, &weight) in weights.iter().enumerate() {
             let of_row = index * columns..(index + 1) * columns;
+            let of_target = index * target_width..(index + 1) * target_width;
             prefetch::ahead_of(&pred[of_row.clone()]);
             if let TileTarget::Dense(target) = target {
-                prefetch::ahead_of(&target[of_row.clone()]);
+                prefetch::ahead_of(&target[of_target.clone()]);
             }
             if let Some(grad) = &grad {
                 prefetch::ahead_of(&grad[of_row.clone()]);
             }
             let target = match target {
-                TileTarget::Dense(target) => Some(RowTarget::Soft(&target[of_row.clone()])),
+                TileTarget::Dense(target) => Some(RowTarget::Dense(&target[of_target])),
                 TileTarget::Classes(classes) => usize::try_from(classes[index])
                     .ok()
                     .filter(|&class| class < columns)
@@ -350,5 +376,26 @@ impl<L: RowLoss> Run<L> for Row {
             }
         }
         sum
+    }
+}
+
+impl<L: SetLoss> Run<L> for Set {
+    fn layout() -> Layout {
+        let (pred, target, parts) = (L::PRED, L::TARGET, L::PARTS);
+        Layout { loss: L::NAME, scope: Scope::Set, pred, target, parts }
+    }
+
+    fn state(loss: &L, columns: usize) -> Vec<f64> {
+        loss.state(columns)
+    }
+
+    #[inline(always)]
+    fn tile<V: Vector>(loss: &L, token: V::Token, tile: Tile<'_, V::Element>) -> f64 {
+        let TileTarget::Dense(target) = tile.target else {
+            unreachable!("the driver writes out the labels of whole batches")
+        };
+        let Tile { columns, pred, factor, grad, state, parts, .. } = tile;
+        let scale = factor.to_f64();
+        loss.set::<V>(token, SetOf { pred, target, columns, scale, grad, state, parts })
     }
 }

@@ -2,8 +2,10 @@
 
 use super::element::{Compute, Element};
 use super::kernel::{Kernel, Layout, Tile, TileTarget};
+use super::sets::{self, Groups};
 use super::{Batch, Normalizer, Target, Weights};
 use crate::error::{Error, Result};
+use crate::loss::Scope;
 
 /// How many numbers of a prediction one tile holds: its operands stay in the first-level cache.
 pub(super) const TILE: usize = 1024;
@@ -13,15 +15,20 @@ const CHUNK: usize = 64 * TILE;
 
 /// A batch whose lengths fit each other and the loss.
 pub(super) struct Plan<'a, T, K: ?Sized> {
-    batch: &'a Batch<'a, T>,
-    loss: &'a K,
+    pub(super) batch: &'a Batch<'a, T>,
+    pub(super) loss: &'a K,
+    pub(super) layout: Layout,
+    pub(super) rows: usize,
+    /// How many values there are.
     units: usize,
-    /// Numbers of one unit's prediction.
-    width: usize,
-    /// Numbers of one unit's target.
-    target_width: usize,
-    /// A unit is a whole row.
+    /// Numbers of one prediction.
+    pub(super) width: usize,
+    /// Numbers of one target.
+    pub(super) target_width: usize,
+    /// A prediction is a whole row.
     is_row: bool,
+    /// The sets of a loss of whole batches; none for the others.
+    pub(super) groups: Groups,
 }
 
 /// Where results go.
@@ -30,11 +37,15 @@ pub(super) struct Outputs<'a, T> {
     pub(super) grad: Option<&'a mut [T]>,
     pub(super) upstream: Option<&'a [T]>,
     pub(super) factor: f64,
+    /// Only for losses of whole batches: what they remember.
+    pub(super) state: Option<&'a mut [f64]>,
+    /// Only for losses of whole batches: the terms of the sum.
+    pub(super) parts: Option<&'a mut [f64]>,
 }
 
 impl<T> Default for Outputs<'_, T> {
     fn default() -> Self {
-        Self { values: None, grad: None, upstream: None, factor: 1.0 }
+        Self { values: None, grad: None, upstream: None, factor: 1.0, state: None, parts: None }
     }
 }
 
@@ -47,8 +58,14 @@ impl<'a, T> Outputs<'a, T> {
             self.upstream.map(|upstream| upstream.split_at(units)).unzip();
         let factor = self.factor;
         (
-            Self { values, grad, upstream, factor },
-            Self { values: more_values, grad: more_grad, upstream: more_upstream, factor },
+            Self { values, grad, upstream, factor, ..Self::default() },
+            Self {
+                values: more_values,
+                grad: more_grad,
+                upstream: more_upstream,
+                factor,
+                ..Self::default()
+            },
         )
     }
 }
@@ -58,70 +75,79 @@ fn of_length<S: AsRef<[T]>, T>(what: &'static str, slice: S, expected: usize) ->
     if got == expected { Ok(slice) } else { Err(Error::Length { what, expected, got }) }
 }
 
+fn check_classes<T>(batch: &Batch<'_, T>, classes: &[i64], is_row: bool) -> Result<()> {
+    let columns = batch.columns as i64;
+    // A row of scores without a class is background; a row of a softmax must have one.
+    let known = if is_row { 0..=columns - 1 } else { -1..=columns };
+    match classes
+        .iter()
+        .position(|class| !known.contains(class) && Some(*class) != batch.ignore_index)
+    {
+        Some(row) => Err(Error::Class { row, got: classes[row], classes: batch.columns }),
+        None => Ok(()),
+    }
+}
+
 impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     /// Checks everything that can be wrong, once.
     pub(super) fn new(batch: &'a Batch<'a, T>, loss: &'a K) -> Result<Self> {
-        let Layout { loss: name, pred, target, is_label } = loss.layout();
+        let layout = loss.layout();
+        let Layout { loss: name, scope, pred, target, .. } = layout;
         loss.check()?;
         // Rows of no columns are fine as long as there are none.
         let columns = if batch.pred.is_empty() { batch.columns.max(1) } else { batch.columns };
-        let row = pred.unwrap_or(1) * columns;
+        let is_row = pred.is_row;
+        let row = if is_row { columns } else { pred.names.len() * columns };
         if row == 0 || !batch.pred.len().is_multiple_of(row) {
             return Err(Error::Ragged { what: "the prediction", got: batch.pred.len(), row });
         }
         let rows = batch.pred.len() / row;
-        let is_row = pred.is_none();
-        let units = if is_row { rows } else { rows * columns };
-        let plan = Self {
-            batch,
-            loss,
-            units,
-            width: pred.unwrap_or(columns),
-            target_width: target.unwrap_or(columns),
-            is_row,
-        };
+        let items = if is_row { rows } else { rows * columns };
+        let (width, target_width) = (pred.width(columns), target.width(columns));
         match batch.target {
             Target::Dense(_) if batch.ignore_index.is_some() => {
                 return Err(Error::NothingToIgnore);
             }
             Target::Dense(target) => {
-                of_length("the target", target, units * plan.target_width)?;
+                of_length("the target", target, items * target_width)?;
             }
-            Target::Classes(_) if !is_label => return Err(Error::NotALabel { loss: name }),
+            Target::Classes(_) if !target.is_label => return Err(Error::NotALabel { loss: name }),
             Target::Classes(classes) => {
                 of_length("the classes", classes, rows)?;
-                plan.check_classes(classes)?;
+                check_classes(batch, classes, is_row)?;
             }
         }
         match batch.weights {
             Some(Weights::Rows(weights)) => of_length("the weights per row", weights, rows)?,
             Some(Weights::Elements(weights)) => {
-                of_length("the weights per element", weights, units)?
+                of_length("the weights per element", weights, items)?
             }
             None => &[],
         };
         if let Some(weights) = batch.column_weights {
             of_length("the weights per column", weights, columns)?;
-        }
-        match batch.normalizer {
-            Normalizer::Number(got) if !(got > 0.0 && got.is_finite()) => {
-                Err(Error::Normalizer { got })
+            if scope == Scope::Set || is_row && !target.is_label {
+                return Err(Error::NoColumnWeights { loss: name });
             }
-            _ => Ok(plan),
         }
-    }
-
-    fn check_classes(&self, classes: &[i64]) -> Result<()> {
-        let columns = self.batch.columns as i64;
-        // A row of scores without a class is background; a row of a softmax must have one.
-        let known = if self.is_row { 0..=columns - 1 } else { -1..=columns };
-        match classes
-            .iter()
-            .position(|class| !known.contains(class) && Some(*class) != self.batch.ignore_index)
+        if let Normalizer::Number(got) = batch.normalizer
+            && !(got > 0.0 && got.is_finite())
         {
-            Some(row) => Err(Error::Class { row, got: classes[row], classes: self.batch.columns }),
-            None => Ok(()),
+            return Err(Error::Normalizer { got });
         }
+        let groups = match (scope, batch.groups) {
+            (Scope::Set, groups) => {
+                if let Some(groups) = groups {
+                    of_length("the groups", groups, rows)?;
+                }
+                sets::check(batch, target)?;
+                Groups::new(rows, groups)
+            }
+            (_, Some(_)) => return Err(Error::NothingToGroup { loss: name }),
+            (_, None) => Groups::new(0, None),
+        };
+        let units = if scope == Scope::Set { groups.len() } else { items };
+        Ok(Self { batch, loss, layout, rows, units, width, target_width, is_row, groups })
     }
 
     pub(super) fn units(&self) -> usize {
@@ -136,6 +162,11 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         of_length("the buffer of the gradient", grad, self.batch.pred.len())
     }
 
+    pub(super) fn state<'o>(&self, state: &'o mut [f64]) -> Result<&'o mut [f64]> {
+        let expected = self.loss.state(self.batch.columns).len();
+        of_length("the state", state, expected)
+    }
+
     pub(super) fn upstream<'o>(&self, upstream: &'o [T]) -> Result<&'o [T]> {
         of_length("the upstream gradient", upstream, self.units)
     }
@@ -144,6 +175,9 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     pub(super) fn divisor(&self) -> f64 {
         let divisor = match self.batch.normalizer {
             Normalizer::Units => self.units as f64,
+            Normalizer::WeightSum if self.layout.scope == Scope::Set => {
+                self.groups_that_count() as f64
+            }
             Normalizer::WeightSum => self.weight_sum(),
             Normalizer::Number(number) => number,
         };
@@ -182,6 +216,9 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
 
     /// Σ wᵢ ℓᵢ, with the outputs written.
     pub(super) fn run(&self, outputs: Outputs<'_, T>) -> f64 {
+        if self.layout.scope == Scope::Set {
+            return self.run_sets(outputs);
+        }
         let chunk = (CHUNK / self.width).max(1).next_multiple_of(self.tile_units());
         self.run_chunks(0, self.units, chunk, outputs)
     }
@@ -254,8 +291,18 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         let tile = |values: Option<&mut [T::Compute]>, grad: Option<&mut [T::Compute]>| {
             let factor = T::Compute::from_f64(outputs.factor);
             let columns = self.batch.columns;
-            let tile =
-                Tile { columns, pred, target, column_weights, weights, factor, values, grad };
+            let tile = Tile {
+                columns,
+                pred,
+                target,
+                column_weights,
+                weights,
+                factor,
+                values,
+                grad,
+                state: None,
+                parts: &mut [],
+            };
             T::Compute::tile(self.loss, self.batch.level, tile)
         };
         match (outputs.values, outputs.grad) {
@@ -282,7 +329,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     }
 
     /// The labels of `count` scores from unit `first` on.
-    fn fill_labels(
+    pub(super) fn fill_labels(
         &self,
         classes: &[i64],
         first: usize,
@@ -340,7 +387,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     }
 
     /// The class indices, and the one that is ignored.
-    fn ignored(&self) -> Option<(&'a [i64], i64)> {
+    pub(super) fn ignored(&self) -> Option<(&'a [i64], i64)> {
         match self.batch.target {
             Target::Classes(classes) => self.batch.ignore_index.map(|index| (classes, index)),
             Target::Dense(_) => None,

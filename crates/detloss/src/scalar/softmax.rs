@@ -1,7 +1,8 @@
 //! The softmax of a row of logits, accurate also for the probabilities near 0 and near 1.
 
-use super::lanes::{LANES, Vector};
+use super::lanes::Vector;
 use super::lit;
+use super::slice::{load, store};
 use crate::batch::Element;
 
 /// What is left of a row of logits zⱼ once their maximum is taken out: qⱼ = e^(zⱼ − max) / (1 + rest).
@@ -79,51 +80,6 @@ impl<V: Vector> Softmax<V> {
     #[inline(always)]
     fn below_max(&self, logit: V::Element) -> f64 {
         logit.to_f64() - self.max.largest().to_f64()
-    }
-}
-
-/// `V::LEN` elements from `start` on, filled up with `pad` behind the end.
-#[inline(always)]
-pub fn load<V: Vector>(token: V::Token, from: &[V::Element], start: usize, pad: f64) -> V {
-    let from = &from[start..];
-    if V::LEN <= from.len() {
-        V::load(token, &from[..V::LEN])
-    } else {
-        let mut padded = [V::Element::from_f64(pad); LANES];
-        padded[..from.len()].copy_from_slice(from);
-        V::load(token, &padded[..V::LEN])
-    }
-}
-
-/// The inverse of [`load`]: what lies behind the end is dropped.
-#[inline(always)]
-pub fn store<V: Vector>(vector: V, to: &mut [V::Element], start: usize) {
-    let to = &mut to[start..];
-    if V::LEN <= to.len() {
-        vector.store(&mut to[..V::LEN]);
-    } else {
-        let mut padded = [V::Element::default(); LANES];
-        vector.store(&mut padded[..V::LEN]);
-        to.copy_from_slice(&padded[..to.len()]);
-    }
-}
-
-/// What `value` says of the columns from `start` on.
-#[inline(always)]
-pub fn per_column<V: Vector>(token: V::Token, start: usize, value: impl Fn(usize) -> f64) -> V {
-    let mut columns = [V::Element::default(); LANES];
-    for (lane, column) in columns[..V::LEN].iter_mut().enumerate() {
-        *column = V::Element::from_f64(value(start + lane));
-    }
-    V::load(token, &columns[..V::LEN])
-}
-
-/// Multiplies every element by `factor`.
-#[inline(always)]
-pub fn multiply<V: Vector>(token: V::Token, row: &mut [V::Element], factor: f64) {
-    let factor = V::splat(token, V::Element::from_f64(factor));
-    for start in (0..row.len()).step_by(V::LEN) {
-        store(load::<V>(token, row, start, 0.0) * factor, row, start);
     }
 }
 

@@ -1,10 +1,12 @@
 //! Inputs for any loss, made from the names of its fields.
 
 use super::Rows;
-use crate::loss::{Case, Entry};
+use super::rows::COLUMNS;
+use crate::geometry::Fields;
+use crate::loss::{Case, Entry, Scope};
 
-/// How many columns the rows of a loss over whole rows have here: no power of two, and not a multiple of the lanes.
-const COLUMNS: usize = 5;
+/// How many rows a set needs to come near the ends of its range.
+const TALL: usize = 512;
 
 /// A reproducible source of numbers (xorshift).
 #[derive(Clone, Debug)]
@@ -39,34 +41,60 @@ enum Kind {
     Value,
     Uncertain,
     Logit,
+    /// A logit with the localisation error of its box.
+    Located,
+    /// 0, 1, or a quality in between.
     Label,
-    Row,
+    /// 0 or 1.
+    Hard,
+    /// A row of logits.
+    Logits,
+    Distribution,
+    /// A row of labels.
+    Mask,
+    Class,
+    Position,
 }
 
-fn kind(fields: &[&str]) -> Kind {
-    match fields {
-        ["x1", "y1", "x2", "y2"] => Kind::Box,
-        ["value"] => Kind::Value,
-        ["value", "log_variance"] => Kind::Uncertain,
-        ["logit"] => Kind::Logit,
-        ["label"] => Kind::Label,
-        [] => Kind::Row,
-        _ => panic!("teach testing/rows.rs what inputs look like that have the fields {fields:?}"),
+fn kind(fields: Fields) -> Kind {
+    match (fields.names, fields.is_row) {
+        (["x1", "y1", "x2", "y2"], false) => Kind::Box,
+        (["value"], false) => Kind::Value,
+        (["value", "log_variance"], false) => Kind::Uncertain,
+        (["logit"], false) => Kind::Logit,
+        (["logit", "error"], false) => Kind::Located,
+        (["label"], false) => Kind::Label,
+        (["class"], false) => Kind::Class,
+        (["position"], false) => Kind::Position,
+        (["logit"], true) => Kind::Logits,
+        (["probability"], true) => Kind::Distribution,
+        (["label"], true) => Kind::Mask,
+        _ => panic!("teach testing/inputs.rs what inputs look like that have {fields:?}"),
     }
 }
 
-fn columns(entry: &Entry) -> usize {
-    if entry.pred.is_empty() { COLUMNS } else { 1 }
+/// The kinds of the prediction and of the target. Sets have positives and negatives and nothing in between.
+fn kinds(entry: &Entry) -> (Kind, Kind) {
+    let target = match kind(entry.target) {
+        Kind::Label if entry.scope == Scope::Set => Kind::Hard,
+        other => other,
+    };
+    (kind(entry.pred), target)
 }
 
 /// `count` rows as training sees them: most predictions are near their targets, some far away; no ties.
 #[must_use]
 pub fn ordinary(entry: &Entry, count: usize, seed: u64) -> Rows {
-    let (mut rows, mut random) = (Rows::empty(columns(entry)), Random::new(seed));
+    let (mut rows, mut random) = (Rows::of(entry), Random::new(seed));
+    let (pred_kind, target_kind) = kinds(entry);
     for unit in 0..count {
-        let target = ordinary_target(kind(entry.target), &mut random);
-        let pred = ordinary_pred(kind(entry.pred), &target, &mut random);
-        rows.push(format!("ordinary row {unit} of seed {seed}"), &pred, &target);
+        let (mut preds, mut targets) = (Vec::new(), Vec::new());
+        for _ in 0..rows.height.unwrap_or(1) {
+            let target = ordinary_target(target_kind, &mut random);
+            preds.extend(ordinary_pred(pred_kind, &target, &mut random));
+            targets.extend(target);
+        }
+        rows.push(format!("ordinary row {unit} of seed {seed}"), &preds, &targets);
     }
     rows
 }
@@ -83,17 +111,23 @@ fn ordinary_target(kind: Kind, random: &mut Random) -> Vec<f64> {
             1 => 1.0,
             _ => random.between(0.05, 0.95),
         }],
-        Kind::Row if random.below(2) == 0 => {
-            let class = random.below(COLUMNS);
-            (0..COLUMNS).map(|column| f64::from(u8::from(column == class))).collect()
-        }
-        Kind::Row => {
+        Kind::Hard => vec![random.below(2) as f64],
+        Kind::Class => vec![random.below(COLUMNS) as f64],
+        Kind::Position => vec![random.between(0.0, (COLUMNS - 1) as f64)],
+        Kind::Mask => (0..COLUMNS).map(|_| random.below(2) as f64).collect(),
+        Kind::Logits => (0..COLUMNS).map(|_| random.between(-4.0, 4.0)).collect(),
+        Kind::Distribution if random.below(2) == 0 => one_hot(random.below(COLUMNS)),
+        Kind::Distribution => {
             let masses: Vec<f64> = (0..COLUMNS).map(|_| random.between(0.05, 1.0)).collect();
             let sum: f64 = masses.iter().sum();
             masses.iter().map(|mass| mass / sum).collect()
         }
-        Kind::Uncertain | Kind::Logit => panic!("{kind:?} is no target"),
+        Kind::Uncertain | Kind::Logit | Kind::Located => panic!("{kind:?} is no target"),
     }
+}
+
+fn one_hot(hot: usize) -> Vec<f64> {
+    (0..COLUMNS).map(|column| f64::from(u8::from(column == hot))).collect()
 }
 
 fn ordinary_pred(kind: Kind, target: &[f64], random: &mut Random) -> Vec<f64> {
@@ -113,24 +147,47 @@ fn ordinary_pred(kind: Kind, target: &[f64], random: &mut Random) -> Vec<f64> {
             pred
         }
         Kind::Logit => vec![random.between(-6.0, 6.0)],
-        Kind::Row => (0..COLUMNS).map(|_| random.between(-4.0, 4.0)).collect(),
-        Kind::Label => panic!("{kind:?} is no prediction"),
+        // Not farther than the steps of ranking losses reach, most of the time.
+        Kind::Located => vec![random.between(-2.0, 2.0), random.between(0.0, 1.0)],
+        Kind::Logits => (0..COLUMNS).map(|_| random.between(-4.0, 4.0)).collect(),
+        other => panic!("{other:?} is no prediction"),
     }
 }
 
 /// The ugliest rows there are: each ugly prediction with each ugly target.
 #[must_use]
 pub fn nasty(entry: &Entry) -> Rows {
-    let mut rows = Rows::empty(columns(entry));
-    for (what_target, target) in ugly(kind(entry.target), true) {
-        for (what_pred, pred) in ugly(kind(entry.pred), false) {
+    ugly_rows(entry, Rows::of(entry))
+}
+
+fn ugly_rows(entry: &Entry, mut rows: Rows) -> Rows {
+    let (pred, target) = kinds(entry);
+    let height = rows.height;
+    for (what_target, target) in arrangements(ugly(target), height) {
+        for (what_pred, pred) in arrangements(ugly(pred), height) {
             rows.push(format!("{what_pred} against {what_target}"), &pred, &target);
         }
     }
     rows
 }
 
-fn ugly(kind: Kind, as_target: bool) -> Vec<(String, Vec<f64>)> {
+/// For sets, what is ugly all over, and each among others.
+fn arrangements(ugly: Vec<(String, Vec<f64>)>, height: Option<usize>) -> Vec<(String, Vec<f64>)> {
+    let Some(height) = height else { return ugly };
+    let count = ugly.len();
+    let pairs =
+        (0..count).flat_map(|one| [0, 1, count - 1, 7].map(|step| (one, (one + step) % count)));
+    pairs
+        .map(|(one, others)| {
+            let (what, others) = &ugly[others];
+            let numbers =
+                ugly[one].1.iter().chain(std::iter::repeat_n(others, height - 1).flatten());
+            (format!("{} among {what}", ugly[one].0), numbers.copied().collect())
+        })
+        .collect()
+}
+
+fn ugly(kind: Kind) -> Vec<(String, Vec<f64>)> {
     const MAX: f64 = f32::MAX as f64;
     const TINY: f64 = f32::MIN_POSITIVE as f64;
     let named = |numbers: &[f64]| numbers.iter().map(|&x| (format!("{x:e}"), vec![x])).collect();
@@ -188,17 +245,30 @@ fn ugly(kind: Kind, as_target: bool) -> Vec<(String, Vec<f64>)> {
             0.0, -0.0, 1e-6, -1e-6, 1.0, -1.0, 16.5, -16.5, 40.0, -40.0, 87.0, -87.0, 87.5, -87.5,
             89.0, -89.0, 104.0, -104.0, 1e3, -1e3, 1e4, -1e4,
         ]),
-        Kind::Label => named(&[0.0, 1.0, 0.5, 1e-6, 1.0 - 1e-6]),
-        Kind::Row if as_target => {
-            let class = |hot: usize| {
-                (0..COLUMNS).map(|column| f64::from(u8::from(column == hot))).collect()
+        Kind::Located => {
+            let logits = [0.0, -0.0, 1e-6, 0.5, -0.5, 1.0, 2.0, 40.0, -40.0, 1e4, -1e4, 1e30];
+            let pair = |logit: f64| {
+                [0.0, 1e-6, 0.5, 1.0, 1e6]
+                    .map(|error| (format!("{logit:e} with error {error:e}"), vec![logit, error]))
             };
+            logits.into_iter().flat_map(pair).collect()
+        }
+        Kind::Label => named(&[0.0, 1.0, 0.5, 1e-6, 1.0 - 1e-6]),
+        Kind::Hard => named(&[0.0, 1.0]),
+        Kind::Class => {
+            (0..COLUMNS).map(|class| (format!("class {class}"), vec![class as f64])).collect()
+        }
+        Kind::Position => named(&[0.0, 1.0, 1e-6, 2.5, (COLUMNS - 1) as f64]),
+        Kind::Mask => [[0.0; COLUMNS], [1.0; COLUMNS], [0.5; COLUMNS], [1.0, 0.0, 0.0, 0.0, 1.0]]
+            .map(|labels| (format!("labels {labels:?}"), labels.to_vec()))
+            .to_vec(),
+        Kind::Distribution => {
             let mut targets: Vec<_> =
-                (0..COLUMNS).map(|hot| (format!("class {hot}"), class(hot))).collect();
+                (0..COLUMNS).map(|hot| (format!("class {hot}"), one_hot(hot))).collect();
             targets.push(("the uniform distribution".to_owned(), vec![0.2; COLUMNS]));
             targets
         }
-        Kind::Row => [
+        Kind::Logits => [
             ("equal logits", [0.0; COLUMNS]),
             ("equal high logits", [1e4; COLUMNS]),
             ("equal low logits", [-1e4; COLUMNS]),
@@ -216,15 +286,18 @@ fn ugly(kind: Kind, as_target: bool) -> Vec<(String, Vec<f64>)> {
 /// The worked cases of a loss, each with its rows of one unit.
 pub fn cases(entry: &Entry) -> impl Iterator<Item = (&'static Case, Rows)> {
     entry.cases.iter().map(|case| {
-        let is_row = entry.pred.is_empty();
-        let mut rows = Rows::empty(if is_row { case.pred.len() } else { 1 });
+        let is_class = entry.target == Fields::DISTRIBUTION;
+        let height =
+            (entry.scope == Scope::Set).then(|| case.target.len() / entry.target.names.len());
+        let columns = if entry.pred.is_row { case.pred.len() / height.unwrap_or(1) } else { 1 };
+        let mut rows = Rows::new(columns, height);
         rows.what.push(case.what.to_owned());
         rows.pred = case.pred.to_vec();
         rows.target = match case.target {
             // A class index, written out.
-            &[class] if is_row => (0..case.pred.len())
-                .map(|column| f64::from(u8::from(column as f64 == class)))
-                .collect(),
+            &[class] if is_class => {
+                (0..columns).map(|column| f64::from(u8::from(column as f64 == class))).collect()
+            }
             target => target.to_vec(),
         };
         (case, rows)
@@ -234,11 +307,24 @@ pub fn cases(entry: &Entry) -> impl Iterator<Item = (&'static Case, Rows)> {
 /// Rows full of ties: small whole numbers, and boxes that share edges but always have an area.
 #[must_use]
 pub fn tied(entry: &Entry) -> Rows {
-    let mut rows = Rows::empty(columns(entry));
-    for target in whole(kind(entry.target)) {
-        for pred in whole(kind(entry.pred)) {
-            rows.push(format!("{pred:?} against {target:?}"), &pred, &target);
+    let mut rows = Rows::of(entry);
+    let (pred, target) = kinds(entry);
+    let (preds, targets) = (whole(pred), whole(target));
+    let Some(height) = rows.height else {
+        for target in &targets {
+            for pred in &preds {
+                rows.push(format!("{pred:?} against {target:?}"), pred, target);
+            }
         }
+        return rows;
+    };
+    let mut random = Random::new(5);
+    for _ in 0..60 {
+        let mut draw = |from: &[Vec<f64>]| {
+            (0..height).flat_map(|_| from[random.below(from.len())].clone()).collect::<Vec<_>>()
+        };
+        let (pred, target) = (draw(&preds), draw(&targets));
+        rows.push(format!("{pred:?} against {target:?}"), &pred, &target);
     }
     rows
 }
@@ -250,19 +336,28 @@ fn whole(kind: Kind) -> Vec<Vec<f64>> {
             SPANS.iter().flat_map(|x| SPANS.map(|y| vec![x[0], y[0], x[1], y[1]])).collect()
         }
         Kind::Value | Kind::Logit => (-3..=3).map(|x| vec![f64::from(x)]).collect(),
-        Kind::Uncertain => {
-            (-3..=3).flat_map(|x| [-1.0, 0.0, 1.0].map(|log| vec![f64::from(x), log])).collect()
+        Kind::Uncertain | Kind::Located => {
+            (-3..=3).flat_map(|x| [-1.0, 0.0, 1.0].map(|more| vec![f64::from(x), more])).collect()
         }
         Kind::Label => vec![vec![0.0], vec![0.5], vec![1.0]],
-        Kind::Row => (0..COLUMNS)
-            .map(|hot| (0..COLUMNS).map(|column| f64::from(u8::from(column == hot))).collect())
-            .collect(),
+        Kind::Hard => vec![vec![0.0], vec![1.0]],
+        Kind::Class | Kind::Position => (0..COLUMNS).map(|place| vec![place as f64]).collect(),
+        Kind::Mask => vec![
+            vec![0.0; COLUMNS],
+            vec![1.0; COLUMNS],
+            vec![1.0, 0.0, 0.0, 1.0, 0.0],
+            vec![0.0, 1.0, 1.0, 1.0, 0.0],
+        ],
+        Kind::Logits | Kind::Distribution => (0..COLUMNS).map(one_hot).collect(),
     }
 }
 
 /// Rows from everywhere, among them some near either end of the range of any loss.
 #[must_use]
 pub fn everywhere(entry: &Entry) -> Rows {
+    if entry.scope == Scope::Set {
+        return ugly_rows(entry, Rows::new(Rows::of(entry).columns, Some(TALL)));
+    }
     let mut rows = nasty(entry);
     let more = ordinary(entry, 1000, 7);
     for unit in 0..more.len() {
@@ -284,12 +379,35 @@ pub fn everywhere(entry: &Entry) -> Rows {
 #[must_use]
 pub fn certain_target(entry: &Entry, scale: f64, random: &mut Random) -> Vec<f64> {
     let round = |x: f64| f64::from(x as f32);
-    match kind(entry.target) {
+    let (_, target) = kinds(entry);
+    let certain = |random: &mut Random| match target {
         Kind::Label => vec![random.below(2) as f64],
-        Kind::Row => {
-            let class = random.below(COLUMNS);
-            (0..COLUMNS).map(|column| f64::from(u8::from(column == class))).collect()
-        }
+        Kind::Distribution => one_hot(random.below(COLUMNS)),
+        // Their logits, labels and places have no scale.
+        Kind::Hard | Kind::Class | Kind::Mask | Kind::Logits => ordinary_target(target, random),
+        Kind::Position => vec![random.below(COLUMNS) as f64],
         other => ordinary_target(other, random).iter().map(|x| round(x * scale)).collect(),
+    };
+    (0..Rows::of(entry).height.unwrap_or(1)).flat_map(|_| certain(random)).collect()
+}
+
+/// A prediction that is what `target`, a [`certain_target`], asks for; `element` says it for the target of one formula.
+#[must_use]
+pub fn perfect(entry: &Entry, target: &[f64], element: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
+    const SURE: f64 = 1e4;
+    let sure = |is: bool| if is { SURE } else { -SURE };
+    let (pred, kind) = kinds(entry);
+    let class = |class: f64| (0..COLUMNS).map(move |column| sure(column as f64 == class));
+    match (pred, kind) {
+        (Kind::Located, _) => target.iter().flat_map(|&label| [sure(label > 0.5), 0.0]).collect(),
+        (_, Kind::Hard | Kind::Mask | Kind::Distribution) => {
+            target.iter().map(|&label| sure(label > 0.5)).collect()
+        }
+        (_, Kind::Class | Kind::Position) => {
+            target.iter().flat_map(|&place| class(place)).collect()
+        }
+        (_, Kind::Logits) => target.to_vec(),
+        _ if entry.scope == Scope::Set => target.to_vec(),
+        _ => element(target),
     }
 }

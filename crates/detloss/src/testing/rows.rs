@@ -3,12 +3,22 @@
 //! Every number is one of `f32`, so that all precisions are given the same rows.
 
 use crate::batch::{Batch, Element};
+use crate::loss::{Entry, Scope};
 
-/// Predictions with their targets, each with a word on what it shows.
+/// How many columns the rows of a loss over whole rows have here: no power of two, and not a multiple of the lanes.
+pub(super) const COLUMNS: usize = 5;
+
+/// How many rows a set has here.
+const SET: usize = 6;
+
+/// Predictions with their targets, each with a word on what it shows: units that have a value each. For a loss of whole batches a
+/// unit is a small batch, several rows high.
 #[derive(Clone, Debug)]
 pub struct Rows {
     /// How many columns a row has: 1, or the classes of a loss over whole rows.
     pub columns: usize,
+    /// How many rows a unit has, if units are sets.
+    pub height: Option<usize>,
     /// What each unit shows.
     pub what: Vec<String>,
     /// The predictions, one after the other.
@@ -18,10 +28,23 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// No units, for a loss with rows of `columns`.
+    /// No units, for this loss.
     #[must_use]
-    pub const fn empty(columns: usize) -> Self {
-        Self { columns, what: Vec::new(), pred: Vec::new(), target: Vec::new() }
+    pub fn of(entry: &Entry) -> Self {
+        let columns = if entry.pred.is_row { COLUMNS } else { 1 };
+        Self::new(columns, (entry.scope == Scope::Set).then_some(SET))
+    }
+
+    /// No units, of this shape.
+    #[must_use]
+    pub const fn new(columns: usize, height: Option<usize>) -> Self {
+        Self { columns, height, what: Vec::new(), pred: Vec::new(), target: Vec::new() }
+    }
+
+    /// No units, of the same shape.
+    #[must_use]
+    pub const fn like(&self) -> Self {
+        Self::new(self.columns, self.height)
     }
 
     /// Adds a unit, its numbers rounded to `f32`.
@@ -66,7 +89,7 @@ impl Rows {
     /// The first units.
     #[must_use]
     pub fn first(&self, count: usize) -> Self {
-        let mut first = Self::empty(self.columns);
+        let mut first = self.like();
         for unit in 0..count {
             first.push(&*self.what[unit], self.pred_of(unit), self.target_of(unit));
         }
@@ -76,7 +99,7 @@ impl Rows {
     /// One unit alone.
     #[must_use]
     pub fn only(&self, unit: usize) -> Self {
-        let mut only = Self::empty(self.columns);
+        let mut only = self.like();
         only.push(&*self.what[unit], self.pred_of(unit), self.target_of(unit));
         only
     }
@@ -84,7 +107,7 @@ impl Rows {
     /// The units again and again until there are `count`.
     #[must_use]
     pub fn cycle(&self, count: usize) -> Self {
-        let mut cycled = Self::empty(self.columns);
+        let mut cycled = self.like();
         for unit in 0..count {
             let unit = unit % self.len();
             cycled.push(&*self.what[unit], self.pred_of(unit), self.target_of(unit));
@@ -96,7 +119,13 @@ impl Rows {
     #[must_use]
     pub fn memory<T: Element>(&self) -> Memory<T> {
         let store = |from: &[f64]| from.iter().map(|&x| T::from_f64(x)).collect();
-        Memory { columns: self.columns, pred: store(&self.pred), target: store(&self.target) }
+        let rows = |height| (0..self.len() as i64).flat_map(move |unit| vec![unit; height]);
+        Memory {
+            columns: self.columns,
+            groups: self.height.map(|height| rows(height).collect()),
+            pred: store(&self.pred),
+            target: store(&self.target),
+        }
     }
 }
 
@@ -104,6 +133,7 @@ impl Rows {
 #[derive(Clone, Debug)]
 pub struct Memory<T> {
     columns: usize,
+    groups: Option<Vec<i64>>,
     /// The predictions.
     pub pred: Vec<T>,
     /// The targets.
@@ -114,6 +144,10 @@ impl<T: Element> Memory<T> {
     /// The batch of all units.
     #[must_use]
     pub fn batch(&self) -> Batch<'_, T> {
-        Batch::new(&self.pred, &self.target).columns(self.columns)
+        let batch = Batch::new(&self.pred, &self.target).columns(self.columns);
+        match &self.groups {
+            Some(groups) => batch.groups(groups),
+            None => batch,
+        }
     }
 }

@@ -6,12 +6,12 @@ use detloss::loss::Entry;
 use detloss::losses::ALL;
 use detloss::testing::{Memory, Tolerance, assert_close, ordinary};
 
-use crate::{at_level, bits, in_f64, mixed};
+use crate::{at_level, bits, in_f64, mixed, of_units};
 
 #[test]
 fn every_tail_is_computed_like_its_rows_one_by_one() {
     for entry in ALL {
-        let (loss, rows) = (entry.default(), mixed(entry, 33));
+        let (loss, rows) = (entry.make(), mixed(entry, 33));
         for level in Level::available() {
             let alone: Vec<_> =
                 (0..33).map(|unit| at_level(&*loss, &rows.only(unit), level)).collect();
@@ -35,7 +35,7 @@ fn every_tail_is_computed_like_its_rows_one_by_one() {
 #[test]
 fn the_value_is_the_sum_of_the_rows() {
     for entry in ALL {
-        let loss = entry.default();
+        let loss = entry.make();
         let few = ordinary(entry, 37, 29);
         for count in
             [1, 15, 16, 17, 31, 33, 255, 256, 257, 1023, 1024, 1025, 16_384, 16_385, 65_553]
@@ -65,7 +65,7 @@ fn the_value_is_the_sum_of_the_rows() {
 
 /// How many units of these tests share a row, and with it a weight.
 fn columns_of(entry: &Entry) -> usize {
-    if entry.pred.is_empty() { 1 } else { 3 }
+    if entry.pred.is_row { 1 } else { 3 }
 }
 
 /// Every way to weigh a batch of sixty units, with the weight that each unit then has.
@@ -78,7 +78,7 @@ fn weighed(entry: &Entry, batch: Batch<'_, f64>, each: impl Fn(&str, Batch<'_, f
     each("no weights", batch, &[1.0; 60]);
     each("per row", batch.weights(Weights::Rows(&by_row)), &of_rows);
     each("per element", batch.weights(Weights::Elements(&by_element)), &by_element);
-    if !entry.pred.is_empty() {
+    if !entry.pred.is_row {
         let both: Vec<f64> =
             (0..60).map(|unit| of_rows[unit] * by_column[unit % columns]).collect();
         each(
@@ -101,13 +101,13 @@ struct Plain {
 impl Plain {
     fn new(entry: &'static Entry) -> Self {
         let rows = ordinary(entry, 60, 31);
-        let (values, grad) = in_f64(&*entry.default(), &rows);
+        let (values, grad) = in_f64(&*entry.make(), &rows);
         Self { entry, memory: rows.memory(), values, grad, width: rows.width() }
     }
 
     fn batch(&self) -> Batch<'_, f64> {
         let batch = self.memory.batch();
-        if self.entry.pred.is_empty() { batch } else { batch.columns(columns_of(self.entry)) }
+        if self.entry.pred.is_row { batch } else { batch.columns(columns_of(self.entry)) }
     }
 
     /// The gradient by every number, `factor(unit)` times.
@@ -122,8 +122,8 @@ impl Plain {
 
 #[test]
 fn weights_multiply_normalizers_divide_and_upstream_slopes_multiply_the_gradient() {
-    for entry in ALL {
-        let (loss, plain) = (entry.default(), Plain::new(entry));
+    for entry in of_units() {
+        let (loss, plain) = (entry.make(), Plain::new(entry));
         weighed(entry, plain.batch(), |how, batch, weights| {
             let sum: f64 =
                 weights.iter().zip(&plain.values).map(|(weight, value)| weight * value).sum();
@@ -161,8 +161,8 @@ fn weights_multiply_normalizers_divide_and_upstream_slopes_multiply_the_gradient
 
 #[test]
 fn rows_are_weighed_but_not_normalized_and_have_a_slope_each() {
-    for entry in ALL {
-        let (loss, plain) = (entry.default(), Plain::new(entry));
+    for entry in of_units() {
+        let (loss, plain) = (entry.make(), Plain::new(entry));
         let upstream: Vec<f64> = (0..60).map(|unit| 0.25 * f64::from(unit) - 3.0).collect();
         weighed(entry, plain.batch(), |how, batch, weights| {
             let what = format!("{}, {how}", entry.name);
@@ -186,8 +186,8 @@ fn rows_are_weighed_but_not_normalized_and_have_a_slope_each() {
 /// Lanes weigh like plain numbers do.
 #[test]
 fn weights_reach_the_lanes_they_belong_to() {
-    for entry in ALL {
-        let (loss, rows) = (entry.default(), ordinary(entry, 53, 37));
+    for entry in of_units() {
+        let (loss, rows) = (entry.make(), ordinary(entry, 53, 37));
         let memory = rows.memory::<f32>();
         // Powers of two: multiplying by them rounds nothing.
         let weights: Vec<f32> =

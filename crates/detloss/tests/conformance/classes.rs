@@ -6,11 +6,13 @@ use detloss::losses::ALL;
 use detloss::testing::{Random, Tolerance, assert_close};
 use detloss::{Batch, Error};
 
+use crate::of_units;
+
 const COLUMNS: usize = 7;
 const ROWS: usize = 211;
 
 fn with_labels() -> impl Iterator<Item = &'static Entry> {
-    ALL.iter().filter(|entry| entry.default().layout().is_label)
+    of_units().filter(|entry| entry.target.is_label)
 }
 
 fn logits() -> Vec<f32> {
@@ -37,14 +39,14 @@ fn one_hot(classes: &[i64]) -> Vec<f32> {
 
 /// The same numbers: bit for bit where a class index is written out, closely where a row has a shorter way for one class.
 fn assert_same(indices: Batch<'_, f32>, written: Batch<'_, f32>, entry: &Entry, what: &str) {
-    let loss = entry.default();
+    let loss = entry.make();
     let all = |batch: Batch<'_, f32>| {
         let (value, grad) = batch.value_and_grad(&*loss).unwrap();
         let rows = batch.rows(&*loss).unwrap();
         let rest = rows.into_iter().chain(grad).map(f64::from);
         std::iter::once(value).chain(rest).collect::<Vec<_>>()
     };
-    let tolerance = if entry.pred.is_empty() { Tolerance::F32 } else { Tolerance::EXACT };
+    let tolerance = if entry.pred.is_row { Tolerance::F32 } else { Tolerance::EXACT };
     let (indices, written) = (all(indices), all(written));
     assert_eq!(indices.len(), written.len(), "{}", entry.name);
     for (index, (&got, &expected)) in indices.iter().zip(&written).enumerate() {
@@ -56,7 +58,7 @@ fn assert_same(indices: Batch<'_, f32>, written: Batch<'_, f32>, entry: &Entry, 
 fn class_indices_are_one_hot_targets() {
     assert!(with_labels().count() > 0);
     for entry in with_labels() {
-        let (logits, classes) = (logits(), classes(!entry.pred.is_empty()));
+        let (logits, classes) = (logits(), classes(!entry.pred.is_row));
         let dense = one_hot(&classes);
         let by_column: Vec<f32> = (0..COLUMNS).map(|column| 0.5 + column as f32).collect();
         let by_row: Vec<f32> = (0..ROWS).map(|row| (row % 4) as f32).collect();
@@ -75,8 +77,8 @@ fn class_indices_are_one_hot_targets() {
 /// A whole row counts as much as its class does; torch divides the cross entropy by the same sum.
 #[test]
 fn the_weighted_mean_of_rows_divides_by_the_weights_of_their_classes() {
-    for entry in with_labels().filter(|entry| entry.pred.is_empty()) {
-        let (loss, logits, classes) = (entry.default(), logits(), classes(false));
+    for entry in with_labels().filter(|entry| entry.pred.is_row) {
+        let (loss, logits, classes) = (entry.make(), logits(), classes(false));
         let by_column: Vec<f32> = (0..COLUMNS).map(|column| 0.5 + column as f32).collect();
         let batch = Batch::new(&logits, Target::Classes(&classes))
             .columns(COLUMNS)
@@ -95,8 +97,8 @@ fn the_weighted_mean_of_rows_divides_by_the_weights_of_their_classes() {
 #[test]
 fn an_ignored_row_is_a_row_of_weight_zero() {
     for entry in with_labels() {
-        let (loss, logits) = (entry.default(), logits());
-        let mut classes = classes(!entry.pred.is_empty());
+        let (loss, logits) = (entry.make(), logits());
+        let mut classes = classes(!entry.pred.is_row);
         for row in (0..ROWS).step_by(3) {
             classes[row] = 255;
         }
@@ -134,7 +136,7 @@ fn an_ignored_row_is_a_row_of_weight_zero() {
 fn a_negative_weight_of_a_class_counts_against_it_in_both_kinds_of_target() {
     let by_column = [1.0, -2.0, 0.0, 0.5, -0.25, 3.0, 1.5];
     for entry in with_labels() {
-        let (logits, classes) = (logits(), classes(!entry.pred.is_empty()));
+        let (logits, classes) = (logits(), classes(!entry.pred.is_row));
         let dense = one_hot(&classes);
         let weigh =
             |target| Batch::new(&logits, target).columns(COLUMNS).column_weights(&by_column);
@@ -146,9 +148,9 @@ fn a_negative_weight_of_a_class_counts_against_it_in_both_kinds_of_target() {
 #[test]
 fn an_index_that_is_no_class_is_refused() {
     for entry in with_labels() {
-        let (loss, logits) = (entry.default(), logits());
+        let (loss, logits) = (entry.make(), logits());
         let last = COLUMNS as i64;
-        let is_row = entry.pred.is_empty();
+        let is_row = entry.pred.is_row;
         for (bad, refused) in [
             (-2, true),
             (last + 1, true),
@@ -174,9 +176,9 @@ fn an_index_that_is_no_class_is_refused() {
 
 #[test]
 fn class_indices_are_refused_where_targets_are_no_labels() {
-    for entry in ALL.iter().filter(|entry| !entry.default().layout().is_label) {
-        let pred = vec![0.0_f32; entry.pred.len()];
-        let error = Batch::new(&pred, Target::Classes(&[0])).value(&*entry.default()).unwrap_err();
+    for entry in ALL.iter().filter(|entry| !entry.target.is_label) {
+        let pred = vec![0.0_f32; entry.pred.width(1)];
+        let error = Batch::new(&pred, Target::Classes(&[0])).value(&*entry.make()).unwrap_err();
         assert_eq!(error, Error::NotALabel { loss: entry.name });
     }
 }

@@ -34,9 +34,10 @@ fn refused(
 #[test]
 fn what_does_not_fit_is_refused_and_nothing_is_written() {
     for entry in ALL {
-        let (loss, rows) = (entry.default(), ordinary(entry, 6, 53));
+        let (loss, rows) = (entry.make(), ordinary(entry, 6, 53));
         let memory = rows.memory::<f32>();
         let (batch, grad) = (memory.batch(), memory.pred.len());
+        let tall = 6 * rows.height.unwrap_or(1);
         let wrong = |what, expected, got| Error::Length { what, expected, got };
         let check =
             |batch: Batch<'_, f32>, expected: &Error| refused(batch, &*loss, 6, grad, expected);
@@ -45,13 +46,12 @@ fn what_does_not_fit_is_refused_and_nothing_is_written() {
         let expected = wrong("the target", memory.target.len(), memory.target.len() - 1);
         check(Batch::new(&memory.pred, short).columns(rows.columns), &expected);
 
-        for got in [0, 5, 7] {
+        for got in [0, tall - 1, tall + 1] {
             let weights = vec![1.0; got];
-            check(batch.weights(Weights::Rows(&weights)), &wrong("the weights per row", 6, got));
-            check(
-                batch.weights(Weights::Elements(&weights)),
-                &wrong("the weights per element", 6, got),
-            );
+            let per_row = wrong("the weights per row", tall, got);
+            check(batch.weights(Weights::Rows(&weights)), &per_row);
+            let per_element = wrong("the weights per element", tall, got);
+            check(batch.weights(Weights::Elements(&weights)), &per_element);
         }
         let by_column = vec![1.0; rows.columns + 1];
         check(
@@ -64,13 +64,15 @@ fn what_does_not_fit_is_refused_and_nothing_is_written() {
         }
         assert!(matches!(batch.normalizer(f64::NAN).value(&*loss), Err(Error::Normalizer { .. })));
 
-        if rows.width() > 1 {
-            let ragged = Error::Ragged { what: "the prediction", got: grad - 1, row: rows.width() };
+        let row = rows.width() / rows.height.unwrap_or(1);
+        if row > 1 {
+            let ragged = Error::Ragged { what: "the prediction", got: grad - 1, row };
             check(Batch::new(&memory.pred[1..], &memory.target).columns(rows.columns), &ragged);
         }
-        if !entry.pred.is_empty() {
-            let ragged = Error::Ragged { what: "the prediction", got: grad, row: 4 * rows.width() };
-            check(batch.columns(4), &ragged);
+        if !entry.pred.is_row {
+            let columns = 4 * tall;
+            let ragged = Error::Ragged { what: "the prediction", got: grad, row: columns * row };
+            check(batch.columns(columns), &ragged);
         }
     }
 }
@@ -78,7 +80,7 @@ fn what_does_not_fit_is_refused_and_nothing_is_written() {
 #[test]
 fn rows_without_columns_are_refused_unless_there_are_none() {
     for entry in ALL {
-        let (loss, rows) = (entry.default(), ordinary(entry, 6, 61));
+        let (loss, rows) = (entry.make(), ordinary(entry, 6, 61));
         let memory = rows.memory::<f32>();
         let (batch, grad) = (memory.batch().columns(0), memory.pred.len());
         let ragged = Error::Ragged { what: "the prediction", got: grad, row: 0 };
@@ -90,7 +92,7 @@ fn rows_without_columns_are_refused_unless_there_are_none() {
 #[test]
 fn buffers_of_the_wrong_length_are_refused_and_not_written() {
     for entry in ALL {
-        let (loss, rows) = (entry.default(), ordinary(entry, 6, 59));
+        let (loss, rows) = (entry.make(), ordinary(entry, 6, 59));
         let memory = rows.memory::<f32>();
         let (batch, grad) = (memory.batch(), memory.pred.len());
         for off in [-1_isize, 1] {
@@ -145,6 +147,6 @@ fn a_parameter_set_by_hand_is_checked_like_one_set_by_name() {
 fn an_index_to_ignore_needs_class_indices() {
     for entry in ALL.iter().filter(|entry| entry.family == "scores") {
         let batch = Batch::new(&[0.0_f32], &[1.0]).ignore_index(0);
-        assert_eq!(batch.value(&*entry.default()), Err(Error::NothingToIgnore));
+        assert_eq!(batch.value(&*entry.make()), Err(Error::NothingToIgnore));
     }
 }

@@ -9,8 +9,13 @@ use crate::in_f64;
 /// A finite end of a range must be reached nearly; an infinite one by numbers beyond this.
 const FAR: f64 = 80.0;
 
+/// Whether the fields of the target are numbers, and not labels, classes or shares.
+fn is_on_a_scale(entry: &Entry) -> bool {
+    ["x1", "value"].contains(&entry.target.names[0]) || entry.target == entry.pred
+}
+
 fn values(entry: &Entry, rows: &Rows) -> Vec<f64> {
-    in_f64(&*entry.default(), rows).0
+    in_f64(&*entry.make(), rows).0
 }
 
 /// Whether `changed` leaves the values of ordinary rows as they are; with a row where it does not.
@@ -19,7 +24,7 @@ fn keeps_values(
     change: impl Fn(&[f64], &[f64]) -> Option<(Vec<f64>, Vec<f64>)>,
 ) -> Result<(), String> {
     let rows = ordinary(entry, 500, 19);
-    let mut changed = Rows::empty(rows.columns);
+    let mut changed = rows.like();
     for unit in 0..rows.len() {
         let Some((pred, target)) = change(rows.pred_of(unit), rows.target_of(unit)) else {
             return Err("prediction and target are different things".to_owned());
@@ -54,8 +59,7 @@ fn verify(entry: &Entry, what: &str, claimed: bool, found: &Result<(), String>) 
 fn symmetry_is_what_the_facts_say() {
     for entry in ALL {
         let exchange = |pred: &[f64], target: &[f64]| {
-            (entry.pred == entry.target && !entry.pred.is_empty())
-                .then(|| (target.to_vec(), pred.to_vec()))
+            (entry.pred == entry.target).then(|| (target.to_vec(), pred.to_vec()))
         };
         verify(entry, "symmetric", entry.facts.symmetric, &keeps_values(entry, exchange));
     }
@@ -82,9 +86,9 @@ fn shift_invariance_is_what_the_facts_say() {
         };
         let found = [-10.0, 0.3, 2.0].into_iter().try_for_each(|offset| {
             keeps_values(entry, |pred, target| {
-                // The target of a row is a distribution: only the logits are numbers on a scale.
+                // Labels, classes and distributions are no numbers on a scale.
                 let target =
-                    if entry.target.is_empty() { target.to_vec() } else { by(offset)(target) };
+                    if is_on_a_scale(entry) { by(offset)(target) } else { target.to_vec() };
                 Some((by(offset)(pred), target))
             })
         });
@@ -103,7 +107,7 @@ fn extreme(entry: &Entry, rows: &Rows, values: &[f64], sign: f64) -> f64 {
     let (mut record, mut holder) = (values[top], rows.only(top));
     let mut random = Random::new(23);
     for round in 0..120 {
-        let mut near = Rows::empty(rows.columns);
+        let mut near = rows.like();
         for _ in 0..64 {
             let step = 10_f64.powf(random.between(-4.0, 0.5));
             let mut moved = |x: &f64| {
@@ -111,14 +115,14 @@ fn extreme(entry: &Entry, rows: &Rows, values: &[f64], sign: f64) -> f64 {
             };
             let pred: Vec<f64> = holder.pred.iter().map(&mut moved).collect();
             // Labels and distributions have their own bounds; boxes and values do not.
-            let target = if entry.pred == entry.target && !entry.target.is_empty() {
+            let target = if entry.pred == entry.target {
                 holder.target.iter().map(&mut moved).collect()
             } else {
                 holder.target.clone()
             };
             near.push(format!("round {round}"), &pred, &target);
         }
-        let found = in_f64(&*entry.default(), &near).0;
+        let found = in_f64(&*entry.make(), &near).0;
         top = best(&found);
         if found[top] * sign > record * sign {
             (record, holder) = (found[top], near.only(top));

@@ -5,7 +5,7 @@ use std::ops::{Add, Mul, Neg, Sub};
 
 use detloss::batch::Kernel;
 use detloss::geometry::Shape;
-use detloss::loss::{Described, Entry, Loss, RowLoss, Visitor};
+use detloss::loss::{Described, Entry, Loss, RowLoss, SetLoss, Visitor};
 use detloss::losses;
 use detloss::scalar::{Lit, Scalar};
 use detloss::testing::{Rows, Tolerance, assert_close, ordinary, tied};
@@ -107,7 +107,7 @@ fn near_formula<L: Loss>(loss: &L, pred: &[f64], target: &[f64], check: &mut dyn
     check(&value);
 }
 
-/// A row of logits detaches nothing.
+/// A row of logits and a set detach nothing.
 fn near_row(loss: &dyn Kernel, rows: &Rows, unit: usize, check: &mut dyn FnMut(&Near<'_>)) {
     check(&|pred| {
         let moved = Rows { pred: pred.to_vec(), ..rows.only(unit) };
@@ -160,6 +160,7 @@ struct Check<'a> {
 impl Check<'_> {
     fn all<L: Described + Kernel>(
         &mut self,
+        has_slope: impl Fn(&L) -> bool,
         near: impl Fn(&L, &Rows, usize, &mut dyn FnMut(&Near<'_>)),
     ) {
         let entry = losses::find(L::NAME).unwrap();
@@ -168,6 +169,9 @@ impl Check<'_> {
             let mut loss = L::default();
             for &(key, value) in &params {
                 Described::set(&mut loss, key, value).unwrap();
+            }
+            if !has_slope(&loss) {
+                continue;
             }
             let (_, grad) = in_f64(&loss, &rows);
             let (mut compared, width) = (0, rows.width());
@@ -198,13 +202,20 @@ impl Check<'_> {
 
 impl Visitor for Check<'_> {
     fn formula<L: Loss>(&mut self) {
-        self.all::<L>(|loss, rows, unit, check| {
-            near_formula(loss, rows.pred_of(unit), rows.target_of(unit), check)
-        });
+        self.all::<L>(
+            |_| true,
+            |loss, rows, unit, check| {
+                near_formula(loss, rows.pred_of(unit), rows.target_of(unit), check)
+            },
+        );
     }
 
     fn row<L: RowLoss>(&mut self) {
-        self.all::<L>(|loss, rows, unit, check| near_row(loss, rows, unit, check));
+        self.all::<L>(|_| true, |loss, rows, unit, check| near_row(loss, rows, unit, check));
+    }
+
+    fn set<L: SetLoss>(&mut self) {
+        self.all::<L>(L::is_slope, |loss, rows, unit, check| near_row(loss, rows, unit, check));
     }
 }
 
@@ -234,4 +245,35 @@ fn at_a_tie_the_gradient_is_the_mean_of_both_sides() {
         },
         at_least: 0.8,
     });
+}
+
+/// A loss of whole batches whose gradient is not the slope says so, and one that says so has such a gradient.
+#[test]
+fn a_gradient_that_is_not_the_slope_is_somewhere_else() {
+    struct Denials;
+    impl Visitor for Denials {
+        fn formula<L: Loss>(&mut self) {}
+
+        fn row<L: RowLoss>(&mut self) {}
+
+        fn set<L: SetLoss>(&mut self) {
+            let entry = losses::find(L::NAME).unwrap();
+            let rows = ordinary(entry, 60, 11);
+            let loss = L::default();
+            let (_, grad) = in_f64(&loss, &rows);
+            let differs = (0..rows.len()).any(|unit| {
+                let mut found = false;
+                near_row(&loss, &rows, unit, &mut |value| {
+                    found = (0..rows.width()).any(|field| {
+                        let slopes = slopes(value, rows.pred_of(unit), field);
+                        let slope = grad[unit * rows.width() + field];
+                        slopes.smooth && !Tolerance::SLOPE.holds(slope, slopes.across)
+                    });
+                });
+                found
+            });
+            assert_eq!(!differs, loss.is_slope(), "{}: the gradient is the slope", L::NAME);
+        }
+    }
+    losses::visit(&mut Denials);
 }

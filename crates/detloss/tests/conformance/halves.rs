@@ -12,15 +12,16 @@ fn is_f32_rounded<T: Element + PartialEq + std::fmt::Debug>(
     name: &str,
     round: fn(f32) -> T,
 ) {
-    let loss = detloss::losses::find(name).unwrap().default();
+    let loss = detloss::losses::find(name).unwrap().make();
     let memory = rows.memory::<T>();
-    let widen = |numbers: &[T]| numbers.iter().map(|x| x.to_f64() as f32).collect::<Vec<_>>();
-    let wide = (widen(&memory.pred), widen(&memory.target));
     let (mut values, mut grad) =
         (vec![T::default(); rows.len()], vec![T::default(); memory.pred.len()]);
     let (mut wide_values, mut wide_grad) = (vec![0.0; rows.len()], vec![0.0; memory.pred.len()]);
     let batch = memory.batch();
-    let wide_batch = detloss::Batch::new(&wide.0, &wide.1).columns(rows.columns);
+    let widen = |numbers: &[T]| numbers.iter().map(|x| x.to_f64() as f32).collect();
+    let mut wide_memory = rows.memory::<f32>();
+    (wide_memory.pred, wide_memory.target) = (widen(&memory.pred), widen(&memory.target));
+    let wide_batch = wide_memory.batch();
     batch.rows_and_grad_into(&*loss, None, &mut values, &mut grad).unwrap();
     wide_batch.rows_and_grad_into(&*loss, None, &mut wide_values, &mut wide_grad).unwrap();
     let narrow = |numbers: &[f32]| numbers.iter().map(|&x| round(x)).collect::<Vec<_>>();
@@ -66,7 +67,7 @@ fn bf16_is_f32_rounded() {
 fn slopes_are_scaled_before_they_are_rounded() {
     for entry in ALL {
         let rows = detloss::testing::ordinary(entry, 50, 71);
-        let (loss, memory) = (entry.default(), rows.memory::<f16>());
+        let (loss, memory) = (entry.make(), rows.memory::<f16>());
         let upstream = f16::from_f32(1024.0);
         let run = |batch: detloss::Batch<'_, f16>, upstream: Option<&[f16]>| {
             let (mut values, mut grad) =

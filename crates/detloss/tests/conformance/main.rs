@@ -11,9 +11,11 @@ mod lengths;
 mod params;
 mod reproducible;
 mod roads;
+mod sets;
 mod ugly;
 
 use detloss::batch::{Kernel, Level};
+use detloss::loss::Scope;
 use detloss::losses::ALL;
 use detloss::testing::{Rows, nasty, ordinary};
 
@@ -36,13 +38,18 @@ fn in_f64(loss: &(impl Kernel + ?Sized), rows: &Rows) -> (Vec<f64>, Vec<f64>) {
 /// Ordinary rows and ugly ones, mixed.
 fn mixed(entry: &detloss::loss::Entry, count: usize) -> Rows {
     let (plain, ugly) = (ordinary(entry, count, 3), nasty(entry));
-    let mut rows = Rows::empty(plain.columns);
+    let mut rows = plain.like();
     for unit in 0..count {
         let (from, unit) =
             if unit % 3 == 2 { (&ugly, unit * 7 % ugly.len()) } else { (&plain, unit) };
         rows.push(&*from.what[unit], from.pred_of(unit), from.target_of(unit));
     }
     rows
+}
+
+/// The losses with a value for every unit: all that are not of whole batches.
+fn of_units() -> impl Iterator<Item = &'static detloss::loss::Entry> {
+    ALL.iter().filter(|entry| entry.scope != Scope::Set)
 }
 
 fn bits(numbers: &[f32]) -> Vec<u32> {

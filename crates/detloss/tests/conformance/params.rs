@@ -29,7 +29,7 @@ pub(crate) fn settings(entry: &Entry) -> Vec<Vec<(&'static str, f64)>> {
 #[test]
 fn defaults_lie_inside_their_ranges_and_are_the_defaults() {
     for entry in ALL {
-        let loss = entry.default();
+        let loss = entry.make();
         assert_eq!(
             loss.params(),
             entry.params.iter().map(|param| param.default).collect::<Vec<_>>(),
@@ -47,7 +47,7 @@ fn a_parameter_takes_the_ends_of_its_range_and_nothing_beyond() {
     for (entry, param) in
         ALL.iter().flat_map(|entry| entry.params.iter().map(move |param| (entry, param)))
     {
-        let mut loss = entry.default();
+        let mut loss = entry.make();
         for end in [param.range.0, param.range.1] {
             loss.set(param.name, end).unwrap();
             assert!(loss.params().contains(&end), "{}: {} = {end} is kept", entry.name, param.name);
@@ -80,7 +80,7 @@ fn every_parameter_does_something() {
         ALL.iter().flat_map(|entry| entry.params.iter().map(move |param| (entry, param)))
     {
         let rows = ordinary(entry, 200, 13);
-        let default = in_f64(&*entry.default(), &rows);
+        let default = in_f64(&*entry.make(), &rows);
         let changes = settings(entry)
             .iter()
             .filter(|setting| {

@@ -23,7 +23,7 @@ fn any_number_of_threads_gives_the_same_bits() {
         .map(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap())
         .collect();
     for entry in ALL {
-        let loss = entry.default();
+        let loss = entry.make();
         let few = mixed(entry, 301);
         // Some more than three chunks of 65536 numbers, and no whole number of tiles.
         let memory = few.cycle(3 * 65_536 / few.width() + 77).memory::<f32>();
@@ -46,7 +46,7 @@ fn levels_that_fuse_give_the_same_bits_and_the_others_are_close() {
     let levels = Level::available();
     let fusing: Vec<_> = levels.iter().filter(|level| level.name().starts_with("AVX")).collect();
     for entry in ALL {
-        let (loss, rows) = (entry.default(), mixed(entry, 301));
+        let (loss, rows) = (entry.make(), mixed(entry, 301));
         let memory = rows.memory::<f32>();
         let at = |level: Level| everything(memory.batch().level(level), &*loss);
         for pair in fusing.windows(2) {

@@ -2,7 +2,7 @@
 
 use detloss::batch::Level;
 use detloss::geometry::Shape;
-use detloss::loss::{Described, Loss, RowLoss, Visitor};
+use detloss::loss::{Described, Loss, RowLoss, Scope, SetLoss, Visitor};
 use detloss::losses::{self, ALL};
 use detloss::scalar::Scalar;
 use detloss::scalar::dual::Gradient;
@@ -41,7 +41,7 @@ impl<S: Scalar + Into<f64>> FrontEnd for OnDuals<S> {
                     return;
                 }
                 type Active<L, S> = <<L as Loss>::Pred as Shape>::Dual<S>;
-                let loss = set::<L>(params);
+                let loss = with::<L>(params);
                 let mut response = Response::default();
                 for unit in 0..rows.len() {
                     let (pred, target) = (rows.pred_of(unit), rows.target_of(unit));
@@ -68,6 +68,8 @@ impl<S: Scalar + Into<f64>> FrontEnd for OnDuals<S> {
             }
 
             fn row<L: RowLoss>(&mut self) {}
+
+            fn set<L: SetLoss>(&mut self) {}
         }
         let mut visit = Visit(request, self.0, None);
         losses::visit(&mut visit);
@@ -75,7 +77,7 @@ impl<S: Scalar + Into<f64>> FrontEnd for OnDuals<S> {
     }
 }
 
-fn set<L: Described>(params: &[(&str, f64)]) -> L {
+fn with<L: Described>(params: &[(&str, f64)]) -> L {
     let mut loss = L::default();
     for &(key, value) in params {
         loss.set(key, value).unwrap();
@@ -89,7 +91,7 @@ impl FrontEnd for Replayed {
         let loss = entry.with(params).unwrap();
         let (value, both): (Program, Program) = (loss.trace(false)?, loss.trace(true)?);
         assert_eq!(value.outputs.len(), 1);
-        assert_eq!(both.outputs.len(), 1 + entry.pred.len());
+        assert_eq!(both.outputs.len(), 1 + entry.pred.names.len());
         let mut response = Response::default();
         for unit in 0..rows.len() {
             let inputs = [rows.pred_of(unit), rows.target_of(unit)].concat();
@@ -107,7 +109,7 @@ impl FrontEnd for Replayed {
 }
 
 fn formulas() -> usize {
-    ALL.iter().filter(|entry| !entry.pred.is_empty()).count()
+    ALL.iter().filter(|entry| entry.scope == Scope::Unit).count()
 }
 
 #[test]

@@ -2,16 +2,16 @@
 
 use detloss::batch::{Level, Weights};
 use detloss::geometry::Shape;
-use detloss::loss::{Entry, Loss, RowLoss, Visitor};
+use detloss::loss::{Entry, Loss, RowLoss, SetLoss, Visitor};
 use detloss::losses::{self, ALL};
-use detloss::testing::{Random, Rows, Tolerance, assert_close, certain_target, nasty};
+use detloss::testing::{Random, Rows, Tolerance, assert_close, certain_target, nasty, perfect};
 
 use crate::{at_level, bits, in_f64, mixed};
 
 #[test]
 fn finite_rows_have_finite_values_and_slopes() {
     for entry in ALL {
-        let (loss, rows) = (entry.default(), nasty(entry));
+        let (loss, rows) = (entry.make(), nasty(entry));
         for level in Level::available() {
             let (values, grad) = at_level(&*loss, &rows, level);
             for unit in 0..rows.len() {
@@ -44,7 +44,7 @@ fn finite_rows_have_finite_values_and_slopes() {
 fn a_batch_of_ugly_rows_has_a_finite_value() {
     for entry in ALL {
         let memory = nasty(entry).memory::<f32>();
-        let (value, _) = memory.batch().value_and_grad(&*entry.default()).unwrap();
+        let (value, _) = memory.batch().value_and_grad(&*entry.make()).unwrap();
         assert!(value.is_finite(), "{}: {value}", entry.name);
     }
 }
@@ -52,10 +52,9 @@ fn a_batch_of_ugly_rows_has_a_finite_value() {
 #[test]
 fn an_empty_batch_is_worth_nothing() {
     for entry in ALL {
-        let loss = entry.default();
+        let loss = entry.make();
         let (pred, target): ([f32; 0], [f32; 0]) = ([], []);
-        let batch =
-            detloss::Batch::new(&pred, &target).columns(if entry.pred.is_empty() { 5 } else { 1 });
+        let batch = detloss::Batch::new(&pred, &target).columns(Rows::of(entry).columns);
         for batch in [batch, batch.weighted_mean(), batch.sum(), batch.normalizer(3.0)] {
             assert_eq!(batch.value_and_grad(&*loss).unwrap(), (0.0, vec![]), "{}", entry.name);
             assert_eq!(batch.rows(&*loss).unwrap(), vec![], "{}", entry.name);
@@ -67,9 +66,9 @@ fn an_empty_batch_is_worth_nothing() {
 #[test]
 fn a_batch_without_weight_is_worth_nothing() {
     for entry in ALL {
-        let (loss, rows) = (entry.default(), mixed(entry, 37));
+        let (loss, rows) = (entry.make(), mixed(entry, 37));
         let memory = rows.memory::<f32>();
-        let weights = vec![0.0; rows.len()];
+        let weights = vec![0.0; rows.len() * rows.height.unwrap_or(1)];
         let batch = memory.batch().weights(Weights::Rows(&weights));
         for batch in [batch, batch.weighted_mean(), batch.sum()] {
             let (value, grad) = batch.value_and_grad(&*loss).unwrap();
@@ -88,7 +87,7 @@ fn a_batch_without_weight_is_worth_nothing() {
 
 /// Puts `poison` in one number of one prediction and compares with the batch that has it not.
 fn poison(entry: &'static Entry, poison: f64) {
-    let (loss, rows) = (entry.default(), mixed(entry, 35));
+    let (loss, rows) = (entry.make(), mixed(entry, 35));
     let spread = |values: &[f32], grad: &[f32], sick: usize, width: usize| {
         let healthy = |unit: &usize| *unit != sick;
         let values: Vec<f32> = (0..35).filter(healthy).map(|unit| values[unit]).collect();
@@ -140,7 +139,7 @@ fn nan_in_any_field_gives_nan_in_f64_too() {
         for index in 0..rows.pred.len() {
             let mut sick = rows.clone();
             sick.pred[index] = f64::NAN;
-            let (values, _) = in_f64(&*entry.default(), &sick);
+            let (values, _) = in_f64(&*entry.make(), &sick);
             let unit = index / rows.width();
             assert!(
                 values[unit].is_nan(),
@@ -157,14 +156,15 @@ fn nan_in_any_field_gives_nan_in_f64_too() {
 struct Perfect<'a>(&'a mut dyn FnMut(&'static Entry, &Rows));
 
 impl Perfect<'_> {
-    fn show(&mut self, name: &str, perfect: impl Fn(&[f64]) -> Vec<f64>) {
+    fn show(&mut self, name: &str, element: impl Fn(&[f64]) -> Vec<f64>) {
         let entry = losses::find(name).unwrap();
-        let mut rows = Rows::empty(if entry.pred.is_empty() { 5 } else { 1 });
+        let mut rows = Rows::of(entry);
         let mut random = Random::new(17);
         for power in -6..=6 {
             for _ in 0..20 {
                 let target = certain_target(entry, 10_f64.powi(power), &mut random);
-                rows.push(format!("perfect, at scale 1e{power}"), &perfect(&target), &target);
+                let pred = perfect(entry, &target, &element);
+                rows.push(format!("perfect, at scale 1e{power}"), &pred, &target);
             }
         }
         self.0(entry, &rows);
@@ -183,16 +183,18 @@ impl Visitor for Perfect<'_> {
     }
 
     fn row<L: RowLoss>(&mut self) {
-        self.show(L::NAME, |target| {
-            target.iter().map(|&mass| if mass < 0.5 { -1e4 } else { 1e4 }).collect()
-        });
+        self.show(L::NAME, |_| unreachable!("a row is no element"));
+    }
+
+    fn set<L: SetLoss>(&mut self) {
+        self.show(L::NAME, |_| unreachable!("a set is no element"));
     }
 }
 
 #[test]
 fn a_perfect_prediction_costs_exactly_nothing_where_the_facts_say_so_and_nowhere_else() {
     losses::visit(&mut Perfect(&mut |entry, rows| {
-        let loss = entry.default();
+        let loss = entry.make();
         let (values, grad) = in_f64(&*loss, rows);
         let mut all_zero = values.iter().chain(&grad).all(|&x| x == 0.0);
         for level in Level::available() {

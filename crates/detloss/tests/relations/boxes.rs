@@ -10,7 +10,7 @@ const BOXES: [&str; 7] = ["iou", "iou_square", "giou", "diou", "ciou", "eiou", "
 #[test]
 fn giou_is_iou_where_one_box_holds_the_other() {
     let all = tied(find("giou").unwrap());
-    let mut nested = Rows::empty(1);
+    let mut nested = Rows::new(1, None);
     for unit in 0..all.len() {
         let (p, t) = (all.pred_of(unit), all.target_of(unit));
         let inside =

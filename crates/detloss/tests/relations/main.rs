@@ -23,7 +23,7 @@ fn of(loss: &dyn AnyLoss, rows: &Rows) -> (Vec<f64>, Vec<f64>) {
 }
 
 fn one(loss: &dyn AnyLoss, pred: &[f64], target: &[f64]) -> (f64, Vec<f64>) {
-    let columns = if loss.layout().pred.is_none() { pred.len() } else { 1 };
+    let columns = if loss.layout().pred.is_row { pred.len() } else { 1 };
     Batch::new(pred, target).columns(columns).sum().value_and_grad(loss).unwrap()
 }
 

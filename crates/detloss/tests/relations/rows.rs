@@ -1,7 +1,8 @@
 //! Laws between losses of rows of logits.
 
+use detloss::geometry::Fields;
 use detloss::losses;
-use detloss::testing::{Rows, Tolerance, assert_close};
+use detloss::testing::{Tolerance, assert_close};
 
 use crate::{assert_same, inputs, loss, of, one};
 
@@ -20,7 +21,7 @@ fn softmax_of_two_classes_is_the_sigmoid_of_their_difference() {
 fn softmax_focal_without_gamma_is_softmax_cross_entropy() {
     let rows = inputs("softmax_ce");
     let focal = loss("softmax_focal", &[("gamma", 0.0), ("alpha", 1.0)]);
-    let mut classes = Rows::empty(rows.columns);
+    let mut classes = rows.like();
     for unit in 0..rows.len() {
         if rows.target_of(unit).contains(&1.0) {
             classes.push("one class", rows.pred_of(unit), rows.target_of(unit));
@@ -43,9 +44,9 @@ fn softmax_focal_of_two_classes_is_focal_without_alpha() {
 
 #[test]
 fn the_slopes_of_a_softmax_add_up_to_nothing() {
-    for entry in losses::ALL.iter().filter(|entry| entry.pred.is_empty()) {
+    for entry in losses::ALL.iter().filter(|entry| entry.target == Fields::DISTRIBUTION) {
         let rows = inputs(entry.name);
-        for slopes in of(&*entry.default(), &rows).1.chunks(rows.width()) {
+        for slopes in of(&*entry.make(), &rows).1.chunks(rows.width()) {
             assert_close(slopes.iter().sum(), 0.0, Tolerance::LAW, &entry.name);
         }
     }

@@ -8,7 +8,7 @@ use crate::{assert_same, inputs, loss, of, one};
 /// Logits against 0 and 1 only.
 fn hard() -> Rows {
     let soft = inputs("bce");
-    let mut hard = Rows::empty(1);
+    let mut hard = Rows::new(1, None);
     for unit in 0..soft.len() {
         hard.push("hard label", soft.pred_of(unit), &[soft.target_of(unit)[0].round()]);
     }
@@ -26,7 +26,7 @@ fn focal_without_gamma_is_balanced_cross_entropy() {
     for alpha in [0.0, 0.25, 0.5, 1.0] {
         let (focal, balanced) = (
             loss("focal", &[("gamma", 0.0), ("alpha", alpha)]),
-            loss("balanced_ce", &[("alpha", alpha)]),
+            loss("alpha_balanced_ce", &[("alpha", alpha)]),
         );
         assert_same(&*focal, &*balanced, &hard(), &format!("alpha {alpha}"));
     }
@@ -34,7 +34,7 @@ fn focal_without_gamma_is_balanced_cross_entropy() {
 
 #[test]
 fn alpha_one_forgets_the_negatives_and_alpha_zero_the_positives() {
-    for name in ["focal", "balanced_ce"] {
+    for name in ["focal", "alpha_balanced_ce"] {
         for (alpha, forgotten) in [(1.0, 0.0), (0.0, 1.0)] {
             let loss = loss(name, &[("alpha", alpha)]);
             assert_eq!(one(&*loss, &[0.3], &[forgotten]), (0.0, vec![0.0]));

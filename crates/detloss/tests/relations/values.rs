@@ -71,7 +71,7 @@ fn balanced_l1_is_smooth_at_its_seam_and_has_slope_gamma_beyond() {
 #[test]
 fn kl_with_variance_one_is_smooth_l1() {
     let values = inputs("smooth_l1");
-    let mut rows = Rows::empty(1);
+    let mut rows = Rows::new(1, None);
     for unit in 0..values.len() {
         rows.push("log variance 0", &[values.pred_of(unit)[0], 0.0], values.target_of(unit));
     }

@@ -38,6 +38,8 @@ loss! {
 }
 
 impl RowLoss for SoftmaxCe {
+    const TARGET: Fields = Fields::DISTRIBUTION;
+
     const FACTS: Facts = Facts {
         range: (0.0, f64::INFINITY),
         zero_at_target: true,
@@ -71,7 +73,7 @@ fn of_class<V: Vector>(token: V::Token, mut row: RowOf<'_, V>, class: usize) -> 
     let logit = row.logits[class];
     if let Some(grad) = row.grad {
         let scale = weight * row.scale.to_f64();
-        softmax::multiply::<V>(token, grad, scale / softmax.sum());
+        slice::multiply::<V>(token, grad, scale / softmax.sum());
         grad[class] = V::Element::from_f64(-scale * softmax.complement(logit));
     }
     weight * softmax.surprise(logit)
@@ -86,7 +88,7 @@ impl SoftmaxCe {
         let (mut mass, mut below) = (zero, zero);
         for start in (0..len).step_by(V::LEN) {
             let share = self.share(token, &row, start);
-            let shifted = softmax.shifted(softmax::load(token, row.logits, start, 0.0));
+            let shifted = softmax.shifted(slice::load(token, row.logits, start, 0.0));
             mass = mass + share;
             // A logit of −∞ with no share adds 0, not 0 · ∞.
             below = below + V::if_lt(zero, share.abs(), share * shifted, share);
@@ -96,9 +98,9 @@ impl SoftmaxCe {
         let per_power = V::splat(token, V::Element::from_f64(mass / softmax.sum()));
         if let Some(grad) = row.grad.take() {
             for start in (0..len).step_by(V::LEN) {
-                let power = softmax::load::<V>(token, grad, start, 0.0);
+                let power = slice::load::<V>(token, grad, start, 0.0);
                 let slope = power * per_power - self.share(token, &row, start);
-                softmax::store(slope * scale, grad, start);
+                slice::store(slope * scale, grad, start);
             }
         }
         mass * softmax.ln_sum() - below
@@ -110,19 +112,19 @@ impl SoftmaxCe {
         let columns = row.logits.len();
         let (sure, even) = (1.0 - self.smoothing, self.smoothing / columns as f64);
         let share = match row.target {
-            RowTarget::Soft(target) => {
-                softmax::load::<V>(token, target, start, 0.0) * lit(sure) + lit(even)
+            RowTarget::Dense(target) => {
+                slice::load::<V>(token, target, start, 0.0) * lit(sure) + lit(even)
             }
-            RowTarget::Class(class) => softmax::per_column(token, start, |column| {
+            RowTarget::Class(class) => slice::per_column(token, start, |column| {
                 even + if column == class { sure } else { 0.0 }
             }),
         };
         match row.column_weights {
-            Some(weights) => share * softmax::load::<V>(token, weights, start, 0.0),
+            Some(weights) => share * slice::load::<V>(token, weights, start, 0.0),
             None if start + V::LEN <= columns => share,
             None => {
                 share
-                    * softmax::per_column::<V>(token, start, |column| {
+                    * slice::per_column::<V>(token, start, |column| {
                         f64::from(u8::from(column < columns))
                     })
             }

@@ -37,6 +37,8 @@ loss! {
 }
 
 impl RowLoss for SoftmaxFocal {
+    const TARGET: Fields = Fields::DISTRIBUTION;
+
     const FACTS: Facts = Facts {
         range: (0.0, f64::INFINITY),
         zero_at_target: true,
@@ -59,7 +61,7 @@ impl RowLoss for SoftmaxFocal {
         let softmax = Softmax::<V>::new(token, row.logits, row.grad.as_deref_mut());
         match row.target {
             RowTarget::Class(class) => self.of_class(token, row, &softmax, class),
-            RowTarget::Soft(target) => self.of_distribution(token, row, &softmax, target),
+            RowTarget::Dense(target) => self.of_distribution(token, row, &softmax, target),
         }
     }
 }
@@ -81,7 +83,7 @@ impl SoftmaxFocal {
             // The slope by ln q of the class, whose own slope is 1 − q there and −q elsewhere.
             let slope = -focus * (1.0 + self.gamma * (1.0 - wrong) * surprise.over(wrong));
             let scale = slope * row.scale.to_f64();
-            softmax::multiply::<V>(token, grad, -scale / softmax.sum());
+            slice::multiply::<V>(token, grad, -scale / softmax.sum());
             grad[class] = V::Element::from_f64(scale * wrong);
         }
         focus * surprise
@@ -106,9 +108,9 @@ impl SoftmaxFocal {
             let scale = V::splat(token, row.scale);
             let per_power = V::splat(token, V::Element::from_f64(slopes.sum() / softmax.sum()));
             for start in (0..target.len()).step_by(V::LEN) {
-                let power = softmax::load::<V>(token, grad, start, 0.0);
+                let power = slice::load::<V>(token, grad, start, 0.0);
                 let (_, slope) = self.terms(token, &row, softmax, target, start);
-                softmax::store((slope - power * per_power) * scale, grad, start);
+                slice::store((slope - power * per_power) * scale, grad, start);
             }
         }
         value.sum()
@@ -125,11 +127,11 @@ impl SoftmaxFocal {
         start: usize,
     ) -> (V, V) {
         let zero = V::splat(token, V::Element::default());
-        let mut share = softmax::load::<V>(token, target, start, 0.0) * lit(self.alpha);
+        let mut share = slice::load::<V>(token, target, start, 0.0) * lit(self.alpha);
         if let Some(weights) = row.column_weights {
-            share = share * softmax::load::<V>(token, weights, start, 0.0);
+            share = share * slice::load::<V>(token, weights, start, 0.0);
         }
-        let shifted = softmax.shifted(softmax::load(token, row.logits, start, 0.0));
+        let shifted = softmax.shifted(slice::load(token, row.logits, start, 0.0));
         let power = shifted.exp();
         let (probability, wrong) = (softmax.probability(power), softmax.complement_of(power));
         let surprise = lit(softmax.ln_sum()) - shifted;

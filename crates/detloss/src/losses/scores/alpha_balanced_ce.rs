@@ -1,7 +1,7 @@
 use crate::prelude::*;
 
 loss! {
-    /// Balanced cross entropy: binary cross entropy that weighs positives and negatives differently.
+    /// α-balanced cross entropy: binary cross entropy that weighs positives and negatives differently.
     ///
     /// ```text
     /// L = −α y ln p − (1 − α) (1 − y) ln(1 − p),    p = 1 / (1 + e^−x)
@@ -28,13 +28,13 @@ loss! {
     ///
     /// Lin, Goyal, Girshick, He, Dollár, *Focal Loss for Dense Object Detection*, ICCV 2017, eq. 3.
     /// <https://arxiv.org/abs/1708.02002>
-    "balanced_ce", "Balanced CE" => pub struct BalancedCe: Formula {
+    "alpha_balanced_ce", "α-balanced CE" => pub struct AlphaBalancedCe: Formula {
         /// Weight of the positives; negatives have 1 − alpha. Balanced at the share of the negatives.
         alpha: f64 = 0.5 in 0.0..=1.0,
     }
 }
 
-impl Loss for BalancedCe {
+impl Loss for AlphaBalancedCe {
     type Pred = Logit;
     type Target = Label;
 

@@ -1,0 +1,314 @@
+//! How a loss of whole batches runs: on each group of rows, on what counts in it.
+
+use super::element::{Compute, Element};
+use super::kernel::{Kernel, Tile, TileTarget};
+use super::plan::{Outputs, Plan};
+use super::{Batch, Target, Weights};
+use crate::error::{Error, Result};
+use crate::geometry::Fields;
+
+/// The rows of a batch, group by group in ascending order of their ids.
+pub(super) struct Groups {
+    /// The rows in the order of their groups; None if they are in order as they lie.
+    order: Option<Vec<usize>>,
+    /// Where each group ends.
+    ends: Vec<usize>,
+}
+
+impl Groups {
+    pub(super) fn new(rows: usize, ids: Option<&[i64]>) -> Self {
+        let Some(ids) = ids else {
+            return Self { order: None, ends: if rows > 0 { vec![rows] } else { Vec::new() } };
+        };
+        if ids.is_sorted() {
+            return Self { order: None, ends: ends(ids.iter().copied()) };
+        }
+        let mut order: Vec<usize> = (0..rows).collect();
+        order.sort_by_key(|&row| ids[row]);
+        let ends = ends(order.iter().map(|&row| ids[row]));
+        Self { order: Some(order), ends }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The numbers of all rows, `width` each, in the order of the groups.
+    fn arranged<'a, C: Copy>(
+        &self,
+        rows: &'a [C],
+        width: usize,
+        scratch: &'a mut Vec<C>,
+    ) -> &'a [C] {
+        let Some(order) = &self.order else { return rows };
+        scratch.clear();
+        scratch.extend(order.iter().flat_map(|&row| &rows[row * width..(row + 1) * width]));
+        scratch
+    }
+
+    /// Lets `fill` write rows in the order of the groups, and puts them back into their places.
+    fn scatter<C: Compute, R>(
+        &self,
+        to: &mut [C],
+        width: usize,
+        fill: impl FnOnce(&mut [C]) -> R,
+    ) -> R {
+        let Some(order) = &self.order else { return fill(to) };
+        let mut arranged = vec![C::default(); to.len()];
+        let result = fill(&mut arranged);
+        for (&row, from) in order.iter().zip(arranged.chunks_exact(width)) {
+            to[row * width..(row + 1) * width].copy_from_slice(from);
+        }
+        result
+    }
+}
+
+/// The last place of each run of equal ids, and one more.
+fn ends(ids: impl Iterator<Item = i64> + Clone) -> Vec<usize> {
+    let next = ids.clone().skip(1).map(Some).chain([None]);
+    let last = |(place, (id, next))| (next != Some(id)).then_some(place + 1);
+    ids.zip(next).enumerate().filter_map(last).collect()
+}
+
+/// Checks what only losses of whole batches ask for: weights that choose, and classes that are whole numbers.
+pub(super) fn check<T: Element>(batch: &Batch<'_, T>, target: Fields) -> Result<()> {
+    if let Some(Weights::Rows(weights) | Weights::Elements(weights)) = batch.weights {
+        let odd = |weight: &T| ![0.0, 1.0].contains(&weight.to_f64());
+        if let Some(index) = weights.iter().position(odd) {
+            let wanted = "0 or 1: a loss of a whole batch takes an element or leaves it out";
+            let got = weights[index].to_f64();
+            return Err(Error::Entry { what: "the weights", index, got, wanted });
+        }
+    }
+    if let (Fields::CLASS, Target::Dense(classes)) = (target, batch.target) {
+        let columns = batch.columns as f64;
+        let known = |class: f64| class < 0.0 || class < columns && class.fract() == 0.0;
+        if let Some(index) = classes.iter().position(|class| !known(class.to_f64())) {
+            let wanted = "the index of a class, or a negative number to ignore the row";
+            let got = classes[index].to_f64();
+            return Err(Error::Entry { what: "the target", index, got, wanted });
+        }
+    }
+    Ok(())
+}
+
+/// One group, as it lies in memory.
+struct Group<'a, C> {
+    pred: &'a [C],
+    target: &'a [C],
+    /// Which elements count; all, if absent.
+    counts: Option<&'a [bool]>,
+    grad: Option<&'a mut [C]>,
+    scale: f64,
+}
+
+impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
+    /// Σ ℓ over the groups, with the outputs written.
+    pub(super) fn run_sets(&self, outputs: Outputs<'_, T>) -> f64 {
+        let (mut read, mut moved) = (Vec::new(), Vec::new());
+        let pred = T::read(self.batch.pred, &mut read);
+        let pred = self.groups.arranged(pred, self.row_width(), &mut moved);
+        let (mut read, mut moved) = (Vec::new(), Vec::new());
+        let target = self.written_target(&mut read);
+        let items = self.items_per_row();
+        let target = self.groups.arranged(target, self.target_width * items, &mut moved);
+        let counts = self.counts();
+        let Outputs { values: to_values, grad, upstream, factor, state, parts } = outputs;
+        let scale = |index: usize| factor * upstream.map_or(1.0, |slopes| slopes[index].to_f64());
+        let run = |grad: Option<&mut [T::Compute]>| {
+            let groups = self.cut(pred, target, counts.as_deref(), grad, &scale);
+            self.run_groups(groups, state, parts)
+        };
+        let values = match grad {
+            None => run(None),
+            Some(to) => T::write(to, &mut Vec::new(), |grad| {
+                self.groups.scatter(grad, self.row_width(), |grad| run(Some(grad)))
+            }),
+        };
+        if let Some(to) = to_values {
+            for (to, &value) in to.iter_mut().zip(&values) {
+                *to = T::from_f64(value);
+            }
+        }
+        values.iter().sum()
+    }
+
+    /// How many groups have something that counts.
+    pub(super) fn groups_that_count(&self) -> usize {
+        let Some(counts) = self.counts() else { return self.groups.len() };
+        let items = self.items_per_row();
+        let mut start = 0;
+        let mut any = |&end: &usize| {
+            let group = &counts[start * items..end * items];
+            start = end;
+            group.contains(&true)
+        };
+        self.groups.ends.iter().filter(|end| any(end)).count()
+    }
+
+    /// How many elements a row has: its columns, or one if the row is the element.
+    fn items_per_row(&self) -> usize {
+        if self.layout.pred.is_row { 1 } else { self.batch.columns }
+    }
+
+    /// How many numbers a row of predictions has.
+    fn row_width(&self) -> usize {
+        self.width * self.items_per_row()
+    }
+
+    /// The targets with every label, or every class, written as a number.
+    fn written_target<'s>(&'s self, scratch: &'s mut Vec<T::Compute>) -> &'s [T::Compute] {
+        match self.batch.target {
+            Target::Dense(dense) => T::read(dense, scratch),
+            Target::Classes(classes) if self.layout.pred.is_row => {
+                scratch.extend(classes.iter().map(|&class| T::Compute::from_f64(class as f64)));
+                scratch
+            }
+            Target::Classes(classes) => {
+                self.fill_labels(classes, 0, classes.len() * self.batch.columns, scratch);
+                scratch
+            }
+        }
+    }
+
+    /// Which elements count, in the order of the groups; None if all do.
+    fn counts(&self) -> Option<Vec<bool>> {
+        let items = self.items_per_row();
+        let ignored = self.ignored();
+        let counts = |row: usize, item: usize| {
+            let weight = match self.batch.weights {
+                Some(Weights::Rows(weights)) => weights[row].to_f64(),
+                Some(Weights::Elements(weights)) => weights[item].to_f64(),
+                None => 1.0,
+            };
+            let is_known = match self.batch.target {
+                Target::Dense(labels) if self.layout.target.is_label => {
+                    !(labels[item].to_f64() < 0.0)
+                }
+                _ => ignored.is_none_or(|(classes, ignored)| classes[row] != ignored),
+            };
+            weight != 0.0 && is_known
+        };
+        let of_row = |row: usize| (row * items..(row + 1) * items).map(move |item| (row, item));
+        if (0..self.rows).flat_map(of_row).all(|(row, item)| counts(row, item)) {
+            return None;
+        }
+        let place = |place: usize| self.groups.order.as_ref().map_or(place, |order| order[place]);
+        let each = (0..self.rows).flat_map(|row| of_row(place(row)));
+        Some(each.map(|(row, item)| counts(row, item)).collect())
+    }
+
+    /// The groups, each with its own part of everything.
+    fn cut<'a>(
+        &self,
+        mut pred: &'a [T::Compute],
+        mut target: &'a [T::Compute],
+        mut counts: Option<&'a [bool]>,
+        mut grad: Option<&'a mut [T::Compute]>,
+        scale: &dyn Fn(usize) -> f64,
+    ) -> Vec<Group<'a, T::Compute>> {
+        let items = self.items_per_row();
+        let mut start = 0;
+        let mut cut = |index: usize| {
+            let count = (self.groups.ends[index] - start) * items;
+            start = self.groups.ends[index];
+            let width = count * self.width;
+            let group = Group {
+                pred: pred.split_off(..width).expect("a group of the batch"),
+                target: target.split_off(..count * self.target_width).expect("its targets"),
+                counts: counts.as_mut().and_then(|counts| counts.split_off(..count)),
+                grad: grad.as_mut().and_then(|grad| grad.split_off_mut(..width)),
+                scale: scale(index),
+            };
+            group
+        };
+        (0..self.groups.len()).map(&mut cut).collect()
+    }
+
+    /// The value of every group. What is remembered, goes from each group to the next.
+    fn run_groups(
+        &self,
+        groups: Vec<Group<'_, T::Compute>>,
+        state: Option<&mut [f64]>,
+        parts: Option<&mut [f64]>,
+    ) -> Vec<f64> {
+        let terms = self.layout.parts.len();
+        let run = |group: Group<'_, T::Compute>, state: Option<&mut [f64]>| {
+            let mut parts = vec![0.0; terms];
+            (self.run_group(group, state, &mut parts), parts)
+        };
+        let results: Vec<(f64, Vec<f64>)> = match state {
+            Some(state) => groups.into_iter().map(|group| run(group, Some(&mut *state))).collect(),
+            None => self.each(groups, |group| run(group, None)),
+        };
+        if let Some(sums) = parts {
+            for (_, parts) in &results {
+                sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
+            }
+        }
+        results.into_iter().map(|(value, _)| value).collect()
+    }
+
+    #[cfg(feature = "rayon")]
+    fn each<G: Send, R: Send>(&self, groups: Vec<G>, run: impl Fn(G) -> R + Send + Sync) -> Vec<R> {
+        use rayon::prelude::*;
+        if self.batch.threads {
+            groups.into_par_iter().map(run).collect()
+        } else {
+            groups.into_iter().map(run).collect()
+        }
+    }
+
+    #[cfg(not(feature = "rayon"))]
+    fn each<G, R>(&self, groups: Vec<G>, run: impl Fn(G) -> R) -> Vec<R> {
+        groups.into_iter().map(run).collect()
+    }
+
+    fn run_group(
+        &self,
+        group: Group<'_, T::Compute>,
+        state: Option<&mut [f64]>,
+        parts: &mut [f64],
+    ) -> f64 {
+        let Group { pred, target, counts, grad, scale } = group;
+        let tile = |pred, target, grad| {
+            let target = TileTarget::Dense(target);
+            let factor = T::Compute::from_f64(scale);
+            let columns = self.batch.columns;
+            let tile = Tile {
+                columns,
+                pred,
+                target,
+                column_weights: None,
+                weights: &[],
+                factor,
+                values: None,
+                grad,
+                state,
+                parts,
+            };
+            T::Compute::tile(self.loss, self.batch.level, tile)
+        };
+        let Some(counts) = counts else { return tile(pred, target, grad) };
+        let kept = |numbers: &[T::Compute], width: usize| {
+            let items = numbers.chunks_exact(width).zip(counts);
+            let kept = items.filter(|(_, counts)| **counts).flat_map(|(item, _)| item);
+            kept.copied().collect::<Vec<_>>()
+        };
+        let (pred, target) = (kept(pred, self.width), kept(target, self.target_width));
+        let Some(grad) = grad else {
+            return if pred.is_empty() { 0.0 } else { tile(&pred, &target, None) };
+        };
+        grad.fill(T::Compute::default());
+        if pred.is_empty() {
+            return 0.0;
+        }
+        let mut slopes = vec![T::Compute::default(); pred.len()];
+        let value = tile(&pred, &target, Some(&mut slopes));
+        let places = grad.chunks_exact_mut(self.width).zip(counts).filter(|(_, counts)| **counts);
+        for ((to, _), from) in places.zip(slopes.chunks_exact(self.width)) {
+            to.copy_from_slice(from);
+        }
+        value
+    }
+}

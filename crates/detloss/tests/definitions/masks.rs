@@ -1,0 +1,1 @@
+//! Masks: sums over the pixels.

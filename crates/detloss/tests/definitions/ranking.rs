@@ -1,0 +1,1 @@
+//! Ranking losses: every pair of a positive and a negative.

@@ -1,0 +1,1 @@
+//! Losses that weigh their elements by what else is in the batch.
