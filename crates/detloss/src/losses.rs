@@ -43,6 +43,9 @@ registry! {
     }
     /// The whole batch, or every image in it.
     sets: set {
+        ap: Ap,
+        alrp: Alrp,
+        rank_sort: RankSort,
         rmse: Rmse,
     }
 }

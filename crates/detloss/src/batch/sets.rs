@@ -6,6 +6,7 @@ use super::plan::{Outputs, Plan};
 use super::{Batch, Target, Weights};
 use crate::error::{Error, Result};
 use crate::geometry::Fields;
+use crate::ranking;
 
 /// The rows of a batch, group by group in ascending order of their ids.
 pub(super) struct Groups {
@@ -72,6 +73,9 @@ fn ends(ids: impl Iterator<Item = i64> + Clone) -> Vec<usize> {
 
 /// Checks what only losses of whole batches ask for: weights that choose, and classes that are whole numbers.
 pub(super) fn check<T: Element>(batch: &Batch<'_, T>, target: Fields) -> Result<()> {
+    if batch.pred.len() > ranking::MOST {
+        return Err(Error::TooMany { got: batch.pred.len(), most: ranking::MOST });
+    }
     if let Some(Weights::Rows(weights) | Weights::Elements(weights)) = batch.weights {
         let odd = |weight: &T| ![0.0, 1.0].contains(&weight.to_f64());
         if let Some(index) = weights.iter().position(odd) {
