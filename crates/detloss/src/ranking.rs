@@ -68,28 +68,33 @@ impl<T: Compute> Ranking<T> {
     ///
     /// Scores beyond ±2⁴⁸ count as ±2⁴⁸.
     pub fn new(count: usize, element: impl Fn(usize) -> (T, T), delta: f64) -> Option<Self> {
-        let zero = T::default();
-        let ranked = |index: usize| Ranked {
-            score: T::from_f64(element(index).0.to_f64().clamp(-LARGEST, LARGEST)),
+        let ranked = |index: usize, score: T| Ranked {
+            score: T::from_f64(score.to_f64().clamp(-LARGEST, LARGEST)),
             index: index as u32,
         };
-        let is_positive = |&index: &usize| element(index).1 > zero;
-        let is_known = |index: usize| {
+        let is_positive = |label: T| label > T::default();
+        let (mut positives, mut any_nan) = (Vec::new(), false);
+        for index in 0..count {
             let (score, label) = element(index);
-            score == score && label == label
-        };
-        if !(0..count).all(is_known) {
+            any_nan |= score != score || label != label;
+            if is_positive(label) {
+                positives.push(ranked(index, score));
+            }
+        }
+        if any_nan {
             return None;
         }
-        let positives = Scores::sorted((0..count).filter(is_positive).map(ranked).collect());
-        let Some(lowest) = positives.0.first().map(|ranked| ranked.score.to_f64()) else {
-            return Some(Self { positives, negatives: Scores(Vec::new()), delta });
-        };
-        let mut negatives = Vec::with_capacity(count - positives.0.len());
-        let within_reach = |ranked: &Ranked<T>| ranked.score.to_f64() - lowest >= -delta;
-        negatives.extend(
-            (0..count).filter(|index| !is_positive(index)).map(ranked).filter(within_reach),
-        );
+        let positives = Scores::sorted(positives);
+        let mut negatives = Vec::new();
+        if let Some(lowest) = positives.values().next() {
+            negatives.reserve_exact(count - positives.0.len());
+            for index in 0..count {
+                let (score, label) = element(index);
+                if !is_positive(label) && score.to_f64() - lowest >= -delta {
+                    negatives.push(ranked(index, score));
+                }
+            }
+        }
         Some(Self { positives, negatives: Scores::sorted(negatives), delta })
     }
 
