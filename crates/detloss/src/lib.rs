@@ -69,7 +69,9 @@ pub mod geometry;
 pub mod information;
 pub mod loss;
 pub mod losses;
+pub mod lovasz;
 mod macros;
+pub mod overlap;
 pub mod prelude;
 pub mod scalar;
 #[cfg(feature = "testing")]
