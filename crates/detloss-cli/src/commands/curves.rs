@@ -10,7 +10,7 @@ use detloss::scalar::dual::Gradient;
 use serde::Serialize;
 
 use self::axis::Along;
-use super::eval::{Goal, evaluate};
+use super::eval::{Goal, Input};
 use crate::chain;
 use crate::choice::{self, Chosen};
 use crate::cli::{AxisName, CurvesArgs};
@@ -75,14 +75,15 @@ pub(crate) fn run(args: &CurvesArgs, json: bool) -> Result<(), CliError> {
 fn common_axis(chosen: &[Chosen], wanted: Option<AxisName>) -> Result<AxisName, CliError> {
     let entry = chosen[0].entry;
     let no_axis = |loss: &str| {
-        CliError::Usage(format!("{loss} has no curve: draw a loss of boxes, values or scores"))
+        CliError::Usage(format!(
+            "{loss} has no curve: draw a loss of boxes, values, scores, classes or masks"
+        ))
     };
-    let axis = wanted.or_else(|| AxisName::of(entry.pred)).ok_or_else(|| no_axis(entry.name))?;
-    match chosen.iter().find(|chosen| !axis.fits(chosen.entry.pred)) {
+    let axis = wanted.or_else(|| AxisName::of(entry)).ok_or_else(|| no_axis(entry.name))?;
+    match chosen.iter().find(|chosen| !axis.fits(chosen.entry)) {
         None => Ok(axis),
         Some(stranger) => {
-            let own =
-                AxisName::of(stranger.entry.pred).ok_or_else(|| no_axis(stranger.entry.name))?;
+            let own = AxisName::of(stranger.entry).ok_or_else(|| no_axis(stranger.entry.name))?;
             Err(CliError::Usage(format!(
                 "{} does not lie over the {}: draw it over the {}, in a figure of its own",
                 stranger.entry.name,
@@ -119,19 +120,20 @@ fn trace(
         let point = |step: u32| {
             let share = f64::from(step) / f64::from(POINTS - 1);
             let x = from * (1.0 - share) + to * share;
-            let mut pred = axis.pred(x);
+            let mut pred = axis.pred(entry, x);
             pred.extend(more.map(Along::constant));
             let fields: Vec<f64> = pred.iter().map(|field| field.value()).collect();
-            let (value, gradient) = evaluate(kernel, entry, &fields, Goal::Fields(axis.target()))?;
-            let [slope] = chain::by_inputs(&pred, &gradient);
-            Ok(Point { x, value, slope })
+            let input = Input::new(entry, &fields, Goal::Fields(axis.target(entry)));
+            let answer = input.evaluate(kernel)?;
+            let [slope] = chain::by_inputs(&pred, &answer.gradient);
+            Ok(Point { x, value: answer.value, slope })
         };
         let mut words = chosen.words();
         words.extend(more.map(|log_variance| format!("ln σ² = {log_variance}")));
         let points = (0..POINTS).map(point).collect::<Result<_, CliError>>()?;
         Ok(Curve { words, loss: entry.name, params: chosen.params(), points })
     };
-    if entry.pred.len() > axis.pred(from).len() {
+    if entry.pred.names.len() > axis.pred(entry, from).len() {
         log_variances.iter().map(|&log_variance| curve(Some(log_variance))).collect()
     } else {
         Ok(vec![curve(None)?])

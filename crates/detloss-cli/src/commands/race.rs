@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
-use detloss::geometry::{Corners, Shape};
+use detloss::geometry::{Corners, Fields};
 use detloss::loss::Entry;
 use detloss::losses;
 use serde::Serialize;
@@ -21,6 +21,9 @@ use crate::table::{Column, Table};
 
 /// The iterations whose errors are shown: the first, the last before each change of the rate, and two on the way.
 const MARKS: [usize; 5] = [1, 50, 100, 160, ITERATIONS];
+
+/// What both sides of a box loss are.
+const CORNERS: Fields = Fields::of::<Corners>();
 
 /// A race and how it went.
 #[derive(Serialize)]
@@ -123,8 +126,7 @@ impl Racer {
 
 /// Who takes part: first down the exact gradients, then along the published directions.
 fn racers(args: &RaceArgs) -> Result<Vec<Racer>, CliError> {
-    let is_box_loss =
-        |entry: &&Entry| entry.pred == Corners::FIELDS && entry.target == Corners::FIELDS;
+    let is_box_loss = |entry: &&Entry| entry.pred == CORNERS && entry.target == CORNERS;
     let all =
         || losses::ALL.iter().filter(is_box_loss).map(|entry| entry.name.to_owned()).collect();
     let names: Vec<String> = if args.losses.is_empty() { all() } else { args.losses.clone() };

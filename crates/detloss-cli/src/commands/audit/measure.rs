@@ -30,7 +30,7 @@ impl Over {
 
     /// What this loss can be measured on, if anything.
     pub(super) fn of(entry: &Entry) -> Option<Self> {
-        match (entry.family, entry.pred, entry.target) {
+        match (entry.family, entry.pred.names, entry.target.names) {
             ("boxes", pred, target) if pred == BoxFormat::Xyxy.fields() && target == pred => {
                 Some(Self::Pairs)
             }
@@ -135,7 +135,7 @@ impl Audit {
                     entry: chosen.entry,
                     params: chosen.params(),
                     over,
-                    slopes: gradient.chunks(chosen.entry.pred.len()).map(length).collect(),
+                    slopes: gradient.chunks(chosen.entry.pred.names.len()).map(length).collect(),
                     total: values.iter().sum(),
                     spread: Spread::of(&values),
                     values,
