@@ -17,6 +17,7 @@ Start here:
   detloss eval focal --pred 0.3 --target 1         its value and gradient
   detloss curves bce focal --param gamma=0.5,1,2   how it looks
   detloss race                                     which box loss arrives first
+  detloss race-ap                                  which score loss ranks best
   detloss audit --gt instances.json --dt dets.json  where a detector loses
 
 Data goes to stdout, words to stderr. Exit code 2 is a wrong call, 1 a failure. NO_COLOR is honoured.")]
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     Curves(CurvesArgs),
     Race(RaceArgs),
+    RaceAp(RaceApArgs),
     Audit(AuditArgs),
 }
 
@@ -231,6 +233,54 @@ pub(crate) enum Directions {
     Published,
     /// Both, one after the other
     Both,
+}
+
+/// Race score losses: which ranks the positives first
+///
+/// The logits of an imbalanced set walk down each loss in steps of equal length, as far as moving each positive by 0.1. The
+/// table shows the average precision (all points, interpolated) after some of the steps, the mean over all, after how many it is
+/// 0.9, and the time of a step. Written are race-ap.csv (the curves), race-ap.json (everything) and race-ap.html.
+///
+/// The scores are made up, or with --gt and --dt those of a detector: then detections that match an object by COCO's rules
+/// (IoU >= 0.5) are the positives.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  detloss race-ap
+  detloss race-ap --losses bce,focal,ap --negatives 100000 --iterations 100
+  detloss race-ap --losses ap --param delta=0.5,1,2 --out delta
+  detloss race-ap --gt instances.json --dt results.json --per-class")]
+pub(crate) struct RaceApArgs {
+    /// The ids of the losses, between commas [default: losses that weigh scores, and losses that rank them]
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) losses: Vec<String>,
+    /// Values of a parameter, a run each; LOSS.KEY=… sets it for one loss only
+    #[arg(long = "param", value_name = "KEY=VALUE,…")]
+    pub(crate) params: Vec<Assignment>,
+    /// How many positives to make up
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) positives: usize,
+    /// How many negatives to make up
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) negatives: usize,
+    /// Where the random numbers begin
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many steps to take
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) iterations: usize,
+    /// Annotations, as COCO writes them, instead of made-up scores
+    #[arg(long, value_name = "JSON", requires = "dt", conflicts_with_all = ["positives", "negatives", "seed"])]
+    pub(crate) gt: Option<PathBuf>,
+    /// Detections, as COCO takes them
+    #[arg(long, value_name = "JSON", requires = "gt")]
+    pub(crate) dt: Option<PathBuf>,
+    /// Rank the detections of each class by themselves; the precision is the mean over the classes
+    #[arg(long, requires = "gt")]
+    pub(crate) per_class: bool,
+    /// The folder to write to
+    #[arg(long, value_name = "DIR", default_value = "detloss-race-ap")]
+    pub(crate) out: PathBuf,
 }
 
 /// Audit a detector: the losses of its COCO results by class, size, image and box

@@ -3,7 +3,6 @@
 mod axis;
 
 use std::fs;
-use std::path::Path;
 
 use anyhow::Context;
 use detloss::scalar::dual::Gradient;
@@ -14,7 +13,7 @@ use super::eval::{Goal, Input};
 use crate::chain;
 use crate::choice::{self, Chosen};
 use crate::cli::{AxisName, CurvesArgs};
-use crate::output::{CliError, print, print_json};
+use crate::output::{CliError, print, print_json, save};
 use crate::plot::{Axis, Chart, Series};
 
 /// How many points make a curve: an odd number, so that the middle is one of them.
@@ -216,11 +215,4 @@ fn points(curves: &[Curve]) -> Result<Vec<u8>, CliError> {
         }
     }
     writer.into_inner().map_err(CliError::failure)
-}
-
-fn save(folder: &Path, name: &str, bytes: &[u8]) -> Result<String, CliError> {
-    let path = folder.join(name);
-    fs::write(&path, bytes)
-        .with_context(|| format!("could not write {}: choose another --out", path.display()))?;
-    Ok(path.display().to_string())
 }
