@@ -24,6 +24,13 @@ pub enum Error {
         /// How many elements make a row.
         row: usize,
     },
+    /// More predictions than a loss of a whole batch can tell apart.
+    TooMany {
+        /// How many numbers they have.
+        got: usize,
+        /// How many they may have.
+        most: usize,
+    },
     /// A number that makes no sense where it stands.
     Entry {
         /// Which slice, or which argument.
@@ -110,6 +117,10 @@ impl fmt::Display for Error {
                     "{what} has {got} elements, which is no whole number of rows of {row}: check the shape"
                 )
             }
+            Self::TooMany { got, most } => write!(
+                f,
+                "a loss of a whole batch takes {most} numbers, not {got}: call it for each image"
+            ),
             Self::Entry { what, index, got, wanted } => {
                 write!(f, "number {index} of {what} is {got}: give {wanted}")
             }

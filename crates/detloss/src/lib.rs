@@ -20,6 +20,7 @@
 //! - [`scalar`]: what a formula is computed on, and the rules for ties, `0/0` and the like that hold for every loss.
 //! - [`geometry`]: boxes, and what predictions and targets look like in memory.
 //! - [`loss`](mod@loss): what a loss is. [`loss!`] declares one, here or in a crate of yours.
+//! - [`ranking`](mod@ranking): sums over all pairs of positives and negatives in O(n log n).
 //! - [`voting`]: variance voting. [`information`]: entropies of distributions.
 //!
 //! # A loss of your own
@@ -69,8 +70,11 @@ pub mod geometry;
 pub mod information;
 pub mod loss;
 pub mod losses;
+pub mod lovasz;
 mod macros;
+pub mod overlap;
 pub mod prelude;
+pub mod ranking;
 pub mod scalar;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -35,14 +35,31 @@ registry! {
         focal: Focal,
         quality_focal: QualityFocal,
         varifocal: Varifocal,
+        gaussian_focal: GaussianFocal,
     }
     /// A row of logits against its class, or a distribution over the classes.
     rows: row {
         softmax_ce: SoftmaxCe,
         softmax_focal: SoftmaxFocal,
+        softmax_kl: SoftmaxKl,
+        distribution_focal: DistributionFocal,
+    }
+    /// The pixels of an instance against its mask, or of an image against its classes.
+    masks: row {
+        dice: Dice,
+        dice_squared: DiceSquared,
+        jaccard: Jaccard,
+        tversky: Tversky,
+        focal_tversky: FocalTversky,
+        lovasz_hinge: LovaszHinge,
+    }, set {
+        lovasz_softmax: LovaszSoftmax,
     }
     /// The whole batch, or every image in it.
     sets: set {
+        ap: Ap,
+        alrp: Alrp,
+        rank_sort: RankSort,
         rmse: Rmse,
     }
 }

@@ -66,7 +66,7 @@ macro_rules! loss {
 
 /// Makes the list: one line per loss, grouped by family.
 macro_rules! registry {
-    ($($(#[$meta:meta])* $family:ident: $($kind:ident { $($file:ident: $ty:ident),* $(,)? })+)*) => {
+    ($($(#[$meta:meta])* $family:ident: $($kind:ident { $($file:ident: $ty:ident),* $(,)? }),+)*) => {
         $(
             $(#[$meta])*
             pub mod $family {

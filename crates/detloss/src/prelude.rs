@@ -8,8 +8,11 @@ pub use crate::loss::{Case, Facts, Loss, RowLoss, SetLoss, case};
 pub use crate::scalar::stable::{balance, cross_entropy, distance, wrong};
 pub use crate::scalar::{Scalar, lit};
 // What the losses of whole rows and whole batches need besides.
-pub use crate::batch::Element;
+pub use crate::batch::{Compute, Element};
 pub use crate::loss::{RowOf, RowTarget, SetOf};
+pub use crate::lovasz::lovasz;
+pub use crate::overlap::{Overlap, Pixels};
+pub use crate::ranking::Ranking;
 pub use crate::scalar::lanes::Vector;
 pub use crate::scalar::slice;
 pub use crate::scalar::softmax::Softmax;

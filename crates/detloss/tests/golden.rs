@@ -5,16 +5,17 @@
 
 use detloss::Batch;
 use detloss::batch::{Element, Weights};
-use detloss::loss::AnyLoss;
-use detloss::loss::Scope;
+use detloss::loss::{AnyLoss, Scope};
 use detloss::losses;
 use detloss::testing::{Tolerance, assert_close};
 
-const UNITS: [&str; 4] = [
+const UNITS: [&str; 6] = [
     include_str!("golden/boxes.txt"),
     include_str!("golden/values.txt"),
     include_str!("golden/scores.txt"),
     include_str!("golden/rows.txt"),
+    include_str!("golden/ranking.txt"),
+    include_str!("golden/masks.txt"),
 ];
 const BATCHES: &str = include_str!("golden/batches.txt");
 

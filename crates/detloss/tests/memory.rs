@@ -9,6 +9,11 @@ use half::f16;
 /// The most bytes a call may have in use at once, for a batch of any length: a tile of every operand, converted.
 const MOST: u64 = 64 << 10;
 
+/// The most bytes besides that a loss of whole batches has in use for every number of its prediction, and for every byte of it: it
+/// sorts, and what it leaves out it moves together.
+const PER_NUMBER: u64 = 80;
+const PER_BYTE: u64 = 5;
+
 /// The classes of a row.
 const COLUMNS: usize = 8;
 
@@ -18,6 +23,29 @@ fn peak<R>(call: impl FnOnce() -> detloss::Result<R>) -> u64 {
     let peak = allocation_counter::measure(|| result = Some(call())).bytes_max;
     assert!(result.is_some_and(|result| result.is_ok()), "a call that fits");
     peak
+}
+
+/// Labels that are half positives: the most that a ranking has to remember.
+fn whole_batch<T: Element>(entry: &Entry, rows: usize) {
+    let loss = entry.make();
+    let columns = if entry.pred.is_row { COLUMNS } else { 1 };
+    let pred: Vec<T> = (0..rows * entry.pred.width(columns))
+        .map(|i| T::from_f64((i * 37 % 101) as f64 / 50.0))
+        .collect();
+    let target: Vec<T> =
+        (0..rows * entry.target.width(columns)).map(|i| T::from_f64((i % 2) as f64)).collect();
+    let weights: Vec<T> = (0..rows).map(|row| T::from_f64((row % 3).min(1) as f64)).collect();
+    let mut grad = vec![T::default(); pred.len()];
+    let batch = Batch::new(&pred, &target).columns(columns).threads(false);
+    let most = MOST + pred.len() as u64 * (PER_NUMBER + PER_BYTE * size_of::<T::Compute>() as u64);
+    let check = |what: &str, bytes: u64| {
+        let per_number = bytes as f64 / pred.len() as f64;
+        assert!(bytes <= most, "{}, {what}: {bytes} bytes, {per_number} per number", entry.name);
+    };
+    check("value", peak(|| batch.value(&*loss)));
+    check("gradient", peak(|| batch.value_and_grad_into(&*loss, &mut grad)));
+    let chosen = batch.weights(Weights::Rows(&weights));
+    check("some left out", peak(|| chosen.value_and_grad_into(&*loss, &mut grad)));
 }
 
 fn every_call<T: Element>(entry: &Entry, rows: usize) {
@@ -58,6 +86,17 @@ fn a_call_needs_no_memory_that_grows_with_the_batch() {
             every_call::<f32>(entry, rows);
             every_call::<f64>(entry, rows);
             every_call::<f16>(entry, rows);
+        }
+    }
+}
+
+#[test]
+fn a_loss_of_whole_batches_needs_memory_in_proportion_to_the_batch() {
+    for entry in losses::ALL.iter().filter(|entry| entry.scope == Scope::Set) {
+        for rows in [10, 100_000] {
+            whole_batch::<f32>(entry, rows);
+            whole_batch::<f64>(entry, rows);
+            whole_batch::<f16>(entry, rows);
         }
     }
 }

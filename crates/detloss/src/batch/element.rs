@@ -8,6 +8,7 @@ use super::level::Level;
 use super::plan::TILE;
 use crate::geometry::MOST_FIELDS;
 use crate::loss::Scope;
+use crate::ranking::Ranked;
 use crate::scalar::lanes::LANES;
 
 /// A number in a caller's memory: `f32`, `f64`, `f16` or `bf16`.
@@ -36,13 +37,17 @@ pub trait Element: Copy + Default + Send + Sync + 'static {
 }
 
 /// A number that is computed with.
-pub trait Compute: Element<Compute = Self> {
+pub trait Compute: Element<Compute = Self> + PartialOrd {
     /// Weights for a tile of a batch that has none.
     #[doc(hidden)]
     const ONES: &'static [Self];
 
     #[doc(hidden)]
     fn tile<K: Kernel + ?Sized>(kernel: &K, level: Level, tile: Tile<'_, Self>) -> f64;
+
+    /// Sorts by score, in ascending order.
+    #[doc(hidden)]
+    fn sort(ranked: &mut [Ranked<Self>]);
 }
 
 impl Compute for f32 {
@@ -58,6 +63,10 @@ impl Compute for f32 {
             }
             _ => kernel.tile_f32(level, tile),
         }
+    }
+
+    fn sort(ranked: &mut [Ranked<f32>]) {
+        radsort::sort_by_key(ranked, |ranked| ranked.score);
     }
 }
 
@@ -106,6 +115,10 @@ impl Compute for f64 {
 
     fn tile<K: Kernel + ?Sized>(kernel: &K, _: Level, tile: Tile<'_, f64>) -> f64 {
         kernel.tile_f64(tile)
+    }
+
+    fn sort(ranked: &mut [Ranked<f64>]) {
+        radsort::sort_by_key(ranked, |ranked| ranked.score);
     }
 }
 

@@ -6,6 +6,7 @@ use super::plan::{Outputs, Plan};
 use super::{Batch, Target, Weights};
 use crate::error::{Error, Result};
 use crate::geometry::Fields;
+use crate::ranking;
 
 /// The rows of a batch, group by group in ascending order of their ids.
 pub(super) struct Groups {
@@ -72,6 +73,9 @@ fn ends(ids: impl Iterator<Item = i64> + Clone) -> Vec<usize> {
 
 /// Checks what only losses of whole batches ask for: weights that choose, and classes that are whole numbers.
 pub(super) fn check<T: Element>(batch: &Batch<'_, T>, target: Fields) -> Result<()> {
+    if batch.pred.len() > ranking::MOST {
+        return Err(Error::TooMany { got: batch.pred.len(), most: ranking::MOST });
+    }
     if let Some(Weights::Rows(weights) | Weights::Elements(weights)) = batch.weights {
         let odd = |weight: &T| ![0.0, 1.0].contains(&weight.to_f64());
         if let Some(index) = weights.iter().position(odd) {
@@ -173,29 +177,35 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
 
     /// Which elements count, in the order of the groups; None if all do.
     fn counts(&self) -> Option<Vec<bool>> {
-        let items = self.items_per_row();
-        let ignored = self.ignored();
-        let counts = |row: usize, item: usize| {
-            let weight = match self.batch.weights {
-                Some(Weights::Rows(weights)) => weights[row].to_f64(),
-                Some(Weights::Elements(weights)) => weights[item].to_f64(),
-                None => 1.0,
-            };
-            let is_known = match self.batch.target {
-                Target::Dense(labels) if self.layout.target.is_label => {
-                    !(labels[item].to_f64() < 0.0)
-                }
-                _ => ignored.is_none_or(|(classes, ignored)| classes[row] != ignored),
-            };
-            weight != 0.0 && is_known
+        let weights = match self.batch.weights {
+            Some(Weights::Rows(weights) | Weights::Elements(weights)) => weights,
+            None => &[],
         };
-        let of_row = |row: usize| (row * items..(row + 1) * items).map(move |item| (row, item));
-        if (0..self.rows).flat_map(of_row).all(|(row, item)| counts(row, item)) {
+        let is_label = self.layout.target.is_label;
+        let labels = match self.batch.target {
+            Target::Dense(labels) if is_label => labels,
+            _ => &[],
+        };
+        let (classes, ignored) = self.ignored().unwrap_or((&[], 0));
+        let is_out = |weight: &T| weight.to_f64() == 0.0;
+        let is_unknown = |label: &T| label.to_f64() < 0.0;
+        if !weights.iter().any(is_out)
+            && !labels.iter().any(is_unknown)
+            && !classes.contains(&ignored)
+        {
             return None;
         }
+        let items = self.items_per_row();
+        let per_item = matches!(self.batch.weights, Some(Weights::Elements(_)));
+        let counts = |item: usize| {
+            let row = item / items;
+            !weights.get(if per_item { item } else { row }).is_some_and(is_out)
+                && !labels.get(item).is_some_and(is_unknown)
+                && classes.get(row) != Some(&ignored)
+        };
         let place = |place: usize| self.groups.order.as_ref().map_or(place, |order| order[place]);
-        let each = (0..self.rows).flat_map(|row| of_row(place(row)));
-        Some(each.map(|(row, item)| counts(row, item)).collect())
+        let rows = (0..self.rows).map(place);
+        Some(rows.flat_map(|row| row * items..(row + 1) * items).map(counts).collect())
     }
 
     /// The groups, each with its own part of everything.

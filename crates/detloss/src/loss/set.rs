@@ -1,6 +1,7 @@
 //! Losses of a whole batch.
 
 use super::{Case, Described, Facts, Set};
+use crate::batch::Element;
 use crate::geometry::Fields;
 use crate::scalar::lanes::Vector;
 
@@ -53,4 +54,15 @@ pub struct SetOf<'a, V: Vector> {
     pub state: Option<&'a mut [f64]>,
     /// Where the values of [`SetLoss::PARTS`] go.
     pub parts: &'a mut [f64],
+}
+
+impl<V: Vector> SetOf<'_, V> {
+    /// The value of a set with a NaN among scores or labels; every slope is NaN as well, so that no step is taken unnoticed.
+    pub fn poisoned(self) -> f64 {
+        if let Some(grad) = self.grad {
+            grad.fill(V::Element::from_f64(f64::NAN));
+        }
+        self.parts.fill(f64::NAN);
+        f64::NAN
+    }
 }

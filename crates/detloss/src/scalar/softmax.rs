@@ -9,6 +9,8 @@ use crate::batch::Element;
 #[derive(Clone, Copy, Debug)]
 pub struct Softmax<V> {
     max: V,
+    /// 1 / temperature, by which every zⱼ − max is multiplied.
+    rate: f64,
     /// Σ e^(zⱼ − max) − 1, which for a confident row is far below the precision of the sum itself.
     rest: f64,
 }
@@ -17,12 +19,25 @@ impl<V: Vector> Softmax<V> {
     /// One pass for the maximum, one for the sum. The powers e^(zⱼ − max) are left in `powers`, if there is room for them.
     #[inline(always)]
     pub fn new(token: V::Token, logits: &[V::Element], powers: Option<&mut [V::Element]>) -> Self {
+        Self::at_temperature(token, logits, 1.0, powers)
+    }
+
+    /// The softmax of the logits divided by `temperature`.
+    #[inline(always)]
+    pub fn at_temperature(
+        token: V::Token,
+        logits: &[V::Element],
+        temperature: f64,
+        powers: Option<&mut [V::Element]>,
+    ) -> Self {
+        let rate = 1.0 / temperature;
         let max = maximum::<V>(token, logits);
         let zero = V::splat(token, V::Element::default());
         let (mut small, mut largest) = (zero, zero);
         let mut powers = powers;
         for start in (0..logits.len()).step_by(V::LEN) {
-            let shifted = load::<V>(token, logits, start, f64::NEG_INFINITY) - max;
+            let below_max = load::<V>(token, logits, start, f64::NEG_INFINITY) - max;
+            let shifted = below_max * lit(rate);
             let power = shifted.exp();
             let is_largest = V::if_lt(shifted, zero, zero, lit(1.0) + zero);
             small = small + (power - is_largest);
@@ -31,7 +46,7 @@ impl<V: Vector> Softmax<V> {
                 store(power, powers, start);
             }
         }
-        Self { max, rest: small.sum() + (largest.sum() - 1.0) }
+        Self { max, rate, rest: small.sum() + (largest.sum() - 1.0) }
     }
 
     /// Σ e^(zⱼ − max).
@@ -46,10 +61,10 @@ impl<V: Vector> Softmax<V> {
         self.rest.ln_1p()
     }
 
-    /// z − max, never above 0.
+    /// (z − max) / temperature, never above 0.
     #[inline(always)]
     pub fn shifted(&self, logit: V) -> V {
-        logit - self.max
+        (logit - self.max) * lit(self.rate)
     }
 
     /// q from e^(z − max).
@@ -79,7 +94,7 @@ impl<V: Vector> Softmax<V> {
     /// z − max in full precision.
     #[inline(always)]
     fn below_max(&self, logit: V::Element) -> f64 {
-        logit.to_f64() - self.max.largest().to_f64()
+        (logit.to_f64() - self.max.largest().to_f64()) * self.rate
     }
 }
 

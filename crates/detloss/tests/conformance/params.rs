@@ -2,9 +2,9 @@
 
 use detloss::Error;
 use detloss::batch::Level;
-use detloss::loss::Entry;
+use detloss::loss::{AnyLoss, Entry};
 use detloss::losses::{self, ALL};
-use detloss::testing::{nasty, ordinary};
+use detloss::testing::{Rows, nasty, ordinary};
 
 use crate::{at_level, in_f64};
 
@@ -74,19 +74,28 @@ fn an_unknown_parameter_is_named_with_those_there_are() {
     }
 }
 
+/// Values and gradients, and what a training run remembers after them.
+fn everything(loss: &dyn AnyLoss, rows: &Rows) -> ((Vec<f64>, Vec<f64>), Vec<f64>) {
+    let memory = rows.memory::<f64>();
+    let batch = memory.batch();
+    let mut state = batch.initial_state(loss);
+    batch.step_into(loss, &mut state, &mut vec![0.0; memory.pred.len()]).unwrap();
+    (in_f64(loss, rows), state)
+}
+
 #[test]
 fn every_parameter_does_something() {
     for (entry, param) in
         ALL.iter().flat_map(|entry| entry.params.iter().map(move |param| (entry, param)))
     {
         let rows = ordinary(entry, 200, 13);
-        let default = in_f64(&*entry.make(), &rows);
+        let default = everything(&*entry.make(), &rows);
         let changes = settings(entry)
             .iter()
             .filter(|setting| {
                 setting.iter().any(|&(key, value)| key == param.name && value != param.default)
             })
-            .any(|setting| in_f64(&*entry.with(setting).unwrap(), &rows) != default);
+            .any(|setting| everything(&*entry.with(setting).unwrap(), &rows) != default);
         assert!(changes, "{}: {} changes nothing", entry.name, param.name);
     }
 }
