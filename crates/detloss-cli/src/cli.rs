@@ -17,6 +17,7 @@ Start here:
   detloss eval focal --pred 0.3 --target 1         its value and gradient
   detloss curves bce focal --param gamma=0.5,1,2   how it looks
   detloss race                                     which box loss arrives first
+  detloss race-ap                                  which score loss ranks best
   detloss audit --gt instances.json --dt dets.json  where a detector loses
 
 Data goes to stdout, words to stderr. Exit code 2 is a wrong call, 1 a failure. NO_COLOR is honoured.")]
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     Curves(CurvesArgs),
     Race(RaceArgs),
+    RaceAp(RaceApArgs),
     Audit(AuditArgs),
 }
 
@@ -67,10 +69,15 @@ pub(crate) struct ExplainArgs {
 
 /// Evaluate a loss: its value and its gradient by the prediction, in double precision
 ///
-/// Give one prediction with its target, or a CSV file with one of each per line.
+/// Give one prediction with its target (for a loss of whole batches, all of them, one after the other), or a CSV file with
+/// one of each per line.
 ///
 /// A line holds the fields of the prediction, then those of the target; a loss over rows of logits takes the logits, then
-/// the class. With --weights, a weight comes last. A first line without any number is a header.
+/// what they should say: the class, a label or logit for each, a position. With --groups, a group comes next, with --weights
+/// a weight last. A first line without any number is a header.
+///
+/// There is a line of output for each line of the file. A loss of whole batches has one value for the file, or for each
+/// group: it is repeated on every line that is a part of it, beside the gradient by that line.
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("input").required(true).args(["pred", "file"]))]
 #[command(after_help = "\
@@ -80,6 +87,8 @@ Examples:
   detloss eval focal --param gamma=1.5 --param alpha=-1 --pred=-0.3 --target 1
   detloss eval focal --pred 0.2,-1.5,3 --class 2
   detloss eval iou --file pairs.csv --reduction mean
+  detloss eval rmse --pred 1,2,3 --target 1,2,5
+  detloss eval rmse --file values.csv --groups --reduction mean
   seq 0 0.5 3 | sed 's/$/,0/' | detloss eval smooth_l1 --file -")]
 pub(crate) struct EvalArgs {
     /// The id of the loss, as `detloss list` shows it
@@ -91,9 +100,14 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', allow_hyphen_values = true)]
     #[arg(requires = "pred")]
     pub(crate) target: Vec<f64>,
-    /// The right class, counted from 0, instead of a target: --pred then has a logit per class
-    #[arg(long, requires = "pred", conflicts_with = "target")]
-    pub(crate) class: Option<i64>,
+    /// The right class, counted from 0, instead of a target: --pred then has a logit per class. A loss of whole batches
+    /// takes one for each row
+    #[arg(long, value_name = "CLASS", value_delimiter = ',', allow_hyphen_values = true)]
+    #[arg(requires = "pred", conflicts_with = "target")]
+    pub(crate) class: Vec<i64>,
+    /// For a loss of whole batches: how many numbers of --pred make a row [default: what fits the targets]
+    #[arg(long, value_name = "N", requires = "pred")]
+    pub(crate) columns: Option<usize>,
     /// A CSV file of predictions and targets; - is standard input
     #[arg(long, value_name = "CSV")]
     pub(crate) file: Option<PathBuf>,
@@ -106,7 +120,11 @@ pub(crate) struct EvalArgs {
     /// What becomes of the lines of a file
     #[arg(long, default_value = "none", requires = "file")]
     pub(crate) reduction: Reduction,
-    /// The last column of the file is a weight
+    /// The last column of the file (before a weight) is a whole number, such as the id of an image: a loss of whole batches
+    /// has one value for each
+    #[arg(long, requires = "file")]
+    pub(crate) groups: bool,
+    /// The last column of the file is a weight; for a loss of whole batches 0 or 1
     #[arg(long, requires = "file")]
     pub(crate) weights: bool,
 }
@@ -116,7 +134,7 @@ pub(crate) struct EvalArgs {
 pub(crate) enum Reduction {
     /// One result per line
     None,
-    /// The sum, divided by the number of lines
+    /// The sum, divided by the number of lines, or of groups for a loss of whole batches
     Mean,
     /// The sum
     Sum,
@@ -124,8 +142,9 @@ pub(crate) enum Reduction {
 
 /// Draw losses as curves: value and slope, each as SVG and PNG, with the points as CSV
 ///
-/// Losses of one family are drawn over one axis: values over their error, scores over the probability of the right class,
-/// boxes over the offset between two unit boxes.
+/// Losses of one kind are drawn over one axis: values over their error; scores, classes and masks over the probability of
+/// what is right; losses of many scores over the margin between a positive and a negative; boxes over the offset between two
+/// unit boxes.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -162,10 +181,12 @@ pub(crate) struct CurvesArgs {
 pub(crate) enum AxisName {
     /// Values: the prediction, for a target of 0
     Error,
-    /// Scores: the probability that is given to the right class
+    /// Scores, two classes, masks: the probability that is given to what is right
     Probability,
-    /// Scores: the logit of a positive
+    /// Scores, two classes, masks: the logit of what is right
     Logit,
+    /// Losses of many scores: the logit of one positive above that of one negative
+    Margin,
     /// Boxes: how far a unit box lies beside another
     Offset,
     /// Boxes: the side of a square on the centre of a unit box
@@ -212,6 +233,54 @@ pub(crate) enum Directions {
     Published,
     /// Both, one after the other
     Both,
+}
+
+/// Race score losses: which ranks the positives first
+///
+/// The logits of an imbalanced set walk down each loss in steps of equal length, as far as moving each positive by 0.1. The
+/// table shows the average precision (all points, interpolated) after some of the steps, the mean over all, after how many it is
+/// 0.9, and the time of a step. Written are race-ap.csv (the curves), race-ap.json (everything) and race-ap.html.
+///
+/// The scores are made up, or with --gt and --dt those of a detector: then detections that match an object by COCO's rules
+/// (IoU >= 0.5) are the positives.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  detloss race-ap
+  detloss race-ap --losses bce,focal,ap --negatives 100000 --iterations 100
+  detloss race-ap --losses ap --param delta=0.5,1,2 --out delta
+  detloss race-ap --gt instances.json --dt results.json --per-class")]
+pub(crate) struct RaceApArgs {
+    /// The ids of the losses, between commas [default: losses that weigh scores, and losses that rank them]
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) losses: Vec<String>,
+    /// Values of a parameter, a run each; LOSS.KEY=… sets it for one loss only
+    #[arg(long = "param", value_name = "KEY=VALUE,…")]
+    pub(crate) params: Vec<Assignment>,
+    /// How many positives to make up
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) positives: usize,
+    /// How many negatives to make up
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) negatives: usize,
+    /// Where the random numbers begin
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many steps to take
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) iterations: usize,
+    /// Annotations, as COCO writes them, instead of made-up scores
+    #[arg(long, value_name = "JSON", requires = "dt", conflicts_with_all = ["positives", "negatives", "seed"])]
+    pub(crate) gt: Option<PathBuf>,
+    /// Detections, as COCO takes them
+    #[arg(long, value_name = "JSON", requires = "gt")]
+    pub(crate) dt: Option<PathBuf>,
+    /// Rank the detections of each class by themselves; the precision is the mean over the classes
+    #[arg(long, requires = "gt")]
+    pub(crate) per_class: bool,
+    /// The folder to write to
+    #[arg(long, value_name = "DIR", default_value = "detloss-race-ap")]
+    pub(crate) out: PathBuf,
 }
 
 /// Audit a detector: the losses of its COCO results by class, size, image and box

@@ -8,15 +8,20 @@ mod assign;
 mod matching;
 mod raw;
 mod read;
+mod score;
 
 pub(crate) use ap::{Summary, evaluate};
 pub(crate) use assign::{Assignment, Outcome, assign};
 pub(crate) use read::{read_ground_truth, read_results};
+pub(crate) use score::Clamped;
 
 use std::collections::BTreeMap;
 
 /// The most detections per image and category that COCO looks at, best scores first.
 pub(crate) const MAX_DETECTIONS: usize = 100;
+
+/// How well a detection has to overlap an object to be matched to it.
+pub(crate) const MATCH: f64 = 0.5;
 
 /// A box as COCO writes it: left, top, width, height.
 pub(crate) type Xywh = [f64; 4];

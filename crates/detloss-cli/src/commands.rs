@@ -6,6 +6,7 @@ mod eval;
 mod explain;
 mod list;
 mod race;
+mod race_ap;
 
 use crate::cli::{Cli, Command};
 use crate::output::CliError;
@@ -18,6 +19,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
         Command::Eval(args) => eval::run(&args, cli.json),
         Command::Curves(args) => curves::run(&args, cli.json),
         Command::Race(args) => race::run(&args, cli.json),
+        Command::RaceAp(args) => race_ap::run(&args, cli.json),
         Command::Audit(args) => audit::run(&args, cli.json),
     }
 }

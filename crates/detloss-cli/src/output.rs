@@ -1,9 +1,12 @@
 //! How commands speak: data on stdout, words on stderr, and how they end.
 
 use std::fmt::Display;
+use std::fs;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -67,6 +70,14 @@ pub(crate) fn print_table(table: &Table) -> Result<(), CliError> {
 /// Whether what goes to stdout may be bold.
 pub(crate) fn stdout_is_styled() -> bool {
     styled(io::stdout().is_terminal())
+}
+
+/// Writes a file, and says where it lies.
+pub(crate) fn save(folder: &Path, name: &str, bytes: &[u8]) -> Result<String, CliError> {
+    let path = folder.join(name);
+    fs::write(&path, bytes)
+        .with_context(|| format!("could not write {}: choose another --out", path.display()))?;
+    Ok(path.display().to_string())
 }
 
 /// Says a line on stderr. That nobody listens is no error.

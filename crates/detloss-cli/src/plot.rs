@@ -156,6 +156,21 @@ impl Chart {
         })
     }
 
+    /// A small chart of areas over steps, one on the other, as far as they can be told apart: a few.
+    pub(crate) fn areas(title: &str, x: Axis, y: Axis, series: &[Series]) -> Self {
+        let area = |(index, series): (usize, &Series)| {
+            let points = shown(series, x, y);
+            let line = LinePlot::new().with_data(points).with_color(COLORS[index % COLORS.len()]);
+            line.with_step().with_fill().with_legend(&*series.name).into()
+        };
+        let plots = series.iter().enumerate().map(area).collect();
+        Self::draw(title, plots, |layout| {
+            let layout = layout.with_width(SMALL[0]).with_height(SMALL[1]);
+            let layout = layout.with_legend_position(LegendPosition::InsideTopRight);
+            layout.with_x_label(x.label).with_y_label(y.label)
+        })
+    }
+
     /// The mean value of `(x, y, value)` points over a plane, as coloured hexagons.
     pub(crate) fn surface(
         title: &str,
@@ -313,6 +328,7 @@ mod tests {
             ("bars", Chart::bars("Error after 200 steps", "mean error", &bars)),
             ("stacked", Chart::stacked("Loss by size", "share, %", &["small", "large"], &parts)),
             ("histogram", Chart::histogram("IoU", "IoU", vec![0.0, 0.5, 1.0], vec![3.0, 4.0], 0.5)),
+            ("areas", Chart::areas("Before", step, Axis::linear("share"), &race()[..2])),
             ("surface", Chart::surface("Error by centre, GIoU", labels, &disc())),
         ]
     }
@@ -345,6 +361,7 @@ mod tests {
             Chart::stacked("t", "v", &["a", "b"], &[]),
             Chart::stacked("t", "v", &["a", "b"], &[("c".into(), vec![0.0, 0.0])]),
             Chart::histogram("t", "x", vec![0.0, 1.0], vec![0.0], 0.5),
+            Chart::areas("t", Axis::linear("x"), Axis::linear("y"), &[]),
             Chart::surface("t", ["x", "y", "v"], &[]),
             Chart::surface("t", ["x", "y", "v"], &[(1.0, 1.0, 0.0)]),
         ] {

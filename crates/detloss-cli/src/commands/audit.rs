@@ -15,7 +15,7 @@ use std::io::Write;
 
 use anyhow::Context;
 
-use self::measure::{Audit, LEAST_SCORE, Over};
+use self::measure::{Audit, Over};
 use self::suspects::Suspect;
 use self::tally::{Size, Tally};
 use crate::choice::{self, Chosen};
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &AuditArgs, json: bool) -> Result<(), CliError> {
     let findings = find(&audit);
     bar.inc(1);
     let summary = files::as_json(&audit, &findings, top);
-    let note = clamp_note(&audit);
+    let note = audit.clamped.note();
     let folder = &args.out;
     files::write(folder, "boxes.csv", |file| files::boxes(&audit, file))?;
     bar.inc(1);
@@ -145,18 +145,6 @@ fn worst_first(audit: &Audit, tallies: BTreeMap<u64, Tally>) -> Vec<(u64, Tally)
         b.blame(audit).total_cmp(&a.blame(audit)).then(b.missed.cmp(&a.missed))
     });
     ranked
-}
-
-/// Says how many scores are not quite what the file has.
-fn clamp_note(audit: &Audit) -> String {
-    let scores = match audit.clamped {
-        0 => return String::new(),
-        1 => "1 score was".to_owned(),
-        count => format!("{count} scores were"),
-    };
-    format!(
-        "{scores} moved into [{LEAST_SCORE}, 1 - {LEAST_SCORE}], where a logit is finite: write scores as probabilities"
-    )
 }
 
 fn as_text(audit: &Audit, findings: &Findings, rows: usize) -> String {

@@ -3,18 +3,17 @@
 mod axis;
 
 use std::fs;
-use std::path::Path;
 
 use anyhow::Context;
 use detloss::scalar::dual::Gradient;
 use serde::Serialize;
 
 use self::axis::Along;
-use super::eval::{Goal, evaluate};
+use super::eval::{Goal, Input};
 use crate::chain;
 use crate::choice::{self, Chosen};
 use crate::cli::{AxisName, CurvesArgs};
-use crate::output::{CliError, print, print_json};
+use crate::output::{CliError, print, print_json, save};
 use crate::plot::{Axis, Chart, Series};
 
 /// How many points make a curve: an odd number, so that the middle is one of them.
@@ -75,14 +74,15 @@ pub(crate) fn run(args: &CurvesArgs, json: bool) -> Result<(), CliError> {
 fn common_axis(chosen: &[Chosen], wanted: Option<AxisName>) -> Result<AxisName, CliError> {
     let entry = chosen[0].entry;
     let no_axis = |loss: &str| {
-        CliError::Usage(format!("{loss} has no curve: draw a loss of boxes, values or scores"))
+        CliError::Usage(format!(
+            "{loss} has no curve: draw a loss of boxes, values, scores, classes or masks"
+        ))
     };
-    let axis = wanted.or_else(|| AxisName::of(entry.pred)).ok_or_else(|| no_axis(entry.name))?;
-    match chosen.iter().find(|chosen| !axis.fits(chosen.entry.pred)) {
+    let axis = wanted.or_else(|| AxisName::of(entry)).ok_or_else(|| no_axis(entry.name))?;
+    match chosen.iter().find(|chosen| !axis.fits(chosen.entry)) {
         None => Ok(axis),
         Some(stranger) => {
-            let own =
-                AxisName::of(stranger.entry.pred).ok_or_else(|| no_axis(stranger.entry.name))?;
+            let own = AxisName::of(stranger.entry).ok_or_else(|| no_axis(stranger.entry.name))?;
             Err(CliError::Usage(format!(
                 "{} does not lie over the {}: draw it over the {}, in a figure of its own",
                 stranger.entry.name,
@@ -119,19 +119,20 @@ fn trace(
         let point = |step: u32| {
             let share = f64::from(step) / f64::from(POINTS - 1);
             let x = from * (1.0 - share) + to * share;
-            let mut pred = axis.pred(x);
+            let mut pred = axis.pred(entry, x);
             pred.extend(more.map(Along::constant));
             let fields: Vec<f64> = pred.iter().map(|field| field.value()).collect();
-            let (value, gradient) = evaluate(kernel, entry, &fields, Goal::Fields(axis.target()))?;
-            let [slope] = chain::by_inputs(&pred, &gradient);
-            Ok(Point { x, value, slope })
+            let input = Input::new(entry, &fields, Goal::Fields(axis.target(entry)));
+            let answer = input.evaluate(kernel)?;
+            let [slope] = chain::by_inputs(&pred, &answer.gradient);
+            Ok(Point { x, value: answer.value, slope })
         };
         let mut words = chosen.words();
         words.extend(more.map(|log_variance| format!("ln σ² = {log_variance}")));
         let points = (0..POINTS).map(point).collect::<Result<_, CliError>>()?;
         Ok(Curve { words, loss: entry.name, params: chosen.params(), points })
     };
-    if entry.pred.len() > axis.pred(from).len() {
+    if entry.pred.names.len() > axis.pred(entry, from).len() {
         log_variances.iter().map(|&log_variance| curve(Some(log_variance))).collect()
     } else {
         Ok(vec![curve(None)?])
@@ -214,11 +215,4 @@ fn points(curves: &[Curve]) -> Result<Vec<u8>, CliError> {
         }
     }
     writer.into_inner().map_err(CliError::failure)
-}
-
-fn save(folder: &Path, name: &str, bytes: &[u8]) -> Result<String, CliError> {
-    let path = folder.join(name);
-    fs::write(&path, bytes)
-        .with_context(|| format!("could not write {}: choose another --out", path.display()))?;
-    Ok(path.display().to_string())
 }

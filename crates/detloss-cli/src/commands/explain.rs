@@ -1,9 +1,10 @@
 //! `detloss explain`: what a loss is, from the text that documents its code, with its worked cases computed.
 
-use detloss::loss::{Case, Entry, Facts};
+use detloss::geometry::Fields;
+use detloss::loss::{Case, Entry, Facts, Scope};
 use serde::Serialize;
 
-use super::eval::{Goal, evaluate};
+use super::eval::{Goal, Input};
 use crate::cli::ExplainArgs;
 use crate::doc::{self, Block, Section};
 use crate::output::{CliError, print, print_json, stdout_is_styled};
@@ -11,6 +12,8 @@ use crate::table::{Column, Table};
 use crate::text::{self, number, numbers};
 
 const INDENT: &str = "  ";
+/// What is remembered of rows is shown for rows of so many columns.
+const STATE_COLUMNS: usize = 3;
 
 /// A worked case: what is claimed, and what comes out.
 #[derive(Serialize)]
@@ -36,9 +39,13 @@ pub(crate) fn run(args: &ExplainArgs, json: bool) -> Result<(), CliError> {
 
 fn work(entry: &Entry, case: &Case) -> Result<Worked, CliError> {
     let loss = entry.with(case.params)?;
+    let class;
     let goal = match (entry.target, case.target) {
         // One number cannot be a distribution over the classes of a row.
-        ([], &[class]) => Goal::Class(class as i64),
+        (Fields::DISTRIBUTION, &[index]) => {
+            class = [index as i64];
+            Goal::Classes(&class)
+        }
         (_, target) => Goal::Fields(target),
     };
     Ok(Worked {
@@ -47,7 +54,7 @@ fn work(entry: &Entry, case: &Case) -> Result<Worked, CliError> {
         target: case.target,
         params: case.params.iter().map(|&(key, value)| (key.to_owned(), value.into())).collect(),
         claimed: case.value,
-        computed: evaluate(&*loss, entry, case.pred, goal)?.0,
+        computed: Input::new(entry, case.pred, goal).evaluate(&*loss)?.value,
     })
 }
 
@@ -79,8 +86,13 @@ fn as_json(entry: &Entry, sections: &[Section], cases: &[Worked]) -> serde_json:
         "formula": formula,
         "description": description.text(),
         "notes": notes,
-        "pred": entry.pred,
-        "target": entry.target,
+        "scope": scope(entry).0,
+        "pred": entry.pred.names,
+        "pred_is_row": entry.pred.is_row,
+        "target": entry.target.names,
+        "target_is_row": entry.target.is_row,
+        "parts": entry.make().layout().parts,
+        "state": state(entry),
         "params": params.collect::<Vec<_>>(),
         "facts": {
             "range": [range.0, range.1],
@@ -98,10 +110,7 @@ fn as_text(entry: &Entry, sections: &[Section], cases: &[Worked], styled: bool) 
     page.heading(&format!("{} ({}, {})", entry.label, entry.name, entry.family));
     page.blocks(&sections[0].blocks);
     page.heading("Input");
-    page.lines(&[
-        format!("prediction  {}", fields(entry.pred)),
-        format!("target      {}", fields(entry.target)),
-    ]);
+    page.lines(&input(entry));
     if !entry.params.is_empty() {
         page.heading("Parameters");
         for param in entry.params {
@@ -170,8 +179,51 @@ impl Page {
     }
 }
 
-fn fields(names: &[&str]) -> String {
-    if names.is_empty() { "a row of any length".to_owned() } else { names.join(", ") }
+/// What goes in, and what a value is of.
+fn input(entry: &Entry) -> Vec<String> {
+    let mut lines = vec![
+        format!("prediction  {}", fields(entry.pred)),
+        format!("target      {}", fields(entry.target)),
+        format!("one value   {}", scope(entry).1),
+    ];
+    let parts = entry.make().layout().parts;
+    if !parts.is_empty() {
+        lines.push(format!("sum of      {}", parts.join(", ")));
+    }
+    let state = state(entry);
+    if !state.is_empty() {
+        let count = state.len();
+        let rows = if entry.pred.is_row {
+            format!(", for rows of {STATE_COLUMNS}")
+        } else {
+            String::new()
+        };
+        lines.push(format!("remembers   {count} numbers from batch to batch{rows}"));
+    }
+    lines
+}
+
+fn fields(fields: Fields) -> String {
+    let names = fields.names.join(", ");
+    match (fields.is_row, fields.is_label) {
+        (false, _) => names,
+        (true, false) => format!("a row of any length: a {names} per column"),
+        (true, true) => format!("a row of any length: a {names} per column, or one class"),
+    }
+}
+
+/// What one value is of: for programs and for readers.
+fn scope(entry: &Entry) -> (&'static str, &'static str) {
+    match entry.scope {
+        Scope::Unit => ("unit", "per prediction"),
+        Scope::Row => ("row", "per row"),
+        Scope::Set => ("set", "per batch, or per image (group) in it"),
+    }
+}
+
+/// What a training run begins to remember.
+fn state(entry: &Entry) -> Vec<f64> {
+    entry.make().state(if entry.pred.is_row { STATE_COLUMNS } else { 1 })
 }
 
 fn facts(facts: Facts) -> [String; 5] {

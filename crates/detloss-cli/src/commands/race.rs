@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
-use detloss::geometry::{Corners, Shape};
+use detloss::geometry::{Corners, Fields};
 use detloss::loss::Entry;
 use detloss::losses;
 use serde::Serialize;
@@ -16,11 +16,14 @@ use crate::choice::{self, Chosen};
 use crate::cli::{Directions, RaceArgs};
 use crate::experiments::box_regression::published::{self, Published};
 use crate::experiments::box_regression::{self, CASES, Exact, ITERATIONS, disc};
-use crate::output::{CliError, print_json, print_table, progress, say};
+use crate::output::{CliError, print_json, print_table, progress, save, say};
 use crate::table::{Column, Table};
 
 /// The iterations whose errors are shown: the first, the last before each change of the rate, and two on the way.
 const MARKS: [usize; 5] = [1, 50, 100, 160, ITERATIONS];
+
+/// What both sides of a box loss are.
+const CORNERS: Fields = Fields::of::<Corners>();
 
 /// A race and how it went.
 #[derive(Serialize)]
@@ -123,8 +126,7 @@ impl Racer {
 
 /// Who takes part: first down the exact gradients, then along the published directions.
 fn racers(args: &RaceArgs) -> Result<Vec<Racer>, CliError> {
-    let is_box_loss =
-        |entry: &&Entry| entry.pred == Corners::FIELDS && entry.target == Corners::FIELDS;
+    let is_box_loss = |entry: &&Entry| entry.pred == CORNERS && entry.target == CORNERS;
     let all =
         || losses::ALL.iter().filter(is_box_loss).map(|entry| entry.name.to_owned()).collect();
     let names: Vec<String> = if args.losses.is_empty() { all() } else { args.losses.clone() };
@@ -187,7 +189,8 @@ fn write(race: &Race, centers: &[[f64; 2]], folder: &Path) -> Result<(), CliErro
         "last_error_by_center": race.runs.iter().map(last).collect::<Vec<_>>(),
     });
     save(folder, "race.json", &serde_json::to_vec(&document).map_err(CliError::failure)?)?;
-    save(folder, "race.html", page::page(race, centers).as_bytes())
+    save(folder, "race.html", page::page(race, centers).as_bytes())?;
+    Ok(())
 }
 
 /// One line per iteration, one column per run.
@@ -203,11 +206,4 @@ fn curves(race: &Race) -> Result<Vec<u8>, CliError> {
         writer.write_record(record).map_err(CliError::failure)?;
     }
     writer.into_inner().map_err(CliError::failure)
-}
-
-fn save(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), CliError> {
-    let path = folder.join(name);
-    fs::write(&path, bytes)
-        .with_context(|| format!("could not write {}: choose another --out", path.display()))?;
-    Ok(())
 }

@@ -11,9 +11,9 @@ pub(crate) mod published;
 
 use std::f64::consts::TAU;
 
-use rand_pcg::Pcg64;
-use rand_pcg::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
+
+use super::random::Random;
 
 pub(crate) use exact::Exact;
 
@@ -94,9 +94,8 @@ fn sides(area: f64, ratio: f64) -> [f64; 2] {
 /// golden angle from ring to ring. Every point is as uniform as in the paper's protocol; that they share the disc evenly takes
 /// away most of what depends on the seed.
 pub(crate) fn disc(count: usize, seed: u64) -> Vec<[f64; 2]> {
-    let mut random = Pcg64::seed_from_u64(seed);
-    // The 53 high bits, as many as an f64 holds.
-    let mut uniform = move || (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+    let mut random = Random::new(seed);
+    let mut uniform = move || random.uniform();
     let golden = TAU * (1.0 - 2.0 / (1.0 + 5.0_f64.sqrt()));
     let start = TAU * uniform();
     let mut point = |ring: usize| {

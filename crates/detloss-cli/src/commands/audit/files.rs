@@ -46,7 +46,7 @@ pub(super) fn as_json(audit: &Audit, findings: &Findings, top: usize) -> Value {
             "in_crowds": audit.count(|outcome| *outcome == Outcome::Crowd),
             "beyond_limit": audit.count(|outcome| *outcome == Outcome::BeyondLimit),
         },
-        "clamped_scores": audit.clamped,
+        "clamped_scores": audit.clamped.0,
         "average_precision":
             precision.map(|metric| (metric.name.to_owned(), metric.value.into())).collect::<Map<_, _>>(),
         "losses": audit.losses.iter().map(|loss| loss_json(audit, loss)).collect::<Vec<_>>(),

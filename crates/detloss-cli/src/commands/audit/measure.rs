@@ -7,14 +7,9 @@ use indicatif::ProgressBar;
 use super::stats::{Spread, share};
 use super::tally::Size;
 use crate::choice::Chosen;
-use crate::coco::{self, Assignment, Detection, GroundTruth, Outcome, Summary};
+use crate::coco::{self, Assignment, Clamped, Detection, GroundTruth, MATCH, Outcome, Summary};
 use crate::format::BoxFormat;
 use crate::output::CliError;
-
-/// How well a detection has to overlap an object to be matched to it.
-pub(super) const MATCH: f64 = 0.5;
-/// Scores are moved this far from 0 and 1, where the logit is infinite.
-pub(super) const LEAST_SCORE: f64 = 1e-6;
 
 /// What a loss is measured on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +25,7 @@ impl Over {
 
     /// What this loss can be measured on, if anything.
     pub(super) fn of(entry: &Entry) -> Option<Self> {
-        match (entry.family, entry.pred, entry.target) {
+        match (entry.family, entry.pred.names, entry.target.names) {
             ("boxes", pred, target) if pred == BoxFormat::Xyxy.fields() && target == pred => {
                 Some(Self::Pairs)
             }
@@ -69,7 +64,7 @@ pub(super) struct Audit {
     pub(super) summary: Summary,
     pub(super) losses: Vec<Measured>,
     /// How many scores had to be moved away from 0 and 1, or into that range.
-    pub(super) clamped: usize,
+    pub(super) clamped: Clamped,
     /// Which detections a kind of loss is measured on.
     units: [Vec<usize>; 2],
     /// The place of each detection among the units.
@@ -107,7 +102,7 @@ impl Audit {
             places
         });
         let shares = vec![[0.0; 2]; found.len()];
-        let (losses, clamped) = (Vec::new(), 0);
+        let (losses, clamped) = (Vec::new(), Clamped::default());
         let mut audit =
             Self { truth, found, assignment, summary, losses, clamped, units, places, shares };
         audit.measure(chosen, bar)?;
@@ -135,7 +130,7 @@ impl Audit {
                     entry: chosen.entry,
                     params: chosen.params(),
                     over,
-                    slopes: gradient.chunks(chosen.entry.pred.len()).map(length).collect(),
+                    slopes: gradient.chunks(chosen.entry.pred.names.len()).map(length).collect(),
                     total: values.iter().sum(),
                     spread: Spread::of(&values),
                     values,
@@ -161,13 +156,10 @@ impl Audit {
 
     /// The logits of the scores that count, and whether each found an object.
     fn scores(&mut self) -> (Vec<f64>, Vec<f64>) {
-        let mut clamped = 0;
+        let mut clamped = Clamped::default();
         let logit = |&detection: &usize| {
-            let score = self.found[detection].score;
-            let inside = score.clamp(LEAST_SCORE, 1.0 - LEAST_SCORE);
-            clamped += usize::from(inside != score);
             let label = if self.object(detection).is_some() { 1.0 } else { 0.0 };
-            ((inside / (1.0 - inside)).ln(), label)
+            (clamped.logit(self.found[detection].score), label)
         };
         let scores = self.units(Over::Scores).iter().map(logit).unzip();
         self.clamped = clamped;

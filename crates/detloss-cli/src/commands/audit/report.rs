@@ -1,11 +1,12 @@
 //! The audit as a page.
 
 use super::Findings;
-use super::measure::{Audit, MATCH, Measured, Over};
+use super::measure::{Audit, Measured, Over};
 use super::stats::{Histogram, share, tick_step};
 use super::suspects::{LOOSE, NEAR, SURE};
 use super::tables;
 use super::tally::{Size, Tally};
+use crate::coco::MATCH;
 use crate::plot::{Axis, Chart, Series};
 use crate::report::Report;
 use crate::table::Table;

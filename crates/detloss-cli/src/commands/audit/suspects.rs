@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::measure::{Audit, MATCH, Over};
-use crate::coco::{Outcome, iou};
+use super::measure::{Audit, Over};
+use crate::coco::{MATCH, Outcome, iou};
 
 /// From this score on a detector is sure.
 pub(super) const SURE: f64 = 0.5;

@@ -1,6 +1,8 @@
 //! The lines through the space of predictions that curves are drawn along.
 
 use clap::ValueEnum;
+use detloss::geometry::Fields;
+use detloss::loss::{Entry, Scope};
 use detloss::scalar::dual::Gradient;
 use detloss::scalar::{Dual, Scalar, lit};
 
@@ -13,16 +15,21 @@ pub(super) type Along = Dual<f64, 1>;
 const SURE: f64 = 1e4;
 
 impl AxisName {
-    /// The first axis that fits predictions of these fields.
-    pub(super) fn of(fields: &[&str]) -> Option<Self> {
-        Self::value_variants().iter().copied().find(|axis| axis.fits(fields))
+    /// The first axis that fits a loss.
+    pub(super) fn of(entry: &Entry) -> Option<Self> {
+        Self::value_variants().iter().copied().find(|axis| axis.fits(entry))
     }
 
-    /// Whether predictions of these fields can be drawn over this axis.
-    pub(super) fn fits(self, fields: &[&str]) -> bool {
+    /// Whether a loss can be drawn over this axis.
+    pub(super) fn fits(self, entry: &Entry) -> bool {
+        let fields = entry.pred.names;
         match self {
             Self::Error => matches!(fields, ["value"] | ["value", "log_variance"]),
-            Self::Probability | Self::Logit => matches!(fields, ["logit"]),
+            Self::Probability | Self::Logit => right_class(entry).is_some(),
+            Self::Margin => {
+                let is_pair = entry.scope == Scope::Set && !entry.pred.is_row;
+                is_pair && matches!(fields, ["logit"] | ["logit", "error"])
+            }
             Self::Offset | Self::Scale => matches!(fields, ["x1", "y1", "x2", "y2"]),
         }
     }
@@ -33,6 +40,7 @@ impl AxisName {
             Self::Error => "error: prediction − target",
             Self::Probability => "probability of the right class",
             Self::Logit => "logit of a positive",
+            Self::Margin => "logit of a positive above that of a negative",
             Self::Offset => "offset between two unit boxes",
             Self::Scale => "side of the predicted square, target 1",
         }
@@ -43,6 +51,7 @@ impl AxisName {
         match self {
             Self::Error => "error",
             Self::Probability | Self::Logit => "logit",
+            Self::Margin => "logit of the positive",
             Self::Offset => "offset",
             Self::Scale => "side",
         }
@@ -55,6 +64,7 @@ impl AxisName {
             // Where the cross entropy is 5.
             Self::Probability => (0.0067, 1.0),
             Self::Logit => (-5.0, 5.0),
+            Self::Margin => (-3.0, 3.0),
             Self::Offset => (0.0, 2.0),
             Self::Scale => (0.1, 3.0),
         }
@@ -65,20 +75,24 @@ impl AxisName {
         match self {
             Self::Probability => (0.0, 1.0),
             Self::Scale => (0.0, f64::MAX),
-            Self::Error | Self::Logit | Self::Offset => (f64::MIN, f64::MAX),
+            Self::Error | Self::Logit | Self::Margin | Self::Offset => (f64::MIN, f64::MAX),
         }
     }
 
-    /// The prediction at `place`, each field with its slope along the line.
-    pub(super) fn pred(self, place: f64) -> Vec<Along> {
+    /// The prediction of a loss at `place`, each field with its slope along the line.
+    pub(super) fn pred(self, entry: &Entry, place: f64) -> Vec<Along> {
         let along = Along::variable(place, 0);
         let (zero, one) = (along.lit(0.0), along.lit(1.0));
         match self {
-            Self::Error | Self::Logit => vec![along],
+            Self::Error => vec![along],
+            Self::Logit => logits(entry, along),
             Self::Probability => {
                 let logit = (place.ln() - (1.0 - place).ln()).clamp(-SURE, SURE);
-                vec![Along::variable(logit, 0)]
+                logits(entry, Along::variable(logit, 0))
             }
+            // Both are located perfectly, where a loss asks for that.
+            Self::Margin if entry.pred.names.len() > 1 => vec![along, zero, zero, zero],
+            Self::Margin => vec![along, zero],
             Self::Offset => vec![along, zero, along + one, one],
             Self::Scale => {
                 let (start, end) = (lit(0.5) - along * lit(0.5), lit(0.5) + along * lit(0.5));
@@ -87,12 +101,30 @@ impl AxisName {
         }
     }
 
-    /// The target.
-    pub(super) fn target(self) -> &'static [f64] {
+    /// The target of a loss.
+    pub(super) fn target(self, entry: &Entry) -> &'static [f64] {
         match self {
             Self::Error => &[0.0],
-            Self::Probability | Self::Logit => &[1.0],
+            Self::Probability | Self::Logit => right_class(entry).map_or(&[], |(_, target)| target),
+            Self::Margin => &[1.0, 0.0],
             Self::Offset | Self::Scale => &[0.0, 0.0, 1.0, 1.0],
         }
     }
+}
+
+/// The logits of a prediction as multiples of the one that is drawn over, and the target, where the sigmoid of that one is the
+/// probability of what is right: of one score, of the first of two classes, or of a mask that is half object, half background.
+fn right_class(entry: &Entry) -> Option<(&'static [f64], &'static [f64])> {
+    match (entry.scope, entry.pred.names, entry.target) {
+        (Scope::Unit, ["logit"], _) => Some((&[1.0], &[1.0])),
+        (_, _, Fields::DISTRIBUTION) => Some((&[1.0, 0.0], &[1.0, 0.0])),
+        (_, ["logit"], Fields::CLASS) => Some((&[1.0, 0.0], &[0.0])),
+        (Scope::Row, ["logit"], Fields::LABELS) => Some((&[1.0, -1.0], &[1.0, 0.0])),
+        _ => None,
+    }
+}
+
+fn logits(entry: &Entry, logit: Along) -> Vec<Along> {
+    let (multiples, _) = right_class(entry).unwrap_or_default();
+    multiples.iter().map(|&multiple| logit * lit(multiple)).collect()
 }

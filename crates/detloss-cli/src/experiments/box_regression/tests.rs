@@ -62,7 +62,7 @@ fn exact_gradients_tell_another_story() {
         ("eiou", [2.011, 0.365, 0.265, 0.0027, 256.94]),
         ("focal_eiou", [6.086, 6.009, 5.990, 5.947, 1213.8]),
     ] {
-        let loss = entry(name).default();
+        let loss = entry(name).make();
         let outcome = run(&centers, || Exact::new(&*loss), |_| ());
         let reference = [None, Some(at_50), Some(at_100), Some(at_160), Some(at_200), Some(total)];
         assert_matches(name, &outcome, reference);
@@ -105,7 +105,7 @@ fn there_are_343_cases_with_areas_and_ratios_of_the_paper() {
 fn a_perfect_box_stays_under_an_exact_gradient() {
     let targets = Boxes::targets();
     let mut ascent = Boxes::zeros();
-    let loss = entry("ciou").default();
+    let loss = entry("ciou").make();
     Exact::new(&*loss).write(&targets, &targets, &mut ascent);
     assert_eq!(ascent, Boxes::zeros());
 }

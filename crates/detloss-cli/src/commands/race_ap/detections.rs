@@ -1,0 +1,44 @@
+//! The scores of a real detector.
+
+use std::path::Path;
+
+use crate::coco::{self, Clamped, MATCH, Outcome};
+use crate::experiments::ranking::Scores;
+use crate::output::{CliError, say};
+
+/// The detections that count, as logits: those matched to an object are the positives.
+pub(super) fn read(
+    truth: &Path,
+    found: &Path,
+    per_class: bool,
+) -> Result<(String, Scores), CliError> {
+    let words = format!("the detections of {}", found.display());
+    let truth = coco::read_ground_truth(truth).map_err(CliError::failure)?;
+    let found = coco::read_results(found, &truth).map_err(CliError::failure)?;
+    let (mut scores, mut classes, mut clamped) =
+        (Scores::default(), Vec::new(), Clamped::default());
+    for (detection, outcome) in found.iter().zip(coco::assign(&truth, &found, MATCH).outcomes) {
+        let iou = match outcome {
+            Outcome::Object { iou, .. } => Some(iou as f32),
+            Outcome::Background => None,
+            Outcome::Crowd | Outcome::BeyondLimit => continue,
+        };
+        scores.ious.push(iou);
+        scores.logits.push(clamped.logit(detection.score) as f32);
+        classes.push(i64::try_from(detection.category).map_err(CliError::failure)?);
+    }
+    if scores.positives() == 0 {
+        return Err(CliError::Failure(anyhow::anyhow!(
+            "{words}: none overlaps an object of its class by {MATCH}; there is nothing to rank first: are the files of the \
+             same images?"
+        )));
+    }
+    let note = clamped.note();
+    if !note.is_empty() {
+        say(note);
+    }
+    if per_class {
+        scores.classes = Some(classes);
+    }
+    Ok((words, scores))
+}

@@ -1,0 +1,27 @@
+//! Random numbers that a seed gives on every machine alike.
+
+use std::f64::consts::TAU;
+
+use rand_pcg::Pcg64;
+use rand_pcg::rand_core::{Rng, SeedableRng};
+
+/// A stream of random numbers.
+pub(super) struct Random(Pcg64);
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(Pcg64::seed_from_u64(seed))
+    }
+
+    /// Uniform from 0 to 1: the 53 high bits, as many as an f64 holds.
+    pub(super) fn uniform(&mut self) -> f64 {
+        (self.0.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Of the standard normal distribution.
+    pub(super) fn normal(&mut self) -> f64 {
+        // Box and Muller; 1 − u is never 0.
+        let (radius, angle) = (1.0 - self.uniform(), TAU * self.uniform());
+        (-2.0 * radius.ln()).sqrt() * angle.cos()
+    }
+}
