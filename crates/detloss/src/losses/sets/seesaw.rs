@@ -22,7 +22,7 @@ loss! {
     ///
     /// # Conventions
     ///
-    /// The classification loss of MMDetection's `SeesawLoss`, whose mean is by rows too; its loss of objectness is a softmax
+    /// The classification loss of MMDetection's `SeesawLoss`, whose mean is by rows too, unless it is given a number to divide by; its loss of objectness is a softmax
     /// cross entropy of two columns besides. N, at least 1, is what is remembered: a step adds the classes of its rows before it
     /// uses N. Outside of a training run N counts the rows of this set. qᵢ is at least 0.01.
     ///
@@ -53,8 +53,20 @@ impl SetLoss for Seesaw {
         shift_invariant: true,
     };
 
-    const CASES: &'static [Case] =
-        &[case("undecided between two that occur: ln 2", &[0.; 4], &[0., 1.], LN_2)];
+    const CASES: &'static [Case] = &[
+        case("undecided between two that occur: ln 2", &[0.; 4], &[0., 1.], LN_2),
+        case(
+            "undecided, 0 twice as frequent as 1",
+            &[0.; 6],
+            &[0., 0., 1.],
+            0.533_610_371_015_022_3,
+        ),
+        case("right", &[0., 2.], &[1.], 0.126_928_011_042_972_5),
+        case("wrong: 1 pays", &[0., 2.], &[0.], 6.002_475_685_137_73),
+        case("wrong, q = 0", &[0., 2.], &[0.], 2.126_928_011_042_972_5).with(&[("q", 0.0)]),
+        case("utterly wrong", &[0., 10.], &[0.], 19.210_249_578_718_155),
+        case("certain and right", &[1e4, -1e4], &[0.], 0.0),
+    ];
 
     fn is_slope(&self) -> bool {
         self.q == 0.0
