@@ -65,6 +65,7 @@
 #![deny(unsafe_code)]
 
 pub mod batch;
+mod density;
 pub mod error;
 pub mod geometry;
 pub mod information;

@@ -60,6 +60,11 @@ registry! {
         ap: Ap,
         alrp: Alrp,
         rank_sort: RankSort,
+        dr: Dr,
+        balanced_ce: BalancedCe,
+        ghm_c: GhmC,
+        ghm_r: GhmR,
+        seesaw: Seesaw,
         rmse: Rmse,
     }
 }

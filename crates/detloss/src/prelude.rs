@@ -5,10 +5,11 @@ pub use crate::geometry::{
 };
 pub use crate::loss;
 pub use crate::loss::{Case, Facts, Loss, RowLoss, SetLoss, case};
-pub use crate::scalar::stable::{balance, cross_entropy, distance, wrong};
+pub use crate::scalar::stable::{against, balance, cross_entropy, distance, wrong};
 pub use crate::scalar::{Scalar, lit};
 // What the losses of whole rows and whole batches need besides.
 pub use crate::batch::{Compute, Element};
+pub use crate::density::{Density, Harmony};
 pub use crate::loss::{RowOf, RowTarget, SetOf};
 pub use crate::lovasz::lovasz;
 pub use crate::overlap::{Overlap, Pixels};

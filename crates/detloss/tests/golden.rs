@@ -9,13 +9,14 @@ use detloss::loss::{AnyLoss, Scope};
 use detloss::losses;
 use detloss::testing::{Tolerance, assert_close};
 
-const UNITS: [&str; 6] = [
+const UNITS: [&str; 7] = [
     include_str!("golden/boxes.txt"),
     include_str!("golden/values.txt"),
     include_str!("golden/scores.txt"),
     include_str!("golden/rows.txt"),
     include_str!("golden/ranking.txt"),
     include_str!("golden/masks.txt"),
+    include_str!("golden/sets.txt"),
 ];
 const BATCHES: &str = include_str!("golden/batches.txt");
 

@@ -27,3 +27,12 @@ pub fn distance<S: Scalar>(logit: S, label: S) -> S {
 pub fn balance<S: Scalar>(label: S, alpha: f64) -> S {
     label * lit(alpha) + (lit(1.0) - label) * lit(1.0 - alpha)
 }
+
+/// `number` for a negative and `−number` for a positive, which is what has a label above 0.
+///
+/// So turned, a logit says how much it speaks against its label: its sigmoid is the distance from the label, its softplus the cross
+/// entropy. The slope of anything made of it turns back the same way.
+#[inline(always)]
+pub fn against<S: Scalar>(label: S, number: S) -> S {
+    S::if_lt(label.lit(0.0), label, -number, number)
+}

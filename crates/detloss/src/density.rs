@@ -1,0 +1,121 @@
+//! Gradient density: what the two losses of the gradient harmonizing mechanism (GHM) have in common.
+//!
+//! The norms of all gradients of a set, numbers of 0..=1, are counted in bins of equal width. An element counts the less, the
+//! more elements share its bin.
+
+use crate::batch::Element;
+use crate::loss::SetOf;
+use crate::scalar::lanes::{LANES, Vector};
+use crate::scalar::{lit, slice};
+
+/// How the density of gradients is measured: the parameters that GHM-C and GHM-R share.
+#[derive(Clone, Copy, Debug)]
+pub struct Density {
+    /// How many bins there are; a whole number after rounding.
+    pub bins: f64,
+    /// How much of the density of a bin comes from the batches before.
+    pub momentum: f64,
+    /// Not 0: the bins that have elements share the loss, instead of all bins.
+    pub nonempty: f64,
+}
+
+/// What a loss is of one element, before any weight: a vector of elements.
+#[derive(Clone, Copy, Debug)]
+pub struct Harmony<V> {
+    /// The norm of the gradient, in 0..=1.
+    pub norm: V,
+    /// The loss.
+    pub value: V,
+    /// The slope of the loss.
+    pub slope: V,
+}
+
+impl Density {
+    /// What a training run begins to remember: bins without density.
+    #[must_use]
+    pub fn state(self) -> Vec<f64> {
+        vec![0.0; self.len()]
+    }
+
+    fn len(self) -> usize {
+        self.bins.round() as usize
+    }
+
+    /// Σ wᵢ ℓᵢ / N, and its gradient, with the weights wᵢ = N / (S M) of the bins.
+    #[inline(always)]
+    pub fn harmonize<V: Vector>(
+        self,
+        token: V::Token,
+        set: SetOf<'_, V>,
+        element: impl Fn(V, V) -> Harmony<V>,
+    ) -> f64 {
+        let SetOf { pred, target, scale, grad, state, .. } = set;
+        let (mut counts, mut sums) = (vec![0.0; self.len()], vec![0.0; self.len()]);
+        for start in (0..pred.len()).step_by(V::LEN) {
+            let Harmony { norm, value, .. } = at(token, pred, target, start, &element);
+            let values = lanes(value);
+            // What lies behind the end is not counted.
+            for (bin, value) in self.bins_of(norm).zip(values).take(pred.len() - start) {
+                counts[bin] += 1.0;
+                sums[bin] += value.to_f64();
+            }
+        }
+        let weights = self.weights(counts, state);
+        if let Some(grad) = grad {
+            for start in (0..pred.len()).step_by(V::LEN) {
+                let Harmony { norm, slope, .. } = at(token, pred, target, start, &element);
+                let mut of_lane = [V::Element::default(); LANES];
+                for (weight, bin) in of_lane.iter_mut().zip(self.bins_of(norm)) {
+                    *weight = V::Element::from_f64(scale * weights[bin]);
+                }
+                slice::store(slope * V::load(token, &of_lane[..V::LEN]), grad, start);
+            }
+        }
+        weights.iter().zip(sums).map(|(weight, sum)| weight * sum).sum()
+    }
+
+    /// The bin of every lane. A norm on an edge belongs to the bin above it, 1 to the last bin, and NaN to the first.
+    #[inline(always)]
+    fn bins_of<V: Vector>(self, norm: V) -> impl Iterator<Item = usize> {
+        let last = self.len() - 1;
+        let places = lanes(norm * lit(self.len() as f64));
+        places.into_iter().take(V::LEN).map(move |place| (place.to_f64() as usize).min(last))
+    }
+
+    /// 1 / (S M) for every bin: S is its density, M the number of bins that share the loss.
+    fn weights(self, mut counts: Vec<f64>, state: Option<&mut [f64]>) -> Vec<f64> {
+        let filled = counts.iter().filter(|&&count| count > 0.0).count();
+        let sharing = if self.nonempty == 0.0 { self.len() } else { filled } as f64;
+        if let Some(state) = state {
+            // An empty bin keeps what it remembers.
+            for (count, past) in counts.iter_mut().zip(state).filter(|(count, _)| **count > 0.0) {
+                *past = self.momentum * *past + (1.0 - self.momentum) * *count;
+                *count = *past;
+            }
+        }
+        counts
+            .iter()
+            .map(|&density| if density > 0.0 { 1.0 / (density * sharing) } else { 0.0 })
+            .collect()
+    }
+}
+
+/// The elements from `start` on, as the loss sees them.
+#[inline(always)]
+fn at<V: Vector>(
+    token: V::Token,
+    pred: &[V::Element],
+    target: &[V::Element],
+    start: usize,
+    element: impl Fn(V, V) -> Harmony<V>,
+) -> Harmony<V> {
+    element(slice::load(token, pred, start, 0.0), slice::load(token, target, start, 0.0))
+}
+
+/// The lanes of a vector, one by one.
+#[inline(always)]
+fn lanes<V: Vector>(vector: V) -> [V::Element; LANES] {
+    let mut lanes = [V::Element::default(); LANES];
+    vector.store(&mut lanes[..V::LEN]);
+    lanes
+}

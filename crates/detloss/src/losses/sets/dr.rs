@@ -1,0 +1,143 @@
+use crate::prelude::*;
+
+loss! {
+    /// DR: the hardest negatives are to score below the hardest positives, by a margin.
+    ///
+    /// ```text
+    /// L = (τ/ℓ) ln(1 + e^(ℓ (P⁻ − P⁺ + γ))),    P⁻ = Σ⁻ qⱼ pⱼ,    qⱼ ∝ e^(pⱼ/λ⁻),    P⁺ = Σ⁺ qᵢ pᵢ,    qᵢ ∝ e^(−pᵢ/λ⁺)
+    /// ```
+    ///
+    /// where p = σ(x) are the scores of the logits x, Σ⁻ goes over the negatives and Σ⁺ over the positives, each with weights q
+    /// that add up to 1; τ, γ, λ⁺ and λ⁻ are the parameters tau, margin, lambda_pos and lambda_neg, and ℓ is sharpness.
+    ///
+    /// Distributional ranking: of each class only the expectation under its least favourable distribution is compared, so that
+    /// it does not matter how many elements a class has. The distributions are those within a distance of relative entropy
+    /// from the uniform one; the smaller λ, the more they dwell on the hardest element. With groups, each image is ranked by
+    /// itself, as in the paper.
+    ///
+    /// # Gradient
+    ///
+    /// τ σ(ℓ z) q p (1 − p) (1 + (p − P⁻)/λ⁻) for negatives and −τ σ(ℓ z) q p (1 − p) (1 − (p − P⁺)/λ⁺) for positives, where
+    /// z = P⁻ − P⁺ + γ. The last factor may be negative: a negative with a score below P⁻ − λ⁻ is pushed up. With detach the q are
+    /// constants, and it is 1.
+    ///
+    /// # Conventions
+    ///
+    /// A label above 0 is positive. Same as the authors' code: P⁺ = 1 without positives, P⁻ = 0 without negatives, and the q
+    /// are part of the gradient. Their module ranks whatever it is given at once, usually a whole batch; the paper ranks each
+    /// image. Their detector starts at scores of 0.5, not of 0.01 as with the focal loss.
+    ///
+    /// # References
+    ///
+    /// Qian, Chen, Li, Jin, *DR Loss: Improving Object Detection by Distributional Ranking*, CVPR 2020.
+    /// <https://arxiv.org/abs/1907.10156>
+    "dr", "DR" => pub struct Dr: Set {
+        /// λ⁺: how little the distribution of the positives dwells on the lowest score.
+        lambda_pos: f64 = 1.0 in 0.01..=100.0,
+        /// λ⁻: how little the distribution of the negatives dwells on the highest score; 0.1 / ln 3.5.
+        lambda_neg: f64 = 0.079_823_560_014_792_81 in 0.01..=100.0,
+        /// How sharp the corner of the softened hinge is.
+        sharpness: f64 = 6.0 in 0.01..=100.0,
+        /// τ: what the loss is multiplied by.
+        tau: f64 = 4.0 in 0.01..=100.0,
+        /// How far apart the two expectations are to be.
+        margin: f64 = 0.5 in 0.0..=1.0,
+        /// A switch: 1 if the gradient takes the distributions for constants.
+        detach: f64 = 0.0 in 0.0..=1.0,
+    }
+}
+
+impl SetLoss for Dr {
+    const PRED: Fields = Fields::of::<Logit>();
+    const TARGET: Fields = Fields::of::<Label>();
+
+    const FACTS: Facts = Facts {
+        // ln(1 + e⁻³) · 2/3 and ln(1 + e⁹) · 2/3.
+        range: (0.032_391_567_715_828_04, 6.000_082_268_126_482),
+        zero_at_target: false,
+        symmetric: false,
+        scale_invariant: false,
+        shift_invariant: false,
+    };
+
+    const CASES: &'static [Case] = &[
+        case("undecided: P⁻ = P⁺ = 0.5", &[0., 0., 0.], &[1., 0., 0.], 2.032_391_567_715_827_7),
+        case(
+            "certain and right: only the margin is left",
+            &[1e4, -1e4],
+            &[1., 0.],
+            0.032_391_567_715_828_04,
+        ),
+        case("certain and wrong", &[-1e4, 1e4], &[1., 0.], 6.000_082_268_126_482),
+        case("no positives: P⁺ = 1", &[0., 0.], &[0., 0.], 0.462_098_120_373_296_84),
+        case("no negatives: P⁻ = 0", &[0., 0.], &[1., 1.], 0.462_098_120_373_296_84),
+        case("two against one", &[1., -1., 0.5], &[1., 1., 0.], 2.711_189_224_456_794_6),
+    ];
+
+    fn is_slope(&self) -> bool {
+        self.detach == 0.0
+    }
+
+    /// Both classes are seen from their labels: the distance of a score is p for negatives and 1 − p for positives, and the weights
+    /// are e^(distance/λ) for either.
+    #[inline(always)]
+    fn set<V: Vector>(&self, token: V::Token, set: SetOf<'_, V>) -> f64 {
+        let count = set.pred.len();
+        let zero = V::splat(token, V::Element::default());
+        let mut worst = [zero; 2];
+        for start in (0..count).step_by(V::LEN) {
+            let (label, logit) = slice::scores::<V>(token, set.pred, set.target, start);
+            let distance = logit.sigmoid();
+            let [negative, positive] = worst;
+            worst = [
+                negative.max(V::if_lt(zero, label, zero, distance)),
+                positive.max(V::if_lt(zero, label, distance, zero)),
+            ];
+        }
+        // Negatives stand before positives.
+        let worst = worst.map(|distance| distance.largest().to_f64());
+        let rates = [1.0 / self.lambda_neg, 1.0 / self.lambda_pos];
+        let [negatives, of_negatives, positives, of_positives] = slice::sums(
+            token,
+            count,
+            #[inline(always)]
+            |start| {
+                let (label, logit) = slice::scores::<V>(token, set.pred, set.target, start);
+                let distance = logit.sigmoid();
+                let power = power(label, distance, worst, rates);
+                let positive = V::if_lt(zero, label, power, zero);
+                let negative = V::if_lt(label, zero, zero, power - positive);
+                [negative, negative * distance, positive, positive * distance]
+            },
+        );
+        // P⁻ and 1 − P⁺.
+        let expected = [of_negatives.over(negatives), of_positives.over(positives)];
+        let violation = self.sharpness * (expected[0] + expected[1] - 1.0 + self.margin);
+        if let Some(grad) = set.grad {
+            let pull = set.scale * self.tau * violation.sigmoid();
+            let shares = [pull.over(negatives), pull.over(positives)];
+            let bend = if self.is_slope() { rates } else { [0.0; 2] };
+            for start in (0..count).step_by(V::LEN) {
+                let (label, logit) = slice::scores::<V>(token, set.pred, set.target, start);
+                let distance = logit.sigmoid();
+                let share = power(label, distance, worst, rates) * pick(label, shares);
+                let bent = (distance - pick(label, expected)) * pick(label, bend) + lit(1.0);
+                let slope = share * bent * distance * (-logit).sigmoid();
+                slice::store(against(label, slope), grad, start);
+            }
+        }
+        self.tau * violation.softplus() / self.sharpness
+    }
+}
+
+/// e^((distance − worst)/λ): at most 1, and 1 for the worst of a class.
+#[inline(always)]
+fn power<V: Vector>(label: V, distance: V, worst: [f64; 2], rates: [f64; 2]) -> V {
+    ((distance - pick(label, worst)) * pick(label, rates)).exp()
+}
+
+/// The one number for negatives, the other for positives.
+#[inline(always)]
+fn pick<V: Vector>(label: V, [negative, positive]: [f64; 2]) -> V {
+    V::if_lt(label.lit(0.0), label, label.lit(positive), label.lit(negative))
+}
