@@ -122,7 +122,7 @@ fn rows(question: &Question, args: &EvalArgs) -> Result<usize, CliError> {
         (Some(columns), _) => {
             let columns = columns.max(1);
             whole("--pred", items, columns, &[&format!("rows of {columns}")])?;
-            if args.class.len() > 0 && args.class.len() != items / columns {
+            if !args.class.is_empty() && args.class.len() != items / columns {
                 return Err(numbers("--class", args.class.len(), items / columns, "one per row"));
             }
             items / columns

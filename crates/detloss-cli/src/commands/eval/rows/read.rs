@@ -40,7 +40,9 @@ pub(super) fn read(
         .comment(Some(b'#'))
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
-    let mut rows = Rows::default();
+    let is_row = question.chosen.entry.pred.is_row;
+    let width = if is_row { 0 } else { question.pred().len() };
+    let mut rows = Rows { width, ..Rows::default() };
     for (index, record) in reader.records().enumerate() {
         let record = record.with_context(|| format!("could not read {file}: give CSV"))?;
         let is_header = index == 0 && record.iter().all(|cell| cell.parse::<f64>().is_err());

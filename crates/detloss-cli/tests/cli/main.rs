@@ -1,5 +1,8 @@
 //! What a user of the binary sees: stdout, stderr and exit codes of good and bad calls.
 
+mod race_ap;
+mod whole;
+
 use assert_cmd::Command;
 use serde_json::Value;
 
@@ -220,7 +223,7 @@ fn a_reader_may_leave_early() {
 
 #[test]
 fn every_command_helps_with_examples() {
-    for command in ["list", "explain", "eval", "curves"] {
+    for command in ["list", "explain", "eval", "curves", "race", "race-ap", "audit"] {
         let help = detloss(&format!("{command} --help"));
         assert_eq!(help.code, 0);
         assert!(help.out.contains(&format!("Examples:\n  detloss {command}")), "{}", help.out);
