@@ -76,7 +76,7 @@ impl<T: Compute> Ranking<T> {
         let (mut positives, mut any_nan) = (Vec::new(), false);
         for index in 0..count {
             let (score, label) = element(index);
-            any_nan |= score != score || label != label;
+            any_nan |= score.to_f64().is_nan() || label.to_f64().is_nan();
             if is_positive(label) {
                 positives.push(ranked(index, score));
             }

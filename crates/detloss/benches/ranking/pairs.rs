@@ -83,7 +83,7 @@ fn above<S: Simd>(simd: S, positive: f32, scores: &[f32]) -> f32 {
     for block in blocks {
         for k in 0..VECTORS {
             let score = f32x16::from_slice(simd, &block[16 * k..16 * k + 16]);
-            sums[k] = sums[k] + step(simd, score, positive);
+            sums[k] += step(simd, score, positive);
         }
     }
     let of_rest: f32 =

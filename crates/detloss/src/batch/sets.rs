@@ -223,14 +223,13 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
             let count = (self.groups.ends[index] - start) * items;
             start = self.groups.ends[index];
             let width = count * self.width;
-            let group = Group {
+            Group {
                 pred: pred.split_off(..width).expect("a group of the batch"),
                 target: target.split_off(..count * self.target_width).expect("its targets"),
                 counts: counts.as_mut().and_then(|counts| counts.split_off(..count)),
                 grad: grad.as_mut().and_then(|grad| grad.split_off_mut(..width)),
                 scale: scale(index),
-            };
-            group
+            }
         };
         (0..self.groups.len()).map(&mut cut).collect()
     }

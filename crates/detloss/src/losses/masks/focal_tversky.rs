@@ -53,7 +53,7 @@ impl RowLoss for FocalTversky {
         case("half of it found: (0.7 / 1.7)^¾", &[99., -99.], &[1., 1.], 0.514_028_074_046_672_5),
         case("perfect", &[1e4, -1e4], &[1., 0.], 0.0),
         case("nothing there, nothing found", &[-1e4, -1e4], &[0., 0.], 0.0),
-        case("gamma 1: Tversky", &[99., -99.], &[1., 1.], 0.411_764_705_882_352_93)
+        case("gamma 1: Tversky", &[99., -99.], &[1., 1.], 0.411_764_705_882_352_9)
             .with(&[("gamma", 1.0)]),
     ];
 

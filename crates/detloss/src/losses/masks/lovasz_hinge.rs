@@ -59,13 +59,14 @@ impl RowLoss for LovaszHinge {
 /// In `f64` for every type: exact errors, so that only equal logits tie.
 fn hinge<T: Element>(logits: &[T], labels: &[T], scale: f64, mut grad: Option<&mut [T]>) -> f64 {
     let sign = |pixel: usize| 2.0 * labels[pixel].to_f64() - 1.0;
-    let known = (0..logits.len()).filter(|&pixel| !(labels[pixel].to_f64() < 0.0));
+    let is_void = |pixel: usize| labels[pixel].to_f64() < 0.0;
+    let known = (0..logits.len()).filter(|&pixel| !is_void(pixel));
     let (mut errors, mut objects) = (Vec::with_capacity(logits.len()), 0.0);
     for pixel in known {
         objects += labels[pixel].to_f64();
         let error = 1.0 - sign(pixel) * logits[pixel].to_f64();
         // What is right by the margin comes last and costs nothing: no need to sort it. A NaN stays.
-        if !(error < 0.0) {
+        if error.is_nan() || error >= 0.0 {
             errors.push((error, pixel));
         }
     }
