@@ -270,3 +270,30 @@ fn what_makes_no_sense_for_a_whole_batch_is_refused() {
         assert_eq!(error, Error::NothingToGroup { loss: entry.name });
     }
 }
+
+/// Rows of several columns in groups out of order, some elements left out: each group is the set of its elements that count.
+#[test]
+fn a_set_of_several_columns_is_the_set_of_its_elements() {
+    const COLUMNS: usize = 3;
+    for entry in sets().filter(|entry| !entry.pred.is_row) {
+        let (loss, one) = (entry.make(), One::new(entry, 29));
+        let rows = ROWS / COLUMNS;
+        let ids: Vec<i64> = (0..rows as i64).map(|row| row * 3 % 4).collect();
+        let weights: Vec<f64> = (0..ROWS).map(|item| f64::from(u8::from(item % 5 != 2))).collect();
+        let batch = one.batch().columns(COLUMNS).groups(&ids);
+        let batch = batch.weights(Weights::Elements(&weights));
+        let (values, (_, grad)) =
+            (batch.rows(&*loss).unwrap(), batch.sum().value_and_grad(&*loss).unwrap());
+        let mut expected = vec![0.0; grad.len()];
+        for id in 0..4 {
+            let items = (0..ROWS).filter(|&item| ids[item / COLUMNS] == id && weights[item] == 1.0);
+            let (pred, target) = one.take(items.clone());
+            let (value, slopes) = Batch::new(&pred, &target).value_and_grad(&*loss).unwrap();
+            assert_eq!(values[id as usize], value, "{}, group {id}", entry.name);
+            for (item, slopes) in items.zip(slopes.chunks(one.width)) {
+                expected[item * one.width..(item + 1) * one.width].copy_from_slice(slopes);
+            }
+        }
+        assert_eq!(grad, expected, "{}", entry.name);
+    }
+}

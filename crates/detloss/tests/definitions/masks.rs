@@ -142,8 +142,7 @@ fn softmax(x: &[f64]) -> Vec<f64> {
 
 fn lovasz_softmax(x: &[f64], classes: &[f64], columns: usize) -> Definition {
     let scores: Vec<Vec<f64>> = x.chunks(columns).map(softmax).collect();
-    let present: Vec<usize> =
-        (0..columns).filter(|&c| classes.iter().any(|&class| class == c as f64)).collect();
+    let present: Vec<usize> = (0..columns).filter(|&c| classes.contains(&(c as f64))).collect();
     let mut by_score = vec![0.0; x.len()];
     let mut value = 0.0;
     for &c in &present {
