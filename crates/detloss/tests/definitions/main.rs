@@ -1,5 +1,6 @@
 //! Losses whose gradient is written by hand, against slow definitions written straight from their papers: double loops, in `f64`.
 
+mod duals;
 mod masks;
 mod ranking;
 mod reweighting;
