@@ -79,8 +79,9 @@ impl Constant {
 }
 
 impl Op {
-    /// The operation with every operand renamed.
-    fn rename(self, mut name: impl FnMut(usize) -> usize) -> Self {
+    /// The operation with every operand renamed. Who only wants to see them gives each its own name.
+    #[must_use]
+    pub fn rename(self, mut name: impl FnMut(usize) -> usize) -> Self {
         match self {
             Self::Input(_) | Self::Const(_) => self,
             Self::Add(a, b) => Self::Add(name(a), name(b)),

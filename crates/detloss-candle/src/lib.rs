@@ -1,0 +1,167 @@
+//! Every loss function of object detection for [Candle](candle_core) tensors: differentiable, never NaN for finite numbers.
+//!
+//! [`loss`] takes any loss of the list of [`detloss`], by its type or by its [name](named), and any loss of yours:
+//!
+//! ```
+//! use candle_core::{Device, Result, Tensor, Var};
+//! use detloss::losses::{boxes::Giou, scores::Focal};
+//! use detloss_candle::{Options, Reduction, loss, named};
+//!
+//! # fn main() -> Result<()> {
+//! let device = Device::Cpu;
+//! // Boxes are x1, y1, x2, y2; the gradient is by the prediction.
+//! let pred = Var::new(&[[0f32, 0., 10., 10.], [20., 20., 30., 40.]], &device)?;
+//! let target = Tensor::new(&[[1f32, 1., 11., 11.], [20., 20., 30., 40.]], &device)?;
+//! let boxes = loss(&pred, &target, &Giou::default(), &Options::default())?;
+//!
+//! // Scores of 2 anchors and 3 classes; one class index per anchor (3 is background), divided by the number of positives.
+//! let logits = Var::new(&[[2f32, -1., -3.], [-2., -2., -4.]], &device)?;
+//! let classes = Tensor::new(&[0u32, 3], &device)?;
+//! let by_positives = Options { reduction: Reduction::Normalizer(1.0), ..Options::default() };
+//! let scores = loss(&logits, &classes, &Focal { gamma: 1.5, ..Focal::default() }, &by_positives)?;
+//!
+//! let grads = (boxes + scores)?.backward()?;
+//! assert_eq!(grads.get(&pred).unwrap().dims(), [2, 4]);
+//!
+//! // By name, with parameters; a value per box.
+//! let each = Options { reduction: Reduction::None, ..Options::default() };
+//! let ciou = loss(&pred, &target, &*named("ciou", &[("gate", 0.5)])?, &each)?;
+//! assert_eq!(ciou.to_vec1::<f32>()?[1], 0.0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! There is one generic function instead of one per loss, because a loss is a type with its parameters: what the list has tomorrow,
+//! works today, and so does a loss declared with [`detloss::loss!`] in a crate of yours.
+//!
+//! # Shapes
+//!
+//! | prediction | target | values of [`Reduction::None`] |
+//! |---|---|---|
+//! | boxes `[.., 4]` | `[.., 4]` | `[..]` |
+//! | values or scores `[.., columns]` | the same, or class indices `[..]` | `[.., columns]` |
+//! | rows of logits `[.., columns]` | a distribution, a class index or a place per row | `[..]` |
+//! | masks `[masks, ..pixels]` | the same | `[masks]` |
+//! | losses of whole batches: any of these | likewise | `[1]`, or one per group |
+//!
+//! A prediction of one dimension has one column. Targets of an integer dtype are class indices; for scores −1 and `columns` are
+//! background. All else has the dtype of the prediction: F16, BF16 (both computed in F32), F32 or F64. Strides may be any.
+//!
+//! # Gradients
+//!
+//! Gradients are by the prediction only. The target and all weights are constants, even if they depend on variables. Value and
+//! gradient are computed together, in the forward pass, if the prediction depends on a variable; backward multiplies by what comes
+//! from above, and may be called again. There are no second derivatives.
+//!
+//! # Devices
+//!
+//! Tensors in the memory of the host are passed over once, by the kernels of [`detloss`]. On other devices a formula is replayed with
+//! Candle's operations, value and gradient; losses that are no formula (rows, masks, whole batches) copy their tensors to the host and
+//! the gradient back. [`Road`] forces one or the other. When replayed, class indices are not looked at: one that names no class is
+//! background.
+
+#![forbid(unsafe_code)]
+
+mod call;
+mod form;
+mod graph;
+mod host;
+mod options;
+mod program;
+mod replay;
+
+use candle_core::{Error, Result, Tensor, bail};
+use detloss::batch::Kernel;
+use detloss::loss::AnyLoss;
+
+use call::Call;
+pub use options::{Options, Reduction, Road};
+
+/// The loss of `pred` against `target`, differentiable by `pred`: a scalar of its dtype, or with [`Reduction::None`] a value per unit.
+///
+/// The [shapes](crate#shapes) follow from the loss.
+///
+/// # Errors
+///
+/// If shapes, dtypes or devices do not fit each other, a class index names no class, or a parameter or the normalizer is out of its
+/// range. The message names the remedy.
+pub fn loss(
+    pred: &Tensor,
+    target: &Tensor,
+    loss: &(impl Kernel + ?Sized),
+    options: &Options,
+) -> Result<Tensor> {
+    compute(pred, target, loss, options, None)
+}
+
+/// One step of a training run with a loss that remembers something from batch to batch: like [`loss`](fn@loss), and `state` is
+/// brought up to date. An empty state begins a run; it is plain numbers, to be saved with the checkpoints.
+///
+/// ```
+/// use candle_core::{Device, Result, Var, Tensor};
+/// use detloss::losses::sets::Alrp;
+/// use detloss_candle::{Options, step};
+///
+/// # fn main() -> Result<()> {
+/// // A logit and the localisation error of each anchor; labels.
+/// let pred = Var::new(&[[2f32, 0.3], [-1., 0.]], &Device::Cpu)?;
+/// let labels = Tensor::new(&[1f32, 0.], &Device::Cpu)?;
+/// let mut state = Vec::new();
+/// step(&pred, &labels, &Alrp::default(), &Options::default(), &mut state)?.backward()?;
+/// assert!(!state.is_empty());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Like [`loss`](fn@loss), and for [`Reduction::None`] and a state that is not of this loss.
+pub fn step(
+    pred: &Tensor,
+    target: &Tensor,
+    loss: &(impl Kernel + ?Sized),
+    options: &Options,
+    state: &mut Vec<f64>,
+) -> Result<Tensor> {
+    compute(pred, target, loss, options, Some(state))
+}
+
+/// The loss called `name` with these parameters, the others at their defaults.
+///
+/// # Errors
+///
+/// If there is no such loss or parameter, or a parameter is out of its range.
+pub fn named(name: &str, params: &[(&str, f64)]) -> Result<Box<dyn AnyLoss>> {
+    detloss::losses::find(name).and_then(|entry| entry.with(params)).map_err(Error::wrap)
+}
+
+fn compute(
+    pred: &Tensor,
+    target: &Tensor,
+    loss: &(impl Kernel + ?Sized),
+    options: &Options,
+    state: Option<&mut Vec<f64>>,
+) -> Result<Tensor> {
+    let call = Call::new(pred, target, loss.layout(), options)?;
+    let name = call.layout.loss;
+    if state.is_some() && options.reduction == Reduction::None {
+        bail!(
+            "{name}: a step brings up to date once what the loss remembers: use another reduction than None"
+        )
+    }
+    let program = match options.road {
+        Road::Host => None,
+        Road::Auto if pred.device().is_cpu() => None,
+        // Kernels of no numbers are no kernels.
+        _ if pred.elem_count() == 0 => None,
+        Road::Auto | Road::Replay => loss.trace(call.wants_gradient()),
+    };
+    let outcome = match program {
+        Some(program) => replay::run(&call, loss, program)?,
+        None if options.road == Road::Replay && pred.elem_count() > 0 => {
+            bail!("{name}: it is no formula that could be replayed: use Road::Auto or Road::Host")
+        }
+        None => host::run(&call, loss, state)?,
+    };
+    graph::attach(name, &call.pred, outcome)?.to_dtype(pred.dtype())
+}

@@ -1,0 +1,238 @@
+//! The operations of a traced formula, as tensor operations. They keep the rules of [`detloss::scalar`].
+
+use std::f64::consts::{FRAC_PI_2, FRAC_PI_4};
+
+use candle_core::{DType, Result, Tensor, bail};
+use detloss::scalar::expr::{Op, Program};
+use detloss::scalar::{LARGEST, SMALLEST};
+
+/// The outputs of a program for these inputs, all of the same shape.
+pub(crate) fn run(program: Program, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    let Program { ops, outputs } = program;
+    let last_use = last_use(&ops, &outputs);
+    let mut done: Vec<Option<Tensor>> = Vec::with_capacity(ops.len());
+    for (place, &op) in ops.iter().enumerate() {
+        let result = apply(op, inputs, |operand| {
+            done[operand].as_ref().expect("an operand is kept until its last use")
+        })?;
+        done.push(Some(result));
+        // What nobody needs any more would fill the memory of the device.
+        let _ = op.rename(|operand| {
+            if last_use[operand] == place {
+                done[operand] = None;
+            }
+            operand
+        });
+    }
+    Ok(outputs.iter().map(|&output| done[output].clone().expect("an output is kept")).collect())
+}
+
+/// Where each result is used for the last time; never, for an output.
+fn last_use(ops: &[Op], outputs: &[usize]) -> Vec<usize> {
+    let mut last_use = vec![usize::MAX; ops.len()];
+    for (place, op) in ops.iter().enumerate() {
+        let _ = op.rename(|operand| {
+            last_use[operand] = place;
+            operand
+        });
+    }
+    for &output in outputs {
+        last_use[output] = usize::MAX;
+    }
+    last_use
+}
+
+fn apply<'t>(op: Op, inputs: &[Tensor], v: impl Fn(usize) -> &'t Tensor) -> Result<Tensor> {
+    match op {
+        Op::Input(index) => Ok(inputs[index].clone()),
+        Op::Const(value) => lit(&inputs[0], value.get()),
+        Op::Add(a, b) => v(a) + v(b),
+        Op::Sub(a, b) => v(a) - v(b),
+        Op::Mul(a, b) => v(a) * v(b),
+        Op::MulAdd(a, b, c) => (v(a) * v(b))? + v(c),
+        Op::Neg(a) => v(a).neg(),
+        Op::Over(a, b) => over(v(a), v(b)),
+        Op::Recip(a) => v(a).recip(),
+        Op::IfLt(a, b, c, d) => if_lt(v(a), v(b), v(c), v(d)),
+        Op::Min(a, b) => min(v(a), v(b)),
+        Op::Max(a, b) => max(v(a), v(b)),
+        Op::Abs(a) => v(a).abs(),
+        Op::Saturate(a) => saturate(v(a)),
+        Op::Sqrt(a) => v(a).sqrt(),
+        Op::Exp(a) => exp(v(a)),
+        Op::Ln(a) => max(v(a), &tiny(v(a))?)?.log(),
+        Op::Ln1p(a) => ln_1p(v(a)),
+        Op::Atan2(a, b) => atan2(v(a), v(b)),
+        Op::Atan(a) => atan(v(a)),
+        Op::Sigmoid(a) => sigmoid(v(a)),
+        Op::Softplus(a) => max(v(a), &lit(v(a), 0.0)?)? + ln_1p(&exp(&v(a).abs()?.neg()?)?)?,
+        other => {
+            bail!("an operation that is new here: {other:?}: update detloss-candle with detloss")
+        }
+    }
+}
+
+/// The number `value`, of the dtype and shape of `like`.
+fn lit(like: &Tensor, value: f64) -> Result<Tensor> {
+    let number = match like.dtype() {
+        DType::F64 => Tensor::full(value, (), like.device())?,
+        _ => Tensor::full(value as f32, (), like.device())?,
+    };
+    number.broadcast_as(like.shape())
+}
+
+/// The smallest positive normal number.
+fn tiny(like: &Tensor) -> Result<Tensor> {
+    lit(like, if like.dtype() == DType::F64 { f64::MIN_POSITIVE } else { f32::MIN_POSITIVE.into() })
+}
+
+fn if_lt(a: &Tensor, b: &Tensor, then: &Tensor, otherwise: &Tensor) -> Result<Tensor> {
+    a.lt(b)?.where_cond(then, otherwise)
+}
+
+/// Not Candle's `minimum`, whose answer to a NaN depends on the device.
+fn min(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if_lt(b, a, b, a)
+}
+
+fn max(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if_lt(a, b, b, a)
+}
+
+fn saturate(a: &Tensor) -> Result<Tensor> {
+    min(&max(a, &lit(a, -LARGEST)?)?, &lit(a, LARGEST)?)
+}
+
+fn over(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if_lt(b, &lit(b, SMALLEST)?, &lit(b, 0.0)?, &(a / b)?)
+}
+
+fn exp(a: &Tensor) -> Result<Tensor> {
+    let largest = if a.dtype() == DType::F64 { f64::MAX } else { f32::MAX.into() };
+    let power = a.exp()?;
+    let power = if_lt(&power, &tiny(a)?, &lit(a, 0.0)?, &power)?;
+    min(&power, &lit(a, largest)?)
+}
+
+/// Candle has none. With u the rounded 1 + a, ln u / (u − 1) is all but free of the error of u, for u ≠ 1.
+fn ln_1p(a: &Tensor) -> Result<Tensor> {
+    let one = lit(a, 1.0)?;
+    let u = (a + &one)?;
+    let ratio = (a / (&u - &one)?)?;
+    u.eq(&one)?.where_cond(a, &(u.log()? * ratio)?)
+}
+
+fn sigmoid(a: &Tensor) -> Result<Tensor> {
+    let (zero, one) = (lit(a, 0.0)?, lit(a, 1.0)?);
+    let e = exp(&a.abs()?.neg()?)?;
+    if_lt(a, &zero, &e, &one)? / (&one + &e)?
+}
+
+/// Candle has no inverse tangent. That of t in 0..=1 is guessed to 0.004, and the rest of the angle has the tangent
+/// (t cos θ − sin θ) / (cos θ + t sin θ), of which three terms of the series are exact in `f64`.
+fn atan_of_fraction(t: &Tensor) -> Result<Tensor> {
+    let guess = (t * t.affine(-0.273, FRAC_PI_4 + 0.273)?)?;
+    let (sin, cos) = (guess.sin()?, guess.cos()?);
+    let rest = (((t * &cos)? - &sin)? / (&cos + (t * &sin)?)?)?;
+    let square = rest.sqr()?;
+    let series = (&square * square.affine(0.2, -1.0 / 3.0)?)?.affine(1.0, 1.0)?;
+    guess + (rest * series)?
+}
+
+/// The angle of the point (x, y) in the first quadrant.
+fn atan2(y: &Tensor, x: &Tensor) -> Result<Tensor> {
+    let is_steep = x.lt(y)?;
+    let t = is_steep.where_cond(&(x / y)?, &(y / x)?)?;
+    // 0/0 at the origin, whose angle is 0.
+    let zero = lit(y, 0.0)?;
+    let t = y.eq(&zero)?.where_cond(&zero, &t)?;
+    let angle = atan_of_fraction(&t)?;
+    is_steep.where_cond(&angle.affine(-1.0, FRAC_PI_2)?, &angle)
+}
+
+fn atan(a: &Tensor) -> Result<Tensor> {
+    let (zero, one) = (lit(a, 0.0)?, lit(a, 1.0)?);
+    let angle = atan2(&a.abs()?, &one)?;
+    if_lt(a, &zero, &angle.neg()?, &angle)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+    use detloss::scalar::Scalar;
+
+    use super::*;
+
+    /// What the operations of the core make of these numbers, in both precisions.
+    fn check(
+        tensors: impl Fn(&Tensor) -> Result<Tensor>,
+        in_f64: impl Fn(f64) -> f64,
+        numbers: &[f64],
+    ) -> Result<()> {
+        for (dtype, tolerance) in [(DType::F64, 1e-15), (DType::F32, 4e-7)] {
+            let inputs = Tensor::new(numbers, &Device::Cpu)?.to_dtype(dtype)?;
+            let outputs = tensors(&inputs)?.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+            let inputs = inputs.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+            for (input, got) in inputs.into_iter().zip(outputs) {
+                let expected = in_f64(input);
+                assert!(
+                    (got - expected).abs() <= tolerance * expected.abs(),
+                    "{dtype:?} of {input:e}: {got:e} instead of {expected:e}"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// From 1e-30 to 1e30, and around 1.
+    fn positive() -> Vec<f64> {
+        let powers = (-300..=300).map(|power| 10_f64.powf(f64::from(power) / 10.0));
+        powers.chain((0..=2000).map(|step| f64::from(step) / 1000.0)).collect()
+    }
+
+    #[test]
+    fn ln_1p_is_that_of_the_core() -> Result<()> {
+        check(ln_1p, Scalar::ln_1p, &positive())
+    }
+
+    #[test]
+    fn atan_is_that_of_the_core() -> Result<()> {
+        let both: Vec<f64> = positive().iter().flat_map(|&x| [x, -x]).collect();
+        check(atan, Scalar::atan, &both)
+    }
+
+    #[test]
+    fn the_angle_of_a_point_is_that_of_the_core() -> Result<()> {
+        for x in [0.0, 1e-20, 0.3, 1.0, 1e9] {
+            check(|y| atan2(y, &lit(y, x)?), |y| Scalar::atan2(y, x), &positive())?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn no_choice_swallows_a_nan() -> Result<()> {
+        let nan = Tensor::new(&[f64::NAN], &Device::Cpu)?;
+        let one = lit(&nan, 1.0)?;
+        let results = [
+            saturate(&nan)?,
+            over(&nan, &one)?,
+            over(&one, &nan)?,
+            exp(&nan)?,
+            ln_1p(&nan)?,
+            sigmoid(&nan)?,
+            atan2(&nan, &one)?,
+            atan2(&one, &nan)?,
+            atan(&nan)?,
+        ];
+        for (index, result) in results.iter().enumerate() {
+            assert!(result.to_vec1::<f64>()?[0].is_nan(), "operation {index}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn results_are_dropped_after_their_last_use_and_outputs_never() {
+        let ops = [Op::Input(0), Op::Neg(0), Op::Add(0, 1), Op::Abs(2)];
+        assert_eq!(last_use(&ops, &[2, 3]), [2, 2, usize::MAX, usize::MAX]);
+    }
+}

@@ -1,0 +1,109 @@
+//! The road over the device: a traced formula, run with tensor operations.
+
+use candle_core::{D, DType, Result, Tensor};
+use detloss::batch::Kernel;
+use detloss::scalar::expr::Program;
+
+use crate::call::{Call, Outcome};
+use crate::options::Reduction;
+use crate::program;
+
+/// The loss of a call that is not empty, by its traced program: value and gradient together. Nothing waits for the device.
+pub(crate) fn run(
+    call: &Call<'_>,
+    loss: &(impl Kernel + ?Sized),
+    program: Program,
+) -> Result<Outcome> {
+    let layout = &call.layout;
+    call.check(loss)?;
+    let fields = layout.pred.names.len();
+    let mut inputs = columns(&call.pred.detach(), fields)?;
+    inputs.extend(columns(&labels(call)?, layout.target.names.len())?);
+    let mut outputs = program::run(program, &inputs)?;
+    let (values, partials) = (outputs.remove(0), outputs);
+
+    let weights = weights(call)?;
+    let weighted = |tensor: &Tensor| match &weights {
+        Some(weights) => tensor * weights,
+        None => Ok(tensor.clone()),
+    };
+    let divisor = Divisor::new(call, weights.as_ref())?;
+    let value = weighted(&values)?;
+    let value = match call.options.reduction {
+        Reduction::None => value.reshape(call.form.units.as_slice())?,
+        _ => divisor.divide(&value.sum_all()?)?,
+    };
+    let grad = if call.wants_gradient() {
+        let slopes = partials.iter().map(|partial| divisor.divide(&weighted(partial)?));
+        let slopes = Tensor::stack(&slopes.collect::<Result<Vec<_>>>()?, 0)?;
+        Some(slopes.t()?.reshape(call.pred.shape())?)
+    } else {
+        None
+    };
+    Ok(Outcome { value, grad, value_of_row: None })
+}
+
+/// The fields of a prediction or target, each in order for all units.
+fn columns(tensor: &Tensor, fields: usize) -> Result<Vec<Tensor>> {
+    let columns = tensor.reshape(((), fields))?.t()?.contiguous()?;
+    (0..fields).map(|field| columns.get(field)).collect()
+}
+
+/// The targets; class indices as a label per column. One that names no column is background: to look would be to wait.
+fn labels(call: &Call<'_>) -> Result<Tensor> {
+    if !call.form.classes {
+        return Ok(call.target.clone());
+    }
+    let classes = call.target.to_dtype(DType::I64)?.unsqueeze(D::Minus1)?;
+    let columns = Tensor::arange(0, call.form.columns as i64, call.pred.device())?;
+    classes.broadcast_eq(&columns)?.to_dtype(call.pred.dtype())
+}
+
+/// The product of all weights, one per unit.
+fn weights(call: &Call<'_>) -> Result<Option<Tensor>> {
+    let grid = (call.form.count() / call.form.columns, call.form.columns);
+    let mut factors = Vec::new();
+    if let Some(weights) = &call.weights {
+        factors.push(weights.reshape((grid.0, if call.per_row { 1 } else { grid.1 }))?);
+    }
+    if let Some(weights) = &call.column_weights {
+        factors.push(weights.reshape((1, grid.1))?);
+    }
+    if let Some(index) = call.options.ignore_index {
+        let classes = call.target.to_dtype(DType::I64)?.reshape((grid.0, 1))?;
+        factors.push(classes.ne(index)?.to_dtype(call.pred.dtype())?);
+    }
+    let factors = factors.iter().map(|factor| factor.broadcast_as(grid));
+    let product = factors.reduce(|product, factor| product? * factor?);
+    product.map(|product| product?.flatten_all()).transpose()
+}
+
+/// What the sum of the losses is divided by.
+enum Divisor {
+    Number(f64),
+    OnDevice(Tensor),
+}
+
+impl Divisor {
+    fn new(call: &Call<'_>, weights: Option<&Tensor>) -> Result<Self> {
+        let units = call.form.count() as f64;
+        Ok(match (call.options.reduction, weights) {
+            (Reduction::Sum | Reduction::None, _) => Self::Number(1.0),
+            (Reduction::Normalizer(number), _) => Self::Number(number),
+            (Reduction::WeightedMean, Some(weights)) => {
+                // A batch without weight is worth 0, and its sum is.
+                let sum = weights.sum_all()?;
+                Self::OnDevice(sum.eq(0.0)?.where_cond(&sum.ones_like()?, &sum)?)
+            }
+            (Reduction::Mean | Reduction::WeightedMean, _) => Self::Number(units),
+        })
+    }
+
+    fn divide(&self, tensor: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Number(number) if *number == 1.0 => Ok(tensor.clone()),
+            Self::Number(number) => tensor / *number,
+            Self::OnDevice(divisor) => tensor.broadcast_div(divisor),
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Weights, class indices, groups and reductions, in all combinations that make sense, against the core.
+
+use candle_core::{DType, Device, Result, Tensor, Var};
+use detloss::Batch;
+use detloss::batch::{Kernel, Target, Weights};
+use detloss::loss::{Entry, Scope};
+use detloss::losses::ALL;
+use detloss::testing::{Random, Rows, Tolerance, assert_close, ordinary};
+use detloss_candle::{Options, Reduction, Road, loss};
+
+use crate::{is_formula, numbers, slopes};
+
+const ROWS: usize = 12;
+
+/// The class that is ignored: one too many for a row of scores, which is background otherwise.
+const IGNORED: i64 = 2;
+
+/// A batch of several columns where the loss allows it.
+struct Table {
+    columns: usize,
+    pred: Vec<f64>,
+    target: Vec<f64>,
+    classes: Vec<i64>,
+    weights: Vec<f64>,
+    column_weights: Vec<f64>,
+    groups: Vec<i64>,
+    /// One for every value there may be.
+    upstream: Vec<f64>,
+}
+
+impl Table {
+    fn new(entry: &Entry) -> Self {
+        let columns = match (entry.pred.is_row, entry.pred.names.len()) {
+            (true, _) => Rows::of(entry).columns,
+            (false, 1) => 3,
+            (false, _) => 1,
+        };
+        let (pred, target) = (entry.pred.width(columns), entry.target.width(columns));
+        let items = if entry.pred.is_row { ROWS } else { ROWS * columns };
+        let rows = ordinary(entry, ROWS * columns, 3);
+        let mut random = Random::new(11);
+        let upstream = (0..items).map(|_| random.between(-2.0, 2.0)).collect();
+        let is_set = entry.scope == Scope::Set;
+        let mut weight = |_| if is_set { random.below(2) as f64 } else { random.between(0.0, 2.0) };
+        Self {
+            columns,
+            pred: rows.pred[..items * pred].to_vec(),
+            target: rows.target[..items * target].to_vec(),
+            classes: (0..ROWS)
+                .map(|row| (row % columns.max(IGNORED as usize + 1)) as i64)
+                .collect(),
+            weights: (0..items).map(&mut weight).collect(),
+            column_weights: (0..columns).map(&mut weight).collect(),
+            groups: (0..ROWS as i64).map(|row| row * 7 % 4).collect(),
+            upstream,
+        }
+    }
+}
+
+/// What a call says.
+#[derive(Clone, Copy, Debug)]
+struct Say {
+    /// Per row, or per element.
+    weights: Option<bool>,
+    column_weights: bool,
+    classes: bool,
+    ignore: bool,
+    groups: bool,
+    reduction: Reduction,
+}
+
+impl Say {
+    fn everything() -> Vec<Self> {
+        let reductions = [
+            Reduction::Mean,
+            Reduction::Sum,
+            Reduction::WeightedMean,
+            Reduction::Normalizer(3.5),
+            Reduction::None,
+        ];
+        let flags = |bits: usize| [1, 2, 4, 8].map(|bit| bits & bit > 0);
+        let mut all = Vec::new();
+        for reduction in reductions {
+            for weights in [None, Some(true), Some(false)] {
+                for [column_weights, classes, ignore, groups] in (0..16).map(flags) {
+                    all.push(Self { weights, column_weights, classes, ignore, groups, reduction });
+                }
+            }
+        }
+        all
+    }
+
+    /// Values and gradient of the core; None if it refuses.
+    fn core(
+        self,
+        entry: &Entry,
+        table: &Table,
+        kind: &(impl Kernel + ?Sized),
+    ) -> Option<(Vec<f64>, Vec<f64>)> {
+        if self.classes && entry.pred.names.len() > 1 {
+            return None; // Without a dimension of columns, tensors have no class indices.
+        }
+        let target = if self.classes {
+            Target::Classes(&table.classes)
+        } else {
+            Target::Dense(&table.target)
+        };
+        let mut batch = Batch::new(&table.pred, target).columns(table.columns);
+        batch = match self.weights {
+            Some(true) => batch.weights(Weights::Rows(&table.weights[..ROWS])),
+            Some(false) => batch.weights(Weights::Elements(&table.weights)),
+            None => batch,
+        };
+        if self.column_weights {
+            batch = batch.column_weights(&table.column_weights);
+        }
+        if self.ignore {
+            batch = batch.ignore_index(IGNORED);
+        }
+        if self.groups {
+            batch = batch.groups(&table.groups);
+        }
+        batch = match self.reduction {
+            Reduction::Mean => batch.mean(),
+            Reduction::Sum | Reduction::None => batch.sum(),
+            Reduction::WeightedMean => batch.weighted_mean(),
+            Reduction::Normalizer(number) => batch.normalizer(number),
+        };
+        let mut grad = vec![0.0; table.pred.len()];
+        if self.reduction != Reduction::None {
+            let value =
+                batch.upstream(table.upstream[0]).value_and_grad_into(kind, &mut grad).ok()?;
+            return Some((vec![value], grad));
+        }
+        let mut values = batch.rows(kind).ok()?;
+        let upstream = &table.upstream[..values.len()];
+        batch.rows_and_grad_into(kind, Some(upstream), &mut values, &mut grad).unwrap();
+        Some((values, grad))
+    }
+
+    /// The same of tensors.
+    fn tensors(
+        self,
+        entry: &Entry,
+        table: &Table,
+        kind: &(impl Kernel + ?Sized),
+        road: Road,
+    ) -> Result<(Vec<f64>, Vec<f64>)> {
+        let device = &Device::Cpu;
+        let shaped = |numbers: &[f64], fields: usize, is_row: bool| {
+            let tensor = Tensor::from_slice(numbers, numbers.len(), device)?;
+            if is_row || fields == 1 && entry.pred.names.len() == 1 && !entry.pred.is_row {
+                tensor.reshape((ROWS, table.columns))
+            } else if fields > 1 {
+                tensor.reshape((ROWS, fields))
+            } else {
+                Ok(tensor)
+            }
+        };
+        let pred =
+            Var::from_tensor(&shaped(&table.pred, entry.pred.names.len(), entry.pred.is_row)?)?;
+        let target = if self.classes {
+            // Any integers will do.
+            Tensor::new(&*table.classes, device)?.to_dtype(DType::U32)?
+        } else {
+            shaped(&table.target, entry.target.names.len(), entry.target.is_row)?
+        };
+        let weights = |per_row: bool| {
+            if per_row {
+                Tensor::new(&table.weights[..ROWS], device)
+            } else {
+                shaped(&table.weights, 1, false)
+            }
+        };
+        let options = Options {
+            reduction: self.reduction,
+            weights: self.weights.map(weights).transpose()?,
+            column_weights: self
+                .column_weights
+                .then(|| Tensor::new(&*table.column_weights, device))
+                .transpose()?,
+            ignore_index: self.ignore.then_some(IGNORED),
+            groups: self.groups.then(|| Tensor::new(&*table.groups, device)).transpose()?,
+            road,
+        };
+        let value = loss(&pred, &target, kind, &options)?;
+        let upstream = Tensor::new(&table.upstream[..value.elem_count()], device)?;
+        let weighed = (value.flatten_all()? * upstream)?;
+        Ok((numbers(&value)?, slopes(&weighed, &pred)?))
+    }
+}
+
+fn compare(road: Road, tolerance: Tolerance) -> usize {
+    let mut compared = 0;
+    for entry in ALL.iter().filter(|entry| road == Road::Host || is_formula(entry)) {
+        let (table, kind) = (Table::new(entry), entry.make());
+        for say in Say::everything() {
+            let what = format!("{}, {say:?}", entry.name);
+            let (expected, got) =
+                (say.core(entry, &table, &*kind), say.tensors(entry, &table, &*kind, road));
+            let (Some(expected), Ok(got)) = (&expected, &got) else {
+                assert!(
+                    expected.is_none() && got.is_err(),
+                    "{what}: {got:?} instead of {expected:?}"
+                );
+                continue;
+            };
+            compared += 1;
+            assert_eq!((got.0.len(), got.1.len()), (expected.0.len(), expected.1.len()), "{what}");
+            for (got, expected) in
+                got.0.iter().chain(&got.1).zip(expected.0.iter().chain(&expected.1))
+            {
+                assert_close(*got, *expected, tolerance, &what);
+            }
+        }
+    }
+    compared
+}
+
+#[test]
+fn the_host_does_what_the_core_does_and_refuses_what_it_refuses() {
+    assert!(compare(Road::Host, Tolerance::LAW) > 1000);
+}
+
+#[test]
+fn the_replay_does_what_the_core_does_and_refuses_what_it_refuses() {
+    assert!(compare(Road::Replay, Tolerance::LAW) > 500);
+}
