@@ -11,7 +11,7 @@ use detloss::losses::scores::Focal;
 use detloss_candle::{Options, Reduction, loss};
 
 /// Side of an image, of a cell, and of the grid of cells, each of which has a score and a box.
-const SIDE: usize = 32;
+const SIDE: usize = 24;
 const CELL: usize = 4;
 const GRID: usize = SIDE / CELL;
 const CELLS: usize = GRID * GRID;
@@ -97,9 +97,9 @@ impl Detector {
             [x, y, x, y]
         });
         Ok(Self {
-            body: [conv(1, 16, 2, "first")?, conv(16, 32, 2, "second")?, conv(32, 32, 1, "third")?],
-            score: conv(32, 1, 1, "score")?,
-            sides: conv(32, 4, 1, "sides")?,
+            body: [conv(1, 8, 2, "first")?, conv(8, 16, 2, "second")?, conv(16, 16, 1, "third")?],
+            score: conv(16, 1, 1, "score")?,
+            sides: conv(16, 4, 1, "sides")?,
             middles: Tensor::from_iter(middles, &Device::Cpu)?.reshape((CELLS, 4))?,
         })
     }
@@ -135,7 +135,7 @@ impl Scenes {
         let (mut images, mut labels) = (Vec::new(), vec![0_f32; count * CELLS]);
         let mut boxes = vec![0_f32; count * CELLS * 4];
         for image in 0..count {
-            let [w, h] = [(); 2].map(|()| 6 + random.below(14));
+            let [w, h] = [(); 2].map(|()| 5 + random.below(10));
             let (x, y) = (random.below(SIDE - w), random.below(SIDE - h));
             for place in 0..SIDE * SIDE {
                 let inside =

@@ -152,6 +152,22 @@ fn an_empty_batch_is_worth_nothing() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_batch_without_weight_is_worth_nothing() -> Result<()> {
+    for (entry, road) in all() {
+        let Tensors { pred, target, .. } = tensors(entry)?;
+        let weights = Some(Tensor::zeros(pred.dim(0)?, DType::F32, &Device::Cpu)?);
+        for reduction in [Reduction::Mean, Reduction::WeightedMean, Reduction::Sum] {
+            let options =
+                Options { reduction, weights: weights.clone(), road, ..Options::default() };
+            let value = loss(&pred, &target, &*entry.make(), &options)?;
+            assert_eq!(numbers(&value)?, [0.0], "{}", entry.name);
+            assert!(slopes(&value, &pred)?.iter().all(|&slope| slope == 0.0), "{}", entry.name);
+        }
+    }
+    Ok(())
+}
+
 /// Batches of images: all dimensions but the last are rows.
 #[test]
 fn leading_dimensions_are_rows() -> Result<()> {
