@@ -26,11 +26,14 @@ impl Form {
         integers: bool,
     ) -> Result<Self> {
         let Layout { loss, pred: fields, target: of_target, .. } = *layout;
-        let names = fields.names.join(", ");
+        let names = || fields.names.join(", ");
         let (columns, rows, units, fits);
         if fields.is_row {
             let Some((last, lead)) = pred.split_last() else {
-                bail!("{loss}: the prediction is a scalar: give rows of {names}s, [rows, columns]")
+                bail!(
+                    "{loss}: the prediction is a scalar: give rows of {}s, [rows, columns]",
+                    names()
+                )
             };
             // All dimensions of a mask but the first are its pixels.
             let is_mask = of_target == Fields::LABELS && !lead.is_empty();
@@ -41,8 +44,9 @@ impl Form {
             let lead = match pred.split_last() {
                 Some((&last, lead)) if last == fields.names.len() => lead,
                 _ => bail!(
-                    "{loss}: the prediction has shape {pred:?}: its last dimension is to be {} ({names})",
-                    fields.names.len()
+                    "{loss}: the prediction has shape {pred:?}: its last dimension is to be {} ({})",
+                    fields.names.len(),
+                    names()
                 ),
             };
             (columns, rows, units) = (1, lead.to_vec(), lead.to_vec());

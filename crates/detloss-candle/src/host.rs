@@ -54,38 +54,35 @@ fn compute<T: Element + WithDType>(
         groups,
     );
 
-    let device = call.pred.device();
-    let mut grad =
-        vec![T::default(); if call.wants_gradient() { call.pred.elem_count() } else { 0 }];
-    let (value, mut value_of_row) = if call.options.reduction == Reduction::None {
+    let (device, wants_gradient) = (call.pred.device(), call.wants_gradient());
+    let numbers = call.pred.elem_count();
+    let mut grad = vec![T::default(); if wants_gradient || state.is_some() { numbers } else { 0 }];
+    let (value, value_of_row) = if call.options.reduction == Reduction::None {
         let (dims, value_of_row) = values(call, groups);
         let mut values = vec![T::default(); dims.iter().product()];
-        match call.wants_gradient() {
-            true => batch.rows_and_grad_into(loss, None, &mut values, &mut grad),
-            false => batch.rows_into(loss, &mut values),
-        }
-        .map_err(Error::wrap)?;
+        let written = if wants_gradient {
+            batch.rows_and_grad_into(loss, None, &mut values, &mut grad)
+        } else {
+            batch.rows_into(loss, &mut values)
+        };
+        written.map_err(Error::wrap)?;
         (Tensor::from_vec(values, dims, device)?, value_of_row)
     } else {
-        let value = match (state, call.wants_gradient()) {
-            (Some(state), _) => {
-                if state.is_empty() {
-                    *state = batch.initial_state(loss);
-                }
-                grad.resize(call.pred.elem_count(), T::default());
-                batch.step_into(loss, state, &mut grad)
+        let value = if let Some(state) = state {
+            if state.is_empty() {
+                *state = batch.initial_state(loss);
             }
-            (None, true) => batch.value_and_grad_into(loss, &mut grad),
-            (None, false) => batch.value(loss),
+            batch.step_into(loss, state, &mut grad)
+        } else if wants_gradient {
+            batch.value_and_grad_into(loss, &mut grad)
+        } else {
+            batch.value(loss)
         };
         (Tensor::new(<T as Element>::from_f64(value.map_err(Error::wrap)?), device)?, None)
     };
-    let grad = match call.wants_gradient() {
-        true => Some(Tensor::from_vec(grad, call.pred.shape(), device)?),
-        false => None,
-    };
-    let value_of_row =
-        value_of_row.take().map(|indices: Vec<u32>| Tensor::new(indices, device)).transpose()?;
+    let grad = wants_gradient.then(|| Tensor::from_vec(grad, call.pred.shape(), device));
+    let value_of_row = value_of_row.map(|indices: Vec<u32>| Tensor::new(indices, device));
+    let (grad, value_of_row) = (grad.transpose()?, value_of_row.transpose()?);
     Ok(Outcome { value, grad, value_of_row })
 }
 
