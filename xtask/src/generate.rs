@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, bail, ensure};
 use detloss::losses;
 
-use crate::{pages, root};
+use crate::{burn, pages, root};
 
 /// Where the figures of the guide are.
 const PLOTS: &str = "docs/plots";
@@ -37,7 +37,12 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     file("docs/losses/README.md".into(), pages::index())?;
     let readme = fs::read_to_string(root.join("README.md"))?;
     file("README.md".into(), pages::with_table(&readme)?)?;
+    for entry in losses::ALL {
+        file(format!("{}/{}.rs", burn::FOLDER, entry.name), burn::module(entry)?)?;
+    }
+    file(format!("{}.rs", burn::FOLDER), burn::index())?;
     no_strays(&root.join("docs/losses"))?;
+    no_strays(&root.join(burn::FOLDER))?;
     let folder = if check { "target/figures" } else { PLOTS };
     draw(&root, folder)?;
     if check {

@@ -1,5 +1,6 @@
 //! The habits of the house, as a program: `cargo xtask --help`.
 
+mod burn;
 mod ci;
 mod generate;
 mod new;

@@ -315,6 +315,16 @@ impl<'a, T: Element> Batch<'a, T> {
         loss.state(self.columns)
     }
 
+    /// What the sum of the losses is divided by; 0 for a batch that weighs nothing. Where a batch is shared by several machines, the
+    /// sum of their divisors is the [`normalizer`](Batch::normalizer) of each.
+    ///
+    /// # Errors
+    ///
+    /// Like [`value`](Batch::value).
+    pub fn divisor(&self, loss: &(impl Kernel + ?Sized)) -> Result<f64> {
+        Ok(Plan::new(self, loss)?.weight())
+    }
+
     /// The terms that the value of the batch is the sum of, for a loss that has [names](Layout::parts) for them.
     ///
     /// # Errors

@@ -173,15 +173,20 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
 
     /// What the sum is divided by; 1 for a batch that weighs nothing, whose sum is 0.
     pub(super) fn divisor(&self) -> f64 {
-        let divisor = match self.batch.normalizer {
+        let weight = self.weight();
+        if weight == 0.0 { 1.0 } else { weight }
+    }
+
+    /// What the normalizer is of this batch, which may be 0.
+    pub(super) fn weight(&self) -> f64 {
+        match self.batch.normalizer {
             Normalizer::Units => self.units as f64,
             Normalizer::WeightSum if self.layout.scope == Scope::Set => {
                 self.groups_that_count() as f64
             }
             Normalizer::WeightSum => self.weight_sum(),
             Normalizer::Number(number) => number,
-        };
-        if divisor == 0.0 { 1.0 } else { divisor }
+        }
     }
 
     fn weight_sum(&self) -> f64 {

@@ -1,0 +1,382 @@
+//! Tensors with weights and all the rest, on their way to the core.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use burn::backend::{Dispatch, DispatchDevice};
+use burn::nn::loss::Reduction;
+use burn::tensor::kind::Basic;
+use burn::tensor::{DType, Device, Int, Tensor};
+use detloss::batch::Layout;
+use detloss::geometry::Fields;
+use detloss::loss::Scope;
+
+use crate::op::{self, Call, LossBackend, Others, Reduce};
+use crate::{Loss, Replicas};
+
+/// Predictions with their targets, and how to weigh and add up their losses: the [`Batch`](detloss::Batch) of the core for tensors.
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use detloss_burn::{Batch, FocalLoss};
+///
+/// // Scores of two anchors and three classes; one class index per anchor, 3 for background.
+/// let device = Device::flex().autodiff();
+/// let logits = Tensor::<2>::from_data([[2.0, -1.0, -3.0], [-2.0, -2.0, -4.0]], &device).require_grad();
+/// let classes = Tensor::<1, Int>::from_data([0, 3], &device);
+/// let positives = 1.0;
+/// let loss = Batch::new(logits.clone(), classes).normalizer(positives).value(&FocalLoss::new());
+/// let gradient = logits.grad(&loss.backward()).unwrap();
+/// assert_eq!(gradient.dims(), [2, 3]);
+/// ```
+///
+/// The prediction has a gradient. Everything else is constant: a target that depends on the prediction is held still.
+#[derive(Clone, Debug)]
+pub struct Batch<const D: usize> {
+    pred: Tensor<D>,
+    target: Target,
+    weights: Option<Numbers>,
+    column_weights: Option<Vec<f64>>,
+    ignore_index: Option<i64>,
+    groups: Option<Tensor<1, Int>>,
+    reduce: Reduce,
+    replicas: Option<Arc<dyn Replicas>>,
+}
+
+/// What the predictions should be. Made from a tensor:
+///
+/// - of floats: all fields of every target. Of the shape of the predictions; with 1 or no last dimension where a target is one number
+///   (a label of a ranked box, a place in a row).
+/// - of integers with the shape of the predictions: labels, 0 and 1.
+/// - of integers with one dimension less: a class index for every row. For scores, −1 and the number of classes both mean
+///   background.
+#[derive(Clone, Debug)]
+pub struct Target(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Floats(Numbers),
+    Integers(Vec<usize>, Tensor<1, Int>),
+}
+
+/// A tensor without its rank.
+#[derive(Clone, Debug)]
+struct Numbers {
+    dims: Vec<usize>,
+    flat: Tensor<1>,
+}
+
+impl Numbers {
+    fn new<const D: usize>(tensor: Tensor<D>) -> Self {
+        let dims = tensor.dims().to_vec();
+        Self { dims, flat: tensor.without_autodiff().flatten(0, D - 1) }
+    }
+}
+
+impl<const D: usize> From<Tensor<D>> for Target {
+    fn from(tensor: Tensor<D>) -> Self {
+        Self(Kind::Floats(Numbers::new(tensor)))
+    }
+}
+
+impl<const D: usize> From<Tensor<D, Int>> for Target {
+    fn from(tensor: Tensor<D, Int>) -> Self {
+        let dims = tensor.dims().to_vec();
+        Self(Kind::Integers(dims, tensor.flatten(0, D - 1)))
+    }
+}
+
+impl<const D: usize> Batch<D> {
+    /// The mean loss of `pred` against `target`.
+    ///
+    /// The last dimension of `pred` holds the fields of one prediction (4 for boxes), the columns of a row (rows, masks), or the
+    /// classes or coordinates of what the other dimensions count (scores, values).
+    #[must_use]
+    pub fn new(pred: Tensor<D>, target: impl Into<Target>) -> Self {
+        Self {
+            pred,
+            target: target.into(),
+            weights: None,
+            column_weights: None,
+            ignore_index: None,
+            groups: None,
+            reduce: Reduce::Mean,
+            replicas: None,
+        }
+    }
+
+    /// A weight for every row (the shape of the prediction without its last dimension), or for every score or value (its whole shape).
+    /// A loss of whole batches takes 0 and 1 only: what has weight 0 is left out.
+    #[must_use]
+    pub fn weights<const E: usize>(self, weights: Tensor<E>) -> Self {
+        Self { weights: Some(Numbers::new(weights)), ..self }
+    }
+
+    /// A weight per column: class weights of scores and logits, coordinate weights of values.
+    #[must_use]
+    pub fn column_weights(self, weights: impl Into<Vec<f64>>) -> Self {
+        Self { column_weights: Some(weights.into()), ..self }
+    }
+
+    /// Rows whose target is this class index count with weight 0.
+    #[must_use]
+    pub fn ignore_index(self, index: i64) -> Self {
+        Self { ignore_index: Some(index), ..self }
+    }
+
+    /// The group of every row, usually the image it is from: a loss of whole batches is then computed of each group by itself, in
+    /// ascending order of their ids. Without groups the batch is one.
+    #[must_use]
+    pub fn groups<const E: usize>(self, ids: Tensor<E, Int>) -> Self {
+        Self { groups: Some(ids.flatten(0, E - 1)), ..self }
+    }
+
+    /// Divides the sum by the number of units, whatever their weights.
+    #[must_use]
+    pub fn mean(self) -> Self {
+        self.reduce(Reduce::Mean)
+    }
+
+    /// Divides the sum by the sum of the weights.
+    #[must_use]
+    pub fn weighted_mean(self) -> Self {
+        self.reduce(Reduce::WeightedMean)
+    }
+
+    /// Does not divide the sum.
+    #[must_use]
+    pub fn sum(self) -> Self {
+        self.reduce(Reduce::Sum)
+    }
+
+    /// Divides the sum by this positive number, usually the number of positives.
+    #[must_use]
+    pub fn normalizer(self, number: f64) -> Self {
+        self.reduce(Reduce::By(number))
+    }
+
+    /// One of Burn's reductions. `BatchMean` divides by the first dimension of the prediction; `Auto` is the mean.
+    #[must_use]
+    pub fn reduction(self, reduction: Reduction) -> Self {
+        match reduction {
+            Reduction::Mean | Reduction::Auto => self.mean(),
+            Reduction::Sum => self.sum(),
+            Reduction::BatchMean => {
+                let size = self.pred.dims()[0].max(1) as f64;
+                self.normalizer(size)
+            }
+        }
+    }
+
+    /// This is a part of a batch, and `replicas` have the other parts. The sum is divided by what they count together, and a loss of
+    /// whole batches looks at the elements of all of them (unless there are groups: an image is on one device). All replicas have
+    /// to call the same losses in the same order with the same kinds of inputs.
+    ///
+    /// The value of a loss of whole batches is that of all replicas, on each of them; other values add up to that of the whole batch.
+    #[must_use]
+    pub fn replicas(self, replicas: impl Replicas + 'static) -> Self {
+        Self { replicas: Some(Arc::new(replicas)), ..self }
+    }
+
+    fn reduce(self, reduce: Reduce) -> Self {
+        Self { reduce, ..self }
+    }
+
+    /// The value of the batch, of shape \[1\].
+    ///
+    /// # Panics
+    ///
+    /// If the shapes do not fit each other or the loss, or a class index names no class.
+    #[must_use]
+    #[track_caller]
+    pub fn value(self, loss: impl Into<Loss>) -> Tensor<1> {
+        self.run(loss.into(), None)
+    }
+
+    /// The weighted loss of every unit, of shape \[units\].
+    ///
+    /// # Panics
+    ///
+    /// Like [`value`](Self::value).
+    #[must_use]
+    #[track_caller]
+    pub fn units(self, loss: impl Into<Loss>) -> Tensor<1> {
+        self.reduce(Reduce::Units).run(loss.into(), None)
+    }
+
+    /// One step of a training run with a loss that remembers: like [`value`](Self::value), and `state` is brought up to date. A run begins
+    /// with [`initial_state`](Self::initial_state); save it with your checkpoints.
+    ///
+    /// # Panics
+    ///
+    /// Like [`value`](Self::value), and if `state` has not the length of the initial state.
+    #[must_use]
+    #[track_caller]
+    pub fn step(self, loss: impl Into<Loss>, state: &mut Vec<f64>) -> Tensor<1> {
+        let shared = Arc::new(Mutex::new(std::mem::take(state)));
+        let value = self.run(loss.into(), Some(Arc::clone(&shared)));
+        *state = shared.lock().expect("the operation is done").clone();
+        value
+    }
+
+    /// What a training run with this loss begins to remember. Empty for a loss that remembers nothing.
+    #[must_use]
+    pub fn initial_state(&self, loss: impl Into<Loss>) -> Vec<f64> {
+        let loss = loss.into();
+        loss.state(Form::new(&loss.layout(), &self.pred.dims()).columns)
+    }
+
+    #[track_caller]
+    fn run(self, loss: Loss, state: Option<Arc<Mutex<Vec<f64>>>>) -> Tensor<1> {
+        let (layout, dims) = (loss.layout(), self.pred.dims());
+        let form = Form::new(&layout, &dims);
+        // The core computes in the host's memory. The way there and back is differentiable.
+        let (device, dtype) = (self.pred.device(), self.pred.dtype());
+        let host = host(&device);
+        let groups = self.groups.map(|ids| form.groups(ids));
+        let units = match (layout.scope, &groups) {
+            (Scope::Unit, _) => form.rows * form.columns,
+            (Scope::Row, _) => form.rows,
+            (Scope::Set, None) => form.rows.min(1),
+            (Scope::Set, Some((_, count))) => *count,
+        };
+        let others = Others::<Dispatch> {
+            target: form.target(self.target, dtype, &host),
+            weights: self
+                .weights
+                .map_or(op::Weights::None, |weights| form.weights(weights, dtype, &host)),
+            groups: groups
+                .map_or(op::Groups::None, |(ids, _)| op::Groups::Rows(ids.into_dispatch())),
+        };
+        let call = Call {
+            loss,
+            columns: form.columns,
+            units,
+            reduce: self.reduce,
+            column_weights: self.column_weights,
+            ignore_index: self.ignore_index,
+            state,
+            replicas: self.replicas,
+        };
+        let pred = at(&host, self.pred).into_dispatch();
+        let result = Tensor::from_dispatch(Dispatch::loss(pred, others, call));
+        if host.is_some() { result.to_device(&device) } else { result }
+    }
+}
+
+/// Where the tensors of `device` go to be in the host's memory; None if they are there.
+fn host(device: &Device) -> Option<Device> {
+    let device = device.clone().inner();
+    (!matches!(device.as_dispatch(), DispatchDevice::Flex(_))).then(Device::flex)
+}
+
+/// The tensor on the device `host`, or where it is.
+fn at<const D: usize, K: Basic>(host: &Option<Device>, tensor: Tensor<D, K>) -> Tensor<D, K> {
+    match host {
+        Some(host) => tensor.to_device(host),
+        None => tensor,
+    }
+}
+
+/// The shape of a prediction, as its loss sees it.
+struct Form<'a> {
+    layout: &'a Layout,
+    dims: &'a [usize],
+    /// The dimensions that count rows.
+    lead: &'a [usize],
+    rows: usize,
+    columns: usize,
+    /// A unit is one number: there are as many as numbers.
+    elementwise: bool,
+}
+
+impl<'a> Form<'a> {
+    #[track_caller]
+    fn new(layout: &'a Layout, dims: &'a [usize]) -> Self {
+        let Fields { names, is_row, .. } = layout.pred;
+        let elementwise = !is_row && names.len() == 1;
+        let (last, lead) = dims.split_last().expect("a tensor has dimensions");
+        let (lead, columns) = match dims {
+            [_] if elementwise => (dims, 1),
+            _ if elementwise || is_row => (lead, *last),
+            _ => (lead, 1),
+        };
+        assert!(
+            elementwise || is_row || *last == names.len(),
+            "the predictions of {} have the shape {dims:?}: their last dimension has to hold {}",
+            layout.loss,
+            names.join(", ")
+        );
+        Self { layout, dims, lead, rows: lead.iter().product(), columns, elementwise }
+    }
+
+    #[track_caller]
+    fn target(&self, target: Target, dtype: DType, host: &Option<Device>) -> op::Target<Dispatch> {
+        let fields = self.layout.target;
+        match target.0 {
+            Kind::Integers(dims, classes) if fields.is_label && dims != self.dims => {
+                self.fits("class indices", &dims, &[self.lead]);
+                op::Target::Classes(at(host, classes).into_dispatch())
+            }
+            Kind::Integers(dims, flat) => {
+                let flat = at(host, flat).float();
+                self.dense(Numbers { dims, flat }, dtype, host)
+            }
+            Kind::Floats(numbers) => self.dense(numbers, dtype, host),
+        }
+    }
+
+    #[track_caller]
+    fn dense(&self, target: Numbers, dtype: DType, host: &Option<Device>) -> op::Target<Dispatch> {
+        let fields = self.layout.target;
+        let with_fields = [self.lead, &[fields.names.len()]].concat();
+        match fields.names {
+            _ if fields.is_row || self.elementwise => {
+                self.fits("targets", &target.dims, &[self.dims])
+            }
+            [_] => self.fits("targets", &target.dims, &[self.lead, &with_fields]),
+            _ => self.fits("targets", &target.dims, &[&with_fields]),
+        }
+        op::Target::Dense(at(host, target.flat.cast(dtype)).into_dispatch())
+    }
+
+    #[track_caller]
+    fn weights(
+        &self,
+        weights: Numbers,
+        dtype: DType,
+        host: &Option<Device>,
+    ) -> op::Weights<Dispatch> {
+        let per_element = self.elementwise && weights.dims == self.dims;
+        if !per_element && self.elementwise {
+            self.fits("weights", &weights.dims, &[self.dims, self.lead]);
+        } else if !per_element {
+            self.fits("weights", &weights.dims, &[self.lead]);
+        }
+        let flat = at(host, weights.flat.cast(dtype)).into_dispatch();
+        if per_element { op::Weights::Elements(flat) } else { op::Weights::Rows(flat) }
+    }
+
+    /// The groups, counted from 0 in the order of their ids, and how many there are.
+    fn groups(&self, ids: Tensor<1, Int>) -> (Tensor<1, Int>, usize) {
+        let data = ids.into_data();
+        let ids: Vec<i64> = data.iter().collect();
+        let known: Vec<i64> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let places: Vec<i64> = ids
+            .iter()
+            .map(|id| known.binary_search(id).expect("an id among all ids") as i64)
+            .collect();
+        (Tensor::from_data(places.as_slice(), (&Device::flex(), DType::I64)), known.len())
+    }
+
+    #[track_caller]
+    fn fits(&self, what: &str, dims: &[usize], wanted: &[&[usize]]) {
+        assert!(
+            wanted.contains(&dims),
+            "{} takes {what} of shape {} with predictions of shape {:?}, not {dims:?}",
+            self.layout.loss,
+            wanted.iter().map(|dims| format!("{dims:?}")).collect::<Vec<_>>().join(" or "),
+            self.dims,
+        );
+    }
+}

@@ -1,0 +1,71 @@
+//! Every loss function of object detection for [Burn](burn): value and gradient in one pass over the memory.
+//!
+//! ```
+//! use burn::{nn::loss::Reduction, tensor::{Device, Tensor}};
+//! use detloss_burn::GiouLossConfig;
+//!
+//! let device = Device::flex().autodiff();
+//! let boxes = Tensor::<2>::from_data([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]], &device).require_grad();
+//! let truth = Tensor::<2>::from_data([[0.0, 0.0, 1.0, 1.0], [0.0, 1.0, 1.0, 2.0]], &device);
+//! let giou = GiouLossConfig::new().init();
+//! let loss = giou.forward(boxes.clone(), truth, Reduction::Mean);
+//! let gradient = boxes.grad(&loss.backward()).unwrap();
+//! assert_eq!(gradient.dims(), [2, 4]);
+//! ```
+//!
+//! # Where things are
+//!
+//! - Every loss of the [list](detloss::losses) is a module with a configuration: [`GiouLoss`] and [`GiouLossConfig`],
+//!   [`FocalLoss`] and [`FocalLossConfig`], … They hold their parameters and nothing else.
+//! - [`Loss`] is any of them, by its name; or one of your own.
+//! - [`Batch`] adds what training needs besides: weights, class indices, the number of positives, images, several devices, losses
+//!   that remember.
+//!
+//! ```
+//! use burn::{module::Module, nn::Linear, tensor::{Int, Tensor}};
+//! use detloss_burn::{Batch, CiouLoss, FocalLoss};
+//!
+//! #[derive(Module, Debug)]
+//! struct Head {
+//!     boxes: Linear,
+//!     scores: Linear,
+//!     box_loss: CiouLoss,
+//!     score_loss: FocalLoss,
+//! }
+//!
+//! impl Head {
+//!     /// Features of anchors, their boxes, and their classes: that of background is the number of classes.
+//!     fn loss(&self, features: Tensor<2>, boxes: Tensor<2>, classes: Tensor<1, Int>, positive: Tensor<1>) -> Tensor<1> {
+//!         let positives = positive.clone().sum().into_scalar::<f32>().max(1.0).into();
+//!         let scores = Batch::new(self.scores.forward(features.clone()), classes).normalizer(positives);
+//!         let boxes = Batch::new(self.boxes.forward(features), boxes).weights(positive).normalizer(positives);
+//!         scores.value(&self.score_loss) + boxes.value(&self.box_loss) * 2.0
+//!     }
+//! }
+//! ```
+//!
+//! # How it runs
+//!
+//! On Burn's CPU backend, Flex, a loss is one operation with one node in the graph: the core reads the tensors where they lie, as
+//! `f32`, `f64`, `f16` or `bf16`, and writes the gradient next to the value. A prediction without a gradient costs the value alone.
+//! On any other device the tensors are copied to the host and the result back; that way is differentiable too.
+//!
+//! The gradient is by the prediction. Targets, weights and everything else are constants, as if they had been detached. There are
+//! no second derivatives.
+//!
+//! Where shapes do not fit, these operations panic as Burn's do, and say what would.
+
+#![forbid(unsafe_code)]
+
+mod batch;
+mod host;
+mod loss;
+mod losses;
+mod macros;
+mod op;
+mod replicas;
+
+pub use batch::{Batch, Target};
+pub use loss::Loss;
+pub use losses::*;
+pub use replicas::{Replicas, Threads};

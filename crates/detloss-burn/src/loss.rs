@@ -1,0 +1,138 @@
+//! A loss chosen at run time.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use burn::nn::loss::Reduction;
+use burn::tensor::Tensor;
+use detloss::loss::AnyLoss;
+use detloss::{Result, losses};
+
+use crate::{Batch, Target};
+
+/// Any loss, chosen by its name, with its parameters.
+///
+/// It can be a field of a module: like all losses it has no weights of its own, and nothing of it is in a record.
+///
+/// ```
+/// use burn::{nn::loss::Reduction, tensor::{Device, Tensor}};
+/// use detloss_burn::Loss;
+///
+/// let device = Device::flex();
+/// let smooth_l1 = Loss::with("smooth_l1", &[("beta", 0.5)])?;
+/// let predictions = Tensor::<2>::from_data([[0.25, 3.0]], &device);
+/// let loss = smooth_l1.forward(predictions, Tensor::<2>::zeros([1, 2], &device), Reduction::Sum);
+/// assert_eq!(loss.into_scalar::<f32>(), 0.0625 + 2.75);
+/// assert_eq!(Loss::find("smoothl1").unwrap_err().to_string(), r#"no loss is called "smoothl1": did you mean "smooth_l1"?"#);
+/// # Ok::<(), detloss::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Loss(Arc<dyn AnyLoss>);
+
+impl Loss {
+    /// The loss called `name`, with its default parameters. `detloss::losses::ALL` is the list of them.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, with the nearest name there is.
+    pub fn find(name: &str) -> Result<Self> {
+        Self::with(name, &[])
+    }
+
+    /// The loss called `name` with these parameters, the others at their defaults.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or it has no such parameter, or the parameter cannot have this value.
+    pub fn with(name: &str, params: &[(&str, f64)]) -> Result<Self> {
+        Ok(Self(losses::find(name)?.with(params)?.into()))
+    }
+
+    /// A loss of the core as it is, or one that was declared with `detloss::loss!` somewhere else.
+    #[must_use]
+    pub fn new(loss: impl AnyLoss + 'static) -> Self {
+        Self(Arc::new(loss))
+    }
+
+    /// The losses added up.
+    ///
+    /// # Shapes
+    ///
+    /// - predictions: as many numbers in the last dimension as the loss has fields (4 for boxes), or any for values, scores and rows
+    /// - targets: see [`Target`]
+    /// - output: \[1\]
+    ///
+    /// # Panics
+    ///
+    /// If the shapes do not fit each other or the loss, or a class index names no class.
+    #[track_caller]
+    pub fn forward<const D: usize>(
+        &self,
+        predictions: Tensor<D>,
+        targets: impl Into<Target>,
+        reduction: Reduction,
+    ) -> Tensor<1> {
+        Batch::new(predictions, targets).reduction(reduction).value(self)
+    }
+
+    /// The loss of every unit by itself: of every box, value or score, of every row of logits, or of the whole batch.
+    ///
+    /// # Shapes
+    ///
+    /// Like [`forward`](Self::forward), but for the output: \[units\], in the order of the predictions.
+    ///
+    /// # Panics
+    ///
+    /// Like [`forward`](Self::forward).
+    #[track_caller]
+    pub fn forward_no_reduction<const D: usize>(
+        &self,
+        predictions: Tensor<D>,
+        targets: impl Into<Target>,
+    ) -> Tensor<1> {
+        Batch::new(predictions, targets).units(self)
+    }
+}
+
+impl Deref for Loss {
+    type Target = dyn AnyLoss;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl From<&Loss> for Loss {
+    fn from(loss: &Loss) -> Self {
+        loss.clone()
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.layout().loss;
+        f.write_str(name)?;
+        // A loss from outside has no entry to look its parameters' names up in.
+        let params = losses::find(name).map(|entry| entry.params).unwrap_or_default();
+        for (index, (param, value)) in params.iter().zip(self.params()).enumerate() {
+            write!(f, "{}{} = {value}", if index == 0 { "(" } else { ", " }, param.name)?;
+        }
+        f.write_str(if params.is_empty() { "" } else { ")" })
+    }
+}
+
+impl fmt::Debug for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Loss({self})")
+    }
+}
+
+use burn::empty;
+empty!(Loss);
+
+/// What a call of the core gives. Burn's tensor operations panic where their arguments do not fit; so do ours, in the core's words.
+#[track_caller]
+pub(crate) fn must<T>(result: Result<T>) -> T {
+    result.unwrap_or_else(|error| panic!("{error}"))
+}

@@ -1,0 +1,220 @@
+//! The operation that joins Burn's backends: one pass of the core for value and gradient, and a backward step that hands the saved
+//! gradient on. One operation for all losses: which loss, and how it is added up, are arguments.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{
+    Autodiff, AutodiffBackend, Backend, ExtensionType, Flex, TensorMetadata, backend_extension,
+};
+use burn::tensor::Shape;
+use detloss::loss::Scope;
+
+use crate::{Loss, Replicas, host};
+
+/// How the losses of the units are added up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Reduce {
+    /// Not at all.
+    Units,
+    Sum,
+    Mean,
+    WeightedMean,
+    /// The sum, divided by this number.
+    By(f64),
+}
+
+/// What the operation does to its tensors.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) loss: Loss,
+    pub(crate) columns: usize,
+    /// How many values there are before they are added up.
+    pub(crate) units: usize,
+    pub(crate) reduce: Reduce,
+    pub(crate) column_weights: Option<Vec<f64>>,
+    pub(crate) ignore_index: Option<i64>,
+    /// What the loss remembers, brought up to date by the operation.
+    pub(crate) state: Option<Arc<Mutex<Vec<f64>>>>,
+    pub(crate) replicas: Option<Arc<dyn Replicas>>,
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({:?})", self.loss, self.reduce)
+    }
+}
+
+/// The tensors besides the prediction. They are constants: no gradient flows into them.
+#[derive(ExtensionType)]
+pub(crate) struct Others<B: Backend> {
+    #[extension_type]
+    pub(crate) target: Target<B>,
+    #[extension_type]
+    pub(crate) weights: Weights<B>,
+    #[extension_type]
+    pub(crate) groups: Groups<B>,
+}
+
+#[derive(ExtensionType)]
+pub(crate) enum Target<B: Backend> {
+    Dense(FloatTensor<B>),
+    Classes(IntTensor<B>),
+}
+
+#[derive(ExtensionType)]
+pub(crate) enum Weights<B: Backend> {
+    None,
+    Rows(FloatTensor<B>),
+    Elements(FloatTensor<B>),
+}
+
+#[derive(ExtensionType)]
+pub(crate) enum Groups<B: Backend> {
+    None,
+    /// The group of every row, counted from 0 without gaps.
+    Rows(IntTensor<B>),
+}
+
+/// A backend that computes losses.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait LossBackend: Backend {
+    /// The losses, added up as `call` says.
+    fn loss(
+        pred: FloatTensor<Self>,
+        #[extension_type] others: Others<Self>,
+        call: Call,
+    ) -> FloatTensor<Self>;
+
+    /// The same, and the gradient by the prediction.
+    fn loss_and_grad(
+        pred: FloatTensor<Self>,
+        #[extension_type] others: Others<Self>,
+        call: Call,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+}
+
+impl LossBackend for Flex {
+    fn loss(pred: FloatTensor<Self>, others: Others<Self>, call: Call) -> FloatTensor<Self> {
+        host::run(&call, pred, others, false).0
+    }
+
+    fn loss_and_grad(
+        pred: FloatTensor<Self>,
+        others: Others<Self>,
+        call: Call,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (value, grad) = host::run(&call, pred, others, true);
+        (value, grad.expect("a gradient was asked for"))
+    }
+}
+
+impl<B: LossBackend, C: CheckpointStrategy> Others<Autodiff<B, C>> {
+    fn inner(self) -> Others<B> {
+        Others {
+            target: match self.target {
+                Target::Dense(target) => Target::Dense(target.into_primitive()),
+                Target::Classes(classes) => Target::Classes(classes),
+            },
+            weights: match self.weights {
+                Weights::None => Weights::None,
+                Weights::Rows(weights) => Weights::Rows(weights.into_primitive()),
+                Weights::Elements(weights) => Weights::Elements(weights.into_primitive()),
+            },
+            groups: match self.groups {
+                Groups::None => Groups::None,
+                Groups::Rows(ids) => Groups::Rows(ids),
+            },
+        }
+    }
+}
+
+impl<B: LossBackend, C: CheckpointStrategy> LossBackend for Autodiff<B, C> {
+    fn loss(pred: FloatTensor<Self>, others: Others<Self>, call: Call) -> FloatTensor<Self> {
+        let (pred, guard) = pred.into_parts();
+        let others = others.inner();
+        // Nothing is recomputed under gradient checkpointing: the gradient is as large as the prediction, which is there anyway.
+        match Backward::<B, 1>::prepare::<C>(HandOn, [guard]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let by = By::of(&call, &others.groups);
+                let (value, grad) = B::loss_and_grad(pred, others, call);
+                prep.finish(Slopes { grad, by }, value)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::loss(pred, others, call)),
+        }
+    }
+
+    fn loss_and_grad(
+        pred: FloatTensor<Self>,
+        others: Others<Self>,
+        call: Call,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (value, grad) = B::loss_and_grad(pred.into_primitive(), others.inner(), call);
+        (Self::from_inner(value), Self::from_inner(grad))
+    }
+}
+
+/// The gradient by the prediction, and what each number of the upstream gradient is the slope of.
+#[derive(Clone, Debug)]
+struct Slopes<B: Backend> {
+    grad: FloatTensor<B>,
+    by: By<B>,
+}
+
+#[derive(Clone, Debug)]
+enum By<B: Backend> {
+    /// The one value of the batch.
+    Batch,
+    /// The value of a unit; the units lie one after the other.
+    Unit,
+    /// The value of a group; here is the group of every row.
+    Group(IntTensor<B>),
+}
+
+impl<B: Backend> By<B> {
+    fn of(call: &Call, groups: &Groups<B>) -> Self {
+        match groups {
+            _ if call.reduce != Reduce::Units => Self::Batch,
+            Groups::Rows(ids) => Self::Group(ids.clone()),
+            Groups::None if call.loss.layout().scope == Scope::Set => Self::Batch,
+            Groups::None => Self::Unit,
+        }
+    }
+}
+
+/// The backward step.
+#[derive(Debug)]
+struct HandOn;
+
+impl<B: LossBackend> Backward<B, 1> for HandOn {
+    type State = Slopes<B>;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let upstream = grads.consume::<B>(&ops.node);
+        if let [Some(parent)] = ops.parents {
+            grads.register::<B>(parent.id, times::<B>(ops.state, upstream));
+        }
+    }
+}
+
+/// The gradient by the prediction of whatever `upstream` is the gradient of.
+fn times<B: Backend>(slopes: Slopes<B>, upstream: FloatTensor<B>) -> FloatTensor<B> {
+    let Slopes { grad, by } = slopes;
+    let shape = grad.shape();
+    let (count, numbers) = (upstream.shape().num_elements(), shape.num_elements());
+    if numbers == 0 {
+        return grad;
+    }
+    let (rows, upstream) = match by {
+        By::Batch => (1, upstream),
+        By::Unit => (count, upstream),
+        By::Group(ids) => (ids.shape().num_elements(), B::float_select(upstream, 0, ids)),
+    };
+    let grad = B::float_reshape(grad, Shape::new([rows, numbers / rows]));
+    let upstream = B::float_reshape(upstream, Shape::new([rows, 1]));
+    B::float_reshape(B::float_mul(grad, upstream), shape)
+}
