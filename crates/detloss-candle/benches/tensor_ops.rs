@@ -43,7 +43,7 @@ fn main() -> Result<()> {
         let logits = Tensor::from_iter(logits.collect::<Vec<_>>(), &Device::Cpu)?;
         let labels = (0..rows).map(|row| f32::from(u8::from(row % 9 == 0)));
         let labels = Tensor::from_iter(labels.collect::<Vec<_>>(), &Device::Cpu)?;
-        compare("focal", &Var::from_tensor(&logits)?, &labels, &Focal::default(), focal)?;
+        compare("Focal", &Var::from_tensor(&logits)?, &labels, &Focal::default(), focal)?;
     }
     Ok(())
 }
