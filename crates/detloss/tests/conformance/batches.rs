@@ -134,6 +134,7 @@ fn weights_multiply_normalizers_divide_and_upstream_slopes_multiply_the_gradient
                 ("by a number", batch.normalizer(7.5), 7.5),
             ] {
                 let what = format!("{}, {how}, {reduction}", entry.name);
+                assert_close(batch.divisor(&*loss).unwrap(), divisor, Tolerance::LAW, &what);
                 assert_close(batch.value(&*loss).unwrap(), sum / divisor, Tolerance::LAW, &what);
                 let (value, grad) = batch.upstream(-2.5).value_and_grad(&*loss).unwrap();
                 assert_close(
