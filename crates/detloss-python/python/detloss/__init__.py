@@ -20,8 +20,8 @@ def losses() -> list[Spec]:
     return list(_SPECS.values())
 
 
-for _spec in _SPECS.values():
-    globals()[_spec.name] = _make(_spec, _numpy.value, __name__, _numpy.OPTIONS, "array")
+for _line in _SPECS.values():
+    globals()[_line.name] = _make(_line, _numpy.value, __name__, _numpy.OPTIONS, "array")
 
 __all__ = [
     "Case",
