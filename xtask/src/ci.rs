@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 
-use crate::{generate, root, tidy};
+use crate::{generate, python, root, tidy};
 
 /// Everything that has to hold, the quick checks first.
-pub(crate) fn run() -> anyhow::Result<()> {
+pub(crate) fn run(without_python: bool) -> anyhow::Result<()> {
     step("the manners of the tree", tidy::run)?;
     step("generated files", || generate::run(true))?;
     step("format", format)?;
@@ -26,6 +26,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
         )
     })?;
     step("tests", || cargo(&["test", "--workspace"], &[]))?;
+    if !without_python {
+        step("the Python package", python::run)?;
+    }
     eprintln!("everything holds");
     Ok(())
 }

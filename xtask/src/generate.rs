@@ -7,10 +7,13 @@ use std::process::Command;
 use anyhow::{Context, bail, ensure};
 use detloss::losses;
 
-use crate::{burn, pages, root};
+use crate::{burn, pages, root, stubs};
 
 /// Where the figures of the guide are.
 const PLOTS: &str = "docs/plots";
+
+/// Where the Python package is.
+const PYTHON: &str = "crates/detloss-python/python/detloss";
 
 /// What they are: arguments of `detloss curves`, each writing one figure.
 const FIGURES: &str = "docs/plots/figures.txt";
@@ -35,6 +38,8 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
         file(format!("docs/losses/{}.md", entry.name), pages::page(entry)?)?;
     }
     file("docs/losses/README.md".into(), pages::index())?;
+    file(format!("{PYTHON}/__init__.pyi"), stubs::numpy()?)?;
+    file(format!("{PYTHON}/torch/__init__.pyi"), stubs::torch()?)?;
     let readme = fs::read_to_string(root.join("README.md"))?;
     file("README.md".into(), pages::with_table(&readme)?)?;
     for entry in losses::ALL {

@@ -5,6 +5,8 @@ mod ci;
 mod generate;
 mod new;
 mod pages;
+mod python;
+mod stubs;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -21,8 +23,12 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Everything that has to hold: format, lints, documentation, generated files, manners, tests.
-    Ci,
-    /// Writes what is generated: a page per loss, the tables of losses, the figures of the guide.
+    Ci {
+        /// Leaves out the Python package, whose first run downloads PyTorch.
+        #[arg(long)]
+        without_python: bool,
+    },
+    /// Writes what is generated: a page per loss, the tables of losses, the figures of the guide, the types for Python.
     Gen {
         /// Writes nothing; fails where a file would change.
         #[arg(long)]
@@ -35,15 +41,18 @@ enum Command {
         /// The id, in snake case.
         name: String,
     },
+    /// Builds the wheel of the Python package, installs it into a virtual environment, tests it and checks its types.
+    Python,
     /// Checks the manners of the tree: sizes of files, stray files, names of losses, unsafe code.
     Tidy,
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
-        Command::Ci => ci::run(),
+        Command::Ci { without_python } => ci::run(without_python),
         Command::Gen { check } => generate::run(check),
         Command::New { family, name } => new::run(&family, &name),
+        Command::Python => python::run(),
         Command::Tidy => tidy::run(),
     }
 }

@@ -38,8 +38,22 @@ const UNSAFE: [&str; 4] = [
     "crates/detloss/benches/limits/triad.rs",
 ];
 
-/// Where code may name a loss outside its own file: the experiment has directions that were published for four of them.
-const NAMES_LOSSES: [&str; 2] = ["crates/detloss-cli/src/experiments/", "crates/detloss/benches/"];
+/// Where code may name a loss outside its own file: the experiment has directions that were published for four of them, and a
+/// benchmark opponents.
+const NAMES_LOSSES: [&str; 3] = [
+    "crates/detloss-cli/src/experiments/",
+    "crates/detloss/benches/",
+    "crates/detloss-burn/benches/",
+];
+
+/// The same for Python: hand-written operations, and other libraries' names for some losses.
+const NAMES_LOSSES_IN_PYTHON: [&str; 2] = [
+    "crates/detloss-python/python/detloss/torch/_operations/",
+    "crates/detloss-python/python/detloss/compat/",
+];
+
+/// Where prose begins and ends in Python.
+const DOCSTRING: &str = "\"\"\"";
 
 /// Checks everything and names all that is wrong at once.
 pub(crate) fn run() -> anyhow::Result<()> {
@@ -64,23 +78,53 @@ pub(crate) fn run() -> anyhow::Result<()> {
     });
     for entry in sources {
         let entry = entry?;
-        if entry.path().extension().is_some_and(|extension| extension == "rs") {
-            let path = entry.path().strip_prefix(&root)?.to_string_lossy().replace('\\', "/");
-            check_source(&path, &fs::read_to_string(entry.path())?, &mut wrong);
-        }
+        let check = match entry.path().extension().and_then(|extension| extension.to_str()) {
+            Some("rs") => check_source,
+            Some("py") => check_python,
+            _ => continue,
+        };
+        let path = entry.path().strip_prefix(&root)?.to_string_lossy().replace('\\', "/");
+        check(&path, &fs::read_to_string(entry.path())?, &mut wrong);
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
+}
+
+fn check_length(path: &str, text: &str, wrong: &mut Vec<String>) {
+    let lines = text.lines().count();
+    if lines > MOST_LINES {
+        wrong.push(format!("{path}: {lines} lines; split it (at most {MOST_LINES})"));
+    }
+}
+
+fn check_python(path: &str, text: &str, wrong: &mut Vec<String>) {
+    check_length(path, text, wrong);
+    let may_name_losses = path.contains("/tests/")
+        || path.contains("/benches/")
+        || NAMES_LOSSES_IN_PYTHON.iter().any(|place| path.starts_with(place));
+    let mut in_docstring = false;
+    for (number, line) in text.lines().enumerate() {
+        let mut complain = |what: &str| wrong.push(format!("{path}:{}: {what}", number + 1));
+        let is_prose = in_docstring || line.contains(DOCSTRING);
+        in_docstring ^= line.matches(DOCSTRING).count() % 2 == 1;
+        let code = if is_prose { "" } else { line.split('#').next().unwrap_or_default() };
+        if code.contains("breakpoint(") {
+            complain("unfinished");
+        }
+        let named = |name: &str| {
+            ['"', '\''].iter().any(|quote| code.contains(&format!("{quote}{name}{quote}")))
+        };
+        for entry in losses::ALL.iter().filter(|entry| !may_name_losses && named(entry.name)) {
+            complain(&format!("names the loss {}; walk the list instead", entry.name));
+        }
+    }
 }
 
 fn check_source(path: &str, text: &str, wrong: &mut Vec<String>) {
     if path.starts_with("xtask/") {
         return; // It holds what it looks for.
     }
-    let lines = text.lines().count();
-    if lines > MOST_LINES {
-        wrong.push(format!("{path}: {lines} lines; split it (at most {MOST_LINES})"));
-    }
+    check_length(path, text, wrong);
     let mut is_test =
         path.contains("/tests/") || path.contains("/tests.rs") || path.contains("/testing");
     for (number, line) in text.lines().enumerate() {

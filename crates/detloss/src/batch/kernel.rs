@@ -25,6 +25,10 @@ pub trait Kernel: Send + Sync {
     /// the list.
     fn trace(&self, gradient: bool) -> Option<Program>;
 
+    /// Whether the gradient is the slope of the value. That of ranking losses is not, nor is one of a loss that holds a part of
+    /// itself still.
+    fn gradient_is_slope(&self) -> bool;
+
     /// Whether every parameter lies in its range; its fields are public.
     ///
     /// # Errors
@@ -137,6 +141,10 @@ pub trait Run<L> {
         None
     }
     #[doc(hidden)]
+    fn gradient_is_slope(_: &L) -> bool {
+        true
+    }
+    #[doc(hidden)]
     fn state(_: &L, _: usize) -> Vec<f64> {
         Vec::new()
     }
@@ -154,6 +162,10 @@ where
 
     fn trace(&self, gradient: bool) -> Option<Program> {
         L::Kind::trace(self, gradient)
+    }
+
+    fn gradient_is_slope(&self) -> bool {
+        L::Kind::gradient_is_slope(self)
     }
 
     fn state(&self, columns: usize) -> Vec<f64> {
@@ -213,6 +225,13 @@ impl<L: Loss> Run<L> for Formula {
             vec![loss.eval(L::Pred::of(|index| trace.input(index)), L::Target::of(target))]
         };
         Some(trace.program(&outputs))
+    }
+
+    fn gradient_is_slope(loss: &L) -> bool {
+        let trace = Trace::new();
+        let target = |index| trace.input(L::Pred::FIELDS.len() + index);
+        let _ = loss.eval(L::Pred::of(|index| trace.input(index)), L::Target::of(target));
+        !trace.detaches()
     }
 
     #[inline(always)]
@@ -383,6 +402,10 @@ impl<L: SetLoss> Run<L> for Set {
     fn layout() -> Layout {
         let (pred, target, parts) = (L::PRED, L::TARGET, L::PARTS);
         Layout { loss: L::NAME, scope: Scope::Set, pred, target, parts }
+    }
+
+    fn gradient_is_slope(loss: &L) -> bool {
+        loss.is_slope()
     }
 
     fn state(loss: &L, columns: usize) -> Vec<f64> {

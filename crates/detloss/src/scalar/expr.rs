@@ -4,7 +4,7 @@
 //! gradient) behind as a [`Program`]: one operation per entry, common subexpressions shared, literal zeros and ones folded.
 //! A front-end replays the program with whatever numbers it has.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::{Add, Mul, Neg, Sub};
 
@@ -163,6 +163,7 @@ impl Program {
 pub struct Trace {
     ops: RefCell<Vec<Op>>,
     known: RefCell<HashMap<Op, usize>>,
+    detaches: Cell<bool>,
 }
 
 impl Trace {
@@ -175,6 +176,11 @@ impl Trace {
     /// The input field `index`.
     pub fn input(&self, index: usize) -> Expr<'_> {
         self.push(Op::Input(index))
+    }
+
+    /// Whether something was held still, which the operations do not show.
+    pub fn detaches(&self) -> bool {
+        self.detaches.get()
     }
 
     /// The program that computes `outputs`, without whatever they do not need.
@@ -350,6 +356,7 @@ impl Scalar for Expr<'_> {
     }
 
     fn detach(self) -> Self {
+        self.trace.detaches.set(true);
         self
     }
 

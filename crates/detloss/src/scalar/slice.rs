@@ -60,8 +60,13 @@ pub fn per_column<V: Vector>(token: V::Token, start: usize, value: impl Fn(usize
 #[inline(always)]
 pub fn multiply<V: Vector>(token: V::Token, row: &mut [V::Element], factor: f64) {
     let factor = V::splat(token, V::Element::from_f64(factor));
-    for start in (0..row.len()).step_by(V::LEN) {
-        store(load::<V>(token, row, start, 0.0) * factor, row, start);
+    let mut whole = row.chunks_exact_mut(V::LEN);
+    for part in &mut whole {
+        (V::load(token, part) * factor).store(part);
+    }
+    let tail = whole.into_remainder();
+    if !tail.is_empty() {
+        store(load::<V>(token, tail, 0, 0.0) * factor, tail, 0);
     }
 }
 

@@ -33,20 +33,30 @@ impl<V: Vector> Softmax<V> {
         let rate = 1.0 / temperature;
         let max = maximum::<V>(token, logits);
         let zero = V::splat(token, V::Element::default());
-        let (mut small, mut largest) = (zero, zero);
-        let mut powers = powers;
-        for start in (0..logits.len()).step_by(V::LEN) {
-            let below_max = load::<V>(token, logits, start, f64::NEG_INFINITY) - max;
-            let shifted = below_max * lit(rate);
-            let power = shifted.exp();
-            let is_largest = V::if_lt(shifted, zero, zero, lit(1.0) + zero);
-            small = small + (power - is_largest);
-            largest = largest + is_largest;
-            if let Some(powers) = &mut powers {
-                store(power, powers, start);
+        let mut sums = Sums { small: zero, largest: zero };
+        let whole = logits.len() / V::LEN * V::LEN;
+        let (body, tail) = logits.split_at(whole);
+        if let Some(powers) = powers {
+            let (to, to_tail) = powers.split_at_mut(whole);
+            for (from, to) in body.chunks_exact(V::LEN).zip(to.chunks_exact_mut(V::LEN)) {
+                sums.add(V::load(token, from) - max, rate).store(to);
+            }
+            if !tail.is_empty() {
+                store(
+                    sums.add(load::<V>(token, tail, 0, f64::NEG_INFINITY) - max, rate),
+                    to_tail,
+                    0,
+                );
+            }
+        } else {
+            for from in body.chunks_exact(V::LEN) {
+                sums.add(V::load(token, from) - max, rate);
+            }
+            if !tail.is_empty() {
+                sums.add(load::<V>(token, tail, 0, f64::NEG_INFINITY) - max, rate);
             }
         }
-        Self { max, rate, rest: small.sum() + (largest.sum() - 1.0) }
+        Self { max, rate, rest: sums.small.sum() + (sums.largest.sum() - 1.0) }
     }
 
     /// Σ e^(zⱼ − max).
@@ -58,7 +68,7 @@ impl<V: Vector> Softmax<V> {
     /// ln Σ e^(zⱼ − max).
     #[inline(always)]
     pub fn ln_sum(&self) -> f64 {
-        self.rest.ln_1p()
+        self.max.lit(self.rest).ln_1p().largest().to_f64()
     }
 
     /// (z − max) / temperature, never above 0.
@@ -91,6 +101,12 @@ impl<V: Vector> Softmax<V> {
         (self.rest - self.below_max(logit).exp_m1()) / self.sum()
     }
 
+    /// 1 − q from e^(z − max) of one logit. Where it is not the largest, it is part of the rest, and 1 is not the difference of two large numbers.
+    #[inline(always)]
+    pub fn complement_of_power(&self, power: V::Element) -> f64 {
+        (self.rest + (1.0 - power.to_f64())) / self.sum()
+    }
+
     /// z − max in full precision.
     #[inline(always)]
     fn below_max(&self, logit: V::Element) -> f64 {
@@ -98,12 +114,35 @@ impl<V: Vector> Softmax<V> {
     }
 }
 
+struct Sums<V> {
+    small: V,
+    largest: V,
+}
+
+impl<V: Vector> Sums<V> {
+    #[inline(always)]
+    fn add(&mut self, below_max: V, rate: f64) -> V {
+        let shifted = below_max * lit(rate);
+        let power = shifted.exp();
+        let zero = shifted.lit(0.0);
+        let is_largest = V::if_lt(shifted, zero, zero, shifted.lit(1.0));
+        self.small = self.small + (power - is_largest);
+        self.largest = self.largest + is_largest;
+        power
+    }
+}
+
 /// The largest element, in every lane.
 #[inline(always)]
 fn maximum<V: Vector>(token: V::Token, row: &[V::Element]) -> V {
     let mut max = V::splat(token, V::Element::from_f64(f64::NEG_INFINITY));
-    for start in (0..row.len()).step_by(V::LEN) {
-        max = max.max(load::<V>(token, row, start, f64::NEG_INFINITY));
+    let whole = row.chunks_exact(V::LEN);
+    let tail = whole.remainder();
+    for from in whole {
+        max = max.max(V::load(token, from));
+    }
+    if !tail.is_empty() {
+        max = max.max(load(token, tail, 0, f64::NEG_INFINITY));
     }
     V::splat(token, max.largest())
 }

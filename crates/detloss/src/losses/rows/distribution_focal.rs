@@ -30,7 +30,7 @@ loss! {
     ///
     /// Li, Wang, Wu, Chen, Hu, Li, Tang, Yang, *Generalized Focal Loss: Learning Qualified and Distributed Bounding Boxes for
     /// Dense Object Detection*, NeurIPS 2020, eq. 6. <https://arxiv.org/abs/2006.04388>
-    "distribution_focal", "DFL" => pub struct DistributionFocal: Row {}
+    "distribution_focal", "Distribution focal" => pub struct DistributionFocal: Row {}
 }
 
 impl RowLoss for DistributionFocal {

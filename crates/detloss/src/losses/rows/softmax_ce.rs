@@ -73,8 +73,9 @@ fn of_class<V: Vector>(token: V::Token, mut row: RowOf<'_, V>, class: usize) -> 
     let logit = row.logits[class];
     if let Some(grad) = row.grad {
         let scale = weight * row.scale.to_f64();
+        let complement = softmax.complement_of_power(grad[class]);
         slice::multiply::<V>(token, grad, scale / softmax.sum());
-        grad[class] = V::Element::from_f64(-scale * softmax.complement(logit));
+        grad[class] = V::Element::from_f64(-scale * complement);
     }
     weight * softmax.surprise(logit)
 }

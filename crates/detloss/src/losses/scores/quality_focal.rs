@@ -26,7 +26,7 @@ loss! {
     ///
     /// Li, Wang, Wu, Chen, Hu, Li, Tang, Yang, *Generalized Focal Loss: Learning Qualified and Distributed Bounding Boxes for
     /// Dense Object Detection*, NeurIPS 2020. <https://arxiv.org/abs/2006.04388>
-    "quality_focal", "QFL" => pub struct QualityFocal: Formula {
+    "quality_focal", "Quality focal" => pub struct QualityFocal: Formula {
         /// How strongly easy examples are turned away from. 0 is the cross entropy.
         beta: f64 = 2.0 in 0.0..=10.0,
     }

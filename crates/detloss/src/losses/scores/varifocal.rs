@@ -31,7 +31,7 @@ loss! {
     ///
     /// Zhang, Wang, Dayoub, Sünderhauf, *VarifocalNet: An IoU-aware Dense Object Detector*, CVPR 2021, eq. 2.
     /// <https://arxiv.org/abs/2008.13367>
-    "varifocal", "VFL" => pub struct Varifocal: Formula {
+    "varifocal", "Varifocal" => pub struct Varifocal: Formula {
         /// Weight of the negatives.
         alpha: f64 = 0.75 in 0.0..=1.0,
         /// How strongly easy negatives are turned away from.

@@ -1,0 +1,1550 @@
+# Generated from the list of losses by `cargo xtask gen`.
+from typing import Any, Literal, overload
+
+from numpy.typing import ArrayLike, NDArray
+
+from detloss._numpy import get_num_threads as get_num_threads
+from detloss._numpy import initial_state as initial_state
+from detloss._numpy import set_num_threads as set_num_threads
+from detloss._numpy import value_and_grad as value_and_grad
+from detloss._spec import Case as Case
+from detloss._spec import Fields as Fields
+from detloss._spec import Param as Param
+from detloss._spec import Spec as Spec
+
+__all__: list[str]
+__version__: str
+
+def losses() -> list[Spec]:
+    """All losses with their parameters, ranges and documentation."""
+
+@overload
+def iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """IoU loss: the part of the union that the two boxes do not share."""
+
+@overload
+def iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def iou_log(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    floor: float = 1e-6,
+) -> float:
+    """IoU loss of UnitBox: the negative logarithm of the IoU, steep where the overlap is small."""
+
+@overload
+def iou_log(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    floor: float = 1e-6,
+) -> NDArray[Any]: ...
+
+@overload
+def iou_log(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    floor: float = 1e-6,
+) -> float | NDArray[Any]: ...
+
+@overload
+def iou_square(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """Squared IoU loss: the IoU loss with the square of the IoU, steep where the overlap is large."""
+
+@overload
+def iou_square(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def iou_square(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def giou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    eps: float = 0.0,
+) -> float:
+    """Generalized IoU loss: the IoU loss, plus a pull towards the smallest box around both."""
+
+@overload
+def giou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    eps: float = 0.0,
+) -> NDArray[Any]: ...
+
+@overload
+def giou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    eps: float = 0.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def diou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    eps: float = 0.0,
+) -> float:
+    """Distance IoU loss: the IoU loss, plus the distance between the centres."""
+
+@overload
+def diou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    eps: float = 0.0,
+) -> NDArray[Any]: ...
+
+@overload
+def diou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    eps: float = 0.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def ciou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    gate: float = 0.0,
+    eps: float = 0.0,
+) -> float:
+    """Complete IoU loss: the DIoU loss, plus a penalty for the wrong aspect ratio."""
+
+@overload
+def ciou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    gate: float = 0.0,
+    eps: float = 0.0,
+) -> NDArray[Any]: ...
+
+@overload
+def ciou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    gate: float = 0.0,
+    eps: float = 0.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def eiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """Efficient IoU loss: the DIoU loss, plus penalties for the wrong width and the wrong height."""
+
+@overload
+def eiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def eiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def focal_eiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    gamma: float = 0.5,
+    detach: float = 1.0,
+) -> float:
+    """Focal EIoU loss: the EIoU loss, weighed by a power of the IoU so that good boxes count more."""
+
+@overload
+def focal_eiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    gamma: float = 0.5,
+    detach: float = 1.0,
+) -> NDArray[Any]: ...
+
+@overload
+def focal_eiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    gamma: float = 0.5,
+    detach: float = 1.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def l1(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """L1 loss: the absolute error."""
+
+@overload
+def l1(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def l1(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def l2(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """L2 loss: the squared error."""
+
+@overload
+def l2(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def l2(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def smooth_l1(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    beta: float = 1.0,
+) -> float:
+    """Smooth L1 loss: quadratic near the target, of slope 1 far from it."""
+
+@overload
+def smooth_l1(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    beta: float = 1.0,
+) -> NDArray[Any]: ...
+
+@overload
+def smooth_l1(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    beta: float = 1.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def huber(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    delta: float = 1.0,
+) -> float:
+    """Huber loss: half the squared error near the target, of slope δ far from it."""
+
+@overload
+def huber(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    delta: float = 1.0,
+) -> NDArray[Any]: ...
+
+@overload
+def huber(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    delta: float = 1.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def balanced_l1(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    alpha: float = 0.5,
+    gamma: float = 1.5,
+    beta: float = 1.0,
+) -> float:
+    """Balanced L1 loss: the smooth L1 loss with a stronger pull on small errors."""
+
+@overload
+def balanced_l1(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    alpha: float = 0.5,
+    gamma: float = 1.5,
+    beta: float = 1.0,
+) -> NDArray[Any]: ...
+
+@overload
+def balanced_l1(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    alpha: float = 0.5,
+    gamma: float = 1.5,
+    beta: float = 1.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def kl(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    limit: float = 40.0,
+) -> float:
+    """KL loss: the smooth L1 loss of a value that is predicted together with its uncertainty."""
+
+@overload
+def kl(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    limit: float = 40.0,
+) -> NDArray[Any]: ...
+
+@overload
+def kl(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    limit: float = 40.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def bce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    pos_weight: float = 1.0,
+) -> float:
+    """Binary cross entropy: the surprise at a label, for a score that gives its probability."""
+
+@overload
+def bce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    pos_weight: float = 1.0,
+) -> NDArray[Any]: ...
+
+@overload
+def bce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    pos_weight: float = 1.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def alpha_balanced_ce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    alpha: float = 0.5,
+) -> float:
+    """α-balanced cross entropy: binary cross entropy that weighs positives and negatives differently."""
+
+@overload
+def alpha_balanced_ce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    alpha: float = 0.5,
+) -> NDArray[Any]: ...
+
+@overload
+def alpha_balanced_ce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    alpha: float = 0.5,
+) -> float | NDArray[Any]: ...
+
+@overload
+def focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    gamma: float = 2.0,
+    alpha: float = 0.25,
+) -> float:
+    """Focal loss: binary cross entropy that turns away from the easy examples."""
+
+@overload
+def focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    gamma: float = 2.0,
+    alpha: float = 0.25,
+) -> NDArray[Any]: ...
+
+@overload
+def focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    gamma: float = 2.0,
+    alpha: float = 0.25,
+) -> float | NDArray[Any]: ...
+
+@overload
+def quality_focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    beta: float = 2.0,
+) -> float:
+    """Quality focal loss: the focal loss for labels that say how good a box is."""
+
+@overload
+def quality_focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    beta: float = 2.0,
+) -> NDArray[Any]: ...
+
+@overload
+def quality_focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    beta: float = 2.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def varifocal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    alpha: float = 0.75,
+    gamma: float = 2.0,
+    iou_weighted: float = 1.0,
+    detach: float = 0.0,
+) -> float:
+    """Varifocal loss: the focal loss for the negatives only, and positives weighed by their quality."""
+
+@overload
+def varifocal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    alpha: float = 0.75,
+    gamma: float = 2.0,
+    iou_weighted: float = 1.0,
+    detach: float = 0.0,
+) -> NDArray[Any]: ...
+
+@overload
+def varifocal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    alpha: float = 0.75,
+    gamma: float = 2.0,
+    iou_weighted: float = 1.0,
+    detach: float = 0.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def gaussian_focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    alpha: float = 2.0,
+    beta: float = 4.0,
+) -> float:
+    """Gaussian focal loss: the focal loss of a heatmap, lenient around the centres of the objects."""
+
+@overload
+def gaussian_focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    alpha: float = 2.0,
+    beta: float = 4.0,
+) -> NDArray[Any]: ...
+
+@overload
+def gaussian_focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    alpha: float = 2.0,
+    beta: float = 4.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def softmax_ce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    smoothing: float = 0.0,
+) -> float:
+    """Softmax cross entropy: the surprise at the class of a row of logits, one class per row."""
+
+@overload
+def softmax_ce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    smoothing: float = 0.0,
+) -> NDArray[Any]: ...
+
+@overload
+def softmax_ce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    smoothing: float = 0.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def softmax_focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    gamma: float = 2.0,
+    alpha: float = 1.0,
+) -> float:
+    """Softmax focal loss: softmax cross entropy that turns away from the easy rows."""
+
+@overload
+def softmax_focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    gamma: float = 2.0,
+    alpha: float = 1.0,
+) -> NDArray[Any]: ...
+
+@overload
+def softmax_focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    gamma: float = 2.0,
+    alpha: float = 1.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def softmax_kl(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    temperature: float = 1.0,
+) -> float:
+    """Softmax KL divergence: how far a row of logits is from that of a teacher, for distillation."""
+
+@overload
+def softmax_kl(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    temperature: float = 1.0,
+) -> NDArray[Any]: ...
+
+@overload
+def softmax_kl(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    temperature: float = 1.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def distribution_focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """Distribution focal loss: a coordinate as a distribution over places, peaked around the true one."""
+
+@overload
+def distribution_focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def distribution_focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def dice(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    eps: float = 0.0,
+) -> float:
+    """Dice loss: how much of two masks does not overlap, as a part of their mean size."""
+
+@overload
+def dice(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    eps: float = 0.0,
+) -> NDArray[Any]: ...
+
+@overload
+def dice(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    eps: float = 0.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def dice_squared(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    eps: float = 0.0,
+) -> float:
+    """Squared Dice loss: the Dice loss with squares in the denominator, as V-Net has it."""
+
+@overload
+def dice_squared(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    eps: float = 0.0,
+) -> NDArray[Any]: ...
+
+@overload
+def dice_squared(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    eps: float = 0.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def jaccard(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    eps: float = 0.0,
+) -> float:
+    """Jaccard loss: how much of the union of two masks is not their intersection, soft IoU."""
+
+@overload
+def jaccard(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    eps: float = 0.0,
+) -> NDArray[Any]: ...
+
+@overload
+def jaccard(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    eps: float = 0.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def tversky(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    eps: float = 0.0,
+) -> float:
+    """Tversky loss: the Dice loss with separate weights for what is too much and what is missing."""
+
+@overload
+def tversky(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    eps: float = 0.0,
+) -> NDArray[Any]: ...
+
+@overload
+def tversky(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    eps: float = 0.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def focal_tversky(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    gamma: float = 1.3333333333333333,
+) -> float:
+    """Focal Tversky loss: the Tversky loss, raised to a power that keeps the nearly perfect masks in play."""
+
+@overload
+def focal_tversky(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    gamma: float = 1.3333333333333333,
+) -> NDArray[Any]: ...
+
+@overload
+def focal_tversky(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    gamma: float = 1.3333333333333333,
+) -> float | NDArray[Any]: ...
+
+@overload
+def lovasz_hinge(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """Lovász hinge: the Jaccard loss of a binary mask, made convex, with a margin."""
+
+@overload
+def lovasz_hinge(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def lovasz_hinge(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def lovasz_softmax(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """Lovász-Softmax: the mean Jaccard loss of the classes of an image, made continuous."""
+
+@overload
+def lovasz_softmax(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def lovasz_softmax(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def ap(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    delta: float = 1.0,
+    interpolate: float = 1.0,
+) -> float:
+    """AP loss: one minus the average precision, for scores that have to rank the positives first."""
+
+@overload
+def ap(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    delta: float = 1.0,
+    interpolate: float = 1.0,
+) -> NDArray[Any]: ...
+
+@overload
+def ap(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    delta: float = 1.0,
+    interpolate: float = 1.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def alrp(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    delta: float = 1.0,
+    smooth_order: float = 0.0,
+    balance: float = 1.0,
+    period: float = 3665.0,
+) -> float:
+    """aLRP loss: average localisation-recall-precision, one ranking for scores and boxes together."""
+
+@overload
+def alrp(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    delta: float = 1.0,
+    smooth_order: float = 0.0,
+    balance: float = 1.0,
+    period: float = 3665.0,
+) -> NDArray[Any]: ...
+
+@overload
+def alrp(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    delta: float = 1.0,
+    smooth_order: float = 0.0,
+    balance: float = 1.0,
+    period: float = 3665.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def rank_sort(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    delta: float = 0.5,
+) -> float:
+    """Rank & Sort loss: ranks the positives above the negatives, and among each other by their quality."""
+
+@overload
+def rank_sort(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    delta: float = 0.5,
+) -> NDArray[Any]: ...
+
+@overload
+def rank_sort(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    delta: float = 0.5,
+) -> float | NDArray[Any]: ...
+
+@overload
+def dr(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    lambda_pos: float = 1.0,
+    lambda_neg: float = 0.07982356001479281,
+    sharpness: float = 6.0,
+    tau: float = 4.0,
+    margin: float = 0.5,
+    detach: float = 0.0,
+) -> float:
+    """DR: the hardest negatives are to score below the hardest positives, by a margin."""
+
+@overload
+def dr(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    lambda_pos: float = 1.0,
+    lambda_neg: float = 0.07982356001479281,
+    sharpness: float = 6.0,
+    tau: float = 4.0,
+    margin: float = 0.5,
+    detach: float = 0.0,
+) -> NDArray[Any]: ...
+
+@overload
+def dr(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    lambda_pos: float = 1.0,
+    lambda_neg: float = 0.07982356001479281,
+    sharpness: float = 6.0,
+    tau: float = 4.0,
+    margin: float = 0.5,
+    detach: float = 0.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def balanced_ce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """Balanced CE: binary cross entropy in which positives and negatives have the same say."""
+
+@overload
+def balanced_ce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def balanced_ce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def ghm_c(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    bins: float = 10.0,
+    momentum: float = 0.0,
+    nonempty: float = 0.0,
+) -> float:
+    """GHM-C: cross entropy that gives every size of gradient the same say, not every element."""
+
+@overload
+def ghm_c(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    bins: float = 10.0,
+    momentum: float = 0.0,
+    nonempty: float = 0.0,
+) -> NDArray[Any]: ...
+
+@overload
+def ghm_c(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    bins: float = 10.0,
+    momentum: float = 0.0,
+    nonempty: float = 0.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def ghm_r(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    mu: float = 0.02,
+    bins: float = 10.0,
+    momentum: float = 0.0,
+    nonempty: float = 0.0,
+) -> float:
+    """GHM-R: smooth L1 that gives every size of gradient the same say, not every value."""
+
+@overload
+def ghm_r(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    mu: float = 0.02,
+    bins: float = 10.0,
+    momentum: float = 0.0,
+    nonempty: float = 0.0,
+) -> NDArray[Any]: ...
+
+@overload
+def ghm_r(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    mu: float = 0.02,
+    bins: float = 10.0,
+    momentum: float = 0.0,
+    nonempty: float = 0.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def seesaw(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    p: float = 0.8,
+    q: float = 2.0,
+) -> float:
+    """Seesaw: softmax cross entropy that spares the rare classes, until they are wrongly preferred."""
+
+@overload
+def seesaw(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    p: float = 0.8,
+    q: float = 2.0,
+) -> NDArray[Any]: ...
+
+@overload
+def seesaw(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    p: float = 0.8,
+    q: float = 2.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def rmse(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """Root mean squared error: the typical error, in the unit of the values."""
+
+@overload
+def rmse(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def rmse(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...

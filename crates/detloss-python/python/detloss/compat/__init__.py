@@ -1,0 +1,5 @@
+"""The losses of other libraries under their own names and signatures, computed by :mod:`detloss.torch`.
+
+:mod:`detloss.compat.torchvision` is four functions, :mod:`detloss.compat.mmdet` the loss classes of MMDetection.
+Neither needs the library that it stands in for.
+"""

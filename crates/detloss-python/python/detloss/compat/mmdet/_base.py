@@ -1,0 +1,78 @@
+"""What the losses have in common: MMDetection's reductions and weights, for the functions of ``detloss.torch``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+REDUCTIONS = ("none", "mean", "sum")
+
+
+class Loss(nn.Module):
+    """A loss with MMDetection's ways.
+
+    Args:
+        reduction: "none", "mean" or "sum"; ``reduction_override`` stands in for it in one call.
+        loss_weight: what the result is multiplied by.
+
+    ``avg_factor``, a number or a tensor of one, is what a mean divides the sum by: itself, and not itself plus 1.2e-7.
+    0 counts as 1.
+    """
+
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0) -> None:
+        super().__init__()
+        self.reduction = _checked(reduction)
+        self.loss_weight = loss_weight
+
+    def _reduced(self, reduction_override: str | None) -> str:
+        return _checked(reduction_override) if reduction_override else self.reduction
+
+    def _how(
+        self, weight: Tensor | None, avg_factor: Tensor | float | None, reduction_override: str | None
+    ) -> dict[str, Any]:
+        """The keywords of a function of ``detloss.torch``. With "none" nothing is divided; with "sum" it refuses to."""
+        reduction = self._reduced(reduction_override)
+        return {
+            "weight": weight,
+            "avg_factor": None if reduction == "none" else avg_factor,
+            "reduction": reduction,
+            "loss_weight": self.loss_weight,
+        }
+
+    def extra_repr(self) -> str:
+        return f"reduction={self.reduction!r}, loss_weight={self.loss_weight}"
+
+
+def _checked(reduction: str) -> str:
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction is {reduction!r}: give one of {', '.join(map(repr, REDUCTIONS))}")
+    return reduction
+
+
+def per_row(weight: Tensor | None) -> Tensor | None:
+    """A weight per box; of one per coordinate, (n, 4), the mean."""
+    return weight if weight is None or weight.dim() < 2 else weight.mean(-1)
+
+
+def fitting(weight: Tensor | None, pred: Tensor) -> Tensor | None:
+    """A weight per row or per element; it may come as a column, or flattened."""
+    if weight is None or weight.shape in (pred.shape, pred.shape[:-1]):
+        return weight
+    if weight.shape == (*pred.shape[:-1], 1):
+        return weight.squeeze(-1)
+    return weight.reshape(pred.shape) if weight.numel() == pred.numel() else weight
+
+
+def logits(probability: Tensor) -> Tensor:
+    """The logits of probabilities, finite and with a finite slope at 0 and 1."""
+    if probability.dtype in (torch.float16, torch.bfloat16):
+        probability = probability.float()
+    limits = torch.finfo(probability.dtype)
+    return probability.clamp(limits.tiny, 1.0 - limits.eps).logit()
+
+
+def only_sigmoid(name: str, use_sigmoid: bool) -> None:
+    if not use_sigmoid:
+        raise ValueError(f"{name} is a loss of sigmoids: use_sigmoid=False is not supported")

@@ -1,0 +1,23 @@
+"""Losses of PyTorch tensors: a function and a module for each.
+
+``detloss.torch.giou(pred, target)`` and ``detloss.torch.GIoULoss()(pred, target)`` are differentiable by ``pred``. Value and
+gradient are computed together, and one tensor is kept for the way back.
+
+There are two roads. On the *fused* road a CPU tensor is passed over once, by a compiled kernel; it is a registered operator,
+so that ``torch.compile(fullgraph=True)`` knows it. On the *replay* road the formula is run with torch
+operations on the device of the tensors, and ``torch.compile`` makes one kernel of it. "auto" takes the fused road for CPU tensors and
+replays for all others; the keyword ``road`` forces either.
+"""
+
+from __future__ import annotations
+
+from detloss._functions import make as _make_function
+from detloss._spec import SPECS as _SPECS
+from detloss.torch import _losses, _modules
+from detloss.torch._modules import Loss
+
+for _spec in _SPECS.values():
+    globals()[_spec.name] = _make_function(_spec, _losses.compute, __name__, _losses.OPTIONS, "tensor")
+    globals()[_spec.class_name] = _modules.make(_spec, __name__)
+
+__all__ = ["Loss", *_SPECS, *(_spec.class_name for _spec in _SPECS.values())]

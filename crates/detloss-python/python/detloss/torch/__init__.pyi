@@ -1,0 +1,1702 @@
+# Generated from the list of losses by `cargo xtask gen`.
+from torch import Tensor
+
+from detloss.torch._modules import Loss as Loss
+
+__all__: list[str]
+
+def iou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+) -> Tensor:
+    """IoU loss: the part of the union that the two boxes do not share."""
+
+def iou_log(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    floor: float = 1e-6,
+) -> Tensor:
+    """IoU loss of UnitBox: the negative logarithm of the IoU, steep where the overlap is small."""
+
+def iou_square(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+) -> Tensor:
+    """Squared IoU loss: the IoU loss with the square of the IoU, steep where the overlap is large."""
+
+def giou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    eps: float = 0.0,
+) -> Tensor:
+    """Generalized IoU loss: the IoU loss, plus a pull towards the smallest box around both."""
+
+def diou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    eps: float = 0.0,
+) -> Tensor:
+    """Distance IoU loss: the IoU loss, plus the distance between the centres."""
+
+def ciou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    gate: float = 0.0,
+    eps: float = 0.0,
+) -> Tensor:
+    """Complete IoU loss: the DIoU loss, plus a penalty for the wrong aspect ratio."""
+
+def eiou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+) -> Tensor:
+    """Efficient IoU loss: the DIoU loss, plus penalties for the wrong width and the wrong height."""
+
+def focal_eiou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    gamma: float = 0.5,
+    detach: float = 1.0,
+) -> Tensor:
+    """Focal EIoU loss: the EIoU loss, weighed by a power of the IoU so that good boxes count more."""
+
+def l1(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+) -> Tensor:
+    """L1 loss: the absolute error."""
+
+def l2(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+) -> Tensor:
+    """L2 loss: the squared error."""
+
+def smooth_l1(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    beta: float = 1.0,
+) -> Tensor:
+    """Smooth L1 loss: quadratic near the target, of slope 1 far from it."""
+
+def huber(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    delta: float = 1.0,
+) -> Tensor:
+    """Huber loss: half the squared error near the target, of slope δ far from it."""
+
+def balanced_l1(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    alpha: float = 0.5,
+    gamma: float = 1.5,
+    beta: float = 1.0,
+) -> Tensor:
+    """Balanced L1 loss: the smooth L1 loss with a stronger pull on small errors."""
+
+def kl(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    limit: float = 40.0,
+) -> Tensor:
+    """KL loss: the smooth L1 loss of a value that is predicted together with its uncertainty."""
+
+def bce(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    pos_weight: float = 1.0,
+) -> Tensor:
+    """Binary cross entropy: the surprise at a label, for a score that gives its probability."""
+
+def alpha_balanced_ce(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    alpha: float = 0.5,
+) -> Tensor:
+    """α-balanced cross entropy: binary cross entropy that weighs positives and negatives differently."""
+
+def focal(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    gamma: float = 2.0,
+    alpha: float = 0.25,
+) -> Tensor:
+    """Focal loss: binary cross entropy that turns away from the easy examples."""
+
+def quality_focal(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    beta: float = 2.0,
+) -> Tensor:
+    """Quality focal loss: the focal loss for labels that say how good a box is."""
+
+def varifocal(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    alpha: float = 0.75,
+    gamma: float = 2.0,
+    iou_weighted: float = 1.0,
+    detach: float = 0.0,
+) -> Tensor:
+    """Varifocal loss: the focal loss for the negatives only, and positives weighed by their quality."""
+
+def gaussian_focal(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    alpha: float = 2.0,
+    beta: float = 4.0,
+) -> Tensor:
+    """Gaussian focal loss: the focal loss of a heatmap, lenient around the centres of the objects."""
+
+def softmax_ce(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    smoothing: float = 0.0,
+) -> Tensor:
+    """Softmax cross entropy: the surprise at the class of a row of logits, one class per row."""
+
+def softmax_focal(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    gamma: float = 2.0,
+    alpha: float = 1.0,
+) -> Tensor:
+    """Softmax focal loss: softmax cross entropy that turns away from the easy rows."""
+
+def softmax_kl(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    temperature: float = 1.0,
+) -> Tensor:
+    """Softmax KL divergence: how far a row of logits is from that of a teacher, for distillation."""
+
+def distribution_focal(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+) -> Tensor:
+    """Distribution focal loss: a coordinate as a distribution over places, peaked around the true one."""
+
+def dice(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    eps: float = 0.0,
+) -> Tensor:
+    """Dice loss: how much of two masks does not overlap, as a part of their mean size."""
+
+def dice_squared(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    eps: float = 0.0,
+) -> Tensor:
+    """Squared Dice loss: the Dice loss with squares in the denominator, as V-Net has it."""
+
+def jaccard(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    eps: float = 0.0,
+) -> Tensor:
+    """Jaccard loss: how much of the union of two masks is not their intersection, soft IoU."""
+
+def tversky(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    eps: float = 0.0,
+) -> Tensor:
+    """Tversky loss: the Dice loss with separate weights for what is too much and what is missing."""
+
+def focal_tversky(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    gamma: float = 1.3333333333333333,
+) -> Tensor:
+    """Focal Tversky loss: the Tversky loss, raised to a power that keeps the nearly perfect masks in play."""
+
+def lovasz_hinge(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+) -> Tensor:
+    """Lovász hinge: the Jaccard loss of a binary mask, made convex, with a margin."""
+
+def lovasz_softmax(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    groups: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+) -> Tensor:
+    """Lovász-Softmax: the mean Jaccard loss of the classes of an image, made continuous."""
+
+def ap(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    groups: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    delta: float = 1.0,
+    interpolate: float = 1.0,
+) -> Tensor:
+    """AP loss: one minus the average precision, for scores that have to rank the positives first."""
+
+def alrp(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    groups: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    delta: float = 1.0,
+    smooth_order: float = 0.0,
+    balance: float = 1.0,
+    period: float = 3665.0,
+) -> Tensor:
+    """aLRP loss: average localisation-recall-precision, one ranking for scores and boxes together."""
+
+def rank_sort(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    groups: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    delta: float = 0.5,
+) -> Tensor:
+    """Rank & Sort loss: ranks the positives above the negatives, and among each other by their quality."""
+
+def dr(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    groups: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    lambda_pos: float = 1.0,
+    lambda_neg: float = 0.07982356001479281,
+    sharpness: float = 6.0,
+    tau: float = 4.0,
+    margin: float = 0.5,
+    detach: float = 0.0,
+) -> Tensor:
+    """DR: the hardest negatives are to score below the hardest positives, by a margin."""
+
+def balanced_ce(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    groups: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+) -> Tensor:
+    """Balanced CE: binary cross entropy in which positives and negatives have the same say."""
+
+def ghm_c(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    groups: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    bins: float = 10.0,
+    momentum: float = 0.0,
+    nonempty: float = 0.0,
+) -> Tensor:
+    """GHM-C: cross entropy that gives every size of gradient the same say, not every element."""
+
+def ghm_r(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    groups: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    mu: float = 0.02,
+    bins: float = 10.0,
+    momentum: float = 0.0,
+    nonempty: float = 0.0,
+) -> Tensor:
+    """GHM-R: smooth L1 that gives every size of gradient the same say, not every value."""
+
+def seesaw(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    groups: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    p: float = 0.8,
+    q: float = 2.0,
+) -> Tensor:
+    """Seesaw: softmax cross entropy that spares the rare classes, until they are wrongly preferred."""
+
+def rmse(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    groups: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+) -> Tensor:
+    """Root mean squared error: the typical error, in the unit of the values."""
+
+class IoULoss(Loss):
+    """IoU loss: the part of the union that the two boxes do not share."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class IoULogLoss(Loss):
+    """IoU loss of UnitBox: the negative logarithm of the IoU, steep where the overlap is small."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        floor: float = 1e-6,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class IoUSquareLoss(Loss):
+    """Squared IoU loss: the IoU loss with the square of the IoU, steep where the overlap is large."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class GIoULoss(Loss):
+    """Generalized IoU loss: the IoU loss, plus a pull towards the smallest box around both."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        eps: float = 0.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class DIoULoss(Loss):
+    """Distance IoU loss: the IoU loss, plus the distance between the centres."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        eps: float = 0.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class CIoULoss(Loss):
+    """Complete IoU loss: the DIoU loss, plus a penalty for the wrong aspect ratio."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        gate: float = 0.0,
+        eps: float = 0.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class EIoULoss(Loss):
+    """Efficient IoU loss: the DIoU loss, plus penalties for the wrong width and the wrong height."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class FocalEIoULoss(Loss):
+    """Focal EIoU loss: the EIoU loss, weighed by a power of the IoU so that good boxes count more."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        gamma: float = 0.5,
+        detach: float = 1.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class L1Loss(Loss):
+    """L1 loss: the absolute error."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class L2Loss(Loss):
+    """L2 loss: the squared error."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class SmoothL1Loss(Loss):
+    """Smooth L1 loss: quadratic near the target, of slope 1 far from it."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        beta: float = 1.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class HuberLoss(Loss):
+    """Huber loss: half the squared error near the target, of slope δ far from it."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        delta: float = 1.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class BalancedL1Loss(Loss):
+    """Balanced L1 loss: the smooth L1 loss with a stronger pull on small errors."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        alpha: float = 0.5,
+        gamma: float = 1.5,
+        beta: float = 1.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class KLLoss(Loss):
+    """KL loss: the smooth L1 loss of a value that is predicted together with its uncertainty."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        limit: float = 40.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class BCELoss(Loss):
+    """Binary cross entropy: the surprise at a label, for a score that gives its probability."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        pos_weight: float = 1.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class AlphaBalancedCELoss(Loss):
+    """α-balanced cross entropy: binary cross entropy that weighs positives and negatives differently."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        alpha: float = 0.5,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class FocalLoss(Loss):
+    """Focal loss: binary cross entropy that turns away from the easy examples."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        gamma: float = 2.0,
+        alpha: float = 0.25,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class QualityFocalLoss(Loss):
+    """Quality focal loss: the focal loss for labels that say how good a box is."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        beta: float = 2.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class VarifocalLoss(Loss):
+    """Varifocal loss: the focal loss for the negatives only, and positives weighed by their quality."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        alpha: float = 0.75,
+        gamma: float = 2.0,
+        iou_weighted: float = 1.0,
+        detach: float = 0.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class GaussianFocalLoss(Loss):
+    """Gaussian focal loss: the focal loss of a heatmap, lenient around the centres of the objects."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        alpha: float = 2.0,
+        beta: float = 4.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class SoftmaxCELoss(Loss):
+    """Softmax cross entropy: the surprise at the class of a row of logits, one class per row."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        smoothing: float = 0.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class SoftmaxFocalLoss(Loss):
+    """Softmax focal loss: softmax cross entropy that turns away from the easy rows."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        gamma: float = 2.0,
+        alpha: float = 1.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class SoftmaxKLLoss(Loss):
+    """Softmax KL divergence: how far a row of logits is from that of a teacher, for distillation."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        temperature: float = 1.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class DistributionFocalLoss(Loss):
+    """Distribution focal loss: a coordinate as a distribution over places, peaked around the true one."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class DiceLoss(Loss):
+    """Dice loss: how much of two masks does not overlap, as a part of their mean size."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        eps: float = 0.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class SquaredDiceLoss(Loss):
+    """Squared Dice loss: the Dice loss with squares in the denominator, as V-Net has it."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        eps: float = 0.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class JaccardLoss(Loss):
+    """Jaccard loss: how much of the union of two masks is not their intersection, soft IoU."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        eps: float = 0.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class TverskyLoss(Loss):
+    """Tversky loss: the Dice loss with separate weights for what is too much and what is missing."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        alpha: float = 0.3,
+        beta: float = 0.7,
+        eps: float = 0.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class FocalTverskyLoss(Loss):
+    """Focal Tversky loss: the Tversky loss, raised to a power that keeps the nearly perfect masks in play."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        alpha: float = 0.3,
+        beta: float = 0.7,
+        gamma: float = 1.3333333333333333,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class LovaszHingeLoss(Loss):
+    """Lovász hinge: the Jaccard loss of a binary mask, made convex, with a margin."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class LovaszSoftmaxLoss(Loss):
+    """Lovász-Softmax: the mean Jaccard loss of the classes of an image, made continuous."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class APLoss(Loss):
+    """AP loss: one minus the average precision, for scores that have to rank the positives first."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        delta: float = 1.0,
+        interpolate: float = 1.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class ALRPLoss(Loss):
+    """aLRP loss: average localisation-recall-precision, one ranking for scores and boxes together."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        columns: int = 1,
+        delta: float = 1.0,
+        smooth_order: float = 0.0,
+        balance: float = 1.0,
+        period: float = 3665.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class RankSortLoss(Loss):
+    """Rank & Sort loss: ranks the positives above the negatives, and among each other by their quality."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        delta: float = 0.5,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class DRLoss(Loss):
+    """DR: the hardest negatives are to score below the hardest positives, by a margin."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        lambda_pos: float = 1.0,
+        lambda_neg: float = 0.07982356001479281,
+        sharpness: float = 6.0,
+        tau: float = 4.0,
+        margin: float = 0.5,
+        detach: float = 0.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class BalancedCELoss(Loss):
+    """Balanced CE: binary cross entropy in which positives and negatives have the same say."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class GHMCLoss(Loss):
+    """GHM-C: cross entropy that gives every size of gradient the same say, not every element."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        columns: int = 1,
+        bins: float = 10.0,
+        momentum: float = 0.0,
+        nonempty: float = 0.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class GHMRLoss(Loss):
+    """GHM-R: smooth L1 that gives every size of gradient the same say, not every value."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        columns: int = 1,
+        mu: float = 0.02,
+        bins: float = 10.0,
+        momentum: float = 0.0,
+        nonempty: float = 0.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class SeesawLoss(Loss):
+    """Seesaw: softmax cross entropy that spares the rare classes, until they are wrongly preferred."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        columns: int = 1,
+        p: float = 0.8,
+        q: float = 2.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class RMSELoss(Loss):
+    """Root mean squared error: the typical error, in the unit of the values."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...

@@ -1,0 +1,251 @@
+"""The fused road: one pass over the memory of a CPU tensor for value and gradient. Tensors on other devices are copied to the
+host and back.
+
+It is there twice. PyTorch's compiler sees ``torch.ops.detloss.fused``, an operator with a fake kernel and a backward. Without a
+compiler the same kernel is called by an autograd function, since calling an operator written in Python costs more than a small batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, Optional
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch._C._functorch import is_legacy_batchedtensor
+
+from detloss import _core
+from detloss._spec import SPECS, loss
+from detloss.torch._call import Call
+from detloss.torch._gradient import only_first
+
+try:
+    # Whether there may be another way back through the graph after this one (`retain_graph`).
+    from torch._C._autograd import _get_current_graph_task_keep_graph as _is_kept
+except ImportError:  # It is private to PyTorch, and saves no more than time.
+
+    def _is_kept() -> bool:
+        return True
+
+
+def run(call: Call, pred: Tensor, target: Tensor) -> Tensor:
+    """The loss, differentiable by ``pred``."""
+    spec, at = call.spec, call.at
+    is_traced = torch.compiler.is_compiling() or _is_watched(pred)
+    normalizer, reduction, scale = None, call.reduction, call.loss_weight
+    if isinstance(call.avg_factor, Tensor):
+        normalizer = call.avg_factor.detach()
+    elif call.avg_factor is not None and is_traced:
+        # A number that changes from step to step would be compiled anew in each.
+        normalizer = torch.full((), call.avg_factor, dtype=torch.float64, device="cpu")
+    elif call.avg_factor is not None:
+        reduction, scale = "sum", scale / _or_one(call.avg_factor)
+    scale_later = reduction == "none" or is_traced
+    arguments = (
+        target,
+        call.weight,
+        call.class_weight,
+        call.groups,
+        normalizer,
+        call.state,
+        spec.name,
+        call.chosen.params,
+        at.columns,
+        min(prod(at.rows), 1) if spec.scope == "set" else prod(at.units),
+        at.classes,
+        at.per_row,
+        call.ignore_index,
+        reduction,
+        1.0 if scale_later else scale,
+        call.state is not None or (pred.requires_grad and torch.is_grad_enabled()),
+    )
+    output: tuple[Tensor, Tensor, Tensor] = operator(pred, *arguments) if is_traced else _Fused.apply(pred, arguments)
+    value, _, after = output
+    if call.state is not None:
+        call.state.copy_(after.detach())
+    if reduction == "none" and spec.scope != "set":
+        value = value.reshape(at.units)
+    return value * scale if scale_later and scale != 1.0 else value
+
+
+def _is_watched(pred: Tensor) -> bool:
+    """Whether somebody notes down what is done, and so has to see the operator."""
+    return type(pred) not in (Tensor, torch.nn.Parameter) or torch._C._len_torch_dispatch_stack() > 0
+
+
+# torch.library reads the annotations: no strings here, and no `X | None`.
+def _kernel(
+    pred: Tensor,
+    target: Tensor,
+    weight: Optional[Tensor],
+    class_weight: Optional[Tensor],
+    groups: Optional[Tensor],
+    normalizer: Optional[Tensor],
+    state: Optional[Tensor],
+    name: str,
+    params: Sequence[float],
+    columns: int,
+    units: int,
+    classes: bool,
+    per_row: bool,
+    ignore_index: Optional[int],
+    reduction: str,
+    scale: float,
+    with_grad: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Value (or a value per unit, for "none"), gradient if asked for, and the state after it."""
+    # In half precision the slopes of a mean would be lost before the scaled loss comes back to save them.
+    dtype = torch.promote_types(pred.dtype, torch.float32)
+    grad = _memory(tuple(pred.shape) if with_grad else (0,), dtype)
+    rows = _memory((_units(groups, units),), dtype) if reduction == "none" else None
+    after = _state(state)
+    call: _core.Call = {
+        "columns": columns,
+        "classes": classes,
+        "weight": _array(weight, dtype),
+        "per_row": per_row,
+        "class_weight": _array(class_weight, dtype),
+        "ignore_index": ignore_index,
+        "groups": _array(groups, torch.int64),
+        "reduction": reduction,
+        "normalizer": None if normalizer is None else _or_one(float(normalizer)),
+        "scale": scale,
+        "rows": None if rows is None else rows.numpy(),
+        "grad": grad.numpy() if with_grad else None,
+        "state": None if state is None else after.numpy(),
+        "threads": torch.get_num_threads(),
+    }
+    wanted = torch.int64 if classes else dtype
+    value = loss(name, tuple(params)).run(_array(pred, dtype), _array(target, wanted), call)
+    result = torch.tensor(value, dtype=dtype, device="cpu") if rows is None else rows
+    return result.to(pred), grad.to(pred.device), after.to(pred.device)
+
+
+_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
+
+
+def _memory(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Fresh memory. NumPy asks for huge pages, PyTorch does not: pages of 4 KiB would cost more than the loss."""
+    return torch.from_numpy(np.empty(shape, _NUMPY[dtype]))
+
+
+def _array(tensor: Tensor | None, dtype: torch.dtype) -> Any:
+    """The memory of a tensor as a NumPy array; a copy only if it has to be."""
+    if tensor is None:
+        return None
+    return tensor.detach().to(device="cpu", dtype=dtype).contiguous().numpy()
+
+
+def _units(groups: Tensor | None, units: int) -> int:
+    return units if groups is None else len(torch.unique(groups))
+
+
+def _state(state: Tensor | None) -> Tensor:
+    if state is None:
+        return torch.empty(0, dtype=torch.float64, device="cpu")
+    return state.detach().to(device="cpu", dtype=torch.float64, copy=True)
+
+
+def _or_one(factor: float) -> float:
+    """A batch without positives is divided by 1."""
+    return 1.0 if factor == 0.0 else factor
+
+
+def _slope(ctx: Any, grad: Tensor, upstream: Tensor, groups: Tensor | None) -> Tensor:
+    """The gradient times the slope of what comes after, in memory of its own."""
+    if ctx.reduction != "none":
+        slope = grad * upstream
+    elif groups is None and ctx.spec.scope == "set":
+        slope = grad * upstream.sum()
+    else:
+        if groups is not None:
+            upstream = upstream[torch.unique(groups.reshape(-1), return_inverse=True)[1]]
+        of_unit = (upstream.numel(), grad.numel() // max(1, upstream.numel()))
+        slope = (grad.reshape(of_unit) * upstream.reshape(-1, 1)).reshape(grad.shape)
+    return slope.to(ctx.dtype)
+
+
+def _is_number(upstream: Tensor) -> bool:
+    """Whether a slope can be asked for its value: not on a device, and not where many ways back are gone at once."""
+    is_many = is_legacy_batchedtensor(upstream) or torch._C._are_functorch_transforms_active()
+    return upstream.device.type == "cpu" and not is_many
+
+
+class _Fused(torch.autograd.Function):
+    """The kernel without a compiler."""
+
+    @staticmethod
+    def forward(ctx: Any, pred: Tensor, arguments: tuple[Any, ...]) -> tuple[Tensor, Tensor, Tensor]:
+        value, grad, after = _kernel(pred, *arguments)
+        groups, ctx.spec, ctx.reduction, ctx.dtype = arguments[3], SPECS[arguments[6]], arguments[13], pred.dtype
+        # One memory, two tensors: the one that is an output is only for those who differentiate again.
+        output = grad.detach()
+        ctx.save_for_backward(grad, output, groups if ctx.reduction == "none" else None)
+        ctx.set_materialize_grads(False)
+        return value, output, after
+
+    @staticmethod
+    def backward(
+        ctx: Any, upstream: Tensor | None, again: Tensor | None, _: Tensor | None
+    ) -> tuple[Tensor | None, None]:
+        if again is not None:
+            raise only_first(ctx.spec.name)
+        if upstream is None:
+            return None, None
+        grad, output, groups = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return _slope(ctx, output, upstream, groups), None
+        if _is_kept() or ctx.reduction == "none" or not _is_number(upstream):
+            return _slope(ctx, grad, upstream, groups), None
+        # Nobody will see this gradient again, and `loss.backward()` begins with a 1: then it is there already.
+        return (grad if upstream.item() == 1.0 else grad.mul_(upstream)).to(ctx.dtype), None
+
+
+def _fake(
+    pred: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    class_weight: Tensor | None,
+    groups: Tensor | None,
+    normalizer: Tensor | None,
+    state: Tensor | None,
+    name: str,
+    params: Sequence[float],
+    columns: int,
+    units: int,
+    classes: bool,
+    per_row: bool,
+    ignore_index: int | None,
+    reduction: str,
+    scale: float,
+    with_grad: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    if reduction != "none":
+        value = pred.new_empty(())
+    elif groups is None:
+        value = pred.new_empty(units)
+    else:
+        value = pred.new_empty(torch.library.get_ctx().new_dynamic_size())
+    grad = pred.new_empty(pred.shape if with_grad else 0, dtype=torch.promote_types(pred.dtype, torch.float32))
+    after = pred.new_empty(0 if state is None else state.shape, dtype=torch.float64)
+    return value, grad, after
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
+    groups, ctx.spec, ctx.reduction, ctx.dtype = inputs[4], SPECS[inputs[7]], inputs[14], inputs[0].dtype
+    ctx.save_for_backward(output[1], groups if ctx.reduction == "none" else None)
+    ctx.set_materialize_grads(False)
+
+
+def _backward(ctx: Any, upstream: Tensor | None, again: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
+    if again is not None:
+        raise only_first(ctx.spec.name)
+    grad, groups = ctx.saved_tensors
+    return None if upstream is None else _slope(ctx, grad, upstream, groups), *(None,) * 16
+
+
+operator: Any = torch.library.custom_op("detloss::fused", _kernel, mutates_args=())
+operator.register_fake(_fake)
+operator.register_autograd(_backward, setup_context=_setup)

@@ -1,0 +1,156 @@
+"""A loss of tensors: the checks, and the choice of the road."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from detloss._spec import Spec, check_divisor, check_reduction, form
+from detloss.torch import _fused, _replay
+from detloss.torch._call import Call, Chosen, choose
+
+ROADS = ("auto", "fused", "replay")
+
+OPTIONS: dict[str, Any] = {
+    "weight": None,
+    "class_weight": None,
+    "ignore_index": None,
+    "groups": None,
+    "avg_factor": None,
+    "reduction": "mean",
+    "loss_weight": 1.0,
+    "road": "auto",
+}
+"""The keywords of every function, and their defaults. A function has those that make sense for its loss."""
+
+_PRECISIONS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def compute(
+    spec: Spec,
+    pred: Tensor,
+    target: Tensor,
+    params: Mapping[str, float] | Chosen,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    groups: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    road: str = "auto",
+    state: Tensor | None = None,
+) -> Tensor:
+    """A loss; a ``state`` is brought up to date in place."""
+    if road not in ROADS:
+        raise ValueError(f"road is {road!r}: give one of {', '.join(map(repr, ROADS))}")
+    check_reduction(reduction, avg_factor, "avg_factor")
+    if state is not None and reduction == "none":
+        raise ValueError(f"{spec.name}: what it remembers is brought up to date once per step: use a reduction other than 'none'")
+    tensors = {"weight": weight, "class_weight": class_weight, "groups": groups}
+    check_tensors(spec, {"pred": pred, "target": target, **{what: t for what, t in tensors.items() if t is not None}})
+    check_factor(avg_factor)
+    if isinstance(loss_weight, Tensor):
+        raise TypeError(f"{spec.name}: loss_weight is a tensor: give a number, and multiply the loss by the tensor yourself")
+    pred, target = _in_one_precision(pred, target)
+    is_integer = not (target.is_floating_point() or target.dtype == torch.bool)
+    shape_of = {what: None if tensor is None else tensor.shape for what, tensor in tensors.items()}
+    at = form(spec, pred.shape, target.shape, is_integer, shape_of["weight"], shape_of["class_weight"], shape_of["groups"])
+    if ignore_index is not None and not at.classes:
+        raise ValueError(f"{spec.name}: ignore_index is for class indices: give the target as integers of shape {at.rows}")
+    if not at.classes:
+        target = target.to(pred.dtype)
+    call = Call(
+        params if isinstance(params, Chosen) else choose(spec, params),
+        at,
+        weight,
+        class_weight,
+        ignore_index,
+        groups,
+        avg_factor,
+        reduction,
+        loss_weight,
+        state,
+    )
+    run = _fused.run if road == "fused" or (road == "auto" and _is_for_kernels(pred)) else _replay.run
+    if target.requires_grad and torch.is_grad_enabled():
+        return _by_both(run, call, pred, target)
+    return run(call, pred, target)
+
+
+def _is_for_kernels(pred: Tensor) -> bool:
+    """Whether a tensor has memory to lend: the transforms of ``torch.func`` look through operations, not into kernels."""
+    return pred.device.type == "cpu" and not torch._C._are_functorch_transforms_active()
+
+
+def check_factor(factor: Tensor | float | None) -> None:
+    """An error for a divisor that is none."""
+    if isinstance(factor, Tensor):
+        if factor.numel() != 1:
+            raise ValueError(f"avg_factor has shape {tuple(factor.shape)}: give a number, or a tensor of one")
+    elif factor is not None:
+        check_divisor(factor, "avg_factor")
+
+
+def check_tensors(spec: Spec, tensors: dict[str, Any]) -> None:
+    """An error for what is no tensor, on another device, of no precision of ours, or asks for a gradient in vain."""
+    for what, tensor in tensors.items():
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{spec.name}: {what} is a {type(tensor).__name__}: give a tensor")
+        if tensor.device != tensors["pred"].device:
+            raise ValueError(
+                f"{spec.name}: {what} is on {tensor.device}, pred on {tensors['pred'].device}: move one of them with .to()"
+            )
+        if what == "groups" and (tensor.is_floating_point() or tensor.is_complex()):
+            raise TypeError(f"{spec.name}: groups are of {tensor.dtype}: give integers, one id per row")
+        if what not in ("pred", "target") and tensor.requires_grad and torch.is_grad_enabled():
+            raise ValueError(
+                f"{spec.name}: {what} requires a gradient, which is by pred only: use {what}.detach(), or reduction='none' "
+                "and weigh the values yourself"
+            )
+    if tensors["pred"].dtype not in _PRECISIONS:
+        names = ", ".join(map(str, _PRECISIONS))
+        raise TypeError(f"{spec.name}: pred is of {tensors['pred'].dtype}: give one of {names}")
+
+
+def _in_one_precision(pred: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in the wider precision of the two; in float32 at least where autocast is on, as PyTorch's own losses."""
+    wide = torch.promote_types(pred.dtype, target.dtype) if target.is_floating_point() else pred.dtype
+    kind = pred.device.type
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        wide = torch.promote_types(wide, torch.float32)
+    return pred.to(wide), target.to(wide) if target.is_floating_point() else target
+
+
+def _by_both(run: Callable[[Call, Tensor, Tensor], Tensor], call: Call, pred: Tensor, target: Tensor) -> Tensor:
+    """A loss that is the same both ways round has a gradient by the target, too."""
+    spec = call.spec
+    if not spec.symmetric:
+        raise ValueError(
+            f"{spec.name}: target requires a gradient, and the gradient of this loss is by pred only: use target.detach()"
+        )
+    once_more = call if call.state is None else call._replace(state=call.state.clone())
+    value: Tensor = _AndBy.apply(run(call, pred, target.detach()), run(once_more, target, pred.detach()))
+    return value
+
+
+class _AndBy(torch.autograd.Function):
+    """Two equal values, one by one tensor and one by another, as one value by both."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Tensor, _: Tensor) -> Tensor:
+        return value.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        return upstream, upstream

@@ -1,0 +1,126 @@
+"""A module for every loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from detloss._functions import documentation, signature
+from detloss._spec import Spec, check_reduction, loss
+from detloss.torch._call import Chosen
+from detloss.torch._losses import OPTIONS, ROADS, compute
+
+
+class Loss(nn.Module):
+    """What the modules of all losses have in common.
+
+    Args:
+        reduction: "mean", "sum", "weighted_mean" or "none".
+        loss_weight: what the loss is multiplied by.
+        road: "auto", "fused" or "replay".
+        columns: for a loss that remembers something of every column (class): how many there are.
+        **params: the parameters of the loss.
+
+    A loss that remembers something from step to step keeps it in the buffer ``state``, which is part of the ``state_dict`` and is
+    brought up to date by every call in training mode.
+    """
+
+    spec: Spec
+    state: Tensor | None
+
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        road: str = "auto",
+        *,
+        columns: int | None = None,
+        **params: float,
+    ) -> None:
+        super().__init__()
+        check_reduction(reduction, None, "avg_factor")
+        if road not in ROADS:
+            raise ValueError(f"road is {road!r}: give one of {', '.join(map(repr, ROADS))}")
+        if columns is not None and not self.spec.remembers:
+            raise TypeError(f"{type(self).__name__} takes no columns: it remembers nothing of them")
+        columns = 1 if columns is None else columns
+        self.chosen = Chosen(self.spec, params)
+        self.reduction, self.loss_weight, self.road = reduction, loss_weight, road
+        chosen = loss(self.spec.name, self.chosen.params)
+        first_state = chosen.initial_state(columns)
+        self._remembers_columns = len(first_state) != len(chosen.initial_state(columns + 1))
+        self.register_buffer("state", torch.tensor(first_state, dtype=torch.float64) if first_state else None)
+
+    def forward(self, pred: Tensor, target: Tensor, **options: Any) -> Tensor:
+        """The loss of ``pred`` against ``target``; the options are those of the function of the same name."""
+        self.spec.check_options(**{name: given for name, given in options.items() if name != "avg_factor"})
+        state = self.state
+        if state is not None and self._remembers_columns and pred.shape[-1:] != state.shape:
+            raise ValueError(
+                f"{self.spec.name}: pred has shape {tuple(pred.shape)}, and this module remembers {len(state)} columns: "
+                f"make it with columns={pred.shape[-1] if pred.dim() else 1}"
+            )
+        if state is not None and not self.training:
+            state = state.clone()
+        return compute(
+            self.spec,
+            pred,
+            target,
+            self.chosen,
+            reduction=self.reduction,
+            loss_weight=self.loss_weight,
+            road=self.road,
+            state=state,
+            **options,
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        chosen = self.__dict__.get("chosen")
+        if chosen is not None and name in chosen.named:
+            return chosen.named[name]
+        return super().__getattr__(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """A parameter of the loss can be changed during training: ``module.gamma = 1.5``."""
+        if any(param.name == name for param in self.spec.params):
+            chosen = Chosen(self.spec, self.chosen.named | {name: value})
+            loss(self.spec.name, chosen.params)  # Raises if the value is out of range.
+            self.chosen = chosen
+        else:
+            super().__setattr__(name, value)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Loss:
+        """Moves what is remembered, but leaves its precision: in half of it, a count would stop at 2048."""
+        state, self.state = self.state, None
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if state is not None:
+            device = fn(torch.empty(0, dtype=torch.float32, device=state.device)).device
+            # There is no double precision in Apple's GPUs.
+            dtype = torch.float32 if device.type == "mps" else torch.float64
+            is_unknown = state.is_meta and device.type != "meta"
+            self.state = torch.empty_like(state, device=device) if is_unknown else state.to(device, dtype)
+        return self
+
+    def extra_repr(self) -> str:
+        shown = {"reduction": self.reduction, "loss_weight": self.loss_weight, "road": self.road}
+        changed = [f"{name}={value!r}" for name, value in shown.items() if value != OPTIONS[name]]
+        return ", ".join([*(f"{name}={value:g}" for name, value in self.chosen.named.items()), *changed])
+
+
+def make(spec: Spec, module: str) -> type[Loss]:
+    """The module of a loss."""
+    keywords = {name: OPTIONS[name] for name in ("reduction", "loss_weight", "road")}
+    if spec.remembers:
+        keywords["columns"] = 1
+    body = {
+        "spec": spec,
+        "__module__": module,
+        "__doc__": documentation(spec, "tensor", keywords),
+        "__signature__": signature((), keywords | {param.name: param.default for param in spec.params}),
+    }
+    return type(spec.class_name, (Loss,), body)
+
+

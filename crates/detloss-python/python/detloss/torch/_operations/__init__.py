@@ -1,0 +1,11 @@
+"""The losses that are no formulas, as vectorised torch operations: for devices where the compiled kernels cannot run.
+
+Each computes what its namesake in ``crates/detloss/src/losses`` computes, value and gradient, on whole tensors.
+"""
+
+from __future__ import annotations
+
+from detloss.torch._operations import density, lovasz, overlap, ranking, rows, sets
+from detloss.torch._operations.base import OPERATIONS, Operation
+
+__all__ = ["OPERATIONS", "Operation", "density", "lovasz", "overlap", "ranking", "rows", "sets"]

@@ -1,0 +1,134 @@
+"""What all operations share: the list of them, a value with its gradient, and the rules of ``detloss::scalar``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+from detloss.torch._gradient import with_gradient
+from detloss.torch._program import LARGEST, SMALLEST
+
+Params: TypeAlias = Mapping[str, float]
+
+Operation: TypeAlias = Callable[..., Any]
+"""Of a loss of rows, ``(pred, target, class_weight, params) -> values``: ``pred`` (n, columns), ``target`` class
+indices (n,) of any integer type, or numbers (n, columns) or (n,), ``class_weight`` (columns,) or None, and values (n,).
+An index that is no class is taken for the nearest one: the caller gives the row weight 0.
+
+Of a loss of sets, ``(pred, target, counts, state, params) -> (value, state after)`` for one set: ``pred`` (m,),
+(m, fields) or (m, columns), ``target`` (m,), ``counts`` a mask (m,) of the elements that count or None if all do,
+``state`` what the loss remembers or None. What does not count may hold anything, and has gradient 0.
+
+``params`` has all parameters. Values are of the type of ``pred``, float32 or float64, and differentiable by it, once.
+"""
+
+OPERATIONS: dict[str, Operation] = {}
+"""The operation of every loss that is no formula, by its name."""
+
+
+class RowTerms(NamedTuple):
+    """The values (n,) of rows, and their slopes (n, columns)."""
+
+    values: Tensor
+    grad: Tensor
+
+
+class SetTerms(NamedTuple):
+    """The value of a set, its slopes in the shape of ``pred``, and what is remembered."""
+
+    value: Tensor
+    grad: Tensor
+    state: Tensor | None = None
+
+
+RowLoss: TypeAlias = Callable[[Tensor, Tensor, Tensor | None, Params], RowTerms]
+SetLoss: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor | None, Params], SetTerms]
+
+
+def row_loss(name: str) -> Callable[[RowLoss], RowLoss]:
+    """Enters a loss of rows into the list."""
+
+    def enter(loss: RowLoss) -> RowLoss:
+        def operation(pred: Tensor, target: Tensor, class_weight: Tensor | None, params: Params) -> Tensor:
+            values, grad = loss(pred.detach(), target, class_weight, params)
+            return with_gradient(pred, values.to(pred.dtype), grad.to(pred.dtype), name)
+
+        OPERATIONS[name] = operation
+        return loss
+
+    return enter
+
+
+def set_loss(name: str) -> Callable[[SetLoss], SetLoss]:
+    """Enters a loss of sets into the list. It sees a mask of what counts, and zeros for everything else."""
+
+    def enter(loss: SetLoss) -> SetLoss:
+        def operation(
+            pred: Tensor, target: Tensor, counts: Tensor | None, state: Tensor | None, params: Params
+        ) -> tuple[Tensor, Tensor | None]:
+            if pred.shape[0] == 0:
+                return pred.sum(), state
+            fixed, before = pred.detach(), None if state is None else state.to(pred.device, wide(pred))
+            if counts is None:
+                everything = torch.ones(pred.shape[:1], dtype=torch.bool, device=pred.device)
+                value, grad, after = loss(fixed, target, everything, before, params)
+            else:
+                by_field, any_counts = counts.reshape(-1, *(1,) * (pred.dim() - 1)), counts.any()
+                fixed, target = torch.where(by_field, fixed, 0.0), torch.where(counts, target, 0)
+                value, grad, after = loss(fixed, target, counts, before, params)
+                value, grad = torch.where(any_counts, value, 0.0), torch.where(by_field, grad, 0.0)
+                after = None if after is None or before is None else torch.where(any_counts, after, before)
+            after = None if after is None or state is None else after.to(state)
+            return with_gradient(pred, value.to(pred.dtype), grad.to(pred.dtype), name), after
+
+        OPERATIONS[name] = operation
+        return loss
+
+    return enter
+
+
+def wide(tensor: Tensor) -> torch.dtype:
+    """The precision of long sums: float64 where the device has it."""
+    device = tensor.device
+    if device.type == "mps" or (device.type == "xpu" and not torch.xpu.get_device_properties(device).has_fp64):
+        return torch.float32
+    return torch.float64
+
+
+def saturate(x: Tensor) -> Tensor:
+    """Values beyond ±2⁴⁸ count as ±2⁴⁸."""
+    return x.clamp(-LARGEST, LARGEST)
+
+
+def over(numerator: Tensor | float, denominator: Tensor) -> Tensor:
+    """A quotient; 0 where the denominator, which is never negative, is below 2⁻⁴⁸."""
+    is_small = denominator < SMALLEST
+    return torch.where(is_small, 0.0, numerator / torch.where(is_small, 1.0, denominator))
+
+
+def power(base: Tensor, exponent: float) -> Tensor:
+    """A number that is not negative to a constant power; 0 where it is too small for a logarithm."""
+    if exponent == 0.0:
+        return torch.ones_like(base)
+    if exponent in (1.0, 2.0):
+        return base if exponent == 1.0 else base * base
+    is_small = base < torch.finfo(torch.float32).tiny
+    return torch.where(is_small, 0.0, base.clamp(min=torch.finfo(torch.float32).tiny) ** exponent)
+
+
+def softplus(x: Tensor) -> Tensor:
+    """ln(1 + eˣ)."""
+    return x.clamp(min=0.0) + (-x.abs()).exp().log1p()
+
+
+def against(is_positive: Tensor, number: Tensor) -> Tensor:
+    """A number for negatives, its opposite for positives: a logit so turned speaks against its label."""
+    return torch.where(is_positive, -number, number)
+
+
+def masked_sum(terms: Tensor, mask: Tensor) -> Tensor:
+    """The sum of the terms that are chosen."""
+    return torch.where(mask, terms, 0.0).sum(dtype=wide(terms))

@@ -1,0 +1,137 @@
+"""Losses that rank: ``crates/detloss/src/losses/sets`` and ``ranking``.
+
+No loop over positives, no pairs, and no waiting for the device but in `sorting`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from detloss.torch._operations.base import Params, SetTerms, over, saturate, set_loss, wide
+from detloss.torch._operations.sorting import sort_errors
+from detloss.torch._operations.steps import Steps
+
+
+class _Ranking:
+    """A set in descending order of its scores. Masks and sums are in this order, and in the precision of `wide`."""
+
+    def __init__(self, scores: Tensor, labels: Tensor, counts: Tensor, delta: float) -> None:
+        is_nan = scores.isnan() | labels.isnan()
+        self.poisoned = is_nan.any()
+        """A score or label is NaN: so is everything else, that no step is taken unnoticed."""
+        depths, self.order = torch.where(is_nan, 0.0, saturate(-scores)).sort()
+        self.depths = depths.to(wide(scores))
+        self.labels = labels[self.order].to(self.depths.dtype)
+        counts = counts[self.order]
+        self.positive, self.negative = counts & (self.labels > 0.0), counts & ~(self.labels > 0.0)
+        self.count = self.positive.sum(dtype=self.depths.dtype).clamp(min=1.0)
+        """How many positives there are, at least 1."""
+        self.tie = 0.5 if delta > 0.0 else 1.0
+        """H(0): how much an element counts as ranked above its like, and so above itself."""
+        self._delta = delta
+
+    def counts_above(self) -> tuple[Tensor, Tensor]:
+        """Σⱼ H(sⱼ − sᵢ) over the negatives, and over the positives, for every i, which may be one of them."""
+        steps = self.steps()
+        return steps.sum(self.negative), steps.sum(self.positive)
+
+    def steps(self) -> Steps:
+        """Its sums over k are of H(sₖ − sᵢ), for every i."""
+        return Steps(self.depths, self._delta)
+
+    def below(self, chosen: Tensor, weights: Tensor, delta: float | None = None) -> Tensor:
+        """Σᵢ wᵢ H(sₖ − sᵢ) over the chosen i, for every k, which may be one of them; with steps of this half-width.
+
+        The weights are (..., m).
+        """
+        steps = Steps(-self.depths.flip(0), self._delta if delta is None else delta)
+        return steps.sum(chosen.flip(0), weights.flip(-1)).flip(-1)
+
+    def mean(self, errors: Tensor) -> Tensor:
+        """Of numbers of the positives; NaN if anything is."""
+        mean = torch.where(self.positive, errors, 0.0).sum() / self.count
+        return torch.where(self.poisoned, torch.nan, mean)
+
+    def in_place(self, of_positives: Tensor, of_negatives: Tensor | None = None) -> Tensor:
+        """Slopes where their elements lie; NaN if anything is."""
+        slopes = torch.where(self.positive, of_positives, 0.0)
+        if of_negatives is not None:
+            slopes = torch.where(self.negative, of_negatives, slopes)
+        slopes = torch.where(self.poisoned, torch.nan, slopes)
+        return torch.empty_like(slopes).scatter(0, self.order, slopes)
+
+
+@set_loss("ap")
+def ap(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
+    ranking = _Ranking(pred, target, counts, params["delta"])
+    above, like = ranking.counts_above()
+    errors = torch.where(ranking.positive, above / (1.0 + like - ranking.tie + above), 1.0)
+    if params["interpolate"] > 0.5:
+        # From the lowest score up, the least error so far.
+        errors = errors.flip(0).cummin(0).values.flip(0)
+    # The share of a pair is the step, times this.
+    shares = over(errors, above) / ranking.count
+    grad = ranking.in_place(-errors / ranking.count, ranking.below(ranking.positive, shares))
+    return SetTerms(ranking.mean(errors), grad)
+
+
+_LEAST = 1e-5
+"""Below this there is no negative that the update of a positive of aLRP could be passed to."""
+
+
+@set_loss("alrp")
+def alrp(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
+    scores, errors = pred.unbind(-1)
+    ranking = _Ranking(scores, target, counts, params["delta"])
+    # What stands beside a negative goes into no sum.
+    errors = saturate(errors[ranking.order].to(ranking.depths.dtype))
+    steps = ranking.steps()
+    above, like = steps.sum(ranking.negative), steps.sum(ranking.positive)
+    # Of the others, so without the error of the positive itself.
+    of_others = steps.sum(ranking.positive, errors) - ranking.tie * errors
+    del steps
+    ranks = torch.where(ranking.positive, 1.0 + like - ranking.tie + above, 1.0)
+    per_rank, updates = 1.0 / ranks, torch.where(above > _LEAST, (above + of_others) / ranks / ranking.count, 0.0)
+    shares = over(updates, above)
+    if params["smooth_order"] > 0.5:
+        ordered = of_others + errors
+        by_error, passed_on = ranking.below(ranking.positive, torch.stack((per_rank, shares)))
+        by_error = by_error + (1.0 - ranking.tie) * per_rank
+    else:
+        ordered = Steps(ranking.depths, 0.0).sum(ranking.positive, errors)
+        by_error = ranking.below(ranking.positive, per_rank, 0.0)
+        passed_on = ranking.below(ranking.positive, shares)
+    classification, regression = ranking.mean(above / ranks), ranking.mean(ordered / ranks)
+    balance: Tensor | float = params["balance"]
+    after = None
+    if state is not None:
+        balance = state[0]
+        after = torch.where(ranking.poisoned, state, _remember(state, classification, regression, params["period"]))
+    by_logit = ranking.in_place(-updates, passed_on)
+    grad = torch.stack((by_logit, ranking.in_place(by_error * balance / ranking.count)), -1)
+    return SetTerms(classification + balance * regression, grad, after)
+
+
+def _remember(state: Tensor, classification: Tensor, regression: Tensor, period: float) -> Tensor:
+    """What aLRP remembers after a step: β, Σ classification, Σ regression, steps."""
+    balance, classifications, regressions, steps = state.unbind()
+    classifications, regressions, steps = classifications + classification, regressions + regression, steps + 1.0
+    balanced = (classifications + regressions) / torch.where(regressions > 0.0, regressions, 1.0)
+    is_over = steps >= period
+    balance = torch.where(is_over & (regressions > 0.0), balanced, balance)
+    sums = torch.stack((classifications, regressions, steps))
+    return torch.cat((balance.reshape(1), torch.where(is_over, 0.0, sums)))
+
+
+@set_loss("rank_sort")
+def rank_sort(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
+    ranking = _Ranking(pred, target, counts, params["delta"])
+    above, like = ranking.counts_above()
+    reach = torch.where(ranking.positive, like + above, 1.0)
+    errors = above / reach
+    sorting, passed_on = sort_errors(ranking.depths, ranking.labels, ranking.positive, params["delta"])
+    # A ranking error over the negatives above it.
+    shares = ranking.below(ranking.positive, 1.0 / reach) / ranking.count
+    grad = ranking.in_place((passed_on - errors - sorting) / ranking.count, shares)
+    return SetTerms(ranking.mean(errors) + ranking.mean(sorting), grad)

@@ -1,0 +1,99 @@
+"""Losses of whole sets that need no ranking: ``crates/detloss/src/losses/sets``."""
+
+from __future__ import annotations
+
+from math import log
+
+import torch
+from torch import Tensor
+
+from detloss.torch._operations.base import (
+    Params,
+    SetTerms,
+    against,
+    masked_sum,
+    over,
+    saturate,
+    set_loss,
+    softplus,
+    wide,
+)
+from detloss.torch._operations.softmax import Softmax, class_column
+
+
+@set_loss("rmse")
+def rmse(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
+    count = _count(pred, counts)
+    error = saturate(pred) - saturate(target)
+    root = (masked_sum(error.square(), counts) / count).sqrt()
+    return SetTerms(root, error * over(1.0, count * root).to(pred.dtype))
+
+
+@set_loss("balanced_ce")
+def balanced_ce(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
+    is_positive = target > 0
+    wrong = against(is_positive, pred)
+    surprise = softplus(wrong)
+    count = _count(pred, counts)
+    positives, negatives = (side.sum(dtype=count.dtype) for side in (counts & is_positive, counts & ~is_positive))
+    alpha = torch.where((positives > 0) & (negatives > 0), negatives / count, 0.5)
+    of_positives, of_negatives = (masked_sum(surprise, counts & side) for side in (is_positive, ~is_positive))
+    weight = torch.where(is_positive, alpha / count, (1.0 - alpha) / count).to(pred.dtype)
+    value = (alpha * of_positives + (1.0 - alpha) * of_negatives) / count
+    return SetTerms(value, against(is_positive, wrong.sigmoid() * weight))
+
+
+@set_loss("dr")
+def dr(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
+    # Both classes are seen from their labels: the distance of a score is p for negatives and 1 − p for positives, and
+    # the weights are e^(distance/λ) for either.
+    is_positive = target > 0
+    wrong = against(is_positive, pred)
+    distance = wrong.sigmoid()
+    grad, violation = torch.zeros_like(pred), pred.new_full((), params["margin"] - 1.0, dtype=wide(pred))
+    sides = []
+    rates = ((~is_positive, 1.0 / params["lambda_neg"]), (is_positive, 1.0 / params["lambda_pos"]))
+    for side, rate in rates:
+        side = side & counts
+        worst = torch.where(side, distance, 0.0).amax()
+        power = torch.where(side, ((distance - worst) * rate).exp(), 0.0)
+        total = power.sum(dtype=wide(pred))
+        # P⁻, and 1 − P⁺.
+        expected = over((power * distance).sum(dtype=wide(pred)), total)
+        violation = violation + expected
+        bend = rate if params["detach"] == 0.0 else 0.0
+        sides.append((side, power, total, expected, bend))
+    sharpness, tau = params["sharpness"], params["tau"]
+    violation = sharpness * violation
+    pull = tau * violation.sigmoid()
+    for side, power, total, expected, bend in sides:
+        bent = (distance - expected.to(pred.dtype)) * bend + 1.0
+        slope = power * over(pull, total).to(pred.dtype) * bent * distance * (-wrong).sigmoid()
+        grad = torch.where(side, slope, grad)
+    return SetTerms(tau * softplus(violation) / sharpness, against(is_positive, grad))
+
+
+_LEAST = 0.01
+"""The least probability that Seesaw compares another one with."""
+
+
+@set_loss("seesaw")
+def seesaw(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
+    columns, softmax = pred.shape[1], Softmax(pred)
+    column = class_column(target, columns)
+    of_set = pred.new_zeros(columns, dtype=wide(pred)).scatter_add(0, column.squeeze(-1), counts.to(wide(pred)))
+    seen = of_set if state is None else state + of_set
+    ln_seen = seen.clamp(min=1.0).log().to(pred.dtype)
+    ln_q = softmax.shifted - softmax.ln_sum
+    own = ln_q.gather(-1, column).clamp(min=log(_LEAST))
+    rarer = (ln_seen - ln_seen[column]).clamp(max=0.0)
+    preferred = (ln_q - own).clamp(min=0.0)
+    adjusted = Softmax(softmax.shifted + (rarer * params["p"] + preferred * params["q"]))
+    count = _count(pred, counts)
+    value = masked_sum(adjusted.surprise(column).squeeze(-1), counts) / count
+    return SetTerms(value, adjusted.slopes(column) / count.to(pred.dtype), None if state is None else seen)
+
+
+def _count(pred: Tensor, counts: Tensor) -> Tensor:
+    """How many elements count, at least 1."""
+    return counts.sum(dtype=wide(pred)).clamp(min=1.0)

@@ -1,0 +1,142 @@
+"""The replay road: a traced formula run with torch operations on any device, value and gradient in one pass.
+
+``torch.compile`` makes one kernel of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from detloss._spec import loss
+from detloss.torch._call import Chosen
+from detloss.torch._gradient import is_wanted, with_gradient
+
+# Of `detloss::scalar`.
+LARGEST = 2.0**48
+SMALLEST = 2.0**-48
+
+
+class Step(NamedTuple):
+    """An operation on earlier results."""
+
+    name: str
+    operands: tuple[int, ...]
+    constant: float
+    done_with: tuple[int, ...]
+    """The results that nobody needs after it: what is kept for no reason fills the memory of the device."""
+
+
+class Program(NamedTuple):
+    """A formula, or a formula with its gradient, as operations."""
+
+    steps: tuple[Step, ...]
+    outputs: tuple[int, ...]
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def program(chosen: Chosen, with_grad: bool) -> Program:
+    """The operations of a formula, with its gradient if asked for."""
+    return _traced(chosen.spec.name, chosen.params, with_grad)
+
+
+@cache
+def _traced(name: str, params: tuple[float, ...], with_grad: bool) -> Program:
+    traced = loss(name, params).trace(with_grad)
+    assert traced is not None, f"{name} is no formula"
+    operations, outputs = traced
+    last_use = {
+        operand: place
+        for place, (name, operands) in enumerate(operations)
+        if name not in ("const", "input")
+        for operand in operands
+    }
+    steps = []
+    for place, (name, operands) in enumerate(operations):
+        done_with = tuple(index for index, last in last_use.items() if last == place and index not in outputs)
+        if name == "const":
+            steps.append(Step(name, (), operands, done_with))
+        else:
+            steps.append(Step(name, tuple(operands), 0.0, done_with))
+    return Program(tuple(steps), tuple(outputs))
+
+
+def _over(a: Tensor, b: Tensor) -> Tensor:
+    return torch.where(b < SMALLEST, 0.0, a / b)
+
+
+def _exp(a: Tensor) -> Tensor:
+    power = a.exp()
+    limits = torch.finfo(a.dtype)
+    return torch.where(power < limits.tiny, 0.0, power.clamp(max=limits.max))
+
+
+def _ln(a: Tensor) -> Tensor:
+    return a.clamp(min=torch.finfo(a.dtype).tiny).log()
+
+
+def _softplus(a: Tensor) -> Tensor:
+    return a.clamp(min=0.0) + (-a.abs()).exp().log1p()
+
+
+_TENSOR_OPERATIONS: dict[str, Callable[..., Tensor]] = {
+    "add": torch.add,
+    "sub": torch.sub,
+    "mul": torch.mul,
+    "mul_add": lambda a, b, c: a * b + c,
+    "neg": torch.neg,
+    "over": _over,
+    "recip": torch.reciprocal,
+    "if_lt": lambda a, b, then, otherwise: torch.where(a < b, then, otherwise),
+    "min": torch.minimum,
+    "max": torch.maximum,
+    "abs": torch.abs,
+    "saturate": lambda a: a.clamp(-LARGEST, LARGEST),
+    "sqrt": torch.sqrt,
+    "exp": _exp,
+    "ln": _ln,
+    "ln_1p": torch.log1p,
+    "atan2": torch.atan2,
+    "atan": torch.atan,
+    "sigmoid": torch.sigmoid,
+    "softplus": _softplus,
+}
+"""What the operations of `detloss::scalar::expr` are here. They keep its rules."""
+
+
+def run(program: Program, inputs: list[Tensor]) -> list[Tensor]:
+    """The outputs of a program."""
+    results: list[Tensor | None] = []
+    for step in program.steps:
+        match step.name:
+            case "input":
+                results.append(inputs[step.operands[0]])
+            case "const":
+                results.append(inputs[0].new_full((), step.constant))
+            case name:
+                results.append(_TENSOR_OPERATIONS[name](*(results[operand] for operand in step.operands)))
+        for index in step.done_with:
+            results[index] = None
+    outputs = [results[output] for output in program.outputs]
+    return [output for output in outputs if output is not None]
+
+
+def units(pred: Tensor, target: Tensor, chosen: Chosen) -> Tensor:
+    """The loss of every unit, differentiable by ``pred``."""
+    spec, fields = chosen.spec, len(chosen.spec.pred.names)
+    with_grad = is_wanted(pred)
+    inputs = [*_split(pred.detach(), fields), *_split(target, len(spec.target.names))]
+    value, *partials = run(program(chosen, with_grad), inputs)
+    value = value.expand(pred.shape if fields == 1 else pred.shape[:-1])
+    if not with_grad:
+        return value
+    partials = [partial.expand(value.shape) for partial in partials]
+    return with_gradient(pred, value, partials[0] if fields == 1 else torch.stack(partials, -1), spec.name)
+
+
+def _split(array: Tensor, fields: int) -> tuple[Tensor, ...]:
+    return (array,) if fields == 1 else array.unbind(-1)

@@ -1,0 +1,170 @@
+"""The replay road: everything in torch operations, on whatever device the tensors are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+import torch
+from torch import Tensor
+
+from detloss.torch import _program
+from detloss.torch._call import Call
+from detloss.torch._operations import OPERATIONS
+
+
+def run(call: Call, pred: Tensor, target: Tensor) -> Tensor:
+    """The loss, differentiable by ``pred``. Nothing here waits for the device, but for losses that sort by groups."""
+    dtype = pred.dtype
+    if dtype in (torch.float16, torch.bfloat16):
+        pred, target = pred.float(), target if call.at.classes else target.float()
+    if call.at.classes:
+        pred = _with_known_classes(call, pred, target)
+    value = (_sets if call.spec.scope == "set" else _units)(call, pred, target)
+    return (value if call.loss_weight == 1.0 else value * call.loss_weight).to(dtype)
+
+
+def _with_known_classes(call: Call, pred: Tensor, target: Tensor) -> Tensor:
+    """NaN in the rows of a class that there is not. The kernels raise an error, but here nobody waits for the device to find out."""
+    columns, is_row = call.at.columns, call.spec.pred.is_row
+    # A row of scores may be background, -1 or the number of columns; a row of a softmax is of some class.
+    is_known = (target >= (0 if is_row else -1)) & (target <= (columns - 1 if is_row else columns))
+    if call.ignore_index is not None:
+        is_known = is_known | (target == call.ignore_index)
+    nothing = torch.where(is_known, 0.0, torch.nan).to(pred.dtype)
+    return pred + (nothing.unsqueeze(-1) if pred.dim() > target.dim() else nothing)
+
+
+def _units(call: Call, pred: Tensor, target: Tensor) -> Tensor:
+    spec, at = call.spec, call.at
+    weight = _weight(call, pred, target)
+    if spec.is_formula:
+        values = _program.units(pred, _labels(call, pred, target), call.chosen)
+    else:
+        rows = prod(at.rows)
+        values = OPERATIONS[spec.name](
+            pred.reshape(rows, at.columns).contiguous(),
+            (target.reshape(rows, at.columns) if spec.target.is_row and not at.classes else target.reshape(rows)).contiguous(),
+            None if call.class_weight is None else call.class_weight.to(pred),
+            call.chosen.named,
+        ).reshape(at.units)
+    if weight is not None:
+        values = values * weight
+    if call.reduction == "none":
+        return values
+    total = values.sum()
+    if call.avg_factor is not None:
+        return _divided(total, call.avg_factor)
+    if call.reduction == "mean":
+        return total / max(1, values.numel())
+    if call.reduction == "weighted_mean":
+        mass = weight_sum(call, pred, target)
+        return total / torch.where(mass == 0.0, 1.0, mass)
+    return total
+
+
+def weight_sum(call: Call, pred: Tensor, target: Tensor) -> Tensor:
+    """The weights of all units, and of the classes of their targets, added up."""
+    at, weight = call.at, _weight(call, pred, target)
+    if call.spec.pred.is_row and at.classes and call.class_weight is not None:
+        of_target = call.class_weight.to(pred)[target.clamp(0, at.columns - 1)]
+        weight = of_target if weight is None else weight * of_target
+    return pred.new_tensor(prod(at.units)) if weight is None else weight.expand(at.units).sum()
+
+
+def _divided(total: Tensor, factor: Tensor | float) -> Tensor:
+    """A batch without positives is divided by 1."""
+    if isinstance(factor, Tensor):
+        factor = factor.detach().to(total).reshape(())
+        return total / torch.where(factor == 0.0, 1.0, factor)
+    return total / (1.0 if factor == 0.0 else factor)
+
+
+def _labels(call: Call, pred: Tensor, target: Tensor) -> Tensor:
+    """Class indices as a label per column; one that is no column's is background."""
+    if not call.at.classes:
+        return target
+    columns = torch.arange(call.at.columns, device=target.device)
+    return (target.unsqueeze(-1) == columns).to(pred.dtype).reshape(pred.shape)
+
+
+def _weight(call: Call, pred: Tensor, target: Tensor) -> Tensor | None:
+    """The product of all weights, in a shape that multiplies the values."""
+    at = call.at
+
+    def per_row(tensor: Tensor) -> Tensor:
+        return tensor if at.units == at.rows else tensor.unsqueeze(-1)
+
+    weight: Tensor | None = None
+    if call.weight is not None:
+        weight = call.weight.to(pred.dtype)
+        weight = per_row(weight) if at.per_row else weight
+    if call.class_weight is not None and not call.spec.pred.is_row:
+        per_column = call.class_weight.to(pred.dtype)
+        weight = per_column if weight is None else weight * per_column
+    if call.ignore_index is not None:
+        kept = per_row(target != call.ignore_index).to(pred.dtype)
+        weight = kept if weight is None else weight * kept
+    return weight
+
+
+def _sets(call: Call, pred: Tensor, target: Tensor) -> Tensor:
+    """One set after the other; there are as many as images, so this is no loop over anything large."""
+    rows = prod(call.at.rows)
+    if rows == 0:
+        return pred.new_empty(0) + pred.sum() if call.reduction == "none" else pred.sum() * 0.0
+    counts = _counts(call, pred, target)
+    target = target if call.spec.pred.is_row else _labels(call, pred, target)
+    pred, target = pred.reshape(rows, -1).contiguous(), target.reshape(rows, -1).contiguous()
+    values, any_counts = [], []
+    for chosen in _rows_of_sets(call):
+        of_set = None if counts is None else counts[chosen].reshape(-1)
+        values.append(_set(call, pred[chosen], target[chosen], of_set))
+        any_counts.append(pred.new_ones((), dtype=torch.bool) if of_set is None else of_set.any())
+    if call.reduction == "none":
+        return torch.stack(values)
+    total = torch.stack(values).sum()
+    if call.avg_factor is not None:
+        return _divided(total, call.avg_factor)
+    if call.reduction == "mean":
+        return total / len(values)
+    if call.reduction == "weighted_mean":
+        return total / torch.stack(any_counts).sum().clamp(min=1)
+    return total
+
+
+def _set(call: Call, pred: Tensor, target: Tensor, counts: Tensor | None) -> Tensor:
+    is_flat = not call.spec.pred.is_row and len(call.spec.pred.names) == 1
+    pred = pred.reshape(-1) if is_flat else pred
+    value: Tensor
+    value, after = OPERATIONS[call.spec.name](pred, target.reshape(-1), counts, call.state, call.chosen.named)
+    if call.state is not None and after is not None:
+        call.state.copy_(after.detach())
+    return value
+
+
+def _rows_of_sets(call: Call) -> Iterator[Tensor | slice]:
+    """The rows of every set, in ascending order of the groups. How many there are, only the device knows: it is waited for."""
+    if call.groups is None:
+        yield slice(None)
+        return
+    groups = call.groups.reshape(-1)
+    for group in torch.unique(groups):
+        yield (groups == group).nonzero().squeeze(-1)
+
+
+def _counts(call: Call, pred: Tensor, target: Tensor) -> Tensor | None:
+    """Which elements count, row by row; None if all do."""
+    spec, at = call.spec, call.at
+    rows = prod(at.rows)
+    items = 1 if at.units == at.rows else at.columns
+    counts: Tensor | None = None
+    if call.weight is not None:
+        counts = (call.weight != 0).reshape(rows, -1).expand(rows, items)
+    if spec.target.is_label and not at.classes:
+        known = ~(target < 0).reshape(rows, -1)
+        counts = known if counts is None else counts & known
+    if call.ignore_index is not None:
+        kept = (target != call.ignore_index).reshape(rows, 1)
+        counts = kept.expand(rows, items) if counts is None else counts & kept
+    return counts

@@ -1,0 +1,24 @@
+//! The list of losses for Python: what `import detloss` is made of.
+//!
+//! Python checks shapes and names (`python/detloss/_spec.py`); this crate lends the memory of NumPy arrays to [`detloss::Batch`].
+
+mod arrays;
+mod loss;
+mod threads;
+
+use pyo3::prelude::*;
+
+/// The compiled part of detloss.
+#[pymodule(gil_used = false)]
+mod _core {
+    #[pymodule_export]
+    use super::loss::{Loss, names};
+    #[pymodule_export]
+    use super::version;
+}
+
+/// The version of the crate.
+#[pyfunction]
+fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}

@@ -1,0 +1,327 @@
+//! A loss of the list, as Python sees it.
+
+use detloss::batch::{Element, Target, Weights};
+use detloss::geometry::Fields;
+use detloss::loss::{AnyLoss, Case, Entry, Scope};
+use detloss::scalar::expr::Op;
+use detloss::{Batch, Error, losses};
+use half::{bf16, f16};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+use crate::arrays::{Kind, read, write};
+use crate::threads;
+
+/// Batches of fewer numbers run in the calling thread: that is what one thread would take anyway.
+const ONE_THREAD: usize = 1 << 16;
+
+/// The names of all losses, in the order of the list.
+#[pyfunction]
+pub(crate) fn names() -> Vec<&'static str> {
+    losses::ALL.iter().map(|entry| entry.name).collect()
+}
+
+fn python_error(error: &Error) -> PyErr {
+    match error {
+        Error::UnknownParam { .. } => PyTypeError::new_err(error.to_string()),
+        _ => PyValueError::new_err(error.to_string()),
+    }
+}
+
+/// A loss with its parameters.
+#[pyclass(frozen, module = "detloss._core")]
+pub(crate) struct Loss {
+    entry: &'static Entry,
+    loss: Box<dyn AnyLoss>,
+}
+
+/// What a parameter is: its name, default, least and greatest value, documentation.
+type Parameter = (&'static str, f64, f64, f64, &'static str);
+
+/// A worked case: what it shows, prediction, target, value, parameters.
+type WorkedCase = (&'static str, Vec<f64>, Vec<f64>, f64, Vec<(&'static str, f64)>);
+
+/// What one prediction or target consists of: field names, whether it is a whole row, whether a class index will do.
+type Row = (&'static [&'static str], bool, bool);
+
+fn row(fields: Fields) -> Row {
+    (fields.names, fields.is_row, fields.is_label)
+}
+
+#[pymethods]
+impl Loss {
+    /// The loss called `name`, with these parameters in the order of `params`, or all at their defaults.
+    #[new]
+    #[pyo3(signature = (name, values = None))]
+    fn new(name: &str, values: Option<Vec<f64>>) -> PyResult<Self> {
+        let entry = losses::find(name).map_err(|error| python_error(&error))?;
+        let values = values.unwrap_or_else(|| entry.params.iter().map(|p| p.default).collect());
+        if values.len() != entry.params.len() {
+            let wanted = entry.params.len();
+            return Err(PyValueError::new_err(format!("{name} has {wanted} parameters")));
+        }
+        let given: Vec<_> = entry.params.iter().map(|p| p.name).zip(values).collect();
+        let loss = entry.with(&given).map_err(|error| python_error(&error))?;
+        Ok(Self { entry, loss })
+    }
+
+    #[getter]
+    fn name(&self) -> &'static str {
+        self.entry.name
+    }
+
+    #[getter]
+    fn label(&self) -> &'static str {
+        self.entry.label
+    }
+
+    #[getter]
+    fn family(&self) -> &'static str {
+        self.entry.family
+    }
+
+    #[getter]
+    fn doc(&self) -> &'static str {
+        self.entry.doc
+    }
+
+    /// Name, default, least and greatest value, and documentation of every parameter.
+    #[getter]
+    fn params(&self) -> Vec<Parameter> {
+        let parameter =
+            |p: &detloss::loss::Param| (p.name, p.default, p.range.0, p.range.1, p.doc.trim());
+        self.entry.params.iter().map(parameter).collect()
+    }
+
+    /// Field names of a prediction, whether it is a whole row, whether a class index will do.
+    #[getter]
+    fn pred(&self) -> Row {
+        row(self.entry.pred)
+    }
+
+    /// The same of a target.
+    #[getter]
+    fn target(&self) -> Row {
+        row(self.entry.target)
+    }
+
+    /// What one value is of: "unit", "row" or "set".
+    #[getter]
+    fn scope(&self) -> &'static str {
+        match self.entry.scope {
+            Scope::Unit => "unit",
+            Scope::Row => "row",
+            Scope::Set => "set",
+        }
+    }
+
+    /// Worked cases: what each shows, the numbers of prediction and target, the value, and the parameters that are not at their
+    /// defaults.
+    #[getter]
+    fn cases(&self) -> Vec<WorkedCase> {
+        let case = |case: &Case| {
+            (case.what, case.pred.to_vec(), case.target.to_vec(), case.value, case.params.to_vec())
+        };
+        self.entry.cases.iter().map(case).collect()
+    }
+
+    /// Whether the gradient is the slope of the value.
+    #[getter]
+    fn is_slope(&self) -> bool {
+        self.loss.gradient_is_slope()
+    }
+
+    /// Whether prediction and target can change places.
+    #[getter]
+    fn symmetric(&self) -> bool {
+        self.entry.facts.symmetric
+    }
+
+    /// The names of the terms that make up the value.
+    #[getter]
+    fn parts(&self) -> &'static [&'static str] {
+        self.loss.layout().parts
+    }
+
+    /// What a training run begins to remember.
+    fn initial_state(&self, columns: usize) -> Vec<f64> {
+        self.loss.state(columns)
+    }
+
+    /// The formula with its gradient as operations (name, operands), and which of them are the results. None for a loss that is
+    /// no formula.
+    #[expect(clippy::type_complexity, reason = "what Python gets")]
+    fn trace<'py>(
+        &self,
+        py: Python<'py>,
+        gradient: bool,
+    ) -> PyResult<Option<(Vec<Bound<'py, PyTuple>>, Vec<usize>)>> {
+        let Some(program) = self.loss.trace(gradient) else { return Ok(None) };
+        let ops = program.ops.iter().map(|op| operation(py, *op)).collect::<PyResult<_>>()?;
+        Ok(Some((ops, program.outputs)))
+    }
+
+    /// Runs a batch and returns its value, or 0 if there is room for a value per unit. All arrays are contiguous and of the dtype
+    /// of `pred`, but for classes and groups (int64) and the state (float64).
+    fn run(
+        &self,
+        pred: &Bound<'_, PyAny>,
+        target: &Bound<'_, PyAny>,
+        call: &Bound<'_, PyDict>,
+    ) -> PyResult<f64> {
+        let call = Call(call.clone());
+        match Kind::of(pred)? {
+            Kind::F32 => call.run::<f32>(&*self.loss, pred, target),
+            Kind::F64 => call.run::<f64>(&*self.loss, pred, target),
+            Kind::F16 => call.run::<f16>(&*self.loss, pred, target),
+            Kind::Bf16 => call.run::<bf16>(&*self.loss, pred, target),
+        }
+    }
+}
+
+/// How to run a batch, as a dictionary (`Call` in `_core.pyi`); what it lacks or has as None is left out.
+struct Call<'py>(Bound<'py, PyDict>);
+
+/// The value of a key of a [`Call`]; its name is made into a Python string once.
+macro_rules! get {
+    ($call:ident, $key:literal) => {
+        match $call.0.get_item(intern!($call.0.py(), $key))? {
+            Some(value) if !value.is_none() => Some(value),
+            _ => None,
+        }
+    };
+}
+
+impl<'py> Call<'py> {
+    fn run<T: Element + numpy::Element>(
+        &self,
+        loss: &dyn AnyLoss,
+        pred: &Bound<'_, PyAny>,
+        target: &Bound<'_, PyAny>,
+    ) -> PyResult<f64> {
+        let py = pred.py();
+        let pred = read::<T>("the prediction", pred)?;
+        let classes = get!(self, "classes").map_or(Ok(false), |is| is.extract())?;
+        let (dense, indices) = if classes {
+            (None, Some(read::<i64>("the target", target)?))
+        } else {
+            (Some(read::<T>("the target", target)?), None)
+        };
+        let read_floats = |what, array: Option<Bound<'py, PyAny>>| {
+            array.map(|array| read::<T>(what, &array)).transpose()
+        };
+        let write_floats = |what, array: Option<Bound<'py, PyAny>>| {
+            array.map(|array| write::<T>(what, &array)).transpose()
+        };
+        let weight = read_floats("the weight", get!(self, "weight"))?;
+        let class_weight = read_floats("the class weight", get!(self, "class_weight"))?;
+        let groups = get!(self, "groups");
+        let groups = groups.map(|array| read::<i64>("the groups", &array)).transpose()?;
+        let mut rows = write_floats("the buffer of rows", get!(self, "rows"))?;
+        let mut grad = write_floats("the buffer of the gradient", get!(self, "grad"))?;
+        let state = get!(self, "state");
+        let mut state = state.map(|array| write::<f64>("the state", &array)).transpose()?;
+
+        let pred = pred.as_slice()?;
+        let target = match (&dense, &indices) {
+            (Some(dense), _) => Target::Dense(dense.as_slice()?),
+            (None, Some(indices)) => Target::Classes(indices.as_slice()?),
+            (None, None) => unreachable!("one of both was read"),
+        };
+        let columns = get!(self, "columns").map_or(Ok(1), |columns| columns.extract())?;
+        let scale = get!(self, "scale").map_or(Ok(1.0), |scale| scale.extract())?;
+        let mut batch = self.reduced(Batch::new(pred, target).columns(columns).upstream(scale))?;
+        if let Some(weight) = &weight {
+            let weight = weight.as_slice()?;
+            let per_row = get!(self, "per_row").map_or(Ok(false), |is| is.extract())?;
+            batch = batch.weights(if per_row {
+                Weights::Rows(weight)
+            } else {
+                Weights::Elements(weight)
+            });
+        }
+        if let Some(weight) = &class_weight {
+            batch = batch.column_weights(weight.as_slice()?);
+        }
+        if let Some(index) = get!(self, "ignore_index") {
+            batch = batch.ignore_index(index.extract()?);
+        }
+        if let Some(groups) = &groups {
+            batch = batch.groups(groups.as_slice()?);
+        }
+        let rows = rows.as_mut().map(|rows| rows.as_slice_mut()).transpose()?;
+        let grad = grad.as_mut().map(|grad| grad.as_slice_mut()).transpose()?;
+        let state = state.as_mut().map(|state| state.as_slice_mut()).transpose()?;
+        let threads = get!(self, "threads").map_or(Ok(1), |threads| threads.extract())?;
+        let work = move |batch: Batch<'_, T>| match (rows, grad, state) {
+            (None, Some(grad), Some(state)) => batch.step_into(loss, state, grad),
+            (None, Some(grad), None) => batch.value_and_grad_into(loss, grad),
+            (None, None, _) => batch.value(loss),
+            (Some(rows), None, _) => batch.rows_into(loss, rows).map(|()| 0.0),
+            (Some(rows), Some(grad), _) => {
+                batch.rows_and_grad_into(loss, None, rows, grad).map(|()| 0.0)
+            }
+        };
+        let value = py.detach(|| {
+            let is_large = threads > 1 && pred.len() > ONE_THREAD;
+            match is_large.then(|| threads::pool(threads)).flatten() {
+                Some(pool) => pool.install(|| work(batch)),
+                None => work(batch.threads(false)),
+            }
+        });
+        Ok(value.map_err(|error| python_error(&error))? * scale)
+    }
+
+    /// The batch with the divisor of its sum: a number if one is given, else what the reduction says.
+    fn reduced<'a, T: Element>(&self, batch: Batch<'a, T>) -> PyResult<Batch<'a, T>> {
+        if let Some(normalizer) = get!(self, "normalizer") {
+            return Ok(batch.normalizer(normalizer.extract()?));
+        }
+        let reduction = get!(self, "reduction");
+        let reduction = reduction.as_ref().map(|name| name.cast::<PyString>()).transpose()?;
+        match reduction.map(|name| name.to_cow()).transpose()?.as_deref() {
+            Some("mean" | "none") | None => Ok(batch.mean()),
+            Some("sum") => Ok(batch.sum()),
+            Some("weighted_mean") => Ok(batch.weighted_mean()),
+            Some(other) => Err(PyValueError::new_err(format!(
+                "reduction is {other:?}: give \"none\", \"mean\", \"sum\" or \"weighted_mean\""
+            ))),
+        }
+    }
+}
+
+/// An operation as a name and its operands.
+fn operation(py: Python<'_>, op: Op) -> PyResult<Bound<'_, PyTuple>> {
+    let (name, operands) = match op {
+        Op::Input(index) => ("input", vec![index]),
+        Op::Const(value) => return ("const", value.get()).into_pyobject(py),
+        Op::Add(a, b) => ("add", vec![a, b]),
+        Op::Sub(a, b) => ("sub", vec![a, b]),
+        Op::Mul(a, b) => ("mul", vec![a, b]),
+        Op::MulAdd(a, b, c) => ("mul_add", vec![a, b, c]),
+        Op::Neg(a) => ("neg", vec![a]),
+        Op::Over(a, b) => ("over", vec![a, b]),
+        Op::Recip(a) => ("recip", vec![a]),
+        Op::IfLt(a, b, c, d) => ("if_lt", vec![a, b, c, d]),
+        Op::Min(a, b) => ("min", vec![a, b]),
+        Op::Max(a, b) => ("max", vec![a, b]),
+        Op::Abs(a) => ("abs", vec![a]),
+        Op::Saturate(a) => ("saturate", vec![a]),
+        Op::Sqrt(a) => ("sqrt", vec![a]),
+        Op::Exp(a) => ("exp", vec![a]),
+        Op::Ln(a) => ("ln", vec![a]),
+        Op::Ln1p(a) => ("ln_1p", vec![a]),
+        Op::Atan2(a, b) => ("atan2", vec![a, b]),
+        Op::Atan(a) => ("atan", vec![a]),
+        Op::Sigmoid(a) => ("sigmoid", vec![a]),
+        Op::Softplus(a) => ("softplus", vec![a]),
+        other => {
+            return Err(PyValueError::new_err(format!(
+                "the operation {other:?} is not known here"
+            )));
+        }
+    };
+    PyTuple::new(py, [name.into_pyobject(py)?.into_any(), PyTuple::new(py, operands)?.into_any()])
+}

@@ -1,0 +1,62 @@
+"""Inputs for any loss of the list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detloss import Spec
+
+Array = NDArray[Any]
+
+COLUMNS = 5
+
+
+def shapes(spec: Spec, rows: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The shapes of a prediction of so many rows and of its dense target."""
+    if spec.pred.is_row:
+        return (rows, COLUMNS), (rows, COLUMNS) if spec.target.is_row else (rows,)
+    if len(spec.pred.names) > 1:
+        wide = len(spec.target.names) > 1
+        return (rows, len(spec.pred.names)), (rows, len(spec.target.names)) if wide else (rows,)
+    return (rows, COLUMNS), (rows, COLUMNS)
+
+
+def ordinary(spec: Spec, rows: int = 23, seed: int = 0, soft: bool = False) -> tuple[Array, Array]:
+    """A prediction and a dense target in float64, away from kinks. Labels are 0 and 1, or with ``soft`` anything between."""
+    random = np.random.default_rng(seed)
+    pred_shape, target_shape = shapes(spec, rows)
+    if spec.family == "boxes":
+        corner, side = random.uniform(0, 5, (2, rows, 2))
+        target = np.concatenate([corner, corner + side + 1], axis=-1)
+        return target + random.uniform(-1, 1, (rows, 4)), target
+    pred = random.normal(0, 2, pred_shape)
+    if spec.pred.names[-1] == "error":
+        pred[:, 1] = random.uniform(0, 1, rows)
+    match spec.target.names[0]:
+        case "label":
+            labels = random.uniform(0, 1, target_shape)
+            return pred, labels if soft else (labels > 0.7).astype(float)
+        case "probability":
+            powers = np.exp(random.normal(0, 1, target_shape))
+            return pred, powers / powers.sum(-1, keepdims=True)
+        case "class":
+            return pred, random.integers(0, COLUMNS, target_shape).astype(float)
+        case "position":
+            return pred, random.uniform(0, COLUMNS - 1, target_shape)
+        case _:
+            return pred, random.normal(0, 2, target_shape)
+
+
+def classes(spec: Spec, rows: int = 23, seed: int = 0) -> tuple[Array, Array]:
+    """A prediction and class indices, one per row; for scores with some rows of background."""
+    random = np.random.default_rng(seed)
+    background = 0 if spec.pred.is_row else 1
+    return ordinary(spec, rows, seed)[0], random.integers(0, COLUMNS + background, rows)
+
+
+def takes_classes(spec: Spec) -> bool:
+    """Whether class indices will do for a target."""
+    return "ignore_index" in spec.options

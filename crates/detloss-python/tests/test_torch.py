@@ -1,0 +1,266 @@
+"""What holds for every loss as a function of tensors, on both roads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install detloss[torch]")
+
+import detloss  # noqa: E402
+import detloss.torch  # noqa: E402
+from samples import COLUMNS, classes, ordinary, takes_classes  # noqa: E402
+
+ROADS = ("fused", "replay")
+SPECS = detloss.losses()
+
+all_losses = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+both_roads = pytest.mark.parametrize("road", ROADS)
+
+
+def function(spec):
+    return getattr(detloss.torch, spec.name)
+
+
+def tensors(arrays, dtype=torch.float64):
+    pred, target = (torch.from_numpy(np.asarray(array)) for array in arrays)
+    return pred.to(dtype).requires_grad_(), target.to(dtype) if target.is_floating_point() else target
+
+
+def slope(value, pred, upstream=None):
+    return torch.autograd.grad(value, pred, upstream)[0]
+
+
+def calls(spec, rows):
+    """Options in every combination that means something different."""
+    random = np.random.default_rng(3)
+    weigh = (lambda shape: random.integers(0, 2, shape)) if spec.scope == "set" else (lambda shape: random.uniform(0, 2, shape))
+    units = (rows, COLUMNS) if spec.has_columns and not spec.pred.is_row else (rows,)
+    yield {}
+    yield {"reduction": "sum", "loss_weight": 2.5}
+    yield {"reduction": "none", "loss_weight": 0.5}
+    yield {"avg_factor": 7.0}
+    yield {"avg_factor": torch.tensor(7.0), "weight": torch.from_numpy(weigh((rows,)))}
+    yield {"weight": torch.from_numpy(weigh(units)), "reduction": "weighted_mean"}
+    yield {"weight": torch.from_numpy(weigh(units)), "reduction": "none"}
+    if "class_weight" in spec.options:
+        yield {"class_weight": torch.from_numpy(random.uniform(0, 2, COLUMNS)), "reduction": "weighted_mean"}
+    if "groups" in spec.options:
+        groups = torch.from_numpy(random.integers(3, 7, rows))
+        yield {"groups": groups}
+        yield {"groups": groups, "reduction": "none"}
+        yield {"groups": groups, "reduction": "weighted_mean", "weight": (groups != 4).double()}
+
+
+@all_losses
+def test_roads_agree(spec):
+    """The kernel and the torch operations give the same values and slopes, whatever the options."""
+    targets = [ordinary(spec), ordinary(spec, soft=spec.scope != "set")]
+    targets += [classes(spec)] if takes_classes(spec) else []
+    for arrays in targets:
+        for options in calls(spec, 23):
+            if arrays[1].dtype.kind == "i":
+                options = {**options, "ignore_index": 2}
+            pred, target = tensors(arrays)
+            values = [function(spec)(pred, target, road=road, **options) for road in ROADS]
+            upstream = torch.linspace(0.5, 2.0, values[0].numel(), dtype=torch.float64).reshape(values[0].shape)
+            slopes = [slope(value, pred, upstream) for value in values]
+            torch.testing.assert_close(values[1], values[0], rtol=1e-9, atol=1e-11)
+            torch.testing.assert_close(slopes[1], slopes[0], rtol=1e-8, atol=1e-10)
+
+
+@all_losses
+def test_fused_is_the_numpy_front_end(spec):
+    pred, target = tensors(ordinary(spec))
+    value = function(spec)(pred, target)
+    expected, gradient = detloss.value_and_grad(spec.name, pred.detach().numpy(), target.numpy())
+    assert value.item() == expected
+    assert np.array_equal(slope(value, pred).numpy(), gradient)
+
+
+@all_losses
+@both_roads
+def test_gradcheck(spec, road):
+    if not spec.is_slope:
+        pytest.skip("its gradient is not the slope of its value")
+    pred, target = tensors(ordinary(spec, rows=4))
+    for reduction in ("mean", "none"):
+        assert torch.autograd.gradcheck(lambda x: function(spec)(x, target, reduction=reduction, road=road), (pred,))
+
+
+@all_losses
+@both_roads
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
+def test_dtypes(spec, road, dtype):
+    """The result has the precision of the tensors, and is that of float64 as far as that precision goes."""
+    pred, target = tensors(ordinary(spec), dtype)
+    value = function(spec)(pred, target, road=road)
+    gradient = slope(value, pred)
+    assert value.dtype == dtype and gradient.dtype == dtype
+    exact = pred.detach().double().requires_grad_()
+    expected = function(spec)(exact, target.double(), road="fused")
+    tolerance = {"rtol": 4 * torch.finfo(dtype).eps, "atol": 4 * torch.finfo(dtype).eps}
+    if dtype == torch.float32:
+        tolerance = {"rtol": 1e-4, "atol": 1e-6}
+    torch.testing.assert_close(value.double(), expected, **tolerance)
+    torch.testing.assert_close(gradient.double(), slope(expected, exact), **tolerance)
+
+
+@all_losses
+@both_roads
+def test_autocast(spec, road):
+    """Halves are computed in float32 under autocast, and a wide target is not rounded to a narrow prediction."""
+    pred, target = tensors(ordinary(spec), torch.bfloat16)
+    wide = pred.detach().float().requires_grad_()
+    expected = function(spec)(wide, target.float(), road=road)
+    with torch.autocast("cpu", torch.bfloat16):
+        value = function(spec)(pred, target, road=road)
+    mixed = function(spec)(pred, target.float(), road=road)
+    for got in (value, mixed):
+        assert got.dtype == torch.float32
+        assert torch.equal(got, expected)
+        gradient = slope(got, pred)
+        assert gradient.dtype == torch.bfloat16
+        assert torch.equal(gradient, slope(function(spec)(wide, target.float(), road=road), wide).bfloat16())
+
+
+@all_losses
+@both_roads
+def test_non_contiguous(spec, road):
+    pred, target = tensors(ordinary(spec))
+    expected = function(spec)(pred, target, road=road)
+    strided = torch.stack([pred.detach(), torch.full_like(pred, 9.0)], -1)[..., 0].requires_grad_()
+    turned = target.T.contiguous().T if target.dim() == 2 else torch.stack([target, target], -1)[..., 1]
+    assert not strided.is_contiguous() and not turned.is_contiguous()
+    value = function(spec)(strided, turned, road=road)
+    # torch adds up in the order of the memory.
+    tolerance = {"rtol": 0.0, "atol": 0.0} if road == "fused" else {"rtol": 1e-12, "atol": 1e-14}
+    torch.testing.assert_close(value, expected, **tolerance)
+    torch.testing.assert_close(slope(value, strided), slope(expected, pred), **tolerance)
+
+
+@all_losses
+@both_roads
+def test_empty(spec, road):
+    """No rows are worth 0, and the graph stays connected."""
+    pred, target = tensors(ordinary(spec, rows=0))
+    for reduction in ("mean", "sum", "weighted_mean"):
+        value = function(spec)(pred, target, reduction=reduction, road=road)
+        assert value.item() == 0.0
+        assert slope(value, pred).shape == pred.shape
+    assert function(spec)(pred, target, reduction="none", road=road).numel() == 0
+
+
+@all_losses
+@both_roads
+def test_graph_is_used_twice(spec, road):
+    """As often as wanted, through a view or not, and what somebody does to a gradient does not reach the next one."""
+    pred, target = tensors(ordinary(spec))
+    expected = slope(function(spec)(pred, target, road=road), pred)
+    value = function(spec)(pred.view(pred.shape), target, road=road)
+    for _ in range(3):
+        value.backward(retain_graph=True)
+        torch.testing.assert_close(pred.grad, expected, rtol=0.0, atol=0.0)
+        pred.grad.data.zero_()
+    given = torch.autograd.grad(value, pred, retain_graph=True)[0]
+    given.mul_(100.0)
+    assert torch.equal(slope(value, pred), expected)
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.family == "scores"], ids=lambda spec: spec.name)
+@both_roads
+def test_scaled_half_precision(spec, road):
+    """The slopes of a mean of many logits are too small for float16; a scaled loss saves them, as torch's own does."""
+    pred = (3.0 * torch.randn(1 << 16, generator=torch.Generator().manual_seed(0))).half().requires_grad_()
+    target = (torch.arange(1 << 16) % 7 == 0).half()
+    gradient = slope(1024.0 * function(spec)(pred, target, road=road), pred).double()
+    exact = pred.detach().double().requires_grad_()
+    wanted = slope(1024.0 * function(spec)(exact, target.double()), exact)
+    torch.testing.assert_close(gradient, wanted, rtol=2e-3, atol=torch.finfo(torch.float16).tiny)
+
+
+@all_losses
+@both_roads
+def test_second_derivatives_are_refused(spec, road):
+    pred, target = tensors(ordinary(spec))
+    gradient = torch.autograd.grad(function(spec)(pred, target, road=road), pred, create_graph=True)[0]
+    with pytest.raises(NotImplementedError, match="first derivatives only"):
+        gradient.square().sum().backward()
+
+
+@all_losses
+@both_roads
+def test_gradient_by_the_target(spec, road):
+    """A symmetric loss has it, the others say that they have not."""
+    pred, target = tensors(ordinary(spec))
+    target.requires_grad_()
+    if not spec.symmetric:
+        with pytest.raises(ValueError, match="target.detach"):
+            function(spec)(pred, target, road=road)
+        return
+    value = function(spec)(pred, target, road=road)
+    by_pred, by_target = torch.autograd.grad(value, (pred, target))
+    assert torch.equal(by_pred, slope(function(spec)(pred, target.detach(), road=road), pred))
+    assert torch.equal(by_target, slope(function(spec)(target, pred.detach(), road=road), target))
+    if spec.is_slope:
+        pred, target = tensors(ordinary(spec, rows=4))
+        call = lambda a, b: function(spec)(a, b, reduction="none", road=road)  # noqa: E731
+        assert torch.autograd.gradcheck(call, (pred, target.requires_grad_()))
+
+
+@all_losses
+def test_nothing_waits_for_the_device(spec):
+    """Meta tensors have no numbers to wait for. Only groups, and the sorting of Rank & Sort, have to be counted by the host."""
+    pred, target = tensors(classes(spec) if takes_classes(spec) else ordinary(spec), torch.float32)
+    pred, target = pred.detach().to("meta").requires_grad_(), target.to("meta")
+    factor = torch.ones((), device="meta")
+    value = function(spec)(pred, target, avg_factor=factor)
+    assert value.shape == () and value.device.type == "meta"
+    assert slope(value, pred).shape == pred.shape
+
+
+@all_losses
+def test_any_number_of_threads_gives_the_same_bits(spec):
+    pred, target = tensors(ordinary(spec, rows=30_000), torch.float32)
+    before = torch.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            value = function(spec)(pred, target, road="fused")
+            results.append((value.detach(), slope(value, pred)))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(results[0][0], results[1][0])
+    assert torch.equal(results[0][1], results[1][1])
+
+
+@all_losses
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is at hand")
+def test_gpu(spec):
+    """What the host computes, the GPU computes too."""
+    for arrays in [ordinary(spec), *([classes(spec)] if takes_classes(spec) else [])]:
+        for dtype, tolerance in ((torch.float32, 1e-4), (torch.float64, 1e-9)):
+            pred, target = tensors(arrays, dtype)
+            expected = function(spec)(pred, target)
+            there = pred.detach().cuda().requires_grad_()
+            value = function(spec)(there, target.cuda())
+            assert value.device.type == "cuda"
+            torch.testing.assert_close(value.cpu(), expected, rtol=tolerance, atol=tolerance)
+            torch.testing.assert_close(slope(value, there).cpu(), slope(expected, pred), rtol=tolerance, atol=tolerance)
+
+
+@all_losses
+def test_kept_graph_gives_the_same_again(spec):
+    """The gradient is scaled in place where it can be, and nowhere else."""
+    pred, target = tensors(ordinary(spec))
+    value = function(spec)(pred, target)
+    expected = slope(function(spec)(pred, target), pred)
+    tripled = 3.0 * value
+    for _ in range(2):
+        pred.grad = None
+        tripled.backward(retain_graph=True)
+        assert torch.equal(pred.grad, 3.0 * expected)
+    pred.grad = None
+    tripled.backward()
+    assert torch.equal(pred.grad, 3.0 * expected)

@@ -1,0 +1,155 @@
+"""Losses under ``torch.compile`` and the transforms of ``torch.func``."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install detloss[torch]")
+
+from torch._dynamo.testing import CompileCounter  # noqa: E402
+from torch.autograd import forward_ad  # noqa: E402
+from torch.fx.experimental.proxy_tensor import make_fx  # noqa: E402
+
+import detloss  # noqa: E402
+import detloss.torch  # noqa: E402
+from detloss.torch import _fused  # noqa: E402
+from samples import classes, ordinary, takes_classes  # noqa: E402
+from test_torch import SPECS, all_losses, both_roads, function, slope, tensors  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def fresh_compiler():
+    torch.compiler.reset()
+
+
+def compiled_agrees(call, pred, target, backend, tolerance):
+    value = call(pred, target)
+    expected = slope(value, pred)
+    compiled = torch.compile(call, fullgraph=True, backend=backend)(pred, target)
+    torch.testing.assert_close(compiled, value, rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(slope(compiled, pred), expected, rtol=tolerance, atol=tolerance)
+
+
+@all_losses
+def test_captured_as_one_graph(spec):
+    """The whole loss with its backward, and what comes before and after it, without a break."""
+    arrays = classes(spec) if takes_classes(spec) else ordinary(spec)
+    pred, target = tensors(arrays)
+    call = lambda x, y: 2.0 * function(spec)(x * 1.5, y, avg_factor=3.0) + x.sum()  # noqa: E731
+    compiled_agrees(call, pred, target, "aot_eager", 1e-10)
+
+
+@all_losses
+def test_replay_is_captured_as_one_graph(spec):
+    pred, target = tensors(classes(spec) if takes_classes(spec) else ordinary(spec))
+    call = lambda x, y: 2.0 * function(spec)(x * 1.5, y, avg_factor=3.0, road="replay") + x.sum()  # noqa: E731
+    compiled_agrees(call, pred, target, "aot_eager", 1e-10)
+
+
+@pytest.mark.parametrize(("name", "road"), [("ciou", "replay"), ("focal", "fused")])
+def test_inductor(name, road):
+    """PyTorch's own compiler to the end: generated kernels, for sizes it has not seen and a parameter that is no default."""
+    spec = next(spec for spec in SPECS if spec.name == name)
+    module = getattr(detloss.torch, spec.class_name)(road=road, **{spec.params[0].name: spec.params[0].high / 2})
+    compiled = torch.compile(lambda x, y: module(x * 1.5, y), fullgraph=True, dynamic=True)
+    for rows in (23, 64):
+        pred, target = tensors(ordinary(spec, rows=rows), torch.float32)
+        value, expected = compiled(pred, target), module(pred * 1.5, target)
+        torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(slope(value, pred), slope(expected, pred), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("name", ["giou", "focal", "softmax_ce", "ap"])
+def test_operator(name, reduction, monkeypatch):
+    """PyTorch's own checks of an operator. The one that differentiates all outputs is left out: the gradient is one of them."""
+    operator = torch.ops.detloss.fused.default
+    checks = ("test_schema", "test_autograd_registration", "test_faketensor")
+    seen = []
+    monkeypatch.setattr(_fused, "operator", lambda *arguments: seen.append(arguments) or operator(*arguments))
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    spec = next(spec for spec in SPECS if spec.name == name)
+    function(spec)(*tensors(ordinary(spec)), reduction=reduction)
+    monkeypatch.undo()
+    (arguments,) = seen
+    assert set(torch.library.opcheck(operator, arguments, test_utils=checks).values()) == {"SUCCESS"}
+
+
+@both_roads
+def test_numbers_that_change_are_not_compiled_anew(road):
+    """As many positives as there are, and a weight on a schedule, in every step."""
+    counter = CompileCounter()
+    call = lambda x, y, n, w: detloss.torch.focal(x, y, avg_factor=n, loss_weight=w, road=road)  # noqa: E731
+    compiled = torch.compile(call, fullgraph=True, backend=counter)
+    pred, target = torch.randn(4, 5, requires_grad=True), torch.zeros(4, 5)
+    for step in range(2, 14):
+        value = compiled(pred, target, step, 0.5 + step)
+        torch.testing.assert_close(value, call(pred, target, step, 0.5 + step))
+    assert counter.frame_count <= 3
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")  # PyTorch's own, in its first jvp.
+@pytest.mark.parametrize("name", ["focal", "ap"])
+def test_forward_mode_is_refused(name):
+    """No derivative is better than a wrong one."""
+    x, y = torch.randn(6), torch.ones(6)
+    loss = getattr(detloss.torch, name)
+    with pytest.raises((NotImplementedError, RuntimeError), match="jvp|forward"):
+        torch.func.jvp(lambda a: loss(a, y), (x,), (torch.ones(6),))
+    for road in ("fused", "replay"):
+        with forward_ad.dual_level(), pytest.raises((NotImplementedError, RuntimeError), match="jvp|forward"):
+            loss(forward_ad.make_dual(x, torch.ones(6)), y, road=road)
+
+
+def test_transforms_by_the_target():
+    x, y = torch.rand(5, 4).cumsum(-1), torch.rand(5, 4).cumsum(-1)
+    leaf = y.clone().requires_grad_()
+    expected = slope(detloss.torch.giou(x, leaf), leaf)
+    torch.testing.assert_close(torch.func.grad(lambda b: detloss.torch.giou(x, b))(y), expected)
+
+
+@pytest.mark.parametrize("name", ["focal", "ap"])
+def test_traced_calls_are_no_constants(name):
+    x, y, other = torch.randn(6), torch.ones(6), torch.randn(6)
+    loss = getattr(detloss.torch, name)
+    torch.testing.assert_close(make_fx(lambda a: loss(a, y))(x)(other), loss(other, y))
+
+
+FORMULAS = [spec for spec in SPECS if spec.is_formula]
+
+
+@pytest.mark.parametrize("spec", FORMULAS, ids=lambda spec: spec.name)
+def test_transforms(spec):
+    """A gradient for every image at once."""
+    pred, target = (tensor.detach() for tensor in tensors(ordinary(spec, rows=12)))
+    images = pred.reshape(3, 4, *pred.shape[1:]), target.reshape(3, 4, *target.shape[1:])
+    values = torch.func.vmap(function(spec))(*images)
+    slopes = torch.func.vmap(torch.func.grad(function(spec)))(*images)
+    for image in range(3):
+        leaf = images[0][image].clone().requires_grad_()
+        expected = function(spec)(leaf, images[1][image])
+        torch.testing.assert_close(values[image], expected.detach())
+        torch.testing.assert_close(slopes[image], slope(expected, leaf))
+
+
+def test_images_per_call():
+    """A loss of whole batches computes one value per image by itself, which is what `vmap` would be wanted for."""
+    spec = next(spec for spec in SPECS if spec.name == "ap")
+    pred, target = tensors(ordinary(spec, rows=12))
+    groups = torch.arange(12) // 4
+    values = detloss.torch.ap(pred, target, groups=groups, reduction="none")
+    for image in range(3):
+        alone = detloss.torch.ap(pred[groups == image], target[groups == image])
+        torch.testing.assert_close(values[image], alone)
+
+
+@both_roads
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+def test_many_ways_back_at_once(road, reduction):
+    """A Jacobian, row by row and in one go."""
+    spec = next(spec for spec in SPECS if spec.name == "giou")
+    pred, target = (tensor.detach() for tensor in tensors(ordinary(spec, rows=3)))
+    call = lambda x: 2.0 * function(spec)(x, target, reduction=reduction, road=road)  # noqa: E731
+    by_row = torch.autograd.functional.jacobian(call, pred)
+    assert by_row.any()
+    torch.testing.assert_close(torch.autograd.functional.jacobian(call, pred, vectorize=True), by_row)

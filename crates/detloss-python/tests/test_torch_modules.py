@@ -1,0 +1,274 @@
+"""Modules, what they remember, and what is said of bad input."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install detloss[torch]")
+
+import detloss  # noqa: E402
+import detloss.torch  # noqa: E402
+from samples import COLUMNS, classes, ordinary, shapes, takes_classes  # noqa: E402
+from test_torch import ROADS, SPECS, all_losses, both_roads, function, slope, tensors  # noqa: E402
+
+forgetful = pytest.mark.parametrize("spec", [spec for spec in SPECS if not spec.remembers], ids=lambda spec: spec.name)
+remembering = pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.remembers], ids=lambda spec: spec.name)
+
+
+def module(spec, **arguments):
+    return getattr(detloss.torch, spec.class_name)(**arguments)
+
+
+@forgetful
+def test_module_is_the_function(spec):
+    params = {param.name: min(param.high, param.default * 1.25 + 0.003) for param in spec.params}
+    pred, target = tensors(ordinary(spec))
+    for arguments in ({}, {"reduction": "sum", "loss_weight": 3.0}, {"road": "replay"}):
+        expected = function(spec)(pred, target, weight=torch.ones(len(pred)), **arguments, **params)
+        built = module(spec, **arguments, **params)
+        for each in (built, copy.deepcopy(built), pickle.loads(pickle.dumps(built))):
+            assert torch.equal(each(pred, target, weight=torch.ones(len(pred))), expected)
+        for name in [*params, *arguments]:
+            assert f"{name}=" in repr(built)
+    assert not list(built.state_dict())
+
+
+@remembering
+@both_roads
+def test_state_is_saved_and_goes_on(spec, road):
+    """A run that is saved and loaded again is the run that was not; evaluation leaves no trace."""
+    params = {param.name: param.high for param in spec.params if param.name == "momentum"}
+    built = module(spec, columns=COLUMNS, road=road, **params)
+    first = built.state.clone()
+    batches = [tensors(ordinary(spec, seed=seed)) for seed in range(3)]
+    values = [built(*batches[0]), built(*batches[1])]
+    assert not torch.equal(built.state, first)
+    saved = copy.deepcopy(built.state_dict())
+    expected = built(*batches[2])
+    loaded = module(spec, columns=COLUMNS, road=road, **params)
+    loaded.load_state_dict(saved)
+    assert torch.equal(loaded(*batches[2]), expected)
+    state = detloss.initial_state(spec.name, COLUMNS, **params)
+    for (pred, target), value in zip(batches, [*values, expected], strict=True):
+        at_hand = detloss.value_and_grad(spec.name, pred.detach().numpy(), target.numpy(), state=state, **params)[0]
+        assert value.item() == pytest.approx(at_hand, rel=1e-9)
+    torch.testing.assert_close(built.state, torch.from_numpy(state), rtol=1e-9, atol=1e-12)
+    before = built.state.clone()
+    built.eval()
+    with torch.no_grad():
+        built(*batches[0])
+    assert torch.equal(built.state, before)
+
+
+def test_module_for_other_columns():
+    spec = next(spec for spec in SPECS if spec.name == "seesaw")
+    pred, target = tensors(ordinary(spec))
+    with pytest.raises(ValueError, match=f"remembers 1 columns: make it with columns={COLUMNS}"):
+        module(spec)(pred, target)
+
+
+@remembering
+def test_state_keeps_its_precision(spec):
+    """A count in half precision would stop at 2048."""
+    built = module(spec, columns=COLUMNS)
+    built(*tensors(ordinary(spec)))
+    before = built.state.clone()
+    for convert in (built.half, built.bfloat16, built.float, lambda: built.to(torch.float16)):
+        assert convert() is built
+        assert built.state.dtype == torch.float64 and torch.equal(built.state, before)
+    assert built.to("meta").state.device.type == "meta"
+
+
+def test_state_of_both_ways_round():
+    """The gradient by the target is no second step."""
+    spec = next(spec for spec in SPECS if spec.remembers and spec.symmetric)
+    pred, target = tensors(ordinary(spec))
+    by_pred, by_both = (module(spec, momentum=0.5) for _ in range(2))
+    by_pred(pred, target)
+    by_both(pred, target.requires_grad_())
+    assert by_pred.state.any() and torch.equal(by_both.state, by_pred.state)
+
+
+def test_parameters_change_during_training():
+    """A schedule sets them on the module; what is no value of theirs is refused, and changes nothing."""
+    spec = next(spec for spec in SPECS if spec.name == "focal")
+    pred, target = tensors(ordinary(spec))
+    built = module(spec)
+    built.gamma = 0.5
+    assert built.gamma == 0.5 and built.alpha == spec.params[1].default
+    assert torch.equal(built(pred, target), function(spec)(pred, target, gamma=0.5))
+    with pytest.raises(ValueError, match="gamma"):
+        built.gamma = -1.0
+    assert built.gamma == 0.5
+    with pytest.raises(TypeError, match="takes no columns"):
+        module(spec, columns=3)
+
+
+@remembering
+def test_state_under_compile(spec):
+    built, plain = (module(spec, columns=COLUMNS) for _ in range(2))
+    compiled = torch.compile(built, fullgraph=True, backend="aot_eager")
+    for seed in range(2):
+        pred, target = tensors(ordinary(spec, seed=seed))
+        torch.testing.assert_close(compiled(pred, target), plain(pred, target))
+    torch.testing.assert_close(built.state, plain.state)
+
+
+@all_losses
+def test_words_for_wrong_shapes(spec):
+    pred, target = tensors(ordinary(spec))
+    name = rf"^{spec.name}: "
+    with pytest.raises(ValueError, match=name + "the target has shape"):
+        function(spec)(pred, target[:-1])
+    with pytest.raises(ValueError, match=name + "the weight has shape .*: give"):
+        function(spec)(pred, target, weight=torch.ones(len(pred) + 1))
+    if len(spec.pred.names) > 1:
+        with pytest.raises(ValueError, match=name + "the prediction has shape .* its last dimension is"):
+            function(spec)(pred[:, :1], target)
+    if "class_weight" in spec.options:
+        with pytest.raises(ValueError, match=name + "class_weight has shape .*: give"):
+            function(spec)(pred, target, class_weight=torch.ones(COLUMNS + 1))
+    if "groups" in spec.options:
+        with pytest.raises(ValueError, match=name + "groups have shape .*: give"):
+            function(spec)(pred, target, groups=torch.zeros(len(pred) + 1, dtype=torch.int64))
+        with pytest.raises(TypeError, match=name + "groups are of torch.float32: give integers"):
+            function(spec)(pred, target, groups=torch.zeros(len(pred)))
+
+
+@all_losses
+def test_words_for_wrong_arguments(spec):
+    pred, target = tensors(ordinary(spec))
+    call = function(spec)
+    wrong = [
+        (TypeError, "pred is a ndarray: give a tensor", lambda: call(pred.detach().numpy(), target)),
+        (TypeError, "pred is of torch.int64: give one of", lambda: call(pred.detach().long(), target)),
+        (TypeError, "no keyword 'gama': it takes", lambda: call(pred, target, gama=2.0)),
+        (ValueError, "reduction is 'average': give one of", lambda: call(pred, target, reduction="average")),
+        (ValueError, "road is 'fast': give one of", lambda: call(pred, target, road="fast")),
+        (ValueError, "avg_factor divides a mean", lambda: call(pred, target, reduction="sum", avg_factor=2.0)),
+        (ValueError, "avg_factor has shape", lambda: call(pred, target, avg_factor=torch.ones(2))),
+        (ValueError, "weight requires a gradient", lambda: call(pred, target, weight=torch.ones(len(pred)).requires_grad_())),
+        (TypeError, "loss_weight is a tensor: give a number", lambda: call(pred, target, loss_weight=torch.ones(()))),
+        (ValueError, "target is on meta, pred on cpu: move", lambda: call(pred, target.to("meta"))),
+    ]
+    for param in spec.params:
+        beyond = {param.name: param.high + 1.0}
+        wrong.append((ValueError, param.name, lambda beyond=beyond: call(pred, target, **beyond)))
+        wrong.append((ValueError, param.name, lambda beyond=beyond: module(spec, **beyond)))
+    for error, words, broken in wrong:
+        with pytest.raises(error, match=words):
+            broken()
+    for option in {"class_weight", "ignore_index", "groups"} - set(spec.options):
+        with pytest.raises(TypeError, match=option):
+            call(pred, target, **{option: 1})
+        with pytest.raises(TypeError, match=option):
+            module(spec)(pred, target, **{option: 1})
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if takes_classes(spec)], ids=lambda spec: spec.name)
+@pytest.mark.parametrize("wrong", [-100, 255])
+def test_class_without_a_column(spec, wrong):
+    """An error on the host; elsewhere nobody waits for the device to find out, and the row is NaN: no class in its place."""
+    pred, target = tensors(classes(spec))
+    target[3] = wrong
+    with pytest.raises(ValueError, match=str(wrong)):
+        function(spec)(pred, target, road="fused")
+    value = function(spec)(pred, target, road="replay")
+    assert value.isnan()
+    assert slope(value, pred)[3].isnan().all()
+    kept = function(spec)(pred, target, road="replay", ignore_index=wrong)
+    torch.testing.assert_close(kept, function(spec)(pred, target, road="fused", ignore_index=wrong))
+
+
+@all_losses
+@both_roads
+def test_batch_without_positives(spec, road):
+    """A factor of 0, as a number or a tensor, counts as 1; a negative number is nobody's count."""
+    pred, target = tensors(ordinary(spec))
+    expected = function(spec)(pred, target, reduction="sum", road=road)
+    for factor in (0, torch.tensor(0.0), torch.tensor(0)):
+        assert torch.equal(function(spec)(pred, target, avg_factor=factor, road=road), expected)
+    for factor in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="avg_factor"):
+            function(spec)(pred, target, avg_factor=factor, road=road)
+    unknown = torch.tensor(float("nan"))
+    if road == "replay":
+        assert function(spec)(pred, target, avg_factor=unknown, road=road).isnan()
+    else:
+        with pytest.raises(ValueError, match="NaN"):
+            function(spec)(pred, target, avg_factor=unknown, road=road)
+
+
+UGLY = [0.0, -0.0, 1.0, -1.0, 0.5, 1e-6, 1e6, -1e6, 3.0, 3.0, 1e-30, 1e4, -1e4, 3e38, -3e38]
+
+
+@all_losses
+@settings(deadline=None, max_examples=25)
+@given(data=st.data())
+def test_finite_in_finite_out(spec, data):
+    """Zero areas, inverted corners, points, huge sides and logits, in any mixture: numbers out on both roads."""
+    rows = data.draw(st.integers(1, 6))
+    pred_shape, target_shape = shapes(spec, rows)
+    numbers = UGLY if spec.family == "boxes" else [x for x in UGLY if abs(x) <= 1e6]
+    logits = [x for x in numbers if abs(x) <= 1e4]
+
+    def draw(shape, values):
+        return torch.tensor(data.draw(st.lists(st.sampled_from(values), min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))).reshape(shape)
+
+    pred = draw(pred_shape, numbers if spec.family in ("boxes", "values") else logits).requires_grad_()
+    match spec.target.names[0]:
+        case "label" | "probability":
+            target = draw(target_shape, [0.0, 1.0])
+        case "class" | "position":
+            target = draw(target_shape, [0.0, 1.0, 2.0])
+        case "logit":
+            target = draw(target_shape, logits)
+        case _:
+            target = draw(target_shape, numbers)
+    for road in ROADS:
+        value = function(spec)(pred, target, road=road)
+        assert torch.isfinite(value), road
+        assert torch.isfinite(slope(value, pred)).all(), road
+
+
+@all_losses
+@both_roads
+def test_perfect_predictions_cost_nothing(spec, road):
+    if spec.family != "boxes":
+        pytest.skip("the list says what is perfect for the others; see the tests of the core")
+    corner = torch.rand(50, 2, dtype=torch.float64)
+    for side in (1e-6, 1e-3, 1.0, 1e6):
+        boxes = torch.cat([corner, corner + side], -1).float()
+        pred = boxes.clone().requires_grad_()
+        value = function(spec)(pred, boxes, road=road)
+        assert value.item() == 0.0
+        assert not slope(value, pred).any()
+
+
+def test_list_of_classes():
+    """As many modules and functions as losses, all with names and pages of their own."""
+    names = [spec.class_name for spec in SPECS]
+    assert len(set(names)) == len(names)
+    assert set(detloss.torch.__all__) == {"Loss", *names, *(spec.name for spec in SPECS)}
+    for name in detloss.torch.__all__:
+        assert getattr(detloss.torch, name).__module__.startswith("detloss.torch")
+        assert getattr(detloss.torch, name).__doc__
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if takes_classes(spec)], ids=lambda spec: spec.name)
+@both_roads
+def test_ignored_rows(spec, road):
+    """A row of the ignored class has no slope, whatever the index."""
+    pred, target = tensors(classes(spec))
+    target = target.masked_fill(target == 2, 255)
+    value = function(spec)(pred, target, ignore_index=255, road=road)
+    gradient = slope(value, pred)
+    assert torch.isfinite(value) and torch.isfinite(gradient).all()
+    assert not gradient[target == 255].any()
+    assert gradient[target != 255].any()

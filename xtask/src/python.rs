@@ -1,0 +1,165 @@
+//! The Python package: its wheel, built, installed, tested and type-checked in a virtual environment of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail, ensure};
+
+use crate::root;
+
+const PACKAGE: &str = "crates/detloss-python";
+
+/// The package runs on Python 3.10; what it is tested with needs a newer one.
+const OLDEST: (u32, u32) = (3, 11);
+
+/// Does everything; without a Python it says so and does nothing.
+pub(crate) fn run() -> anyhow::Result<()> {
+    let Some(python) = interpreter() else {
+        let (major, minor) = OLDEST;
+        eprintln!(
+            "skipped: no python3 of version {major}.{minor} or newer with the module venv is on the PATH"
+        );
+        return Ok(());
+    };
+    let environment = Environment::new(&python)?;
+    let wheel = environment.build()?;
+    environment.install(&wheel)?;
+    environment.test()?;
+    environment.check_types()
+}
+
+/// The first Python on the PATH that will do.
+fn interpreter() -> Option<String> {
+    let (major, minor) = OLDEST;
+    let question =
+        format!("import sys, venv, ensurepip; sys.exit(sys.version_info < ({major}, {minor}))");
+    let names = ["python3", "python", "python3.13", "python3.12", "python3.11"];
+    let answers = |name: &&str| {
+        Command::new(name)
+            .args(["-c", &question])
+            .output()
+            .is_ok_and(|answer| answer.status.success())
+    };
+    names.into_iter().find(answers).map(str::to_owned)
+}
+
+/// `target/venv` with the pinned requirements, and the package.
+struct Environment {
+    package: PathBuf,
+    target: PathBuf,
+    python: PathBuf,
+}
+
+impl Environment {
+    /// Makes it anew if it is not there, or was made of other requirements.
+    fn new(interpreter: &str) -> anyhow::Result<Self> {
+        let (package, target) = (root().join(PACKAGE), root().join("target"));
+        let venv = target.join("venv");
+        let folder = if cfg!(windows) { "Scripts" } else { "bin" };
+        let environment = Self { package, target, python: venv.join(folder).join("python") };
+        let requirements = environment.package.join("requirements-dev.txt");
+        let wanted = fs::read_to_string(&requirements)
+            .with_context(|| format!("{} cannot be read", requirements.display()))?;
+        let stamp = venv.join("requirements.txt");
+        if fs::read_to_string(&stamp).is_ok_and(|made_of| made_of == wanted) {
+            return Ok(environment);
+        }
+        eprintln!("making target/venv (once; PyTorch alone is several gigabytes)");
+        if venv.exists() {
+            fs::remove_dir_all(&venv).context("target/venv cannot be removed")?;
+        }
+        quietly(Command::new(interpreter).args(["-m", "venv"]).arg(&venv))?;
+        environment
+            .pip(&["--requirement".as_ref(), requirements.as_ref()])
+            .context("the requirements cannot be installed: is there a network? `cargo xtask ci --without-python` does without")?;
+        fs::write(stamp, wanted)?;
+        Ok(environment)
+    }
+
+    fn pip(&self, arguments: &[&Path]) -> anyhow::Result<()> {
+        quietly(
+            Command::new(&self.python)
+                .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"])
+                .args(arguments),
+        )
+    }
+
+    /// The wheel that users get.
+    fn build(&self) -> anyhow::Result<PathBuf> {
+        let wheels = self.target.join("wheels");
+        if wheels.exists() {
+            fs::remove_dir_all(&wheels)?;
+        }
+        quietly(
+            Command::new(&self.python)
+                .args(["-m", "maturin", "build", "--release", "--quiet", "--interpreter"])
+                .arg(&self.python)
+                .arg("--out")
+                .arg(&wheels)
+                .current_dir(&self.package),
+        )?;
+        let mut built = fs::read_dir(&wheels)?.map(|entry| entry.map(|entry| entry.path()));
+        let wheel = built.next().context("maturin built no wheel")??;
+        ensure!(built.next().is_none(), "maturin built several wheels");
+        Ok(wheel)
+    }
+
+    fn install(&self, wheel: &Path) -> anyhow::Result<()> {
+        self.pip(&["--force-reinstall".as_ref(), "--no-deps".as_ref(), wheel])
+    }
+
+    /// Runs the tests in a folder that the sources are not in, so that they see the installed package.
+    fn test(&self) -> anyhow::Result<()> {
+        let elsewhere = self.target.join("python-tests");
+        fs::create_dir_all(&elsewhere)?;
+        let place = Command::new(&self.python)
+            .args(["-c", "import detloss; print(detloss.__file__)"])
+            .current_dir(&elsewhere)
+            .output()?;
+        let place = String::from_utf8_lossy(&place.stdout).trim().to_owned();
+        ensure!(
+            Path::new(&place).starts_with(self.target.join("venv")),
+            "the tests would see {place:?} instead of the wheel: unset PYTHONPATH"
+        );
+        loudly(
+            Command::new(&self.python)
+                .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider"])
+                .arg(self.package.join("tests"))
+                .env("PYTHONDONTWRITEBYTECODE", "1")
+                .current_dir(&elsewhere),
+        )
+    }
+
+    /// Both type checkers on the sources, whose settings are in `pyproject.toml`.
+    fn check_types(&self) -> anyhow::Result<()> {
+        loudly(
+            Command::new(&self.python)
+                .args(["-m", "mypy", "--cache-dir"])
+                .arg(self.target.join("mypy"))
+                .current_dir(&self.package),
+        )?;
+        loudly(
+            Command::new(&self.python)
+                .args(["-m", "pyright", "--warnings", "--pythonpath"])
+                .arg(&self.python)
+                .current_dir(&self.package),
+        )
+    }
+}
+
+/// Runs a command whose words are of interest only if it fails.
+fn quietly(command: &mut Command) -> anyhow::Result<()> {
+    let output = command.output().with_context(|| format!("{command:?} does not start"))?;
+    if !output.status.success() {
+        let words = [output.stdout, output.stderr].concat();
+        bail!("{command:?} failed:\n{}", String::from_utf8_lossy(&words));
+    }
+    Ok(())
+}
+
+fn loudly(command: &mut Command) -> anyhow::Result<()> {
+    let status = command.status().with_context(|| format!("{command:?} does not start"))?;
+    ensure!(status.success(), "{command:?} failed");
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! The types of the Python package: functions and classes that Python makes from the list when it is imported.
+//!
+//! `tests/test_stubs.py` holds the signatures to those of the running package.
+
+use std::fmt::Write;
+
+use anyhow::{Context, ensure};
+use detloss::loss::{Entry, Scope};
+use detloss::losses;
+use unicode_normalization::UnicodeNormalization;
+
+/// No longer line, if it can be broken.
+const WIDTH: usize = 120;
+
+const NUMPY: &str = r#"# Generated from the list of losses by `cargo xtask gen`.
+from typing import Any, Literal, overload
+
+from numpy.typing import ArrayLike, NDArray
+
+from detloss._numpy import get_num_threads as get_num_threads
+from detloss._numpy import initial_state as initial_state
+from detloss._numpy import set_num_threads as set_num_threads
+from detloss._numpy import value_and_grad as value_and_grad
+from detloss._spec import Case as Case
+from detloss._spec import Fields as Fields
+from detloss._spec import Param as Param
+from detloss._spec import Spec as Spec
+
+__all__: list[str]
+__version__: str
+
+def losses() -> list[Spec]:
+    """All losses with their parameters, ranges and documentation."""
+"#;
+
+const TORCH: &str = r#"# Generated from the list of losses by `cargo xtask gen`.
+from torch import Tensor
+
+from detloss.torch._modules import Loss as Loss
+
+__all__: list[str]
+"#;
+
+/// What a reduction of NumPy arrays is called, and what comes out.
+const REDUCTIONS: [(&str, &str); 3] = [
+    ("reduction: Literal[\"mean\", \"sum\", \"weighted_mean\"] = \"mean\"", "float"),
+    ("reduction: Literal[\"none\"]", "NDArray[Any]"),
+    ("reduction: str", "float | NDArray[Any]"),
+];
+
+/// `detloss/__init__.pyi`.
+pub(crate) fn numpy() -> anyhow::Result<String> {
+    let mut text = NUMPY.to_owned();
+    for entry in losses::ALL {
+        for (index, (reduction, result)) in REDUCTIONS.into_iter().enumerate() {
+            let mut keywords = options(entry, "ArrayLike");
+            keywords.push("normalizer: float | None = None".into());
+            keywords.push(reduction.into());
+            keywords.extend(params(entry));
+            text += "\n@overload\n";
+            let signature = ["pred: ArrayLike".into(), "target: ArrayLike".into(), "*".into()];
+            let body = if index == 0 { summary(entry) } else { "...".into() };
+            define(
+                &mut text,
+                "",
+                entry.name,
+                &[&signature[..], &keywords].concat(),
+                result,
+                &body,
+            )?;
+        }
+    }
+    Ok(text)
+}
+
+/// `detloss/torch/__init__.pyi`.
+pub(crate) fn torch() -> anyhow::Result<String> {
+    let mut text = TORCH.to_owned();
+    let inputs = ["pred: Tensor".to_owned(), "target: Tensor".into(), "*".into()];
+    let avg_factor = ["avg_factor: Tensor | float | None = None".to_owned()];
+    let fixed = ["reduction: str = \"mean\"", "loss_weight: float = 1.0", "road: str = \"auto\""];
+    let fixed = fixed.map(str::to_owned);
+    for entry in losses::ALL {
+        let (options, params) = (options(entry, "Tensor"), params(entry));
+        let function = [&inputs[..], &options, &avg_factor, &fixed, &params].concat();
+        text += "\n";
+        define(&mut text, "", entry.name, &function, "Tensor", &summary(entry))?;
+    }
+    for entry in losses::ALL {
+        let (options, params) = (options(entry, "Tensor"), params(entry));
+        writeln!(text, "\nclass {}(Loss):\n    {}", class_name(entry)?, summary(entry))?;
+        let mut constructor = [&["self".to_owned()], &fixed[..]].concat();
+        let mut own = Vec::new();
+        // Rows of three columns are as good as any to see whether anything is remembered.
+        if !entry.make().state(3).is_empty() {
+            own.push("columns: int = 1".to_owned());
+        }
+        own.extend(params);
+        if !own.is_empty() {
+            constructor.push("*".into());
+            constructor.extend(own);
+        }
+        define(&mut text, "    ", "__init__", &constructor, "None", "...")?;
+        let call = [&["self".to_owned()], &inputs[..], &options, &avg_factor].concat();
+        for method in ["forward", "__call__"] {
+            let mut narrower = String::new();
+            define(&mut narrower, "    ", method, &call, "Tensor", "...")?;
+            // The class before takes whatever options; this one says which.
+            text += &narrower.replacen(
+                "(\n",
+                "(  # type: ignore[override]\n",
+                usize::from(method == "forward"),
+            );
+        }
+    }
+    Ok(text)
+}
+
+/// A function on one line, or with its parameters broken over several.
+fn define(
+    text: &mut String,
+    indent: &str,
+    name: &str,
+    parameters: &[String],
+    result: &str,
+    body: &str,
+) -> anyhow::Result<()> {
+    let body = if body == "..." { " ...".into() } else { format!("\n{indent}    {body}") };
+    let line = format!("{indent}def {name}({}) -> {result}:", parameters.join(", "));
+    if line.chars().count() <= WIDTH {
+        writeln!(text, "{line}{body}")?;
+        return Ok(());
+    }
+    writeln!(text, "{indent}def {name}(")?;
+    for parameter in parameters {
+        writeln!(text, "{indent}    {parameter},")?;
+    }
+    writeln!(text, "{indent}) -> {result}:{body}")?;
+    Ok(())
+}
+
+/// The keywords that make sense for the loss.
+fn options(entry: &Entry, array: &str) -> Vec<String> {
+    let is_set = entry.scope == Scope::Set;
+    let is_mask = entry.family == "masks" && entry.scope == Scope::Row;
+    let has_columns = entry.pred.names.len() == 1 && !is_mask;
+    let is_label = entry.target.is_label;
+    let keyword = |name: &str, kind: &str| format!("{name}: {kind} | None = None");
+    let mut options = vec![keyword("weight", array)];
+    if has_columns && !is_set && (is_label || !entry.pred.is_row) {
+        options.push(keyword("class_weight", array));
+    }
+    if has_columns && is_label {
+        options.push(keyword("ignore_index", "int"));
+    }
+    if is_set {
+        options.push(keyword("groups", array));
+    }
+    options
+}
+
+fn params(entry: &Entry) -> Vec<String> {
+    entry
+        .params
+        .iter()
+        .map(|param| format!("{}: float = {:?}", param.name, param.default))
+        .collect()
+}
+
+/// The first sentence as a docstring.
+fn summary(entry: &Entry) -> String {
+    let words: Vec<&str> = entry.summary().split_whitespace().collect();
+    format!("\"\"\"{}\"\"\"", words.join(" "))
+}
+
+/// The label as the name of a class: its words joined, without accents.
+fn class_name(entry: &Entry) -> anyhow::Result<String> {
+    let label: String =
+        entry.label.replace('α', "alpha").nfkd().filter(|c| !is_accent(*c)).collect();
+    ensure!(label.is_ascii(), "{}: teach stubs.rs how to write {label} in a name", entry.name);
+    let mut name = String::new();
+    for word in label.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
+        let first = word.chars().next().context("a word has a letter")?;
+        name.push(first.to_ascii_uppercase());
+        name += &word[1..];
+    }
+    Ok(name + "Loss")
+}
+
+fn is_accent(c: char) -> bool {
+    unicode_normalization::char::is_combining_mark(c)
+}
