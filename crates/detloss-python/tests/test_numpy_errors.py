@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -93,3 +96,12 @@ def test_names():
         detloss.value_and_grad("gio", [0, 0, 1, 1], [0, 0, 1, 1])
     with pytest.raises(ValueError, match="did you mean"):
         detloss.initial_state("")
+
+
+def test_without_pytorch(tmp_path):
+    """NumPy is enough for the package; what needs PyTorch says so, and how to get it."""
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n")
+    code = "import detloss\ntry:\n    import detloss.torch\nexcept ModuleNotFoundError as error:\n    print(error)\n"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    words = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
+    assert words == 'detloss.torch needs PyTorch: pip install "detloss[torch]"\n'

@@ -11,6 +11,11 @@ replays for all others; the keyword ``road`` forces either.
 
 from __future__ import annotations
 
+try:
+    import torch as _torch  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError('detloss.torch needs PyTorch: pip install "detloss[torch]"') from error
+
 from detloss._functions import make as _make_function
 from detloss._spec import SPECS as _SPECS
 from detloss.torch import _losses, _modules
