@@ -30,7 +30,7 @@ pub(crate) fn run(family: &str, name: &str) -> anyhow::Result<()> {
         ),
         _ => bail!("there is no template for the family {family:?}: use boxes, values or scores"),
     };
-    let ty: String = name.split('_').map(capitalized).collect();
+    let ty = type_name(name);
     let root = root();
     let file = root.join(format!("crates/detloss/src/losses/{family}/{name}.rs"));
     ensure!(!file.exists(), "{} is there already", file.display());
@@ -61,9 +61,13 @@ pub(crate) fn run(family: &str, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn capitalized(word: &str) -> String {
-    let (first, rest) = word.split_at(word.len().min(1));
-    first.to_uppercase() + rest
+/// The name of the type of a loss.
+pub(crate) fn type_name(name: &str) -> String {
+    let capitalized = |word: &str| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_uppercase() + rest
+    };
+    name.split('_').map(capitalized).collect()
 }
 
 const TEMPLATE: &str = r#"use crate::prelude::*;

@@ -41,7 +41,7 @@ def run(call: Call, pred: Tensor, target: Tensor) -> Tensor:
         # A number that changes from step to step would be compiled anew in each.
         normalizer = torch.full((), call.avg_factor, dtype=torch.float64, device="cpu")
     elif call.avg_factor is not None:
-        reduction, scale = "sum", scale / _or_one(call.avg_factor)
+        reduction, scale = "sum", scale / call.avg_factor
     scale_later = reduction == "none" or is_traced
     arguments = (
         target,
@@ -110,7 +110,8 @@ def _kernel(
         "ignore_index": ignore_index,
         "groups": _array(groups, torch.int64),
         "reduction": reduction,
-        "normalizer": None if normalizer is None else _or_one(float(normalizer)),
+        # 0 counts as 1; what is no divisor, the kernel refuses.
+        "normalizer": None if normalizer is None else float(normalizer) or 1.0,
         "scale": scale,
         "rows": None if rows is None else rows.numpy(),
         "grad": grad.numpy() if with_grad else None,
@@ -146,11 +147,6 @@ def _state(state: Tensor | None) -> Tensor:
     if state is None:
         return torch.empty(0, dtype=torch.float64, device="cpu")
     return state.detach().to(device="cpu", dtype=torch.float64, copy=True)
-
-
-def _or_one(factor: float) -> float:
-    """A batch without positives is divided by 1."""
-    return 1.0 if factor == 0.0 else factor
 
 
 def _slope(ctx: Any, grad: Tensor, upstream: Tensor, groups: Tensor | None) -> Tensor:

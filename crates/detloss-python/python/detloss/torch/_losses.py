@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from detloss._spec import Spec, check_divisor, check_reduction, form
+from detloss._spec import Form, Spec, check_divisor, check_reduction, form
 from detloss.torch import _fused, _replay
 from detloss.torch._call import Call, Chosen, choose
 
@@ -46,20 +46,17 @@ def compute(
     state: Tensor | None = None,
 ) -> Tensor:
     """A loss; a ``state`` is brought up to date in place."""
-    if road not in ROADS:
-        raise ValueError(f"road is {road!r}: give one of {', '.join(map(repr, ROADS))}")
+    check_road(road)
     check_reduction(reduction, avg_factor, "avg_factor")
     if state is not None and reduction == "none":
         raise ValueError(f"{spec.name}: what it remembers is brought up to date once per step: use a reduction other than 'none'")
-    tensors = {"weight": weight, "class_weight": class_weight, "groups": groups}
-    check_tensors(spec, {"pred": pred, "target": target, **{what: t for what, t in tensors.items() if t is not None}})
-    check_factor(avg_factor)
+    given = {"pred": pred, "target": target, "weight": weight, "class_weight": class_weight, "groups": groups}
+    check_tensors(spec, {what: tensor for what, tensor in given.items() if tensor is not None or what in ("pred", "target")})
+    avg_factor = check_factor(avg_factor)
     if isinstance(loss_weight, Tensor):
         raise TypeError(f"{spec.name}: loss_weight is a tensor: give a number, and multiply the loss by the tensor yourself")
     pred, target = _in_one_precision(pred, target)
-    is_integer = not (target.is_floating_point() or target.dtype == torch.bool)
-    shape_of = {what: None if tensor is None else tensor.shape for what, tensor in tensors.items()}
-    at = form(spec, pred.shape, target.shape, is_integer, shape_of["weight"], shape_of["class_weight"], shape_of["groups"])
+    at = form_of(spec, pred, target, weight, class_weight, groups)
     if ignore_index is not None and not at.classes:
         raise ValueError(f"{spec.name}: ignore_index is for class indices: give the target as integers of shape {at.rows}")
     if not at.classes:
@@ -87,13 +84,30 @@ def _is_for_kernels(pred: Tensor) -> bool:
     return pred.device.type == "cpu" and not torch._C._are_functorch_transforms_active()
 
 
-def check_factor(factor: Tensor | float | None) -> None:
-    """An error for a divisor that is none."""
+def form_of(
+    spec: Spec, pred: Tensor, target: Tensor, weight: Tensor | None, class_weight: Tensor | None, groups: Tensor | None
+) -> Form:
+    """How the tensors of a call make up a batch."""
+    is_integer = not (target.is_floating_point() or target.dtype == torch.bool)
+    shapes = [None if tensor is None else tensor.shape for tensor in (weight, class_weight, groups)]
+    return form(spec, pred.shape, target.shape, is_integer, *shapes)
+
+
+def check_road(road: str) -> None:
+    """An error for a road that there is not."""
+    if road not in ROADS:
+        raise ValueError(f"road is {road!r}: give one of {', '.join(map(repr, ROADS))}")
+
+
+def check_factor(factor: Tensor | float | None) -> Tensor | float | None:
+    """A divisor; a number of 0, a batch without positives, is 1. A tensor is not asked for its value."""
+    if factor is None:
+        return None
     if isinstance(factor, Tensor):
         if factor.numel() != 1:
             raise ValueError(f"avg_factor has shape {tuple(factor.shape)}: give a number, or a tensor of one")
-    elif factor is not None:
-        check_divisor(factor, "avg_factor")
+        return factor
+    return check_divisor(factor, "avg_factor")
 
 
 def check_tensors(spec: Spec, tensors: dict[str, Any]) -> None:

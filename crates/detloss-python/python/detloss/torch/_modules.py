@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from detloss._functions import documentation, signature
 from detloss._spec import Spec, check_reduction, loss
 from detloss.torch._call import Chosen
-from detloss.torch._losses import OPTIONS, ROADS, compute
+from detloss.torch._losses import OPTIONS, check_road, compute
 
 
 class Loss(nn.Module):
@@ -42,8 +42,7 @@ class Loss(nn.Module):
     ) -> None:
         super().__init__()
         check_reduction(reduction, None, "avg_factor")
-        if road not in ROADS:
-            raise ValueError(f"road is {road!r}: give one of {', '.join(map(repr, ROADS))}")
+        check_road(road)
         if columns is not None and not self.spec.remembers:
             raise TypeError(f"{type(self).__name__} takes no columns: it remembers nothing of them")
         columns = 1 if columns is None else columns

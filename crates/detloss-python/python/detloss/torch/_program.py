@@ -1,4 +1,4 @@
-"""The replay road: a traced formula run with torch operations on any device, value and gradient in one pass.
+"""A traced formula, run with torch operations on any device, value and gradient in one pass.
 
 ``torch.compile`` makes one kernel of it.
 """
@@ -15,10 +15,7 @@ from torch import Tensor
 from detloss._spec import loss
 from detloss.torch._call import Chosen
 from detloss.torch._gradient import is_wanted, with_gradient
-
-# Of `detloss::scalar`.
-LARGEST = 2.0**48
-SMALLEST = 2.0**-48
+from detloss.torch._scalar import exp, ln, over, saturate, softplus
 
 
 class Step(NamedTuple):
@@ -65,47 +62,29 @@ def _traced(name: str, params: tuple[float, ...], with_grad: bool) -> Program:
     return Program(tuple(steps), tuple(outputs))
 
 
-def _over(a: Tensor, b: Tensor) -> Tensor:
-    return torch.where(b < SMALLEST, 0.0, a / b)
-
-
-def _exp(a: Tensor) -> Tensor:
-    power = a.exp()
-    limits = torch.finfo(a.dtype)
-    return torch.where(power < limits.tiny, 0.0, power.clamp(max=limits.max))
-
-
-def _ln(a: Tensor) -> Tensor:
-    return a.clamp(min=torch.finfo(a.dtype).tiny).log()
-
-
-def _softplus(a: Tensor) -> Tensor:
-    return a.clamp(min=0.0) + (-a.abs()).exp().log1p()
-
-
 _TENSOR_OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "add": torch.add,
     "sub": torch.sub,
     "mul": torch.mul,
     "mul_add": lambda a, b, c: a * b + c,
     "neg": torch.neg,
-    "over": _over,
+    "over": over,
     "recip": torch.reciprocal,
     "if_lt": lambda a, b, then, otherwise: torch.where(a < b, then, otherwise),
     "min": torch.minimum,
     "max": torch.maximum,
     "abs": torch.abs,
-    "saturate": lambda a: a.clamp(-LARGEST, LARGEST),
+    "saturate": saturate,
     "sqrt": torch.sqrt,
-    "exp": _exp,
-    "ln": _ln,
+    "exp": exp,
+    "ln": ln,
     "ln_1p": torch.log1p,
     "atan2": torch.atan2,
     "atan": torch.atan,
     "sigmoid": torch.sigmoid,
-    "softplus": _softplus,
+    "softplus": softplus,
 }
-"""What the operations of `detloss::scalar::expr` are here. They keep its rules."""
+"""What the operations of `detloss::scalar::expr` are here."""
 
 
 def run(program: Program, inputs: list[Tensor]) -> list[Tensor]:

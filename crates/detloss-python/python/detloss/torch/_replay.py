@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import prod
 
 import torch
@@ -50,17 +50,26 @@ def _units(call: Call, pred: Tensor, target: Tensor) -> Tensor:
         ).reshape(at.units)
     if weight is not None:
         values = values * weight
+    return _reduced(call, values, lambda: weight_sum(call, pred, target))
+
+
+def _reduced(call: Call, values: Tensor, mass: Callable[[], Tensor]) -> Tensor:
+    """The values, or their sum divided by whatever the reduction says; by ``mass()`` for a weighted mean."""
     if call.reduction == "none":
         return values
     total = values.sum()
+    if isinstance(call.avg_factor, Tensor):
+        return total / or_one(call.avg_factor.detach().to(total).reshape(()))
     if call.avg_factor is not None:
-        return _divided(total, call.avg_factor)
+        return total / call.avg_factor
     if call.reduction == "mean":
         return total / max(1, values.numel())
-    if call.reduction == "weighted_mean":
-        mass = weight_sum(call, pred, target)
-        return total / torch.where(mass == 0.0, 1.0, mass)
-    return total
+    return total / or_one(mass()) if call.reduction == "weighted_mean" else total
+
+
+def or_one(factor: Tensor) -> Tensor:
+    """A batch without positives, or without weights, is divided by 1."""
+    return torch.where(factor == 0.0, 1.0, factor)
 
 
 def weight_sum(call: Call, pred: Tensor, target: Tensor) -> Tensor:
@@ -70,14 +79,6 @@ def weight_sum(call: Call, pred: Tensor, target: Tensor) -> Tensor:
         of_target = call.class_weight.to(pred)[target.clamp(0, at.columns - 1)]
         weight = of_target if weight is None else weight * of_target
     return pred.new_tensor(prod(at.units)) if weight is None else weight.expand(at.units).sum()
-
-
-def _divided(total: Tensor, factor: Tensor | float) -> Tensor:
-    """A batch without positives is divided by 1."""
-    if isinstance(factor, Tensor):
-        factor = factor.detach().to(total).reshape(())
-        return total / torch.where(factor == 0.0, 1.0, factor)
-    return total / (1.0 if factor == 0.0 else factor)
 
 
 def _labels(call: Call, pred: Tensor, target: Tensor) -> Tensor:
@@ -121,16 +122,7 @@ def _sets(call: Call, pred: Tensor, target: Tensor) -> Tensor:
         of_set = None if counts is None else counts[chosen].reshape(-1)
         values.append(_set(call, pred[chosen], target[chosen], of_set))
         any_counts.append(pred.new_ones((), dtype=torch.bool) if of_set is None else of_set.any())
-    if call.reduction == "none":
-        return torch.stack(values)
-    total = torch.stack(values).sum()
-    if call.avg_factor is not None:
-        return _divided(total, call.avg_factor)
-    if call.reduction == "mean":
-        return total / len(values)
-    if call.reduction == "weighted_mean":
-        return total / torch.stack(any_counts).sum().clamp(min=1)
-    return total
+    return _reduced(call, torch.stack(values), lambda: torch.stack(any_counts).sum())
 
 
 def _set(call: Call, pred: Tensor, target: Tensor, counts: Tensor | None) -> Tensor:

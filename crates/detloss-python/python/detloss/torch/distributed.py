@@ -25,10 +25,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from detloss._spec import Form, check_reduction, form
+from detloss._spec import Form, check_reduction
 from detloss.torch import _replay
 from detloss.torch._call import Call
-from detloss.torch._losses import check_factor, check_tensors, compute
+from detloss.torch._losses import check_factor, check_tensors, compute, form_of
 from detloss.torch._modules import Loss
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)
@@ -53,7 +53,7 @@ def avg_factor(count: Tensor | float, process_group: dist.ProcessGroup | None = 
     All ranks call this, in the same order. One number is sent, and no device is waited for.
     """
     device = count.device if isinstance(count, Tensor) else _device(process_group)
-    return _or_one(_total(count, device, process_group)) / _world_size(process_group)
+    return _replay.or_one(_total(count, device, process_group)) / _world_size(process_group)
 
 
 class DataParallelLoss(nn.Module):
@@ -120,9 +120,7 @@ class DataParallelLoss(nn.Module):
         given = {"pred": pred, "target": target, "weight": weight, "class_weight": class_weight, "groups": groups}
         tensors = {what: tensor for what, tensor in given.items() if tensor is not None}
         check_tensors(loss.spec, tensors)
-        is_integer = not (target.is_floating_point() or target.dtype == torch.bool)
-        shapes = [None if tensor is None else tensor.shape for tensor in (weight, class_weight, groups)]
-        at = form(loss.spec, pred.shape, target.shape, is_integer, *shapes)
+        at = form_of(loss.spec, pred, target, weight, class_weight, groups)
         if not is_set:
             divisor = self._divisor(at, pred, target, avg_factor, options) / _world_size(group)
             value = compute(
@@ -154,7 +152,7 @@ class DataParallelLoss(nn.Module):
         elif reduction == "weighted_mean":
             call = Call(loss.chosen, at, **options, avg_factor=None, reduction=reduction, loss_weight=1.0, state=None)
             count = _replay.weight_sum(call, pred.to(torch.promote_types(pred.dtype, torch.float32)), target)
-        return _or_one(_total(count, pred.device, self.process_group))
+        return _replay.or_one(_total(count, pred.device, self.process_group))
 
 
 def _world_size(group: dist.ProcessGroup | None) -> int:
@@ -187,10 +185,6 @@ def _total(count: Tensor | float, device: torch.device, group: dist.ProcessGroup
     if _world_size(group) > 1:
         dist.all_reduce(total, group=group)
     return total
-
-
-def _or_one(total: Tensor) -> Tensor:
-    return torch.where(total == 0.0, 1.0, total)
 
 
 def _tensor(value: Any) -> Tensor:

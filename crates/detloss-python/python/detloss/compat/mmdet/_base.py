@@ -45,6 +45,28 @@ class Loss(nn.Module):
         return f"reduction={self.reduction!r}, loss_weight={self.loss_weight}"
 
 
+class PairLoss(Loss):
+    """A loss of a prediction against a target of its shape, or of one per row."""
+
+    def _loss(self, pred: Tensor, target: Tensor, **how: Any) -> Tensor:
+        raise NotImplementedError
+
+    def _weight(self, weight: Tensor | None, pred: Tensor) -> Tensor | None:
+        """The weight in a shape that ``_loss`` takes."""
+        return fitting(weight, pred)
+
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+        reduction_override: str | None = None,
+    ) -> Tensor:
+        """The loss of ``pred`` against ``target``; the class says what these are, and how the weight may come."""
+        return self._loss(pred, target, **self._how(self._weight(weight, pred), avg_factor, reduction_override))
+
+
 def _checked(reduction: str) -> str:
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction is {reduction!r}: give one of {', '.join(map(repr, REDUCTIONS))}")

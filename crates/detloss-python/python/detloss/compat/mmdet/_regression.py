@@ -7,25 +7,14 @@ from typing import Any
 from torch import Tensor
 
 import detloss.torch as losses
-from detloss.compat.mmdet._base import Loss, fitting, per_row
+from detloss.compat.mmdet._base import PairLoss, per_row
 
 
-class _BoxLoss(Loss):
-    """A loss of pairs of boxes x1, y1, x2, y2."""
+class _BoxLoss(PairLoss):
+    """A loss of pairs of boxes x1, y1, x2, y2, (n, 4); ``weight`` is one per box, (n,), or (n, 4), of which each box has the mean."""
 
-    def _loss(self, pred: Tensor, target: Tensor, **how: Any) -> Tensor:
-        raise NotImplementedError
-
-    def forward(
-        self,
-        pred: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        avg_factor: Tensor | float | None = None,
-        reduction_override: str | None = None,
-    ) -> Tensor:
-        """The loss of boxes (n, 4); ``weight`` is one per box, (n,), or (n, 4), of which each box has the mean."""
-        return self._loss(pred, target, **self._how(per_row(weight), avg_factor, reduction_override))
+    def _weight(self, weight: Tensor | None, pred: Tensor) -> Tensor | None:
+        return per_row(weight)
 
 
 class IoULoss(_BoxLoss):
@@ -98,25 +87,11 @@ class EfficientIoULoss(_BoxLoss):
         return losses.eiou(pred, target, **how)
 
 
-class _ValueLoss(Loss):
-    """A loss of values, each for itself."""
+class _ValueLoss(PairLoss):
+    """A loss of values, each for itself; the mean is that of all elements.
 
-    def _loss(self, pred: Tensor, target: Tensor, **how: Any) -> Tensor:
-        raise NotImplementedError
-
-    def forward(
-        self,
-        pred: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        avg_factor: Tensor | float | None = None,
-        reduction_override: str | None = None,
-    ) -> Tensor:
-        """The loss of values; the mean is that of all elements.
-
-        ``weight`` is one per element or one per row, (n,), also where there are as many rows as columns.
-        """
-        return self._loss(pred, target, **self._how(fitting(weight, pred), avg_factor, reduction_override))
+    ``weight`` is one per element or one per row, (n,), also where there are as many rows as columns.
+    """
 
 
 class L1Loss(_ValueLoss):

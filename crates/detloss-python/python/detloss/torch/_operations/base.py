@@ -1,4 +1,4 @@
-"""What all operations share: the list of them, a value with its gradient, and the rules of ``detloss::scalar``."""
+"""What all operations share: the list of them, and a value with its gradient."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from detloss.torch._gradient import with_gradient
-from detloss.torch._program import LARGEST, SMALLEST
 
 Params: TypeAlias = Mapping[str, float]
 
@@ -98,17 +97,6 @@ def wide(tensor: Tensor) -> torch.dtype:
     return torch.float64
 
 
-def saturate(x: Tensor) -> Tensor:
-    """Values beyond ±2⁴⁸ count as ±2⁴⁸."""
-    return x.clamp(-LARGEST, LARGEST)
-
-
-def over(numerator: Tensor | float, denominator: Tensor) -> Tensor:
-    """A quotient; 0 where the denominator, which is never negative, is below 2⁻⁴⁸."""
-    is_small = denominator < SMALLEST
-    return torch.where(is_small, 0.0, numerator / torch.where(is_small, 1.0, denominator))
-
-
 def power(base: Tensor, exponent: float) -> Tensor:
     """A number that is not negative to a constant power; 0 where it is too small for a logarithm."""
     if exponent == 0.0:
@@ -117,11 +105,6 @@ def power(base: Tensor, exponent: float) -> Tensor:
         return base if exponent == 1.0 else base * base
     is_small = base < torch.finfo(torch.float32).tiny
     return torch.where(is_small, 0.0, base.clamp(min=torch.finfo(torch.float32).tiny) ** exponent)
-
-
-def softplus(x: Tensor) -> Tensor:
-    """ln(1 + eˣ)."""
-    return x.clamp(min=0.0) + (-x.abs()).exp().log1p()
 
 
 def against(is_positive: Tensor, number: Tensor) -> Tensor:

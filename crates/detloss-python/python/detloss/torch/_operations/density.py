@@ -11,17 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from detloss.torch._operations.base import (
-    Params,
-    SetTerms,
-    against,
-    masked_sum,
-    over,
-    saturate,
-    set_loss,
-    softplus,
-    wide,
-)
+from detloss.torch._operations.base import Params, SetTerms, against, masked_sum, set_loss, wide
+from detloss.torch._scalar import over, saturate, softplus
 
 
 class _Harmony(NamedTuple):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from detloss.torch._operations.base import Params, RowTerms, over, power, row_loss
+from detloss.torch._operations.base import Params, RowTerms, power, row_loss
+from detloss.torch._scalar import over
 
 
 class _Pixels:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from detloss.torch._operations.base import Params, SetTerms, over, saturate, set_loss, wide
+from detloss.torch._operations.base import Params, SetTerms, set_loss, wide
 from detloss.torch._operations.sorting import sort_errors
 from detloss.torch._operations.steps import Steps
+from detloss.torch._scalar import over, saturate
 
 
 class _Ranking:

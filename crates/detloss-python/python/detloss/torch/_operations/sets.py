@@ -7,18 +7,9 @@ from math import log
 import torch
 from torch import Tensor
 
-from detloss.torch._operations.base import (
-    Params,
-    SetTerms,
-    against,
-    masked_sum,
-    over,
-    saturate,
-    set_loss,
-    softplus,
-    wide,
-)
+from detloss.torch._operations.base import Params, SetTerms, against, masked_sum, set_loss, wide
 from detloss.torch._operations.softmax import Softmax, class_column
+from detloss.torch._scalar import over, saturate, softplus
 
 
 @set_loss("rmse")
