@@ -64,6 +64,14 @@ pub trait Scalar:
     /// `then` where `a < b`, else `otherwise` (also where either is NaN).
     fn if_lt(a: Self, b: Self, then: Self, otherwise: Self) -> Self;
 
+    /// 1 where `self` is above `other`, 0 where it is below, ½ at a tie (and where either is NaN): the slope of
+    /// [`max`](Scalar::max) by `self`.
+    #[inline(always)]
+    fn above(self, other: Self) -> Self {
+        let otherwise = Self::if_lt(self, other, self.lit(0.0), self.lit(0.5));
+        Self::if_lt(other, self, self.lit(1.0), otherwise)
+    }
+
     /// The smaller of two numbers.
     fn min(self, other: Self) -> Self;
 

@@ -15,6 +15,12 @@ impl Exact {
         self.low += rest;
     }
 
+    /// Adds 1 to a whole number: exact up to 2⁵³, more than there are elements.
+    #[inline(always)]
+    pub(super) fn add_one(&mut self) {
+        self.high += 1.0;
+    }
+
     #[inline(always)]
     pub(super) fn add_product(&mut self, a: f64, b: f64) {
         let (product, rest) = two_product(a, b);

@@ -78,7 +78,7 @@ impl<I: Iterator<Item = Point>> Border<I> {
                     self.above.moment.add_product(weight, at);
                 }
                 None => {
-                    self.above.weight.add(1.0);
+                    self.above.weight.add_one();
                     self.above.moment.add(at);
                 }
             }

@@ -97,17 +97,12 @@ impl<T: Scalar, const K: usize> Dual<T, K> {
         self.join(other, pick(self.value, other.value), &pick, |a| pick(a, zero), |b| pick(zero, b))
     }
 
-    /// `min` or `max`: `pick` chooses a component by the order of the values, the mean of both at a tie.
+    /// `min` or `max`, by how much of the slope goes to `self` and to `other`: all, none, or half.
     #[inline(always)]
-    fn extreme(self, other: Self, value: T, low_first: bool) -> Self {
-        let (a, b) = (self.value, other.value);
-        let (low, high) = if low_first { (a, b) } else { (b, a) };
-        let weigh = |first: T, second: T, tie: T| {
-            T::if_lt(low, high, first, T::if_lt(high, low, second, tie))
-        };
-        let (zero, half, one) = (a.lit(0.0), a.lit(0.5), a.lit(1.0));
-        let (mine, theirs) = (weigh(one, zero, half), weigh(zero, one, half));
-        self.join(other, value, |p, q| weigh(p, q, (p + q) * half), |p| p * mine, |q| q * theirs)
+    fn extreme(self, other: Self, value: T, mine: T, theirs: T) -> Self {
+        let mean = |p: T, q: T| (p + q) * p.lit(0.5);
+        let either = |p, q| T::if_lt(theirs, mine, p, T::if_lt(mine, theirs, q, mean(p, q)));
+        self.join(other, value, either, |p| p * mine, |q| q * theirs)
     }
 }
 
@@ -208,12 +203,14 @@ impl<T: Scalar, const K: usize> Scalar for Dual<T, K> {
 
     #[inline(always)]
     fn min(self, other: Self) -> Self {
-        self.extreme(other, self.value.min(other.value), true)
+        let above = self.value.above(other.value);
+        self.extreme(other, self.value.min(other.value), above.lit(1.0) - above, above)
     }
 
     #[inline(always)]
     fn max(self, other: Self) -> Self {
-        self.extreme(other, self.value.max(other.value), false)
+        let above = self.value.above(other.value);
+        self.extreme(other, self.value.max(other.value), above, above.lit(1.0) - above)
     }
 
     #[inline(always)]

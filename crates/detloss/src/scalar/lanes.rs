@@ -1,5 +1,6 @@
 //! Sixteen `f32` at once, on whatever registers the machine has.
 
+mod above;
 pub(crate) mod math;
 mod transpose;
 
@@ -106,6 +107,11 @@ impl<S: Simd> Scalar for Lanes<S> {
     #[inline(always)]
     fn if_lt(a: Self, b: Self, then: Self, otherwise: Self) -> Self {
         Self(a.0.simd_lt(b.0).select(then.0, otherwise.0))
+    }
+
+    #[inline(always)]
+    fn above(self, other: Self) -> Self {
+        Self(above::above(self.0, other.0))
     }
 
     // On x86 the second operand of the instruction wins where either is NaN: it is the prediction.
@@ -326,4 +332,10 @@ impl Vector for f64 {
     fn largest(self) -> f64 {
         self
     }
+}
+
+/// The same vector under the other name of its level.
+#[inline(always)]
+fn same<A: Simd, B: Simd>(simd: B, vector: f32x16<A>) -> f32x16<B> {
+    vector.to_array().simd_into(simd)
 }

@@ -60,3 +60,8 @@ class Call(NamedTuple):
     def spec(self) -> Spec:
         """The line of the list."""
         return self.chosen.spec
+
+
+def in_precision(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """The tensor in this precision. To ask first costs less than a conversion that has nothing to do."""
+    return tensor if tensor.dtype == dtype else tensor.to(dtype)

@@ -18,7 +18,7 @@ from torch._C._functorch import is_legacy_batchedtensor
 
 from detloss import _core
 from detloss._spec import SPECS, loss
-from detloss.torch._call import Call
+from detloss.torch._call import Call, in_precision
 from detloss.torch._gradient import only_first
 
 try:
@@ -120,8 +120,11 @@ def _kernel(
     }
     wanted = torch.int64 if classes else dtype
     value = loss(name, tuple(params)).run(_array(pred, dtype), _array(target, wanted), call)
-    result = torch.tensor(value, dtype=dtype, device="cpu") if rows is None else rows
-    return result.to(pred), grad.to(pred.device), after.to(pred.device)
+    result = torch.from_numpy(np.array(value, _NUMPY[dtype])) if rows is None else rows
+    result = in_precision(result, pred.dtype)
+    if pred.device.type == "cpu":
+        return result, grad, after
+    return result.to(pred.device), grad.to(pred.device), after.to(pred.device)
 
 
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
@@ -136,7 +139,8 @@ def _array(tensor: Tensor | None, dtype: torch.dtype) -> Any:
     """The memory of a tensor as a NumPy array; a copy only if it has to be."""
     if tensor is None:
         return None
-    return tensor.detach().to(device="cpu", dtype=dtype).contiguous().numpy()
+    tensor = in_precision(tensor.detach(), dtype)
+    return (tensor if tensor.device.type == "cpu" else tensor.cpu()).contiguous().numpy()
 
 
 def _units(groups: Tensor | None, units: int) -> int:
@@ -145,7 +149,7 @@ def _units(groups: Tensor | None, units: int) -> int:
 
 def _state(state: Tensor | None) -> Tensor:
     if state is None:
-        return torch.empty(0, dtype=torch.float64, device="cpu")
+        return _memory((0,), torch.float64)
     return state.detach().to(device="cpu", dtype=torch.float64, copy=True)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from detloss._spec import Form, Spec, check_divisor, check_reduction, form
 from detloss.torch import _fused, _replay
-from detloss.torch._call import Call, Chosen, choose
+from detloss.torch._call import Call, Chosen, choose, in_precision
 
 ROADS = ("auto", "fused", "replay")
 
@@ -60,7 +60,7 @@ def compute(
     if ignore_index is not None and not at.classes:
         raise ValueError(f"{spec.name}: ignore_index is for class indices: give the target as integers of shape {at.rows}")
     if not at.classes:
-        target = target.to(pred.dtype)
+        target = in_precision(target, pred.dtype)
     call = Call(
         params if isinstance(params, Chosen) else choose(spec, params),
         at,
@@ -133,11 +133,12 @@ def check_tensors(spec: Spec, tensors: dict[str, Any]) -> None:
 
 def _in_one_precision(pred: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Both in the wider precision of the two; in float32 at least where autocast is on, as PyTorch's own losses."""
-    wide = torch.promote_types(pred.dtype, target.dtype) if target.is_floating_point() else pred.dtype
-    kind = pred.device.type
-    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+    wide, kind = pred.dtype, pred.device.type
+    if target.dtype != wide and target.is_floating_point():
+        wide = torch.promote_types(wide, target.dtype)
+    if (kind == "cpu" or torch.amp.is_autocast_available(kind)) and torch.is_autocast_enabled(kind):
         wide = torch.promote_types(wide, torch.float32)
-    return pred.to(wide), target.to(wide) if target.is_floating_point() else target
+    return in_precision(pred, wide), in_precision(target, wide) if target.is_floating_point() else target
 
 
 def _by_both(run: Callable[[Call, Tensor, Tensor], Tensor], call: Call, pred: Tensor, target: Tensor) -> Tensor:

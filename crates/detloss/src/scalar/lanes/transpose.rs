@@ -5,6 +5,8 @@
 
 use fearless_simd::{Level, Simd, SimdBase, f32x4, f32x16, prelude::*};
 
+use super::same;
+
 /// The four columns of sixteen rows, rows in quad order.
 #[inline(always)]
 pub(super) fn load<S: Simd>(simd: S, from: &[f32]) -> [f32x16<S>; 4] {
@@ -122,12 +124,6 @@ fn blocks<S: Simd>([a, b, c, d]: [f32x16<S>; 4]) -> [f32x16<S>; 4] {
         }
         _ => [a, b, c, d],
     }
-}
-
-/// The same vector under the other name of its level.
-#[inline(always)]
-fn same<A: Simd, B: Simd>(simd: B, vector: f32x16<A>) -> f32x16<B> {
-    vector.to_array().simd_into(simd)
 }
 
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]

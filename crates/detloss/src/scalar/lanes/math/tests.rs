@@ -5,7 +5,9 @@
 //! 2^-15th of themselves elsewhere, so its remainder stays below 2^-45 of the value.
 
 use super::*;
+use crate::scalar::lanes::above::above;
 use fearless_simd::{Level, dispatch, f64x8, u32x16, u64x8};
+use std::cmp::Ordering;
 use std::ops::Range;
 
 const BLOCK: u32 = 256;
@@ -419,6 +421,27 @@ fn atan_is_odd() {
         for bits in POSITIVE.step_by(100_003) {
             let x = f32::from_bits(bits);
             assert_eq!(map::<Atan>(level, -x), -map::<Atan>(level, x), "atan({x}) on {level:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_above() {
+    let tiny = f32::from_bits(1);
+    let numbers = [0.0, -0.0, tiny, -tiny, 1e-38, 1.0, -1.0, 1.0_f32.next_up(), 3.5, -3.5]
+        .into_iter()
+        .chain([f32::MAX, f32::MIN, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -f32::NAN]);
+    for (a, b) in numbers.clone().flat_map(|a| numbers.clone().map(move |b| (a, b))) {
+        let expected = match a.partial_cmp(&b) {
+            Some(Ordering::Greater) => 1.0,
+            Some(Ordering::Less) => 0.0,
+            Some(Ordering::Equal) | None => 0.5,
+        };
+        for level in every_level() {
+            let got = dispatch!(level, simd => {
+                above(f32x16::splat(simd, a), f32x16::splat(simd, b)).to_array()
+            });
+            assert_eq!(got, [expected; 16], "{a} above {b} at {level:?}");
         }
     }
 }
