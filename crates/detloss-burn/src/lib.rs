@@ -58,12 +58,16 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+#[cfg(feature = "cube")]
+mod device;
 mod host;
 mod loss;
 mod losses;
 mod macros;
 mod op;
 mod replicas;
+#[cfg(feature = "cube")]
+mod steps;
 
 pub use batch::{Batch, Target};
 pub use loss::Loss;
