@@ -1,4 +1,4 @@
-//! The losses on a device whose kernels CubeCL makes. A Vulkan driver in software will do.
+//! The losses on a GPU. A Vulkan driver in software will do.
 
 use std::env;
 use std::ffi::OsStr;
@@ -8,11 +8,11 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use crate::root;
+use crate::ci;
 
 const PACKAGES: [&str; 2] = ["libvulkan1", "mesa-vulkan-drivers"];
 
-/// Tests the adapter for Burn on the machine's GPU; without a driver it says how to get one and does nothing.
+/// Lints and tests them; without a driver it says how to get one and does nothing.
 pub(crate) fn run() -> anyhow::Result<()> {
     if !has_driver() {
         // A machine that was made for tests may be changed for them, any other is its owner's.
@@ -25,15 +25,18 @@ pub(crate) fn run() -> anyhow::Result<()> {
         }
         ensure!(has_driver(), "{} are installed, but no driver is found", PACKAGES.join(" and "));
     }
-    let mut test = Command::new(env!("CARGO"));
-    test.args(["test", "--package", "detloss-burn", "--features", "wgpu", "--test", "wgpu"]);
+    let wgpu = ["--package", "detloss-burn", "--features", "wgpu"];
+    let lint = ["clippy", "--all-targets", "--", "--deny", "warnings"];
+    ci::cargo(&[&lint[..1], &wgpu, &lint[1..]].concat(), &[])?;
+    // Burn's CPU backend is a third of the build; here it only copies.
+    let quick = ["--config", "profile.dev.package.burn-flex.opt-level=0"];
     // Drivers complain where they cannot keep their files.
-    if env::var_os("XDG_RUNTIME_DIR").is_none() {
-        test.env("XDG_RUNTIME_DIR", env::temp_dir());
-    }
-    let status = test.current_dir(root()).status().context("cargo does not start")?;
-    ensure!(status.success(), "the tests on a GPU failed");
-    Ok(())
+    let folder =
+        env::var("XDG_RUNTIME_DIR").unwrap_or_else(|_| env::temp_dir().display().to_string());
+    ci::cargo(
+        &[&["test", "--test", "wgpu"], &wgpu[..], &quick].concat(),
+        &[("XDG_RUNTIME_DIR", &folder)],
+    )
 }
 
 /// Whether a GPU can be spoken to: everywhere but on Linux the system sees to that.

@@ -236,8 +236,12 @@ impl<const D: usize> Batch<D> {
         let target = form.target(self.target, dtype);
         let weights = self.weights.map(|weights| form.weights(weights, dtype));
         #[cfg(feature = "cube")]
+        let remembers =
+            state.as_ref().is_some_and(|state| state.lock().is_ok_and(|state| !state.is_empty()));
+        #[cfg(feature = "cube")]
         if let Some(traced) = device::traced(&loss, &device, dtype, form.columns, &target)
             && self.groups.is_none()
+            && !remembers
         {
             let weighed = device::Weighed {
                 rows: form.rows,

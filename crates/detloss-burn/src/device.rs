@@ -360,10 +360,6 @@ fn follow(
                 let result = (*v.index(a)).ln();
                 v.push(result);
             }
-            Step::Ln1p(a) => {
-                let result = (*v.index(a)).log1p();
-                v.push(result);
-            }
             Step::Atan2(a, b) => {
                 let result = (*v.index(a)).atan2(*v.index(b));
                 v.push(result);

@@ -14,7 +14,7 @@ use detloss::batch::{Target, Weights};
 use detloss::loss::{Entry, Scope};
 use detloss::losses::{ALL, boxes, scores};
 use detloss::testing::{Tolerance, assert_close, check, ordinary};
-use detloss_burn::{Batch, CiouLoss, FocalLoss, L1Loss, Loss, Threads};
+use detloss_burn::{Batch, BceLoss, CiouLoss, FocalLoss, L1Loss, Loss, Threads};
 use on_tensors::{OnTensors, numbers};
 
 /// Launches are counted for the whole process, so that the tests take turns.
@@ -243,8 +243,9 @@ impl LaunchObserver for Launched {
 fn launches(entry: &Entry) -> (Vec<&'static str>, Vec<&'static str>) {
     let (on, loss, rows) =
         (on(DType::F32), Loss::find(entry.name).unwrap(), ordinary(entry, 64, 1));
-    let of = |numbers: &[f64]| -> Tensor<2> { on.tensor(numbers, [64, numbers.len() / 64]) };
-    let (pred, target) = (of(&rows.pred).require_grad(), of(&rows.target));
+    let count = 64 * rows.height.unwrap_or(1);
+    let of = |numbers: &[f64]| on.tensor(numbers, [count, numbers.len() / count]);
+    let (pred, target): (Tensor<2>, Tensor<2>) = (of(&rows.pred).require_grad(), of(&rows.target));
     // Whatever is under way before the loss is not counted.
     let _ = (pred.to_data(), target.to_data());
     let launched = Arc::new(Launched::default());
@@ -258,11 +259,46 @@ fn launches(entry: &Entry) -> (Vec<&'static str>, Vec<&'static str>) {
     (forward, backward)
 }
 
+/// One launch of ours, whatever the formula; the sum, the quotient and their slopes are Burn's.
 #[test]
 fn a_formula_is_one_launch() {
     let _turn = turn();
-    for entry in ALL.iter().filter(|entry| entry.scope == Scope::Unit) {
+    let formulas = ALL.iter().filter(|entry| entry.scope == Scope::Unit);
+    for entry in formulas {
         let (forward, backward) = launches(entry);
-        println!("{}: {forward:?} {backward:?}", entry.name);
+        let ours = |kernels: &[&str]| {
+            kernels.iter().filter(|kernel| kernel.starts_with("detloss_burn::")).count()
+        };
+        assert_eq!((ours(&forward), ours(&backward)), (1, 0), "{}", entry.name);
+        assert_eq!(forward.len(), 4, "{} forward: {forward:#?}", entry.name);
+        assert_eq!(backward.len(), 4, "{} backward: {backward:#?}", entry.name);
+    }
+}
+
+/// What is no formula is computed by the host.
+#[test]
+fn no_formula_is_no_launch() {
+    let _turn = turn();
+    let others = ALL.iter().filter(|entry| entry.scope != Scope::Unit);
+    for entry in others {
+        let (forward, _) = launches(entry);
+        assert!(forward.is_empty(), "{}: {forward:#?}", entry.name);
+    }
+}
+
+/// A confident score's loss is less than a device's logarithm can say.
+#[test]
+fn a_confident_score_keeps_its_digits() {
+    let _turn = turn();
+    let logits: Vec<f64> = (0..40).map(|index| -2.0 * f64::from(index)).collect();
+    let pred: Tensor<1> = on(DType::F32).tensor(&logits, [40]).require_grad();
+    let units =
+        Batch::new(pred.clone(), on(DType::F32).tensor(&[0.0; 40], [40])).units(&BceLoss::new());
+    let grad = pred.grad(&units.clone().sum().backward()).unwrap();
+    let tolerance = Tolerance { absolute: 0.0, relative: 2e-5 };
+    for (index, &logit) in logits.iter().enumerate() {
+        let (value, slope) = (logit.exp().ln_1p(), 1.0 / (1.0 + (-logit).exp()));
+        assert_close(numbers(&units)[index], value, tolerance, &format!("softplus of {logit}"));
+        assert_close(numbers(&grad)[index], slope, tolerance, &format!("sigmoid of {logit}"));
     }
 }
