@@ -239,7 +239,7 @@ impl<const D: usize> Batch<D> {
         let remembers =
             state.as_ref().is_some_and(|state| state.lock().is_ok_and(|state| !state.is_empty()));
         #[cfg(feature = "cube")]
-        if let Some(traced) = device::traced(&loss, &device, dtype, form.columns, &target)
+        if let Some(formula) = device::Formula::new(&loss, &device, dtype, form.columns, &target)
             && self.groups.is_none()
             && !remembers
         {
@@ -252,7 +252,7 @@ impl<const D: usize> Batch<D> {
                 reduce: self.reduce,
                 replicas: self.replicas,
             };
-            return weighed.value(&loss, self.pred, target, traced);
+            return weighed.value(&loss, self.pred, target, formula);
         }
         // The core computes in the host's memory. The way there and back is differentiable.
         let host = host(&device);

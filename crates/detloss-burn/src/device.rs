@@ -19,7 +19,7 @@ use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 use detloss::batch::Target;
-use detloss::scalar::expr::Program;
+use detloss::loss::Scope;
 
 use crate::batch::Held;
 use crate::loss::must;
@@ -27,11 +27,10 @@ use crate::op::{By, HandOn, Reduce, Slopes};
 use crate::steps::{Step, steps};
 use crate::{Loss, Replicas};
 
-/// A traced formula, and how its fields lie in memory.
+/// A formula, and how the fields of its units lie in memory.
 #[derive(Clone, Debug)]
-pub(crate) struct Traced {
-    value: Arc<Vec<Step>>,
-    both: Arc<Vec<Step>>,
+pub(crate) struct Formula {
+    loss: Loss,
     fields: Fields,
 }
 
@@ -44,34 +43,33 @@ struct Fields {
     classes: Option<usize>,
 }
 
-impl Traced {
-    /// The program of a loss that is a formula.
-    pub(crate) fn new(loss: &Loss, classes: Option<usize>) -> Option<Self> {
-        let program = |gradient| -> Option<Program> { loss.trace(gradient) };
-        let layout = loss.layout();
-        let (pred, target) = (layout.pred.names.len(), layout.target.names.len());
-        let of = |program: Program| Arc::new(steps(&program, pred));
-        Some(Self {
-            value: of(program(false)?),
-            both: of(program(true)?),
-            fields: Fields { pred, target, classes },
-        })
+impl Formula {
+    /// The loss as a kernel; None if it is no formula, or the device has no kernels for such numbers.
+    pub(crate) fn new(
+        loss: &Loss,
+        device: &Device,
+        dtype: DType,
+        columns: usize,
+        target: &Held,
+    ) -> Option<Self> {
+        let (layout, device) = (loss.layout(), device.clone().inner());
+        let has_kernels = matches!(device.as_dispatch(), DispatchDevice::Cube(_));
+        // The kernels compute in single precision.
+        if layout.scope != Scope::Unit || !has_kernels || dtype == DType::F64 {
+            return None;
+        }
+        let fields = Fields {
+            pred: layout.pred.names.len(),
+            target: layout.target.names.len(),
+            classes: matches!(target, Held::Classes(_)).then_some(columns),
+        };
+        Some(Self { loss: loss.clone(), fields })
     }
-}
 
-/// The program for this device; None if the loss is no formula, or the device has no kernels for such numbers.
-pub(crate) fn traced(
-    loss: &Loss,
-    device: &Device,
-    dtype: DType,
-    columns: usize,
-    target: &Held,
-) -> Option<Traced> {
-    let device = device.clone().inner();
-    let has_kernels = matches!(device.as_dispatch(), DispatchDevice::Cube(_));
-    let classes = matches!(target, Held::Classes(_)).then_some(columns);
-    // The kernels compute in single precision.
-    if has_kernels && dtype != DType::F64 { Traced::new(loss, classes) } else { None }
+    fn steps(&self, gradient: bool) -> Vec<Step> {
+        let program = self.loss.trace(gradient).expect("a loss of units is a formula");
+        steps(&program, self.fields.pred)
+    }
 }
 
 /// How the losses of the units are weighed and added up, by tensor operations.
@@ -93,7 +91,7 @@ impl Weighed {
         loss: &Loss,
         pred: Tensor<D>,
         target: Held,
-        traced: Traced,
+        formula: Formula,
     ) -> Tensor<1> {
         self.check(loss, &target);
         let (device, dtype) = (pred.device(), pred.dtype());
@@ -104,7 +102,7 @@ impl Weighed {
             Held::Classes(classes) => classes.float(),
         };
         let (pred, target) = (pred.cast(DType::F32), target.cast(DType::F32));
-        let units = Dispatch::units(pred.into_dispatch(), target.into_dispatch(), traced);
+        let units = Dispatch::units(pred.into_dispatch(), target.into_dispatch(), formula);
         let units = Tensor::<1>::from_dispatch(units).reshape(shape);
         let units = match &weights {
             Some(weights) => units * weights.clone(),
@@ -174,17 +172,17 @@ impl Weighed {
     }
 }
 
-fn units_of(pred: &TensorSpec, _: &TensorSpec, traced: &Traced) -> TensorSpec {
-    let units = pred.shape.num_elements() / traced.fields.pred;
+fn units_of(pred: &TensorSpec, _: &TensorSpec, formula: &Formula) -> TensorSpec {
+    let units = pred.shape.num_elements() / formula.fields.pred;
     TensorSpec::new(Shape::new([units]), pred.dtype)
 }
 
 fn units_and_grad_of(
     pred: &TensorSpec,
     target: &TensorSpec,
-    traced: &Traced,
+    formula: &Formula,
 ) -> (TensorSpec, TensorSpec) {
-    (units_of(pred, target, traced), pred.clone())
+    (units_of(pred, target, formula), pred.clone())
 }
 
 /// A backend that follows traced formulas.
@@ -195,7 +193,7 @@ pub(crate) trait DeviceBackend: Backend {
     fn units(
         pred: FloatTensor<Self>,
         target: FloatTensor<Self>,
-        traced: Traced,
+        formula: Formula,
     ) -> FloatTensor<Self>;
 
     /// The same, and its gradient by the prediction.
@@ -203,7 +201,7 @@ pub(crate) trait DeviceBackend: Backend {
     fn units_and_grad(
         pred: FloatTensor<Self>,
         target: FloatTensor<Self>,
-        traced: Traced,
+        formula: Formula,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
@@ -211,26 +209,26 @@ impl<B: DeviceBackend, C: CheckpointStrategy> DeviceBackend for Autodiff<B, C> {
     fn units(
         pred: FloatTensor<Self>,
         target: FloatTensor<Self>,
-        traced: Traced,
+        formula: Formula,
     ) -> FloatTensor<Self> {
         let (pred, guard) = pred.into_parts();
         let target = target.into_primitive();
         match Backward::<B, 1>::prepare::<C>(HandOn, [guard]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let (units, grad) = B::units_and_grad(pred, target, traced);
+                let (units, grad) = B::units_and_grad(pred, target, formula);
                 prep.finish(Slopes { grad, by: By::Unit }, units)
             }
-            OpsKind::UnTracked(prep) => prep.finish(B::units(pred, target, traced)),
+            OpsKind::UnTracked(prep) => prep.finish(B::units(pred, target, formula)),
         }
     }
 
     fn units_and_grad(
         pred: FloatTensor<Self>,
         target: FloatTensor<Self>,
-        traced: Traced,
+        formula: Formula,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (units, grad) =
-            B::units_and_grad(pred.into_primitive(), target.into_primitive(), traced);
+            B::units_and_grad(pred.into_primitive(), target.into_primitive(), formula);
         (Self::from_inner(units), Self::from_inner(grad))
     }
 }
@@ -239,21 +237,21 @@ impl DeviceBackend for CubeBackend {
     fn units(
         pred: FloatTensor<Self>,
         target: FloatTensor<Self>,
-        traced: Traced,
+        formula: Formula,
     ) -> FloatTensor<Self> {
         // There is no gradient among the steps, so the prediction stands in for its place.
         let place = pred.clone();
-        launch(pred, target, place, &traced.value, traced.fields)
+        launch(pred, target, place, &formula, false)
     }
 
     fn units_and_grad(
         pred: FloatTensor<Self>,
         target: FloatTensor<Self>,
-        traced: Traced,
+        formula: Formula,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let grad =
             empty_device_dtype(pred.client.clone(), pred.device.clone(), pred.shape(), DType::F32);
-        let units = launch(pred, target, grad.clone(), &traced.both, traced.fields);
+        let units = launch(pred, target, grad.clone(), &formula, true);
         (units, grad)
     }
 }
@@ -262,11 +260,11 @@ fn launch(
     pred: CubeTensor,
     target: CubeTensor,
     grad: CubeTensor,
-    steps: &[Step],
-    fields: Fields,
+    formula: &Formula,
+    gradient: bool,
 ) -> CubeTensor {
     let (pred, target) = (into_contiguous(pred), into_contiguous(target));
-    let units = pred.shape().num_elements() / fields.pred;
+    let units = pred.shape().num_elements() / formula.fields.pred;
     let (client, device) = (pred.client.clone(), pred.device.clone());
     let values = empty_device_dtype(client.clone(), device, Shape::new([units]), DType::F32);
     if units > 0 {
@@ -279,8 +277,8 @@ fn launch(
             target.into_buffer_arg(),
             values.clone().into_buffer_arg(),
             grad.into_buffer_arg(),
-            steps.to_vec(),
-            fields,
+            formula.steps(gradient),
+            formula.fields,
         );
     }
     values

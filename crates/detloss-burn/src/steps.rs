@@ -1,5 +1,7 @@
 //! A traced formula in the few steps that every device knows.
 
+use std::collections::HashMap;
+
 use detloss::scalar::expr::{Op, Program};
 use detloss::scalar::{LARGEST, SMALLEST};
 
@@ -53,12 +55,13 @@ pub(crate) fn steps(program: &Program, fields: usize) -> Vec<Step> {
 #[derive(Default)]
 struct Steps {
     list: Vec<Step>,
+    known: HashMap<Step, usize>,
 }
 
 impl Steps {
     /// The place of the step's result; an equal step before has the same.
     fn push(&mut self, step: Step) -> usize {
-        self.list.iter().position(|known| *known == step).unwrap_or_else(|| {
+        *self.known.entry(step).or_insert_with(|| {
             self.list.push(step);
             self.list.len() - 1
         })
