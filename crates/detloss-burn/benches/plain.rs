@@ -95,7 +95,7 @@ impl Compare<'_> {
         assert!((own - other).abs() < 1e-4 * own.abs(), "{}: {own} against {other}", self.what);
         // Only the host's memory is seen, and that of this thread, which makes all tensors.
         let peak = |call: &dyn Fn() -> f32| {
-            let most = allocation_counter::measure(|| drop(black_box(call()))).bytes_max;
+            let most = allocation_counter::measure(|| _ = black_box(call())).bytes_max;
             most as f64 / 1024.0
         };
         let peaks = [peak(&plain), peak(&fused)];

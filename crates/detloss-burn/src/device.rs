@@ -286,6 +286,7 @@ fn launch(
 
 /// Follows the steps for one unit.
 #[cube(launch)]
+#[allow(clippy::needless_range_loop, reason = "only ranges are unrolled when a kernel is made")]
 fn follow(
     pred: &[f32],
     target: &[f32],
