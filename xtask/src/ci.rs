@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 
-use crate::{generate, python, root, tidy};
+use crate::{generate, python, root, tidy, wgpu};
 
 /// Everything that has to hold, the quick checks first.
-pub(crate) fn run(without_python: bool) -> anyhow::Result<()> {
+pub(crate) fn run(without_python: bool, without_wgpu: bool) -> anyhow::Result<()> {
     step("the manners of the tree", tidy::run)?;
     step("generated files", || generate::run(true))?;
     step("format", format)?;
@@ -26,6 +26,9 @@ pub(crate) fn run(without_python: bool) -> anyhow::Result<()> {
         )
     })?;
     step("tests", || cargo(&["test", "--workspace"], &[]))?;
+    if !without_wgpu {
+        step("the losses on a GPU", wgpu::run)?;
+    }
     if !without_python {
         step("the Python package", python::run)?;
     }
@@ -57,7 +60,7 @@ fn format() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {
+pub(crate) fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {
     let status = Command::new(env!("CARGO"))
         .args(arguments)
         .envs(environment.iter().copied())

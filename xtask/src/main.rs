@@ -8,6 +8,7 @@ mod pages;
 mod python;
 mod stubs;
 mod tidy;
+mod wgpu;
 
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,9 @@ enum Command {
         /// Leaves out the Python package, whose first run downloads PyTorch.
         #[arg(long)]
         without_python: bool,
+        /// Leaves out the losses on a GPU, whose kernels take minutes to build.
+        #[arg(long)]
+        without_wgpu: bool,
     },
     /// Writes what is generated: a page per loss, the tables of losses, the figures of the guide, the types for Python.
     Gen {
@@ -45,15 +49,18 @@ enum Command {
     Python,
     /// Checks the manners of the tree: sizes of files, stray files, names of losses, unsafe code.
     Tidy,
+    /// Lints and tests the losses on a GPU, or on a Vulkan driver in software.
+    Wgpu,
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
-        Command::Ci { without_python } => ci::run(without_python),
+        Command::Ci { without_python, without_wgpu } => ci::run(without_python, without_wgpu),
         Command::Gen { check } => generate::run(check),
         Command::New { family, name } => new::run(&family, &name),
         Command::Python => python::run(),
         Command::Tidy => tidy::run(),
+        Command::Wgpu => wgpu::run(),
     }
 }
 

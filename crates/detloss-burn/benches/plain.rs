@@ -1,6 +1,8 @@
 //! Losses against the same formulas written with Burn's own tensor operations, forward and backward, on one machine in turn.
 //!
-//! `cargo bench -p detloss-burn`
+//! `cargo bench -p detloss-burn`, with `--features wgpu` also on a GPU.
+
+#![recursion_limit = "512"]
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -12,33 +14,41 @@ use detloss_burn::{Batch, FocalLoss, GiouLoss, Loss};
 const ROUNDS: usize = 15;
 
 fn main() {
-    println!("forward and backward, f32, median of {ROUNDS} rounds in turn");
     println!(
-        "{:>7} {:>9} {:>13} {:>13} {:>7}",
-        "loss", "numbers", "plain, µs", "detloss, µs", "ratio"
+        "forward and backward, f32, median of {ROUNDS} rounds in turn; most memory in use besides the inputs\n"
     );
+    println!(
+        "| device | loss | rows of 4 | plain, µs | detloss, µs | ratio | plain, KiB | detloss, KiB | ratio |"
+    );
+    println!("|---|---|---:|---:|---:|---:|---:|---:|---:|");
+    on("flex", &Device::flex().autodiff());
+    #[cfg(feature = "wgpu")]
+    on("wgpu", &Device::wgpu(burn::tensor::DeviceKind::DefaultDevice).autodiff());
+}
+
+fn on(name: &str, device: &Device) {
     for rows in [64, 1_000, 20_000, 200_000] {
-        compare("giou", boxes(rows), plain_giou, (&GiouLoss::new()).into());
-        compare("focal", scores(rows), plain_focal, (&FocalLoss::new()).into());
+        let compare = Compare { device, what: format!("{name} | giou | {rows}") };
+        compare.run(boxes(rows, device), plain_giou, &(&GiouLoss::new()).into());
+        let compare = Compare { device, what: format!("{name} | focal | {rows}") };
+        compare.run(scores(rows, device), plain_focal, &(&FocalLoss::new()).into());
     }
 }
 
 type Pair = (Tensor<2>, Tensor<2>);
 
-fn boxes(rows: usize) -> Pair {
-    let device = Device::flex().autodiff();
+fn boxes(rows: usize, device: &Device) -> Pair {
     let random =
-        |low, high| Tensor::<2>::random([rows, 2], Distribution::Uniform(low, high), &device);
+        |low, high| Tensor::<2>::random([rows, 2], Distribution::Uniform(low, high), device);
     let corner = random(0.0, 100.0);
     let truth = Tensor::cat(vec![corner.clone(), corner + random(5.0, 50.0)], 1);
-    let noise = Tensor::<2>::random([rows, 4], Distribution::Uniform(-4.0, 4.0), &device);
+    let noise = Tensor::<2>::random([rows, 4], Distribution::Uniform(-4.0, 4.0), device);
     ((truth.clone() + noise).detach(), truth.detach())
 }
 
-fn scores(rows: usize) -> Pair {
-    let device = Device::flex().autodiff();
-    let logits = Tensor::<2>::random([rows, 4], Distribution::Uniform(-5.0, 5.0), &device);
-    let labels = Tensor::<2>::random([rows, 4], Distribution::Bernoulli(0.1), &device);
+fn scores(rows: usize, device: &Device) -> Pair {
+    let logits = Tensor::<2>::random([rows, 4], Distribution::Uniform(-5.0, 5.0), device);
+    let labels = Tensor::<2>::random([rows, 4], Distribution::Bernoulli(0.1), device);
     (logits.detach(), labels.detach())
 }
 
@@ -64,39 +74,45 @@ fn plain_focal(logits: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
     (positive * labels.clone() + negative * (-labels + 1.0)).mean()
 }
 
-fn compare(
-    name: &str,
-    (pred, target): Pair,
-    plain: fn(Tensor<2>, Tensor<2>) -> Tensor<1>,
-    loss: Loss,
-) {
-    let fused = |pred, target| Batch::new(pred, target).value(&loss);
-    let (own, other) = (step(&pred, &target, &fused), step(&pred, &target, &plain));
-    assert!((own - other).abs() < 1e-4 * own.abs(), "{name}: {own} against {other}");
-    let repeats = (40_000 / pred.dims()[0]).clamp(1, 100);
-    let mut times = [Vec::new(), Vec::new()];
-    for _ in 0..ROUNDS {
-        times[0].push(time(repeats, || step(&pred, &target, &plain)));
-        times[1].push(time(repeats, || step(&pred, &target, &fused)));
-    }
-    let [plain, fused] = times.map(|mut times| {
-        times.sort_by(f64::total_cmp);
-        times[ROUNDS / 2]
-    });
-    let numbers = pred.dims()[0] * 4;
-    println!("{name:>7} {numbers:>9} {plain:>13.1} {fused:>13.1} {:>7.1}", plain / fused);
+struct Compare<'a> {
+    device: &'a Device,
+    what: String,
 }
 
-/// The value, with the gradient computed.
-fn step(
-    pred: &Tensor<2>,
-    target: &Tensor<2>,
-    loss: &impl Fn(Tensor<2>, Tensor<2>) -> Tensor<1>,
-) -> f32 {
-    let pred = pred.clone().detach().require_grad();
-    let value = loss(pred.clone(), target.clone());
-    black_box(pred.grad(&value.clone().backward()));
-    value.into_scalar()
+impl Compare<'_> {
+    /// Prints a line of the table.
+    fn run(&self, (pred, target): Pair, plain: fn(Tensor<2>, Tensor<2>) -> Tensor<1>, loss: &Loss) {
+        let step = |loss: &dyn Fn(Tensor<2>, Tensor<2>) -> Tensor<1>| {
+            let pred = pred.clone().detach().require_grad();
+            let value = loss(pred.clone(), target.clone());
+            black_box(pred.grad(&value.clone().backward()));
+            self.device.sync().expect("the device answers");
+            value.into_scalar::<f32>()
+        };
+        let plain = || step(&plain);
+        let fused = || step(&|pred, target| Batch::new(pred, target).value(loss));
+        let (own, other) = (fused(), plain());
+        assert!((own - other).abs() < 1e-4 * own.abs(), "{}: {own} against {other}", self.what);
+        // Only the host's memory is seen, and that of this thread, which makes all tensors.
+        let peak = |call: &dyn Fn() -> f32| {
+            let most = allocation_counter::measure(|| _ = black_box(call())).bytes_max;
+            most as f64 / 1024.0
+        };
+        let peaks = [peak(&plain), peak(&fused)];
+        let repeats = (40_000 / pred.dims()[0]).clamp(1, 100);
+        let mut times = [Vec::new(), Vec::new()];
+        for _ in 0..ROUNDS {
+            times[0].push(time(repeats, plain));
+            times[1].push(time(repeats, fused));
+        }
+        let times = times.map(|mut times| {
+            times.sort_by(f64::total_cmp);
+            times[ROUNDS / 2]
+        });
+        let three =
+            |[plain, fused]: [f64; 2]| format!("{plain:.0} | {fused:.0} | {:.1}", plain / fused);
+        println!("| {} | {} | {} |", self.what, three(times), three(peaks));
+    }
 }
 
 /// Microseconds of one call.

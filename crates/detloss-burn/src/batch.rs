@@ -11,6 +11,8 @@ use detloss::batch::Layout;
 use detloss::geometry::Fields;
 use detloss::loss::Scope;
 
+#[cfg(feature = "cube")]
+use crate::device;
 use crate::op::{self, Call, LossBackend, Others, Reduce};
 use crate::{Loss, Replicas};
 
@@ -230,8 +232,29 @@ impl<const D: usize> Batch<D> {
     fn run(self, loss: Loss, state: Option<Arc<Mutex<Vec<f64>>>>) -> Tensor<1> {
         let (layout, dims) = (loss.layout(), self.pred.dims());
         let form = Form::new(&layout, &dims);
-        // The core computes in the host's memory. The way there and back is differentiable.
         let (device, dtype) = (self.pred.device(), self.pred.dtype());
+        let target = form.target(self.target, dtype);
+        let weights = self.weights.map(|weights| form.weights(weights, dtype));
+        #[cfg(feature = "cube")]
+        let remembers =
+            state.as_ref().is_some_and(|state| state.lock().is_ok_and(|state| !state.is_empty()));
+        #[cfg(feature = "cube")]
+        if let Some(formula) = device::Formula::new(&loss, &device, dtype, form.columns, &target)
+            && self.groups.is_none()
+            && !remembers
+        {
+            let weighed = device::Weighed {
+                rows: form.rows,
+                columns: form.columns,
+                weights,
+                column_weights: self.column_weights,
+                ignore_index: self.ignore_index,
+                reduce: self.reduce,
+                replicas: self.replicas,
+            };
+            return weighed.value(&loss, self.pred, target, formula);
+        }
+        // The core computes in the host's memory. The way there and back is differentiable.
         let host = host(&device);
         let groups = self.groups.map(|ids| form.groups(ids));
         let units = match (layout.scope, &groups) {
@@ -241,10 +264,15 @@ impl<const D: usize> Batch<D> {
             (Scope::Set, Some((_, count))) => *count,
         };
         let others = Others::<Dispatch> {
-            target: form.target(self.target, dtype, &host),
-            weights: self
-                .weights
-                .map_or(op::Weights::None, |weights| form.weights(weights, dtype, &host)),
+            target: match target {
+                Held::Dense(target) => op::Target::Dense(at(&host, target).into_dispatch()),
+                Held::Classes(classes) => op::Target::Classes(at(&host, classes).into_dispatch()),
+            },
+            weights: match weights {
+                None => op::Weights::None,
+                Some((weights, false)) => op::Weights::Rows(at(&host, weights).into_dispatch()),
+                Some((weights, true)) => op::Weights::Elements(at(&host, weights).into_dispatch()),
+            },
             groups: groups
                 .map_or(op::Groups::None, |(ids, _)| op::Groups::Rows(ids.into_dispatch())),
         };
@@ -276,6 +304,12 @@ fn at<const D: usize, K: Basic>(host: &Option<Device>, tensor: Tensor<D, K>) -> 
         Some(host) => tensor.to_device(host),
         None => tensor,
     }
+}
+
+/// A target that fits its prediction, without its dimensions.
+pub(crate) enum Held {
+    Dense(Tensor<1>),
+    Classes(Tensor<1, Int>),
 }
 
 /// The shape of a prediction, as its loss sees it.
@@ -311,50 +345,40 @@ impl<'a> Form<'a> {
     }
 
     #[track_caller]
-    fn target(&self, target: Target, dtype: DType, host: &Option<Device>) -> op::Target<Dispatch> {
-        let fields = self.layout.target;
+    fn target(&self, target: Target, dtype: DType) -> Held {
         match target.0 {
-            Kind::Integers(dims, classes) if fields.is_label && dims != self.dims => {
+            Kind::Integers(dims, classes) if self.layout.target.is_label && dims != self.dims => {
                 self.fits("class indices", &dims, &[self.lead]);
-                op::Target::Classes(at(host, classes).into_dispatch())
+                Held::Classes(classes)
             }
-            Kind::Integers(dims, flat) => {
-                let flat = at(host, flat).float();
-                self.dense(Numbers { dims, flat }, dtype, host)
-            }
-            Kind::Floats(numbers) => self.dense(numbers, dtype, host),
+            Kind::Integers(dims, flat) => self.dense(&dims, flat.float(), dtype),
+            Kind::Floats(Numbers { dims, flat }) => self.dense(&dims, flat, dtype),
         }
     }
 
     #[track_caller]
-    fn dense(&self, target: Numbers, dtype: DType, host: &Option<Device>) -> op::Target<Dispatch> {
+    fn dense(&self, dims: &[usize], flat: Tensor<1>, dtype: DType) -> Held {
         let fields = self.layout.target;
         let with_fields = [self.lead, &[fields.names.len()]].concat();
         match fields.names {
-            _ if fields.is_row || self.elementwise => {
-                self.fits("targets", &target.dims, &[self.dims])
-            }
-            [_] => self.fits("targets", &target.dims, &[self.lead, &with_fields]),
-            _ => self.fits("targets", &target.dims, &[&with_fields]),
+            _ if fields.is_row || self.elementwise => self.fits("targets", dims, &[self.dims]),
+            [_] => self.fits("targets", dims, &[self.lead, &with_fields]),
+            _ => self.fits("targets", dims, &[&with_fields]),
         }
-        op::Target::Dense(at(host, target.flat.cast(dtype)).into_dispatch())
+        Held::Dense(flat.cast(dtype))
     }
 
+    /// The weights, and whether there is one per element.
     #[track_caller]
-    fn weights(
-        &self,
-        weights: Numbers,
-        dtype: DType,
-        host: &Option<Device>,
-    ) -> op::Weights<Dispatch> {
-        let per_element = self.elementwise && weights.dims == self.dims;
+    fn weights(&self, weights: Numbers, dtype: DType) -> (Tensor<1>, bool) {
+        let Numbers { dims, flat } = weights;
+        let per_element = self.elementwise && dims == self.dims;
         if !per_element && self.elementwise {
-            self.fits("weights", &weights.dims, &[self.dims, self.lead]);
+            self.fits("weights", &dims, &[self.dims, self.lead]);
         } else if !per_element {
-            self.fits("weights", &weights.dims, &[self.lead]);
+            self.fits("weights", &dims, &[self.lead]);
         }
-        let flat = at(host, weights.flat.cast(dtype)).into_dispatch();
-        if per_element { op::Weights::Elements(flat) } else { op::Weights::Rows(flat) }
+        (flat.cast(dtype), per_element)
     }
 
     /// The groups, counted from 0 in the order of their ids, and how many there are.

@@ -160,13 +160,13 @@ impl<B: LossBackend, C: CheckpointStrategy> LossBackend for Autodiff<B, C> {
 
 /// The gradient by the prediction, and what each number of the upstream gradient is the slope of.
 #[derive(Clone, Debug)]
-struct Slopes<B: Backend> {
-    grad: FloatTensor<B>,
-    by: By<B>,
+pub(crate) struct Slopes<B: Backend> {
+    pub(crate) grad: FloatTensor<B>,
+    pub(crate) by: By<B>,
 }
 
 #[derive(Clone, Debug)]
-enum By<B: Backend> {
+pub(crate) enum By<B: Backend> {
     /// The one value of the batch.
     Batch,
     /// The value of a unit; the units lie one after the other.
@@ -188,9 +188,9 @@ impl<B: Backend> By<B> {
 
 /// The backward step.
 #[derive(Debug)]
-struct HandOn;
+pub(crate) struct HandOn;
 
-impl<B: LossBackend> Backward<B, 1> for HandOn {
+impl<B: Backend> Backward<B, 1> for HandOn {
     type State = Slopes<B>;
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {

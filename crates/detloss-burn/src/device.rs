@@ -1,0 +1,378 @@
+//! Formulas on the devices of CubeCL: one kernel that follows the traced formula, for every loss that has one.
+//!
+//! The steps of a program are known when the kernel is made, so the device gets straight-line code: a launch gives the loss of every
+//! unit and its gradient. Weights and sums are Burn's own tensor operations, which fuse.
+
+use std::sync::Arc;
+
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::ops::{Backward, OpsKind};
+use burn::backend::fusion::custom::TensorSpec;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{
+    Autodiff, AutodiffBackend, Backend, Dispatch, DispatchDevice, TensorMetadata, backend_extension,
+};
+use burn::tensor::{DType, Device, Shape, Tensor};
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::ops::numeric::empty_device_dtype;
+use burn_cubecl::{CubeBackend, tensor::CubeTensor};
+use cubecl::calculate_cube_count_elemwise;
+use cubecl::prelude::*;
+use detloss::batch::Target;
+use detloss::loss::Scope;
+
+use crate::batch::Held;
+use crate::loss::must;
+use crate::op::{By, HandOn, Reduce, Slopes};
+use crate::steps::{Step, steps};
+use crate::{Loss, Replicas};
+
+/// A formula, and how the fields of its units lie in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Formula {
+    loss: Loss,
+    fields: Fields,
+}
+
+/// How the fields of units lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Fields {
+    pred: usize,
+    target: usize,
+    /// If targets are class indices, one for so many units.
+    classes: Option<usize>,
+}
+
+impl Formula {
+    /// The loss as a kernel; None if it is no formula, or the device has no kernels for such numbers.
+    pub(crate) fn new(
+        loss: &Loss,
+        device: &Device,
+        dtype: DType,
+        columns: usize,
+        target: &Held,
+    ) -> Option<Self> {
+        let (layout, device) = (loss.layout(), device.clone().inner());
+        let has_kernels = matches!(device.as_dispatch(), DispatchDevice::Cube(_));
+        // The kernels compute in single precision.
+        if layout.scope != Scope::Unit || !has_kernels || dtype == DType::F64 {
+            return None;
+        }
+        let fields = Fields {
+            pred: layout.pred.names.len(),
+            target: layout.target.names.len(),
+            classes: matches!(target, Held::Classes(_)).then_some(columns),
+        };
+        Some(Self { loss: loss.clone(), fields })
+    }
+
+    fn steps(&self, gradient: bool) -> Vec<Step> {
+        let program = self.loss.trace(gradient).expect("a loss of units is a formula");
+        steps(&program, self.fields.pred)
+    }
+}
+
+/// How the losses of the units are weighed and added up, by tensor operations.
+pub(crate) struct Weighed {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) weights: Option<(Tensor<1>, bool)>,
+    pub(crate) column_weights: Option<Vec<f64>>,
+    pub(crate) ignore_index: Option<i64>,
+    pub(crate) reduce: Reduce,
+    pub(crate) replicas: Option<Arc<dyn Replicas>>,
+}
+
+impl Weighed {
+    /// The value, or the values of all units.
+    #[track_caller]
+    pub(crate) fn value<const D: usize>(
+        self,
+        loss: &Loss,
+        pred: Tensor<D>,
+        target: Held,
+        formula: Formula,
+    ) -> Tensor<1> {
+        self.check(loss, &target);
+        let (device, dtype) = (pred.device(), pred.dtype());
+        let shape = [self.rows, self.columns];
+        let weights = self.product(&target, &device.inner());
+        let target = match target {
+            Held::Dense(target) => target,
+            Held::Classes(classes) => classes.float(),
+        };
+        let (pred, target) = (pred.cast(DType::F32), target.cast(DType::F32));
+        let units = Dispatch::units(pred.into_dispatch(), target.into_dispatch(), formula);
+        let units = Tensor::<1>::from_dispatch(units).reshape(shape);
+        let units = match &weights {
+            Some(weights) => units * weights.clone(),
+            None => units,
+        };
+        let count = (self.rows * self.columns) as f64;
+        let own = match (self.reduce, weights) {
+            (Reduce::Units, _) => return units.flatten(0, 1).cast(dtype),
+            (Reduce::Sum, _) => return units.sum().cast(dtype),
+            (Reduce::By(number), _) => number,
+            (Reduce::WeightedMean, Some(weights)) => {
+                let sum = weights.expand(shape).sum();
+                if self.replicas.is_none() {
+                    // Where nothing weighs, nothing is divided; the device need not tell.
+                    let nothing = sum.clone().equal_scalar(0.0).float();
+                    return (units.sum() / (sum + nothing)).cast(dtype);
+                }
+                f64::from(sum.into_scalar::<f32>())
+            }
+            _ => count,
+        };
+        let all = match &self.replicas {
+            Some(replicas) => replicas.gather(vec![own]).concat().iter().sum(),
+            None => own,
+        };
+        (units.sum() / if all == 0.0 { 1.0 } else { all }).cast(dtype)
+    }
+
+    /// The core's checks of everything that is not on the device.
+    #[track_caller]
+    fn check(&self, loss: &Loss, target: &Held) {
+        let target = match target {
+            Held::Dense(_) => Target::Dense(&[]),
+            Held::Classes(_) => Target::Classes(&[]),
+        };
+        let mut batch = detloss::Batch::<f64>::new(&[], target).columns(self.columns);
+        if let Some(weights) = &self.column_weights {
+            batch = batch.column_weights(weights);
+        }
+        if let Some(index) = self.ignore_index {
+            batch = batch.ignore_index(index);
+        }
+        if let (Reduce::By(number), None) = (self.reduce, &self.replicas) {
+            batch = batch.normalizer(number);
+        }
+        must(batch.value(&**loss));
+    }
+
+    /// The weights of all units, as far as they differ.
+    fn product(&self, target: &Held, device: &Device) -> Option<Tensor<2>> {
+        let (rows, columns) = (self.rows, self.columns);
+        let weights = self.weights.as_ref().map(|(weights, per_element)| {
+            let columns = if *per_element { columns } else { 1 };
+            weights.clone().cast(DType::F32).reshape([rows, columns])
+        });
+        let by_column = self.column_weights.as_ref().map(|weights| {
+            let weights: Vec<f32> = weights.iter().map(|&weight| weight as f32).collect();
+            Tensor::<1>::from_data(weights.as_slice(), device).reshape([1, columns])
+        });
+        let kept = match (target, self.ignore_index) {
+            (Held::Classes(classes), Some(index)) => {
+                Some(classes.clone().not_equal_scalar(index).float().reshape([rows, 1]))
+            }
+            _ => None,
+        };
+        [weights, by_column, kept].into_iter().flatten().reduce(|a, b| a * b)
+    }
+}
+
+fn units_of(pred: &TensorSpec, _: &TensorSpec, formula: &Formula) -> TensorSpec {
+    let units = pred.shape.num_elements() / formula.fields.pred;
+    TensorSpec::new(Shape::new([units]), pred.dtype)
+}
+
+fn units_and_grad_of(
+    pred: &TensorSpec,
+    target: &TensorSpec,
+    formula: &Formula,
+) -> (TensorSpec, TensorSpec) {
+    (units_of(pred, target, formula), pred.clone())
+}
+
+/// A backend that follows traced formulas.
+#[backend_extension(Cube, Fusion, Autodiff)]
+pub(crate) trait DeviceBackend: Backend {
+    /// The loss of every unit.
+    #[fusion(meta = units_of)]
+    fn units(
+        pred: FloatTensor<Self>,
+        target: FloatTensor<Self>,
+        formula: Formula,
+    ) -> FloatTensor<Self>;
+
+    /// The same, and its gradient by the prediction.
+    #[fusion(meta = units_and_grad_of)]
+    fn units_and_grad(
+        pred: FloatTensor<Self>,
+        target: FloatTensor<Self>,
+        formula: Formula,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+}
+
+impl<B: DeviceBackend, C: CheckpointStrategy> DeviceBackend for Autodiff<B, C> {
+    fn units(
+        pred: FloatTensor<Self>,
+        target: FloatTensor<Self>,
+        formula: Formula,
+    ) -> FloatTensor<Self> {
+        let (pred, guard) = pred.into_parts();
+        let target = target.into_primitive();
+        match Backward::<B, 1>::prepare::<C>(HandOn, [guard]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let (units, grad) = B::units_and_grad(pred, target, formula);
+                prep.finish(Slopes { grad, by: By::Unit }, units)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::units(pred, target, formula)),
+        }
+    }
+
+    fn units_and_grad(
+        pred: FloatTensor<Self>,
+        target: FloatTensor<Self>,
+        formula: Formula,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (units, grad) =
+            B::units_and_grad(pred.into_primitive(), target.into_primitive(), formula);
+        (Self::from_inner(units), Self::from_inner(grad))
+    }
+}
+
+impl DeviceBackend for CubeBackend {
+    fn units(
+        pred: FloatTensor<Self>,
+        target: FloatTensor<Self>,
+        formula: Formula,
+    ) -> FloatTensor<Self> {
+        // There is no gradient among the steps, so the prediction stands in for its place.
+        let place = pred.clone();
+        launch(pred, target, place, &formula, false)
+    }
+
+    fn units_and_grad(
+        pred: FloatTensor<Self>,
+        target: FloatTensor<Self>,
+        formula: Formula,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let grad =
+            empty_device_dtype(pred.client.clone(), pred.device.clone(), pred.shape(), DType::F32);
+        let units = launch(pred, target, grad.clone(), &formula, true);
+        (units, grad)
+    }
+}
+
+fn launch(
+    pred: CubeTensor,
+    target: CubeTensor,
+    grad: CubeTensor,
+    formula: &Formula,
+    gradient: bool,
+) -> CubeTensor {
+    let (pred, target) = (into_contiguous(pred), into_contiguous(target));
+    let units = pred.shape().num_elements() / formula.fields.pred;
+    let (client, device) = (pred.client.clone(), pred.device.clone());
+    let values = empty_device_dtype(client.clone(), device, Shape::new([units]), DType::F32);
+    if units > 0 {
+        let dim = CubeDim::new(&client, units);
+        follow::launch(
+            &client,
+            calculate_cube_count_elemwise(&client, units, dim),
+            dim,
+            pred.into_buffer_arg(),
+            target.into_buffer_arg(),
+            values.clone().into_buffer_arg(),
+            grad.into_buffer_arg(),
+            formula.steps(gradient),
+            formula.fields,
+        );
+    }
+    values
+}
+
+/// Follows the steps for one unit.
+#[cube(launch)]
+#[allow(clippy::needless_range_loop, reason = "only ranges are unrolled when a kernel is made")]
+fn follow(
+    pred: &[f32],
+    target: &[f32],
+    values: &mut [f32],
+    grad: &mut [f32],
+    #[comptime] steps: Vec<Step>,
+    #[comptime] fields: Fields,
+) {
+    let unit = ABSOLUTE_POS;
+    if unit >= values.len() {
+        terminate!();
+    }
+    let mut v = Sequence::<f32>::new();
+    #[unroll]
+    for at in 0..steps.len() {
+        let step = comptime![steps[at]];
+        match step {
+            Step::Pred(field) => {
+                let number = pred[unit * fields.pred + field];
+                v.push(number);
+            }
+            Step::Target(field) => match fields.classes {
+                Some(columns) => {
+                    let class = target[unit / columns];
+                    let column = f32::cast_from(unit % columns);
+                    v.push(select(class == column, 1.0f32, 0.0f32));
+                }
+                None => {
+                    let number = target[unit * fields.target + field];
+                    v.push(number);
+                }
+            },
+            Step::Const(bits) => {
+                let number = comptime![f32::from_bits(bits)];
+                v.push(f32::new(number));
+            }
+            Step::Add(a, b) => {
+                let result = *v.index(a) + *v.index(b);
+                v.push(result);
+            }
+            Step::Sub(a, b) => {
+                let result = *v.index(a) - *v.index(b);
+                v.push(result);
+            }
+            Step::Mul(a, b) => {
+                let result = *v.index(a) * *v.index(b);
+                v.push(result);
+            }
+            Step::Div(a, b) => {
+                let result = *v.index(a) / *v.index(b);
+                v.push(result);
+            }
+            Step::IfLt(a, b, c, d) => {
+                let result = select(*v.index(a) < *v.index(b), *v.index(c), *v.index(d));
+                v.push(result);
+            }
+            Step::Abs(a) => {
+                let result = (*v.index(a)).abs();
+                v.push(result);
+            }
+            Step::Sqrt(a) => {
+                let result = (*v.index(a)).sqrt();
+                v.push(result);
+            }
+            Step::Exp(a) => {
+                let result = (*v.index(a)).exp();
+                v.push(result);
+            }
+            Step::Ln(a) => {
+                let result = (*v.index(a)).ln();
+                v.push(result);
+            }
+            Step::Atan2(a, b) => {
+                let result = (*v.index(a)).atan2(*v.index(b));
+                v.push(result);
+            }
+            Step::Atan(a) => {
+                let result = (*v.index(a)).atan();
+                v.push(result);
+            }
+            Step::Value(a) => {
+                values[unit] = *v.index(a);
+            }
+            Step::Slope(a, field) => {
+                grad[unit * fields.pred + field] = *v.index(a);
+            }
+        }
+    }
+}

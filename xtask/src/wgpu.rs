@@ -1,0 +1,77 @@
+//! The losses on a GPU. A Vulkan driver in software will do.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+
+use crate::ci;
+
+const PACKAGES: [&str; 2] = ["libvulkan1", "mesa-vulkan-drivers"];
+
+/// Lints and tests them; without a driver it says how to get one and does nothing.
+pub(crate) fn run() -> anyhow::Result<()> {
+    if !has_driver() {
+        // A machine that was made for tests may be changed for them, any other is its owner's.
+        if env::var_os("CI").is_none() || !install()? {
+            eprintln!(
+                "skipped: there is no Vulkan driver. One in software will do: apt-get install {}",
+                PACKAGES.join(" ")
+            );
+            return Ok(());
+        }
+        ensure!(has_driver(), "{} are installed, but no driver is found", PACKAGES.join(" and "));
+    }
+    let wgpu = ["--package", "detloss-burn", "--features", "wgpu"];
+    let lint = ["clippy", "--all-targets", "--", "--deny", "warnings"];
+    ci::cargo(&[&lint[..1], &wgpu, &lint[1..]].concat(), &[])?;
+    // Burn's CPU backend is a third of the build; here it only copies.
+    let quick = ["--config", "profile.dev.package.burn-flex.opt-level=0"];
+    // Drivers complain where they cannot keep their files.
+    let folder =
+        env::var("XDG_RUNTIME_DIR").unwrap_or_else(|_| env::temp_dir().display().to_string());
+    ci::cargo(
+        &[&["test", "--test", "wgpu"], &wgpu[..], &quick].concat(),
+        &[("XDG_RUNTIME_DIR", &folder)],
+    )
+}
+
+/// Whether a GPU can be spoken to: everywhere but on Linux the system sees to that.
+fn has_driver() -> bool {
+    const MANIFESTS: [&str; 3] =
+        ["/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/usr/share/vulkan/icd.d"];
+    let has_manifest = |folder: &str| {
+        let Ok(files) = fs::read_dir(folder) else { return false };
+        files.flatten().any(|file| file.path().extension() == Some(OsStr::new("json")))
+    };
+    !cfg!(target_os = "linux")
+        || ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].iter().any(|name| env::var_os(name).is_some())
+        || MANIFESTS.into_iter().any(has_manifest)
+}
+
+/// Installs the driver in software; false where that is not ours to do.
+fn install() -> anyhow::Result<bool> {
+    if !Path::new("/usr/bin/apt-get").exists() {
+        return Ok(false);
+    }
+    let apt = |arguments: &[&str]| -> anyhow::Result<()> {
+        let output = Command::new("apt-get")
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .output()
+            .context("apt-get does not start")?;
+        ensure!(
+            output.status.success(),
+            "apt-get {} failed; `cargo xtask ci --without-wgpu` does without:\n{}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    };
+    apt(&["update"])?;
+    apt(&[&["install", "--yes", "--no-install-recommends"][..], &PACKAGES].concat())?;
+    Ok(true)
+}
