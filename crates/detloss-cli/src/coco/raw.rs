@@ -3,15 +3,39 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use super::Xywh;
 
 #[derive(Deserialize)]
-pub(super) struct RawDataset {
-    pub(super) images: Vec<RawImage>,
-    pub(super) annotations: Vec<RawAnnotation>,
-    pub(super) categories: Option<Vec<RawCategory>>,
+pub(super) struct RawDataset<const TOLERANT: bool> {
+    pub(super) images: Vec<Entry<RawImage, TOLERANT>>,
+    pub(super) annotations: Vec<Entry<RawAnnotation, TOLERANT>>,
+    pub(super) categories: Option<Vec<Entry<RawCategory, TOLERANT>>>,
+}
+
+/// An entry of a list. One that is wrong spoils the list, unless the reader is tolerant.
+pub(super) struct Entry<T, const TOLERANT: bool>(pub(super) Result<T, Unreadable>);
+
+/// Why an entry is none.
+pub(super) struct Unreadable {
+    /// Where in the entry; `.` for the whole.
+    pub(super) field: String,
+    pub(super) problem: String,
+}
+
+impl<'de, T: DeserializeOwned, const TOLERANT: bool> Deserialize<'de> for Entry<T, TOLERANT> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !TOLERANT {
+            return T::deserialize(deserializer).map(|entry| Self(Ok(entry)));
+        }
+        // Whatever it is has to be read to its end before the next entry begins.
+        let value = serde_json::Value::deserialize(deserializer)?;
+        Ok(Self(serde_path_to_error::deserialize(value).map_err(|error| Unreadable {
+            field: error.path().to_string(),
+            problem: error.into_inner().to_string(),
+        })))
+    }
 }
 
 #[derive(Deserialize)]

@@ -1,13 +1,13 @@
 //! Reading COCO files in one streaming pass, with errors that name file, entry and field.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use super::raw::{RawDataset, RawDetection};
+use super::raw::{RawAnnotation, RawDataset, RawDetection, Unreadable};
 use super::{Annotation, Detection, GroundTruth, Xywh};
 
 /// A COCO file that could not be used.
@@ -37,52 +37,140 @@ pub(crate) enum ReadError {
 
 const BOX_REMEDY: &str = "write bbox as [left, top, width, height] in pixels";
 const SWAP_REMEDY: &str = "annotations are an object, results an array: are the files swapped?";
+const IMAGE_REMEDY: &str = "an image is {id, file_name}";
+const CATEGORY_REMEDY: &str = "a category is {id, name}";
 const ANNOTATION_REMEDY: &str = "an annotation is {image_id, category_id, bbox}";
 const RESULT_REMEDY: &str = "a detection is {image_id, category_id, bbox, score}";
 
 /// Reads an annotation file (`instances_*.json`).
 pub(crate) fn read_ground_truth(path: &Path) -> Result<GroundTruth, ReadError> {
-    let raw: RawDataset = parse(path, b'{', ANNOTATION_REMEDY, str::to_owned)?;
-    let images: BTreeMap<u64, String> =
-        raw.images.into_iter().map(|image| (image.id, image.file_name)).collect();
-    let listed = raw.categories.is_some();
-    let mut categories: BTreeMap<u64, String> =
-        raw.categories.unwrap_or_default().into_iter().map(|c| (c.id, c.name)).collect();
+    let raw: RawDataset<false> = parse(open(path)?, path, b'{', ANNOTATION_REMEDY, str::to_owned)?;
+    gather(raw, path, Err)
+}
 
-    let mut annotations = Vec::with_capacity(raw.annotations.len());
-    for (index, raw) in raw.annotations.into_iter().enumerate() {
-        let fail = |field: &str, problem: String, remedy| ReadError::Content {
-            path: path.into(),
-            place: format!("annotations[{index}].{field}"),
-            problem,
-            remedy,
-        };
-        check_box(raw.bbox.0).map_err(|problem| fail("bbox", problem, BOX_REMEDY))?;
-        if !images.contains_key(&raw.image_id) {
-            let problem = format!("no image has id {}", raw.image_id);
-            return Err(fail("image_id", problem, "list the image under `images`"));
+/// Reads what can be used of an annotation file, and says what is left out. Only a file that has no lists of images and
+/// annotations is an error.
+pub(crate) fn read_usable(path: &Path) -> Result<(GroundTruth, Vec<ReadError>), ReadError> {
+    let mut text = Vec::new();
+    let io = |source| ReadError::Io { path: path.into(), source };
+    open(path)?.read_to_end(&mut text).map_err(io)?;
+    quote_infinities(&mut text);
+    let raw: RawDataset<true> = parse(&text[..], path, b'{', ANNOTATION_REMEDY, str::to_owned)?;
+    let mut problems = Vec::new();
+    let truth = gather(raw, path, |problem| {
+        problems.push(problem);
+        Ok(())
+    })?;
+    Ok((truth, problems))
+}
+
+/// Checks all entries. One with a problem is left out if `report` does not make it an error.
+fn gather<const TOLERANT: bool>(
+    raw: RawDataset<TOLERANT>,
+    path: &Path,
+    mut report: impl FnMut(ReadError) -> Result<(), ReadError>,
+) -> Result<GroundTruth, ReadError> {
+    let mut report = |place: String, problem: String, remedy| {
+        report(ReadError::Content { path: path.into(), place, problem, remedy })
+    };
+    let mut truth = GroundTruth::default();
+    for (index, entry) in raw.images.into_iter().enumerate() {
+        match entry.0 {
+            Ok(image) => _ = truth.images.insert(image.id, image.file_name),
+            Err(Unreadable { field, problem }) => {
+                report(format!("images[{index}].{field}"), problem, IMAGE_REMEDY)?;
+            }
         }
-        if !listed {
-            categories.entry(raw.category_id).or_insert_with(|| raw.category_id.to_string());
-        } else if !categories.contains_key(&raw.category_id) {
-            let problem = format!("no category has id {}", raw.category_id);
-            return Err(fail("category_id", problem, "list the category under `categories`"));
-        }
-        let area = raw.area.unwrap_or(raw.bbox.0[2] * raw.bbox.0[3]);
-        if area.is_nan() || area < 0.0 {
-            let problem = format!("{area} is not an area");
-            return Err(fail("area", problem, "write it in square pixels, or leave it out"));
-        }
-        annotations.push(Annotation {
-            id: raw.id,
-            image: raw.image_id,
-            category: raw.category_id,
-            bbox: raw.bbox.0,
-            area,
-            crowd: raw.iscrowd,
-        });
     }
-    Ok(GroundTruth { images, categories, annotations })
+    let listed = raw.categories.is_some();
+    for (index, entry) in raw.categories.into_iter().flatten().enumerate() {
+        match entry.0 {
+            Ok(category) => _ = truth.categories.insert(category.id, category.name),
+            Err(Unreadable { field, problem }) => {
+                report(format!("categories[{index}].{field}"), problem, CATEGORY_REMEDY)?;
+            }
+        }
+    }
+    truth.annotations.reserve_exact(raw.annotations.len());
+    for (index, entry) in raw.annotations.into_iter().enumerate() {
+        let checked = entry
+            .0
+            .map_err(|Unreadable { field, problem }| (field, problem, ANNOTATION_REMEDY))
+            .and_then(|raw| {
+                check(raw, &mut truth, listed)
+                    .map_err(|(field, problem, remedy)| (field.to_owned(), problem, remedy))
+            });
+        match checked {
+            Ok(annotation) => truth.annotations.push(annotation),
+            Err((field, problem, remedy)) => {
+                report(format!("annotations[{index}].{field}"), problem, remedy)?;
+            }
+        }
+    }
+    Ok(truth)
+}
+
+/// An annotation, or its wrong field, what is wrong there, and the remedy. Adds its category where none are listed.
+fn check(
+    raw: RawAnnotation,
+    truth: &mut GroundTruth,
+    listed: bool,
+) -> Result<Annotation, (&'static str, String, &'static str)> {
+    check_box(raw.bbox.0).map_err(|problem| ("bbox", problem, BOX_REMEDY))?;
+    if !truth.images.contains_key(&raw.image_id) {
+        let problem = format!("no image has id {}", raw.image_id);
+        return Err(("image_id", problem, "list the image under `images`"));
+    }
+    if listed && !truth.categories.contains_key(&raw.category_id) {
+        let problem = format!("no category has id {}", raw.category_id);
+        return Err(("category_id", problem, "list the category under `categories`"));
+    }
+    let area = raw.area.unwrap_or(raw.bbox.0[2] * raw.bbox.0[3]);
+    if area.is_nan() || area < 0.0 {
+        let problem = format!("{area} is not an area");
+        return Err(("area", problem, "write it in square pixels, or leave it out"));
+    }
+    if !listed {
+        let name = || raw.category_id.to_string();
+        truth.categories.entry(raw.category_id).or_insert_with(name);
+    }
+    Ok(Annotation {
+        id: raw.id,
+        image: raw.image_id,
+        category: raw.category_id,
+        bbox: raw.bbox.0,
+        area,
+        crowd: raw.iscrowd,
+    })
+}
+
+/// Python writes NaN and Infinity, which are not JSON. As strings they spoil their entry instead of the file.
+fn quote_infinities(text: &mut Vec<u8>) {
+    const WORDS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
+    let mut quoted = Vec::new();
+    let (mut at, mut done, mut inside) = (0, 0, false);
+    while at < text.len() {
+        match text[at] {
+            b'\\' if inside => at += 1,
+            b'"' => inside = !inside,
+            b'-' | b'I' | b'N' if !inside => {
+                if let Some(word) = WORDS.iter().find(|word| text[at..].starts_with(word)) {
+                    quoted.extend_from_slice(&text[done..at]);
+                    quoted.push(b'"');
+                    quoted.extend_from_slice(word);
+                    quoted.push(b'"');
+                    at += word.len() - 1;
+                    done = at + 1;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if done > 0 {
+        quoted.extend_from_slice(&text[done..]);
+        *text = quoted;
+    }
 }
 
 /// Reads a results file of boxes made on the images of `truth`.
@@ -91,7 +179,7 @@ pub(crate) fn read_results(path: &Path, truth: &GroundTruth) -> Result<Vec<Detec
         Some((index, field)) => format!("results entry {index}{field}"),
         None => at.to_owned(),
     };
-    let raw: Vec<RawDetection> = parse(path, b'[', RESULT_REMEDY, place)?;
+    let raw: Vec<RawDetection> = parse(open(path)?, path, b'[', RESULT_REMEDY, place)?;
     // Asking a hash set a million times costs a tenth of asking the tree.
     let images: HashSet<u64> = truth.images.keys().copied().collect();
     let categories: HashSet<u64> = truth.categories.keys().copied().collect();
@@ -118,8 +206,14 @@ pub(crate) fn read_results(path: &Path, truth: &GroundTruth) -> Result<Vec<Detec
     raw.into_iter().enumerate().map(check).collect()
 }
 
+fn open(path: &Path) -> Result<BufReader<File>, ReadError> {
+    let file = File::open(path).map_err(|source| ReadError::Io { path: path.into(), source })?;
+    Ok(BufReader::with_capacity(1 << 16, file))
+}
+
 /// Deserializes a file whose first character should be `open`; `place` words the path of an error.
 fn parse<T: DeserializeOwned>(
+    mut reader: impl BufRead,
     path: &Path,
     open: u8,
     remedy: &'static str,
@@ -132,7 +226,6 @@ fn parse<T: DeserializeOwned>(
         problem: problem.into(),
         remedy,
     };
-    let mut reader = BufReader::with_capacity(1 << 16, File::open(path).map_err(io)?);
     loop {
         let head = reader.fill_buf().map_err(io)?;
         let blank = head.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
@@ -287,6 +380,51 @@ mod tests {
         says(results("id", entry), &["results entry 0.image_id", "no image 2"]);
         let entry = r#"[{"image_id": 1, "category_id": 0, "bbox": [0, 1, 2, 3], "score": 0.5}]"#;
         says(results("class", entry), &["entry 0.category_id", "not the network's class index"]);
+    }
+
+    #[test]
+    fn a_tolerant_reader_keeps_what_is_sound_and_names_the_rest() {
+        let entries = [
+            OBJECT.to_owned(),
+            OBJECT.replace("[0, 1, 2, 3]", "[0, 1, NaN, 3]"),
+            OBJECT.replace("[0, 1, 2, 3]", "[-Infinity, 1, 2, 3]"),
+            OBJECT.replace("[0, 1, 2, 3]", "[0, 1]"),
+            OBJECT.replace("[0, 1, 2, 3]", "[0, 1, 2, -3]"),
+            OBJECT.replace("\"image_id\": 1", "\"image_id\": 9"),
+            OBJECT.replace("\"category_id\": 7", "\"category_id\": 8"),
+            OBJECT.replace("\"id\": 5", "\"iscrowd\": \"no\""),
+            OBJECT.replace("\"id\": 5", "\"area\": NaN"),
+            "17".to_owned(),
+            OBJECT.replace("\"id\": 5", "\"id\": 6, \"note\": \"NaN \\\" NaN\""),
+        ];
+        let text = format!(
+            r#"{{"images": [{{"id": "x"}}, {{"id": 1, "file_name": "NaN.jpg"}}],
+            "categories": [{{"id": 7, "name": "cat"}}, {{"id": 3}}],
+            "annotations": [{}]}}"#,
+            entries.join(", ")
+        );
+        let (truth, problems) = with_file("usable", &text, read_usable).unwrap();
+        assert_eq!(truth.images[&1], "NaN.jpg");
+        assert_eq!(truth.categories.len(), 1);
+        assert_eq!(truth.annotations.iter().map(|a| a.id).collect::<Vec<_>>(), [Some(5), Some(6)]);
+        let expected = [
+            "images[0].id: invalid type: string \"x\"",
+            "categories[1].",
+            "annotations[1].bbox[2]: invalid type: string \"NaN\"",
+            "annotations[2].bbox[0]: invalid type: string \"-Infinity\"",
+            "annotations[3].bbox: expected 4 numbers, got 2",
+            "annotations[4].bbox: negative height -3",
+            "annotations[5].image_id: no image has id 9",
+            "annotations[6].category_id: no category has id 8",
+            "annotations[7].iscrowd: expected 0 or 1",
+            "annotations[8].area: invalid type: string \"NaN\"",
+            "annotations[9].",
+        ];
+        assert_eq!(problems.len(), expected.len());
+        for (problem, expected) in problems.into_iter().zip(expected) {
+            says(Err::<(), _>(problem), &["usable: ", expected]);
+        }
+        says(with_file("lists", "{}", read_usable), &["missing field `images`"]);
     }
 
     #[test]
