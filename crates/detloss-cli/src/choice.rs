@@ -75,6 +75,17 @@ impl Chosen {
         names.zip(self.loss.params().into_iter().map(Into::into)).collect()
     }
 
+    /// The parameters that were set.
+    pub(crate) fn set(&self) -> &[(&'static str, f64)] {
+        &self.set
+    }
+
+    /// The id, and each parameter that was set, as a name of a file.
+    pub(crate) fn file_name(&self) -> String {
+        let set = self.set.iter().map(|(name, value)| format!(",{name}={value}"));
+        std::iter::once(self.entry.name.to_owned()).chain(set).collect()
+    }
+
     /// The label, and each parameter that was set.
     pub(crate) fn words(&self) -> Vec<String> {
         let set = self.set.iter().map(|(name, value)| format!("{name} = {value}"));

@@ -1,6 +1,10 @@
 //! What can be written on the command line. `commands` does what is said here.
 
+mod train;
+
 use std::path::PathBuf;
+
+pub(crate) use train::{CompareArgs, PredictArgs, SetupArgs, TrainArgs, TrainCommand};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -19,6 +23,7 @@ Start here:
   detloss race                                     which box loss arrives first
   detloss race-ap                                  which score loss ranks best
   detloss audit --gt instances.json --dt dets.json  where a detector loses
+  detloss train --cls focal --box giou             train a detector with two of them
 
 Data goes to stdout, words to stderr. Exit code 2 is a wrong call, 1 a failure. NO_COLOR is honoured.")]
 pub(crate) struct Cli {
@@ -39,6 +44,8 @@ pub(crate) enum Command {
     Race(RaceArgs),
     RaceAp(RaceApArgs),
     Audit(AuditArgs),
+    Train(Box<TrainArgs>),
+    Predict(PredictArgs),
 }
 
 /// List the losses: id, parameters with their defaults, and a sentence on each

@@ -5,8 +5,10 @@ mod curves;
 mod eval;
 mod explain;
 mod list;
+mod predict;
 mod race;
 mod race_ap;
+mod train;
 
 use crate::cli::{Cli, Command};
 use crate::output::CliError;
@@ -21,5 +23,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
         Command::Race(args) => race::run(&args, cli.json),
         Command::RaceAp(args) => race_ap::run(&args, cli.json),
         Command::Audit(args) => audit::run(&args, cli.json),
+        Command::Train(args) => train::run(&args, cli.json),
+        Command::Predict(args) => predict::run(&args, cli.json),
     }
 }

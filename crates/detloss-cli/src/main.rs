@@ -12,9 +12,11 @@ mod experiments;
 mod format;
 mod output;
 mod plot;
+mod random;
 mod report;
 mod table;
 mod text;
+mod training;
 
 use std::process::ExitCode;
 

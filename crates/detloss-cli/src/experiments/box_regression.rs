@@ -13,7 +13,7 @@ use std::f64::consts::TAU;
 
 use rayon::prelude::*;
 
-use super::random::Random;
+use crate::random::Random;
 
 pub(crate) use exact::Exact;
 

@@ -1,6 +1,7 @@
 //! What a user of the binary sees: stdout, stderr and exit codes of good and bad calls.
 
 mod race_ap;
+mod train;
 mod whole;
 
 use assert_cmd::Command;

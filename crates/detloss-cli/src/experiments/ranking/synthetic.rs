@@ -1,7 +1,7 @@
 //! A made-up detector at the beginning of its training.
 
-use super::super::random::Random;
 use super::{LEAST_IOU, Scores};
+use crate::random::Random;
 
 /// The mean logit of positives above that of negatives, in standard deviations of either.
 const LEAD: f64 = 1.0;

@@ -1,0 +1,139 @@
+//! Arguments of `detloss train` and `detloss predict`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::choice::Assignment;
+
+/// Train a detector with a loss of scores and a loss of boxes
+///
+/// Without --data it learns to find handwritten digits in scenes with clutter, in about a minute. The detector is small: six
+/// convolutions, one stage, no anchors, cells of 8 by 8 pixels. What it finds in scenes that it was not trained on is judged by COCO's
+/// average precision. Written are model.bpk and model.json (the detector, for `detloss predict`), detections.png, metrics.csv and
+/// result.json.
+///
+/// A run that was stopped goes on when it is called again with the same arguments.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "\
+Examples:
+  detloss train
+  detloss train --cls ap --box ciou --steps 300
+  detloss train --cls focal --param focal.gamma=1.5 --imbalance 10
+  detloss train --data my-coco-folder --side 128
+  detloss train compare --box iou,giou,diou,ciou,eiou --cls bce,focal,ap --seeds 3")]
+pub(crate) struct TrainArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<TrainCommand>,
+    /// The loss of the class scores: one of scores or sets, or of rows with classes
+    #[arg(long, value_name = "LOSS", default_value = "focal")]
+    pub(crate) cls: String,
+    /// The loss of the boxes: one of boxes, or of values
+    #[arg(long = "box", value_name = "LOSS", default_value = "giou")]
+    pub(crate) bbox: String,
+    #[command(flatten)]
+    pub(crate) setup: SetupArgs,
+    /// The folder to write to
+    #[arg(long, value_name = "DIR", default_value = "detloss-train")]
+    pub(crate) out: PathBuf,
+}
+
+/// What else there is to train.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrainCommand {
+    Compare(CompareArgs),
+}
+
+/// Train a detector with every combination of some losses, several times
+///
+/// All runs see the same scenes, and those of one seed begin with the same weights. The table shows the mean over the seeds, and the
+/// standard deviation where there are several. Written are compare.html (learning curves, and what a loss costs), compare.csv,
+/// compare.json and a folder for each run.
+///
+/// Runs that are done are kept: a comparison that was stopped goes on when it is called again with the same arguments, and one that is
+/// called with more losses or seeds does only what is missing.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  detloss train compare --box iou,giou,diou,ciou,eiou --seeds 3
+  detloss train compare --cls bce,balanced_ce,focal,dr,ap --imbalance 10
+  detloss train compare --cls focal --param gamma=0.5,1,2 --steps 200")]
+pub(crate) struct CompareArgs {
+    /// The losses of the class scores, between commas
+    #[arg(long, value_name = "LOSS,…", value_delimiter = ',', default_value = "focal")]
+    pub(crate) cls: Vec<String>,
+    /// The losses of the boxes, between commas
+    #[arg(long = "box", value_name = "LOSS,…", value_delimiter = ',', default_value = "giou")]
+    pub(crate) bbox: Vec<String>,
+    /// How often each combination is trained, with one seed after the other
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seeds: u64,
+    #[command(flatten)]
+    pub(crate) setup: SetupArgs,
+    /// The folder to write to
+    #[arg(long, value_name = "DIR", default_value = "detloss-compare")]
+    pub(crate) out: PathBuf,
+}
+
+/// How a detector is trained.
+#[derive(Debug, Args)]
+pub(crate) struct SetupArgs {
+    /// A folder in COCO's format: annotations and images [default: scenes of handwritten digits]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Width and height to which images are brought, pixels; a multiple of 8
+    #[arg(long, value_name = "PIXELS", default_value_t = 64)]
+    pub(crate) side: usize,
+    /// Set a parameter of a loss, such as gamma=1.5 or focal.gamma=1.5; may be repeated
+    #[arg(long = "param", value_name = "KEY=VALUE")]
+    pub(crate) params: Vec<Assignment>,
+    /// How much the loss of the boxes counts beside that of the scores
+    #[arg(long, value_name = "WEIGHT", default_value_t = 1.0)]
+    pub(crate) box_weight: f64,
+    /// Label what is found by the IoU of its box, as quality focal and varifocal loss want it, instead of by 1
+    #[arg(long)]
+    pub(crate) quality: bool,
+    /// Of the scenes of digits, only one in N has digits: the more background, the more losses differ
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "data")]
+    pub(crate) imbalance: u32,
+    /// Steps of the optimizer
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub(crate) steps: usize,
+    /// Scenes in a step
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    pub(crate) batch: usize,
+    /// The highest learning rate of AdamW; it rises to it and falls to 0
+    #[arg(long, value_name = "RATE", default_value_t = 6e-3)]
+    pub(crate) rate: f64,
+    /// The probability of every class that the detector begins with
+    #[arg(long, value_name = "P", default_value_t = 0.01)]
+    pub(crate) prior: f64,
+    /// Where the random numbers begin: weights, and scenes or their order
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+/// Find objects in images with a detector that `detloss train` trained
+///
+/// The table has a line for each detection; boxes are left, top, width, height in pixels of the image. Each image is written with its
+/// detections drawn.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  detloss predict --model detloss-train scene.png
+  detloss predict --model detloss-train --score 0.5 --json photos/*.jpg")]
+pub(crate) struct PredictArgs {
+    /// The images, PNG or JPEG
+    #[arg(required = true, value_name = "IMAGE")]
+    pub(crate) images: Vec<PathBuf>,
+    /// The folder that `detloss train` wrote
+    #[arg(long, value_name = "DIR", default_value = "detloss-train")]
+    pub(crate) model: PathBuf,
+    /// Only detections with this score or more
+    #[arg(long, value_name = "SCORE", default_value_t = 0.3)]
+    pub(crate) score: f64,
+    /// The folder to write to
+    #[arg(long, value_name = "DIR", default_value = "detloss-predict")]
+    pub(crate) out: PathBuf,
+}

@@ -1,0 +1,250 @@
+//! `detloss train`: a detector, trained with two losses of the list.
+
+mod compare;
+mod page;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use crate::choice::{self, Chosen};
+use crate::cli::{SetupArgs, TrainArgs, TrainCommand};
+use crate::output::{CliError, print_json, print_table, progress, save, say};
+use crate::table::{Column, Table};
+use crate::training::data::Data;
+use crate::training::detector::CELL;
+use crate::training::digits::Digits;
+use crate::training::folder::Folder;
+use crate::training::model;
+use crate::training::objective::Objective;
+use crate::training::picture::{self, Detected};
+use crate::training::run::{Mark, Progress, Run, Settings, Used};
+
+/// So many problems of a folder are named; the others are counted.
+const NAMED: usize = 10;
+
+/// Scenes in the picture of detections.
+const PICTURED: usize = 12;
+
+/// Detections with a lower score are not drawn there.
+const DRAWN: f64 = 0.3;
+
+/// Whatever the seed of a run, its detector is judged by the same scenes.
+const HELD_OUT_SEED: u64 = 0;
+
+/// A run that is done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Outcome {
+    settings: Settings,
+    /// Of training, without judging.
+    seconds: f64,
+    /// The share of that time which went into the losses: values and gradients.
+    loss_share: f64,
+    marks: Vec<Mark>,
+}
+
+impl Outcome {
+    fn new(settings: Settings, progress: &Progress) -> Self {
+        let Progress { seconds, loss_seconds, marks, .. } = progress.clone();
+        Self { settings, seconds, loss_share: loss_seconds / seconds, marks }
+    }
+
+    /// How the run ended.
+    fn last(&self) -> &Mark {
+        self.marks.last().expect("a run has steps, and is judged after the last")
+    }
+}
+
+/// Trains a detector, or compares losses by training many.
+pub(crate) fn run(args: &TrainArgs, json: bool) -> Result<(), CliError> {
+    if let Some(TrainCommand::Compare(args)) = &args.command {
+        return compare::run(args, json);
+    }
+    let chosen = choice::every(&[args.cls.clone(), args.bbox.clone()], &args.setup.params)?;
+    let [scores, boxes] = &chosen[..] else {
+        let problem = "a parameter has several values: give one, or use `detloss train compare`";
+        return Err(CliError::Usage(problem.into()));
+    };
+    let setup = Setup::new(&args.setup)?;
+    let objective = setup.objective(scores, boxes)?;
+    make_folder(&args.out)?;
+    let data = setup.data()?;
+    let settings = setup.settings(scores, boxes, args.setup.seed);
+    let bar = progress(settings.steps as u64, "steps");
+    let show = |progress: &Progress| {
+        if let Some(mark) = progress.marks.last() {
+            bar.set_message(format!("AP {:.3}, steps", mark.ap));
+        }
+        bar.set_position(progress.step as u64);
+    };
+    let outcome = train(&*data, &objective, settings, &args.out, &show)?;
+    bar.finish_and_clear();
+    save(&args.out, "metrics.csv", &curves(&outcome)?)?;
+    let last = outcome.last();
+    say(format_args!(
+        "{} and {}, {} steps of {} scenes, seed {}: {:.1} s, {:.1} % of them in the losses; AP {:.3}; see {}",
+        scores.title(),
+        boxes.title(),
+        outcome.settings.steps,
+        outcome.settings.batch,
+        outcome.settings.seed,
+        outcome.seconds,
+        100.0 * outcome.loss_share,
+        last.ap,
+        args.out.join("detections.png").display()
+    ));
+    if json { print_json(&outcome) } else { print_table(&table(&outcome)) }
+}
+
+/// How to train, checked.
+struct Setup<'a>(&'a SetupArgs);
+
+impl<'a> Setup<'a> {
+    fn new(args: &'a SetupArgs) -> Result<Self, CliError> {
+        let wrong = |problem: String| Err(CliError::Usage(problem));
+        for (option, count) in [("--steps", args.steps), ("--batch", args.batch)] {
+            if count == 0 {
+                return wrong(format!("{option} is 0: give at least 1"));
+            }
+        }
+        if args.imbalance == 0 {
+            return wrong(
+                "--imbalance is 0: 1 is a scene with digits in each, 10 in every tenth".into(),
+            );
+        }
+        if args.side < 4 * CELL || !args.side.is_multiple_of(CELL) {
+            return wrong(format!(
+                "--side is {}: give a multiple of {CELL}, at least {}",
+                args.side,
+                4 * CELL
+            ));
+        }
+        if !(args.rate > 0.0 && args.rate.is_finite()) {
+            return wrong(format!(
+                "--rate is {}: give a positive number, such as 0.006",
+                args.rate
+            ));
+        }
+        if !(args.box_weight >= 0.0 && args.box_weight.is_finite()) {
+            return wrong(format!("--box-weight is {}: give 0 or more", args.box_weight));
+        }
+        if !(args.prior > 0.0 && args.prior < 1.0) {
+            return wrong(format!("--prior is {}: give a probability between 0 and 1", args.prior));
+        }
+        Ok(Self(args))
+    }
+
+    fn objective(&self, scores: &Chosen, boxes: &Chosen) -> Result<Objective, CliError> {
+        Objective::new(scores, boxes, self.0.box_weight, self.0.quality)
+    }
+
+    /// The scenes; says what of a folder cannot be used.
+    fn data(&self) -> Result<Box<dyn Data>, CliError> {
+        let Some(folder) = &self.0.data else {
+            return Ok(Box::new(Digits::new(self.0.side, HELD_OUT_SEED, self.0.imbalance)));
+        };
+        let bar = progress(0, "images");
+        let data = Folder::read(folder, self.0.side, HELD_OUT_SEED, |done, of| {
+            bar.set_length(of as u64);
+            bar.set_position(done as u64);
+        });
+        bar.finish_and_clear();
+        let data = data.map_err(CliError::failure)?;
+        for note in data.notes() {
+            say(format_args!("note: {note}"));
+        }
+        let skipped = data.skipped();
+        for problem in skipped.iter().take(NAMED) {
+            say(format_args!("skipped: {problem}"));
+        }
+        if skipped.len() > NAMED {
+            say(format_args!("skipped: {} more, {} in all", skipped.len() - NAMED, skipped.len()));
+        }
+        Ok(Box::new(data))
+    }
+
+    fn settings(&self, scores: &Chosen, boxes: &Chosen, seed: u64) -> Settings {
+        let SetupArgs { side, box_weight, quality, prior, steps, batch, rate, .. } = *self.0;
+        let data = match (&self.0.data, self.0.imbalance) {
+            (Some(folder), _) => folder.display().to_string(),
+            (None, 1) => "digits".to_owned(),
+            (None, share) => format!("digits in one of {share} scenes"),
+        };
+        let (scores, boxes) = (Used::from(scores), Used::from(boxes));
+        Settings { data, side, scores, boxes, box_weight, quality, prior, steps, batch, rate, seed }
+    }
+}
+
+/// Trains one detector, or goes on with it, and writes what it became into `folder`. `show` hears of every step.
+fn train(
+    data: &dyn Data,
+    objective: &Objective,
+    settings: Settings,
+    folder: &Path,
+    show: &dyn Fn(&Progress),
+) -> Result<Outcome, CliError> {
+    let mut run = Run::new(data, objective, settings.clone()).resume(folder)?;
+    while !run.is_done() {
+        run.advance(folder, show)?;
+    }
+    let outcome = Outcome::new(settings, run.progress());
+    model::save(run.detector(), run.design(), folder)?;
+    save(folder, "detections.png", &pictures(data, &run, &outcome)?)?;
+    save(folder, "result.json", &serde_json::to_vec_pretty(&outcome).map_err(CliError::failure)?)?;
+    run.finish(folder)?;
+    Ok(outcome)
+}
+
+/// Some of the held-out scenes with what is there and what was found.
+fn pictures(data: &dyn Data, run: &Run, outcome: &Outcome) -> Result<Vec<u8>, CliError> {
+    let scenes = &data.held_out()[..PICTURED.min(data.held_out().len())];
+    let mut pairs = Vec::new();
+    for (scene, found) in scenes.iter().zip(run.find(scenes)) {
+        let sure = found.into_iter().filter(|detection| detection.score >= DRAWN);
+        let detected = sure.filter_map(|detection| {
+            let class = data.classes().iter().position(|class| class.id == detection.category)?;
+            let [left, top, w, h] = detection.bbox.map(|x| x as f32 * scene.scale);
+            let corners = [left, top, left + w, top + h];
+            Some(Detected { class, corners, score: detection.score as f32 })
+        });
+        pairs.push((scene, detected.collect()));
+    }
+    let Settings { scores, boxes, .. } = &outcome.settings;
+    let ap = outcome.last().ap;
+    let caption = format!(
+        "{} + {}: AP {ap:.3}. Left what is there, right what was found with a score of {DRAWN} or more",
+        scores.title, boxes.title
+    );
+    picture::grid(&caption, &pairs, data.classes()).map_err(CliError::failure)
+}
+
+fn make_folder(folder: &Path) -> Result<(), CliError> {
+    // Before the work, so that a wrong folder is known at once.
+    fs::create_dir_all(folder).with_context(|| {
+        format!("could not make the folder {}: choose another --out", folder.display())
+    })?;
+    Ok(())
+}
+
+fn table(outcome: &Outcome) -> Table {
+    let names = ["step", "seconds", "score loss", "box loss", "AP", "AP50", "AP75"];
+    let mut table = Table::new(names.map(Column::numbers));
+    for mark in &outcome.marks {
+        let losses = [mark.scores, mark.boxes].map(|loss| format!("{loss:.4}"));
+        let metrics = [mark.ap, mark.ap50, mark.ap75].map(|metric| format!("{metric:.3}"));
+        let [step, seconds] = [mark.step.to_string(), format!("{:.1}", mark.seconds)];
+        table.push([step, seconds].into_iter().chain(losses).chain(metrics));
+    }
+    table
+}
+
+/// A line for every time that the detector was judged.
+fn curves(outcome: &Outcome) -> Result<Vec<u8>, CliError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for mark in &outcome.marks {
+        writer.serialize(mark).map_err(CliError::failure)?;
+    }
+    writer.into_inner().map_err(CliError::failure)
+}

@@ -1,0 +1,228 @@
+//! `detloss train compare`: every combination of some losses, trained several times.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::{Outcome, Setup, make_folder, page, train};
+use crate::choice::{self, Chosen};
+use crate::cli::CompareArgs;
+use crate::output::{CliError, print_json, print_table, progress, save, say};
+use crate::table::{Column, Table};
+use crate::training::objective::Objective;
+use crate::training::run::{Mark, Settings};
+
+/// Combinations of losses and how they did.
+#[derive(Serialize)]
+pub(super) struct Comparison {
+    pub(super) combinations: Vec<Combination>,
+}
+
+/// Two losses, trained with every seed.
+#[derive(Serialize)]
+pub(super) struct Combination {
+    /// The loss of the scores, with the parameters that were set.
+    pub(super) scores: String,
+    /// The loss of the boxes, with the parameters that were set.
+    pub(super) boxes: String,
+    /// Of the AP at the end.
+    pub(super) ap: Spread,
+    /// Of the AP at IoU 0.5.
+    pub(super) ap50: Spread,
+    /// Of the AP at IoU 0.75.
+    pub(super) ap75: Spread,
+    /// Milliseconds of a step.
+    pub(super) step_ms: f64,
+    /// Milliseconds of a step that went into the losses.
+    pub(super) loss_ms: f64,
+    /// A run for each seed.
+    pub(super) runs: Vec<Outcome>,
+}
+
+/// A mean over runs, and how far they lie apart.
+#[derive(Clone, Copy, Serialize)]
+pub(super) struct Spread {
+    pub(super) mean: f64,
+    /// The standard deviation of the runs; none of a single run.
+    pub(super) deviation: Option<f64>,
+}
+
+impl Spread {
+    fn of(values: &[f64]) -> Self {
+        let mean = mean(values);
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        let deviation = (values.len() > 1).then(|| (squares / (values.len() - 1) as f64).sqrt());
+        Self { mean, deviation }
+    }
+
+    fn words(self) -> String {
+        match self.deviation {
+            Some(deviation) => format!("{:.3} ± {deviation:.3}", self.mean),
+            None => format!("{:.3}", self.mean),
+        }
+    }
+}
+
+impl Combination {
+    fn new(runs: Vec<Outcome>) -> Self {
+        let settings = &runs[0].settings;
+        let over = |of: &dyn Fn(&Outcome) -> f64| runs.iter().map(of).collect::<Vec<f64>>();
+        let step = |run: &Outcome| 1e3 * run.seconds / run.settings.steps as f64;
+        Self {
+            scores: settings.scores.title.clone(),
+            boxes: settings.boxes.title.clone(),
+            ap: Spread::of(&over(&|run| run.last().ap)),
+            ap50: Spread::of(&over(&|run| run.last().ap50)),
+            ap75: Spread::of(&over(&|run| run.last().ap75)),
+            step_ms: mean(&over(&step)),
+            loss_ms: mean(&over(&|run| step(run) * run.loss_share)),
+            runs,
+        }
+    }
+
+    /// The mean over the runs of what `of` says of every mark.
+    pub(super) fn curve(&self, of: impl Fn(&Mark) -> f64) -> Vec<f64> {
+        let marks = 0..self.runs[0].marks.len();
+        let at = |mark: usize| {
+            let values: Vec<f64> = self.runs.iter().map(|run| of(&run.marks[mark])).collect();
+            mean(&values)
+        };
+        marks.map(at).collect()
+    }
+}
+
+/// A run that is to be done, or was.
+struct Planned<'a> {
+    objective: &'a Objective,
+    settings: Settings,
+    folder: PathBuf,
+    /// How it ended, if it did.
+    outcome: Option<Outcome>,
+}
+
+/// Trains what is missing, and compares.
+pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
+    if args.seeds == 0 {
+        return Err(CliError::Usage("--seeds is 0: give at least 1".into()));
+    }
+    let names = [&args.cls[..], &args.bbox].concat();
+    let chosen = choice::every(&names, &args.setup.params)?;
+    let (scores, boxes): (Vec<Chosen>, Vec<Chosen>) = chosen
+        .into_iter()
+        .partition(|chosen| args.cls.iter().any(|name| name == chosen.entry.name));
+    let setup = Setup::new(&args.setup)?;
+    let mut pairs = Vec::new();
+    for scores in &scores {
+        for boxes in &boxes {
+            pairs.push((scores, boxes, setup.objective(scores, boxes)?));
+        }
+    }
+    make_folder(&args.out)?;
+    let mut planned = Vec::new();
+    for seed in args.setup.seed..args.setup.seed + args.seeds {
+        for (scores, boxes, objective) in &pairs {
+            let settings = setup.settings(scores, boxes, seed);
+            let name = format!("{}+{}+seed={seed}", scores.file_name(), boxes.file_name());
+            let folder = args.out.join("runs").join(name);
+            let outcome = done(&folder, &settings)?;
+            planned.push(Planned { objective, settings, folder, outcome });
+        }
+    }
+    let data = setup.data()?;
+    let kept = planned.iter().filter(|planned| planned.outcome.is_some()).count();
+    if kept > 0 {
+        say(format_args!("{kept} of {} runs are there already", planned.len()));
+    }
+    let bar = progress(((planned.len() - kept) * args.setup.steps) as u64, "steps");
+    let mut before = 0;
+    for planned in planned.iter_mut().filter(|planned| planned.outcome.is_none()) {
+        make_folder(&planned.folder)?;
+        let Settings { scores, boxes, seed, steps, .. } = &planned.settings;
+        let name = format!("{} + {}, seed {seed}", scores.title, boxes.title);
+        let show = |progress: &crate::training::run::Progress| {
+            let ap =
+                progress.marks.last().map_or(String::new(), |mark| format!(", AP {:.3}", mark.ap));
+            bar.set_message(format!("{name}{ap}"));
+            bar.set_position((before + progress.step) as u64);
+        };
+        let settings = planned.settings.clone();
+        let outcome = train(&*data, planned.objective, settings, &planned.folder, &show)?;
+        planned.outcome = Some(outcome);
+        before += steps;
+    }
+    bar.finish_and_clear();
+    let mut combinations = Vec::new();
+    for pair in 0..pairs.len() {
+        let runs = planned.iter().skip(pair).step_by(pairs.len());
+        combinations.push(Combination::new(runs.filter_map(|run| run.outcome.clone()).collect()));
+    }
+    let comparison = Comparison { combinations };
+    let document = serde_json::to_vec_pretty(&comparison).map_err(CliError::failure)?;
+    save(&args.out, "compare.json", &document)?;
+    save(&args.out, "compare.csv", &curves(&comparison)?)?;
+    save(&args.out, "compare.html", page::page(&comparison).as_bytes())?;
+    say(format_args!("{} runs; see {}", planned.len(), args.out.join("compare.html").display()));
+    if json { print_json(&comparison) } else { print_table(&table(&comparison)) }
+}
+
+/// How the run in this folder ended, if it did.
+fn done(folder: &Path, settings: &Settings) -> Result<Option<Outcome>, CliError> {
+    let path = folder.join("result.json");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
+    let outcome: Outcome = serde_json::from_slice(&text)
+        .with_context(|| format!("{} is no result: remove it to train again", path.display()))?;
+    if outcome.settings != *settings {
+        let problem = anyhow::anyhow!(
+            "{} has a run with other settings: give the same ones, or choose another --out",
+            folder.display()
+        );
+        return Err(problem.into());
+    }
+    Ok(Some(outcome))
+}
+
+/// How the combinations ended.
+pub(super) fn table(comparison: &Comparison) -> Table {
+    let words = ["scores", "boxes"].map(Column::words);
+    let numbers = ["AP", "AP50", "AP75", "score loss", "box loss", "ms per step", "ms in losses"];
+    let mut table = Table::new(words.into_iter().chain(numbers.map(Column::numbers)));
+    for combination in &comparison.combinations {
+        let Combination { scores, boxes, ap, ap50, ap75, step_ms, loss_ms, .. } = combination;
+        let losses = [combination.curve(|mark| mark.scores), combination.curve(|mark| mark.boxes)];
+        let ends =
+            losses.map(|curve| curve.last().map_or(String::new(), |end| format!("{end:.4}")));
+        let metrics = [ap, ap50, ap75].map(|metric| metric.words());
+        let costs = [format!("{step_ms:.1}"), format!("{loss_ms:.2}")];
+        table.push(
+            [scores.clone(), boxes.clone()].into_iter().chain(metrics).chain(ends).chain(costs),
+        );
+    }
+    table
+}
+
+/// A line for every time that a detector was judged.
+fn curves(comparison: &Comparison) -> Result<Vec<u8>, CliError> {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    let header = "score_loss,box_loss,seed,step,seconds,scores,boxes,ap,ap50,ap75".split(',');
+    writer.write_record(header).map_err(CliError::failure)?;
+    for combination in &comparison.combinations {
+        for run in &combination.runs {
+            for mark in &run.marks {
+                let Settings { scores, boxes, seed, .. } = &run.settings;
+                writer
+                    .serialize((&scores.title, &boxes.title, seed, mark))
+                    .map_err(CliError::failure)?;
+            }
+        }
+    }
+    writer.into_inner().map_err(CliError::failure)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}

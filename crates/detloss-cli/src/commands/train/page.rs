@@ -1,0 +1,116 @@
+//! The report of a comparison.
+
+use super::compare::{Combination, Comparison, table};
+use crate::plot::{Axis, Chart, Series};
+use crate::report::Report;
+use crate::training::run::Mark;
+
+const LEAD: &str = "The same small detector, trained with one loss after the other on the same scenes: how well it finds objects in \
+    scenes that it was not trained on, how soon, and what the losses cost.";
+
+const PROTOCOL: &str = "Six convolutions of 3 by 3 with batch normalisation and two heads on cells of 8 by 8 pixels, without anchors. A \
+    cell is to find the smallest object whose middle lies within 0.75 cells of its own. AdamW, its rate rising over the first 5 % of the \
+    steps and falling along a cosine. Losses of each score are divided by the number of cells that are to find something; those of \
+    a whole batch are as their papers have them, so that the same box loss may weigh more beside one than beside another. Runs of \
+    one seed begin with the same weights and see the same scenes in the same order. AP is COCO's, over IoU 0.5 to 0.95.";
+
+const SPREAD: &str = "After ± is the standard deviation over the seeds. Differences that are not several times as large may be chance.";
+
+const LOSSES: &str = "The value of a loss tells how its own training went; values of different losses cannot be compared.";
+
+const COST: &str = "A step is: drawing the scenes, forward, losses with their gradients, backward, optimizer. Times are as measured, of \
+    runs that followed each other on this machine.";
+
+/// More curves than these are drawn as a chart for each loss of the scores.
+const LEGIBLE: usize = 8;
+
+/// The report as one HTML file.
+pub(super) fn page(comparison: &Comparison) -> String {
+    let mut report = Report::new("Losses compared by training", LEAD);
+    let first = &comparison.combinations[0].runs[0].settings;
+    report.section("The experiment").prose(PROTOCOL).prose(&format!(
+        "Scenes: {}, {} by {} pixels. {} steps of {} scenes, learning rate {}; box loss times {}; first probability {}{}.",
+        first.data,
+        first.side,
+        first.side,
+        first.steps,
+        first.batch,
+        first.rate,
+        first.box_weight,
+        first.prior,
+        if first.quality { "; labels are the IoU of the boxes" } else { "" }
+    ));
+    report.section("Results").table(&table(comparison), "After the last step, mean over the seeds");
+    if comparison.combinations[0].ap.deviation.is_some() {
+        report.prose(SPREAD);
+    }
+    let bars: Vec<(String, f64)> =
+        comparison.combinations.iter().map(|one| (name(one), one.ap.mean)).collect();
+    report.figure(&Chart::bars("AP at the end", "AP", &bars).svg(), "AP after the last step");
+
+    report.section("Learning curves");
+    for (title, group) in groups(comparison) {
+        for (x, at) in [
+            ("step", (|mark: &Mark| mark.step as f64) as fn(&Mark) -> f64),
+            ("seconds of training", |mark| mark.seconds),
+        ] {
+            curves(&mut report, &title, "AP", (x, at), |mark| mark.ap, &group);
+        }
+    }
+    report.section("Values of the losses").prose(LOSSES);
+    for (title, group) in groups(comparison) {
+        let step: fn(&Mark) -> f64 = |mark| mark.step as f64;
+        curves(
+            &mut report,
+            &title,
+            "loss of the scores",
+            ("step", step),
+            |mark| mark.scores,
+            &group,
+        );
+        curves(&mut report, &title, "loss of the boxes", ("step", step), |mark| mark.boxes, &group);
+    }
+    report.section("What the losses cost").prose(COST);
+    let bars: Vec<(String, f64)> =
+        comparison.combinations.iter().map(|one| (name(one), one.loss_ms)).collect();
+    report.figure(
+        &Chart::bars("Losses and their gradients", "ms per step", &bars).svg(),
+        "Milliseconds of a step that go into the losses",
+    );
+    report.to_html()
+}
+
+/// What is drawn together: everything, or what has the loss of the scores in common.
+fn groups(comparison: &Comparison) -> Vec<(String, Vec<&Combination>)> {
+    let all: Vec<&Combination> = comparison.combinations.iter().collect();
+    if all.len() <= LEGIBLE {
+        return vec![(String::new(), all)];
+    }
+    let by_scores = all.chunk_by(|a, b| a.scores == b.scores);
+    by_scores.map(|group| (group[0].scores.clone(), group.to_vec())).collect()
+}
+
+fn curves(
+    report: &mut Report,
+    title: &str,
+    y: &str,
+    (x, at): (&str, fn(&Mark) -> f64),
+    value: fn(&Mark) -> f64,
+    group: &[&Combination],
+) {
+    let series: Vec<Series> = group
+        .iter()
+        .map(|one| Series {
+            name: if title.is_empty() { name(one) } else { one.boxes.clone() },
+            points: one.curve(at).into_iter().zip(one.curve(value)).collect(),
+        })
+        .collect();
+    let title =
+        if title.is_empty() { format!("{y} by {x}") } else { format!("{title}: {y} by {x}") };
+    let chart = Chart::lines(&title, Axis::linear(x), Axis::linear(y), &series);
+    report.figure(&chart.svg(), &format!("{title}, mean over the seeds"));
+}
+
+fn name(one: &Combination) -> String {
+    format!("{} + {}", one.scores, one.boxes)
+}

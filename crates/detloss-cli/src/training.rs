@@ -1,0 +1,19 @@
+//! Training a detector with losses of the list.
+//!
+//! [`data`] gives scenes, [`targets`] says which cell is to find which object, the [`detector`] looks, the [`objective`] is two losses
+//! of the list, and a [`run`] goes on until it is done. [`decode`] makes detections of what a detector says.
+
+pub(crate) mod data;
+pub(crate) mod decode;
+pub(crate) mod detector;
+pub(crate) mod digits;
+pub(crate) mod folder;
+pub(crate) mod model;
+pub(crate) mod objective;
+pub(crate) mod picture;
+pub(crate) mod run;
+pub(crate) mod scene;
+pub(crate) mod targets;
+
+#[cfg(test)]
+mod tests;

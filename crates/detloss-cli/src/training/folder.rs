@@ -1,0 +1,364 @@
+//! Scenes from a folder in COCO's format: annotations as JSON, images as PNG or JPEG.
+//!
+//! What cannot be used is left out and named; the rest is trained on.
+
+mod find;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use image::imageops::{self, FilterType};
+use image::{Rgb, RgbImage};
+use rayon::prelude::*;
+
+use self::find::Found;
+use super::data::{Class, Data};
+use super::scene::{CHANNELS, Object, Scene};
+use crate::coco::{self, Annotation, GroundTruth, ReadError};
+use crate::random::{Random, scrambled};
+
+/// What is beside a picture that is not square.
+const GREY: u8 = 128;
+/// Without a validation file, one image of so many is held out.
+const HELD_OUT: u64 = 5;
+
+/// A folder that could not be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FolderError {
+    /// A folder could not be listed.
+    #[error("could not read {}: check the path", path.display())]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// An annotation file could not be used.
+    #[error(transparent)]
+    Annotations(#[from] ReadError),
+    /// The folder lacks something.
+    #[error("{}: {problem}; {remedy}", path.display())]
+    Content {
+        /// The folder or the file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+}
+
+impl FolderError {
+    fn content(path: &Path, problem: String, remedy: &'static str) -> Self {
+        Self::Content { path: path.into(), problem, remedy }
+    }
+}
+
+/// The images of a folder with their objects.
+pub(crate) struct Folder {
+    side: usize,
+    seed: u64,
+    classes: Vec<Class>,
+    train: Vec<Scene>,
+    held_out: Vec<Scene>,
+    truth: GroundTruth,
+    skipped: Vec<String>,
+    notes: Vec<String>,
+    /// The order of the last epoch that was asked for.
+    order: Mutex<(u64, Vec<usize>)>,
+}
+
+impl Folder {
+    /// Reads all images and brings them to squares of `side` pixels. `progress` is told after each how many of how many
+    /// are done. If no file says which images to hold out, the seed decides.
+    pub(crate) fn read(
+        folder: &Path,
+        side: usize,
+        seed: u64,
+        progress: impl Fn(usize, usize) + Sync,
+    ) -> Result<Self, FolderError> {
+        let files = match find::annotations(folder)? {
+            Found::Whole(file) => vec![file],
+            Found::Split(train, held_out) => vec![train, held_out],
+        };
+        let mut parts = Vec::new();
+        let mut skipped = Vec::new();
+        for file in files {
+            let (truth, problems) = coco::read_usable(&file)?;
+            skipped.extend(problems.iter().map(ReadError::to_string));
+            parts.push((file, truth));
+        }
+        let classes = classes(&parts);
+        if classes.is_empty() {
+            let problem = "there are no classes".into();
+            return Err(FolderError::content(&parts[0].0, problem, "list them under `categories`"));
+        }
+        let all = parts.iter().map(|(_, truth)| truth.images.len()).sum();
+        let done = AtomicUsize::new(0);
+        let step = || progress(done.fetch_add(1, Ordering::Relaxed) + 1, all);
+        let mut loaded = Vec::new();
+        for (file, truth) in &parts {
+            let part = load(folder, file, truth, &classes, side, &step);
+            skipped.extend(part.iter().flat_map(|(_, problems)| problems.iter().cloned()));
+            loaded.push(part.into_iter().filter_map(|(image, _)| image).collect::<Vec<Image>>());
+        }
+        let first = skipped.first().map_or("no image is listed", String::as_str);
+        let mut loaded = loaded.into_iter();
+        let train = loaded.next().unwrap_or_default();
+        let (train, held_out) = match loaded.next() {
+            Some(held_out) => (train, held_out),
+            None => split(train, seed),
+        };
+        for (images, what) in [(&train, "train on"), (&held_out, "hold out")] {
+            if images.is_empty() {
+                let problem = format!("no usable image is left to {what} ({first})");
+                let remedy = "give at least two images as PNG or JPEG";
+                return Err(FolderError::content(folder, problem, remedy));
+            }
+        }
+        if train.iter().all(|image| image.scene.objects.is_empty()) {
+            let problem = format!("no image to train on has an object ({first})");
+            return Err(FolderError::content(folder, problem, "annotate some boxes"));
+        }
+        let truth = truth(&held_out, &classes);
+        let scenes = |images: Vec<Image>| images.into_iter().map(|image| image.scene).collect();
+        let mut folder = Self {
+            side,
+            seed,
+            classes,
+            train: scenes(train),
+            held_out: scenes(held_out),
+            truth,
+            skipped,
+            notes: Vec::new(),
+            order: Mutex::default(),
+        };
+        folder.notes = folder.note();
+        Ok(folder)
+    }
+
+    /// What was left out, one line each: file, entry, problem.
+    pub(crate) fn skipped(&self) -> &[String] {
+        &self.skipped
+    }
+
+    /// What whoever trains on this should know.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    fn note(&self) -> Vec<String> {
+        let mut counts = vec![0_usize; self.classes.len()];
+        let objects = self.train.iter().flat_map(|scene| &scene.objects);
+        objects.for_each(|object| counts[object.class] += 1);
+        let missing = self.classes.iter().zip(&counts).filter(|(_, count)| **count == 0);
+        let missing: Vec<&str> = missing.map(|(class, _)| class.name.as_str()).collect();
+        let mut notes = Vec::new();
+        if !missing.is_empty() {
+            notes.push(format!(
+                "nothing to train on is a {}: a detector will not find any",
+                missing.join(", or a ")
+            ));
+        }
+        if self.truth.annotations.iter().all(|annotation| annotation.crowd) {
+            notes.push("the held-out images have no objects: there is no AP".to_owned());
+        }
+        notes
+    }
+
+    /// Which scene comes when in this epoch.
+    fn scene_at(&self, epoch: u64, place: usize) -> usize {
+        let mut order = self.order.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if order.1.is_empty() || order.0 != epoch {
+            let mut scenes: Vec<usize> = (0..self.train.len()).collect();
+            Random::at(self.seed, epoch).shuffle(&mut scenes);
+            *order = (epoch, scenes);
+        }
+        order.1[place]
+    }
+}
+
+impl Data for Folder {
+    fn classes(&self) -> &[Class] {
+        &self.classes
+    }
+
+    fn side(&self) -> usize {
+        self.side
+    }
+
+    /// Each image comes once in an epoch, in another order in each.
+    fn train(&self, place: u64) -> Scene {
+        let count = self.train.len() as u64;
+        self.train[self.scene_at(place / count, (place % count) as usize)].clone()
+    }
+
+    fn held_out(&self) -> &[Scene] {
+        &self.held_out
+    }
+
+    fn truth(&self) -> &GroundTruth {
+        &self.truth
+    }
+}
+
+/// A scene and what is known of its image.
+struct Image {
+    scene: Scene,
+    name: String,
+    /// In pixels of the image, inside it.
+    annotations: Vec<Annotation>,
+}
+
+/// The categories of all files, in order of their ids.
+fn classes(parts: &[(PathBuf, GroundTruth)]) -> Vec<Class> {
+    let mut all = BTreeMap::new();
+    for (_, truth) in parts {
+        for (&id, name) in &truth.categories {
+            all.entry(id).or_insert_with(|| name.clone());
+        }
+    }
+    all.into_iter().map(|(id, name)| Class { id, name }).collect()
+}
+
+/// The images of an annotation file, each with what was wrong.
+fn load(
+    folder: &Path,
+    file: &Path,
+    truth: &GroundTruth,
+    classes: &[Class],
+    side: usize,
+    step: &(impl Fn() + Sync),
+) -> Vec<(Option<Image>, Vec<String>)> {
+    let mut annotations: BTreeMap<u64, Vec<&Annotation>> = BTreeMap::new();
+    for annotation in &truth.annotations {
+        annotations.entry(annotation.image).or_default().push(annotation);
+    }
+    let load = |(&id, name): (&u64, &String)| {
+        let of_image = annotations.get(&id).map_or(&[][..], Vec::as_slice);
+        let mut problems = Vec::new();
+        let problem = |problem: String| format!("{}: image {id}: {problem}", file.display());
+        let image = match decode(folder, file, name) {
+            Ok(pixels) => {
+                let (image, outside) = compose(id, name, &pixels, of_image, classes, side);
+                problems.extend(outside.into_iter().map(problem));
+                Some(image)
+            }
+            Err(words) => {
+                problems.push(problem(words));
+                None
+            }
+        };
+        step();
+        (image, problems)
+    };
+    truth.images.par_iter().map(load).collect()
+}
+
+fn decode(folder: &Path, annotations: &Path, name: &str) -> Result<RgbImage, String> {
+    if name.is_empty() {
+        return Err("has no file_name".into());
+    }
+    let file = find::image(folder, annotations, name).ok_or_else(|| {
+        format!("{name} is neither beside the annotations nor in {}", folder.display())
+    })?;
+    let open = || image::ImageReader::open(&file)?.with_guessed_format();
+    let image = open()
+        .map_err(image::ImageError::from)
+        .and_then(image::ImageReader::decode)
+        .map_err(|error| format!("could not decode {}: {error}", file.display()))?
+        .into_rgb8();
+    if image.is_empty() {
+        return Err(format!("{} has no pixels", file.display()));
+    }
+    Ok(image)
+}
+
+/// The scene of an image, and what is wrong with its annotations.
+fn compose(
+    id: u64,
+    name: &str,
+    image: &RgbImage,
+    annotations: &[&Annotation],
+    classes: &[Class],
+    side: usize,
+) -> (Image, Vec<String>) {
+    let (pixels, scale) = letterbox(image, side);
+    let (width, height) = (f64::from(image.width()), f64::from(image.height()));
+    let mut scene = Scene { image: id, side, pixels, scale, objects: Vec::new() };
+    let mut kept = Vec::new();
+    let mut problems = Vec::new();
+    for &annotation in annotations {
+        let [left, top, wide, high] = annotation.bbox;
+        let [x1, x2] = [left, left + wide].map(|x| x.clamp(0.0, width));
+        let [y1, y2] = [top, top + high].map(|y| y.clamp(0.0, height));
+        let corners = [x1, y1, x2, y2].map(|corner| corner as f32 * scale);
+        if corners[0] >= corners[2] || corners[1] >= corners[3] {
+            problems.push(format!(
+                "the box {:?} has no area inside {name} of {width} x {height} pixels",
+                annotation.bbox
+            ));
+            continue;
+        }
+        if !annotation.crowd {
+            let class = classes.binary_search_by_key(&annotation.category, |class| class.id);
+            let class = class.expect("every category of an annotation is a class");
+            scene.objects.push(Object { class, corners });
+        }
+        kept.push(Annotation { bbox: [x1, y1, x2 - x1, y2 - y1], ..annotation.clone() });
+    }
+    (Image { scene, name: name.to_owned(), annotations: kept }, problems)
+}
+
+/// Images to train on, and a fifth that is held out: at least one of each if there are two.
+fn split(images: Vec<Image>, seed: u64) -> (Vec<Image>, Vec<Image>) {
+    // By the image's own hash: a new image changes nothing for the others.
+    let hash = |image: &Image| scrambled(scrambled(seed) ^ image.scene.image);
+    let few = images.len() < 2;
+    let least = images.iter().map(hash).min();
+    let most = images.iter().map(hash).max();
+    let chosen = images.iter().filter(|image| hash(image) % HELD_OUT == 0).count();
+    let (none, all) = (chosen == 0, chosen == images.len());
+    images.into_iter().partition(|image| {
+        let hash = Some(hash(image));
+        let held_out = (none && hash == least) || hash.is_some_and(|h| h % HELD_OUT == 0);
+        few || !held_out || (all && hash == most)
+    })
+}
+
+/// What is to be found in these images.
+fn truth(images: &[Image], classes: &[Class]) -> GroundTruth {
+    GroundTruth {
+        images: images.iter().map(|image| (image.scene.image, image.name.clone())).collect(),
+        categories: classes.iter().map(|class| (class.id, class.name.clone())).collect(),
+        annotations: images.iter().flat_map(|image| image.annotations.iter().cloned()).collect(),
+    }
+}
+
+/// Scales an image into the upper left of a square of `side` pixels; the rest is grey. Gives the pixels as those of a
+/// [`Scene`], and how many of its pixels one pixel of the image became. The image has at least one pixel.
+pub(crate) fn letterbox(image: &RgbImage, side: usize) -> (Vec<u8>, f32) {
+    let longer = image.width().max(image.height());
+    let scale = side as f32 / longer as f32;
+    // In whole numbers, rounded, because a quotient in f32 could miss the side by one.
+    let scaled = |length: u32| {
+        let length =
+            (2 * u64::from(length) * side as u64 + u64::from(longer)) / (2 * u64::from(longer));
+        length.max(1) as u32
+    };
+    let small = imageops::resize(
+        image,
+        scaled(image.width()),
+        scaled(image.height()),
+        // Averages over all pixels that become one.
+        FilterType::Triangle,
+    );
+    let mut square = RgbImage::from_pixel(side as u32, side as u32, Rgb([GREY; CHANNELS]));
+    imageops::replace(&mut square, &small, 0, 0);
+    (square.into_raw(), scale)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+//! A trained detector as files: the weights in Burn's format, and beside them what they are for.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use burn::module::Module;
+use burn::tensor::Device;
+
+use super::detector::{Design, Detector};
+
+const WEIGHTS: &str = "model.bpk";
+const DESIGN: &str = "model.json";
+
+/// Writes model.bpk and model.json.
+///
+/// # Errors
+///
+/// If `folder` cannot be written to.
+pub(crate) fn save(detector: Detector, design: &Design, folder: &Path) -> anyhow::Result<()> {
+    let failed = || format!("could not write {}: choose another --out", folder.display());
+    detector.save_file(folder.join(WEIGHTS)).with_context(failed)?;
+    fs::write(folder.join(DESIGN), serde_json::to_vec_pretty(design)?).with_context(failed)
+}
+
+/// Reads what [`save`] wrote.
+///
+/// # Errors
+///
+/// If it is not there, or does not fit together.
+pub(crate) fn load(folder: &Path) -> anyhow::Result<(Detector, Design)> {
+    let path = folder.join(DESIGN);
+    let text = fs::read(&path).with_context(|| {
+        format!(
+            "could not read {}: give the folder that `detloss train` wrote as --model",
+            path.display()
+        )
+    })?;
+    let remedy = || format!("{} has no detector that fits: train it again", folder.display());
+    let design: Design = serde_json::from_slice(&text).with_context(remedy)?;
+    let detector = Detector::new(&design, 0.5, 0, &Device::flex());
+    let detector = detector.try_load_file(folder.join(WEIGHTS)).with_context(remedy)?;
+    Ok((detector, design))
+}

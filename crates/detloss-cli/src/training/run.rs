@@ -1,0 +1,326 @@
+//! A training run: step after step, judged now and then, and able to go on after it was stopped.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use burn::grad_clipping::GradientClippingConfig;
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, OptimizerRecord};
+use burn::store::ModuleRecord;
+use burn::tensor::{Bytes, Device};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::data::Data;
+use super::decode::detections;
+use super::detector::{Design, Detector};
+use super::objective::Objective;
+use super::scene::Scene;
+use super::targets::assign;
+use crate::choice::Chosen;
+use crate::coco::{Detection, Summary, evaluate};
+
+/// The share of the steps in which the learning rate rises.
+const WARM_UP: f64 = 0.05;
+
+/// No gradient of a layer is longer than this.
+const LONGEST: f32 = 10.0;
+
+/// So many bits of a place count scenes; those above are the seed.
+const SEED_BITS: u32 = 40;
+
+/// How often a run is judged.
+pub(crate) const MARKS: usize = 10;
+
+/// Scenes that are looked at together when a detector is judged.
+const AT_ONCE: usize = 50;
+
+/// The file in the folder of a run that has all to go on from.
+const CHECKPOINT: &str = "checkpoint.cbor";
+
+/// All that makes a run what it is: two runs with the same settings end with the same weights, bit by bit, on any number of threads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    /// Where the scenes are from, in words.
+    pub(crate) data: String,
+    /// Width and height of a scene, pixels.
+    pub(crate) side: usize,
+    /// The loss of the scores.
+    pub(crate) scores: Used,
+    /// The loss of the boxes.
+    pub(crate) boxes: Used,
+    /// How much the loss of the boxes counts.
+    pub(crate) box_weight: f64,
+    /// Label what is found by the IoU of its box instead of 1.
+    pub(crate) quality: bool,
+    /// The probability of every class that the detector begins with.
+    pub(crate) prior: f64,
+    /// Steps of the optimizer.
+    pub(crate) steps: usize,
+    /// Scenes in a step.
+    pub(crate) batch: usize,
+    /// The highest learning rate.
+    pub(crate) rate: f64,
+    /// Where the random numbers begin.
+    pub(crate) seed: u64,
+}
+
+/// A loss with its parameters, as files have it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Used {
+    /// Its id.
+    pub(crate) loss: String,
+    /// The label, with the parameters that were set.
+    pub(crate) title: String,
+    /// All parameters.
+    pub(crate) params: serde_json::Map<String, serde_json::Value>,
+}
+
+impl From<&Chosen> for Used {
+    fn from(chosen: &Chosen) -> Self {
+        let loss = chosen.entry.name.to_owned();
+        Self { loss, title: chosen.title(), params: chosen.params() }
+    }
+}
+
+/// How a run stands after some of its steps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// The steps done.
+    pub(crate) step: usize,
+    /// What they took, in seconds, without judging.
+    pub(crate) seconds: f64,
+    /// What of it went into the losses: values and gradients.
+    pub(crate) loss_seconds: f64,
+    /// What the loss of the scores remembers.
+    memory: Vec<f64>,
+    /// The losses of the scores and of the boxes since the last mark, added up.
+    sums: [f64; 2],
+    /// How the run stood before.
+    pub(crate) marks: Vec<Mark>,
+}
+
+/// How well a detector did on the held-out scenes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Mark {
+    /// After so many steps.
+    pub(crate) step: usize,
+    /// After so many seconds of training.
+    pub(crate) seconds: f64,
+    /// The mean loss of the scores since the mark before.
+    pub(crate) scores: f64,
+    /// The mean loss of the boxes since the mark before.
+    pub(crate) boxes: f64,
+    /// COCO's average precision, over IoU 0.5 to 0.95.
+    pub(crate) ap: f64,
+    /// At IoU 0.5.
+    pub(crate) ap50: f64,
+    /// At IoU 0.75.
+    pub(crate) ap75: f64,
+}
+
+/// A run that is going on.
+pub(crate) struct Run<'a> {
+    data: &'a dyn Data,
+    settings: Settings,
+    objective: &'a Objective,
+    design: Design,
+    device: Device,
+    detector: Detector,
+    optimizer: ModuleOptimizer,
+    progress: Progress,
+}
+
+/// All that a run goes on from.
+#[derive(Serialize, Deserialize)]
+struct Checkpoint {
+    settings: Settings,
+    progress: Progress,
+    #[serde(with = "serde_bytes")]
+    detector: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    optimizer: Vec<u8>,
+}
+
+impl<'a> Run<'a> {
+    /// A run before its first step.
+    pub(crate) fn new(data: &'a dyn Data, objective: &'a Objective, settings: Settings) -> Self {
+        let device = Device::flex().autodiff();
+        let background = objective.background();
+        let design = Design { side: data.side(), classes: data.classes().to_vec(), background };
+        let detector = Detector::new(&design, settings.prior, settings.seed, &device);
+        let optimizer = AdamWConfig::new()
+            .with_grad_clipping(Some(GradientClippingConfig::Norm(LONGEST)))
+            .init();
+        let progress = Progress::default();
+        Self { data, settings, objective, design, device, detector, optimizer, progress }
+    }
+
+    /// Goes on where a run with the same settings was stopped, if `folder` has the half of one.
+    ///
+    /// # Errors
+    ///
+    /// If the half-done run there has other settings, or cannot be read.
+    pub(crate) fn resume(mut self, folder: &Path) -> anyhow::Result<Self> {
+        let path = folder.join(CHECKPOINT);
+        let file = match fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(self),
+            file => file.with_context(|| format!("could not read {}", path.display()))?,
+        };
+        let remedy = || format!("{} is no checkpoint: remove it to start anew", path.display());
+        let checkpoint: Checkpoint = ciborium::from_reader(&*file).with_context(remedy)?;
+        if checkpoint.settings != self.settings {
+            bail!(
+                "{} has a run with other settings that was stopped after {} of {} steps: give the same settings to go on, \
+                 choose another --out, or remove {}",
+                folder.display(),
+                checkpoint.progress.step,
+                checkpoint.settings.steps,
+                path.display()
+            );
+        }
+        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(checkpoint.detector))?;
+        self.detector = self.detector.try_load_record(record).with_context(remedy)?;
+        let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(checkpoint.optimizer))?;
+        self.optimizer = self.optimizer.load_record(record);
+        self.progress = checkpoint.progress;
+        Ok(self)
+    }
+
+    /// How it stands.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// What is trained.
+    pub(crate) fn design(&self) -> &Design {
+        &self.design
+    }
+
+    /// The detector as it is now, for looking only.
+    pub(crate) fn detector(&self) -> Detector {
+        self.detector.valid()
+    }
+
+    /// Whether there is nothing left to do.
+    pub(crate) fn is_done(&self) -> bool {
+        self.progress.step >= self.settings.steps
+    }
+
+    /// Trains to the next mark, judges the detector, and writes a checkpoint into `folder`. `done` hears of every step.
+    ///
+    /// # Errors
+    ///
+    /// If a loss is not finite, or the checkpoint cannot be written.
+    pub(crate) fn advance(
+        &mut self,
+        folder: &Path,
+        done: &dyn Fn(&Progress),
+    ) -> anyhow::Result<()> {
+        let next = |mark: usize| (self.settings.steps * mark).div_ceil(MARKS);
+        let until = (1..=MARKS).map(next).find(|&step| step > self.progress.step);
+        let until = until.unwrap_or(self.settings.steps);
+        let first = self.progress.step;
+        while self.progress.step < until {
+            self.step()?;
+            done(&self.progress);
+        }
+        let [scores, boxes] = self.progress.sums.map(|sum| sum / (until - first) as f64);
+        let summary = self.judge();
+        let value = |name: &str| {
+            let metric = summary.iter().find(|metric| metric.name == name);
+            metric.and_then(|metric| metric.value).unwrap_or_default()
+        };
+        let Progress { step, seconds, .. } = self.progress;
+        let [ap, ap50, ap75] = ["AP", "AP50", "AP75"].map(value);
+        self.progress.marks.push(Mark { step, seconds, scores, boxes, ap, ap50, ap75 });
+        self.progress.sums = [0.0; 2];
+        self.save(folder)
+    }
+
+    /// One step of the optimizer.
+    fn step(&mut self) -> anyhow::Result<()> {
+        let start = Instant::now();
+        let Settings { batch, seed, .. } = self.settings;
+        // A seed has a stretch of scenes of its own.
+        let first = (seed << SEED_BITS) + (self.progress.step * batch) as u64;
+        let scenes: Vec<Scene> =
+            (first..first + batch as u64).into_par_iter().map(|at| self.data.train(at)).collect();
+        let scenes: Vec<&Scene> = scenes.iter().collect();
+        let targets = assign(&scenes, self.design.grid(), self.design.classes.len());
+        let output = self.detector.look(&scenes, &self.device);
+        let losses = Instant::now();
+        let value = self.objective.value(output, &targets, &mut self.progress.memory);
+        self.progress.loss_seconds += losses.elapsed().as_secs_f64();
+        if !(value.scores.is_finite() && value.boxes.is_finite()) {
+            bail!(
+                "the losses are {} (scores) and {} (boxes) at step {}: try a lower --rate",
+                value.scores,
+                value.boxes,
+                self.progress.step + 1
+            );
+        }
+        let gradients = GradientsParams::from_grads(value.total.backward(), &self.detector);
+        let rate = self.rate();
+        self.detector = self.optimizer.step(rate, self.detector.clone(), gradients);
+        for (sum, loss) in self.progress.sums.iter_mut().zip([value.scores, value.boxes]) {
+            *sum += loss;
+        }
+        self.progress.step += 1;
+        self.progress.seconds += start.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    /// Rises in a line, and falls to 0 along a cosine.
+    fn rate(&self) -> f64 {
+        let at = (self.progress.step as f64 + 0.5) / self.settings.steps as f64;
+        let fall = ((at - WARM_UP).max(0.0) / (1.0 - WARM_UP) * std::f64::consts::PI).cos();
+        self.settings.rate * (at / WARM_UP).min(1.0) * (1.0 + fall) / 2.0
+    }
+
+    /// COCO's numbers on the held-out scenes.
+    pub(crate) fn judge(&self) -> Summary {
+        evaluate(self.data.truth(), &self.find(self.data.held_out()).concat())
+    }
+
+    /// The detections in each of these scenes.
+    pub(crate) fn find(&self, scenes: &[Scene]) -> Vec<Vec<Detection>> {
+        find(&self.detector(), &self.design, scenes)
+    }
+
+    /// The run is done: removes what it would have gone on from.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be removed.
+    pub(crate) fn finish(self, folder: &Path) -> anyhow::Result<()> {
+        let path = folder.join(CHECKPOINT);
+        fs::remove_file(&path).with_context(|| format!("could not remove {}", path.display()))
+    }
+
+    fn save(&self, folder: &Path) -> anyhow::Result<()> {
+        let detector = self.detector.clone().into_record().into_bytes()?.to_vec();
+        let optimizer = self.optimizer.to_record().into_bytes()?.to_vec();
+        let (settings, progress) = (self.settings.clone(), self.progress.clone());
+        let checkpoint = Checkpoint { settings, progress, detector, optimizer };
+        let mut bytes = Vec::new();
+        ciborium::into_writer(&checkpoint, &mut bytes)?;
+        // A kill in between leaves the old one whole.
+        let (path, new) = (folder.join(CHECKPOINT), folder.join("checkpoint.new"));
+        fs::write(&new, bytes)
+            .and_then(|()| fs::rename(&new, &path))
+            .with_context(|| format!("could not write {}: choose another --out", path.display()))
+    }
+}
+
+/// The detections of a detector in each of these scenes.
+pub(crate) fn find(detector: &Detector, design: &Design, scenes: &[Scene]) -> Vec<Vec<Detection>> {
+    let device = Device::flex();
+    let look = |scenes: &[Scene]| {
+        let scenes: Vec<&Scene> = scenes.iter().collect();
+        detections(detector.look(&scenes, &device), &scenes, design)
+    };
+    scenes.chunks(AT_ONCE).flat_map(look).collect()
+}

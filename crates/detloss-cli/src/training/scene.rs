@@ -1,0 +1,28 @@
+//! What a detector sees, and what is to be found in it.
+
+/// Colours of a pixel: red, green, blue.
+pub(crate) const CHANNELS: usize = 3;
+
+/// A square picture with its objects.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Scene {
+    /// The id of the image it was made from.
+    pub(crate) image: u64,
+    /// Width and height, pixels.
+    pub(crate) side: usize,
+    /// `side · side · CHANNELS` values, row by row, the colours of a pixel beside each other.
+    pub(crate) pixels: Vec<u8>,
+    /// How many pixels of the scene one pixel of the image became.
+    pub(crate) scale: f32,
+    /// What is to be found.
+    pub(crate) objects: Vec<Object>,
+}
+
+/// Something to be found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Object {
+    /// Its class, counted from 0.
+    pub(crate) class: usize,
+    /// Its corners x1, y1, x2, y2 in pixels of the scene.
+    pub(crate) corners: [f32; 4],
+}

@@ -1,0 +1,113 @@
+//! `detloss train`, `train compare` and `predict` as a user sees them; how well they learn is tested where they are written.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::tempdir;
+
+use crate::{complaint, detloss, json};
+
+/// The least there is to train.
+const QUICK: &str = "--steps 2 --batch 2 --side 32";
+
+fn has(folder: &Path, files: &[&str]) {
+    for file in files {
+        assert!(folder.join(file).metadata().is_ok_and(|file| file.len() > 0), "{file} is missing");
+    }
+}
+
+#[test]
+fn a_trained_detector_looks_at_images() {
+    let folder = tempdir().unwrap();
+    let (model, seen) = (folder.path().join("model"), folder.path().join("seen"));
+    let result = json(&format!("train {QUICK} --out {}", model.display()));
+    let marks = result["marks"].as_array().unwrap();
+    assert_eq!(marks.iter().map(|mark| mark["step"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(result["settings"]["scores"]["loss"], "focal");
+    has(&model, &["model.bpk", "model.json", "metrics.csv", "result.json", "detections.png"]);
+    assert!(!model.join("checkpoint.cbor").exists());
+
+    let (image, broken) = (folder.path().join("wide.png"), folder.path().join("broken.png"));
+    image::RgbImage::from_pixel(80, 20, image::Rgb([200, 30, 30])).save(&image).unwrap();
+    fs::write(&broken, "no image").unwrap();
+    let images = format!("{} {}", image.display(), broken.display());
+    let arguments = format!(
+        "predict {images} --model {} --score 0 --out {} --json",
+        model.display(),
+        seen.display()
+    );
+    let call = detloss(&arguments);
+    assert_eq!(call.code, 1);
+    assert!(call.err.contains("skipped") && call.err.contains("broken.png"), "{}", call.err);
+    let found: serde_json::Value = serde_json::from_str(&call.out).unwrap();
+    for detection in found.as_array().unwrap() {
+        let [left, top, width, height] =
+            [0, 1, 2, 3].map(|k| detection["bbox"][k].as_f64().unwrap());
+        assert!(left >= 0.0 && top >= 0.0 && left + width <= 80.001 && top + height <= 20.001);
+        assert_eq!(
+            detection["category_id"],
+            detection["class"].as_str().unwrap().parse::<u64>().unwrap() + 1
+        );
+    }
+    assert!((1..=100).contains(&found.as_array().unwrap().len()));
+    has(&seen, &["wide.png"]);
+}
+
+#[test]
+fn a_comparison_goes_on_where_it_was() {
+    let folder = tempdir().unwrap();
+    let compare = |arguments: &str| {
+        let out = folder.path().display();
+        detloss(&format!("train compare {QUICK} --out {out} {arguments}"))
+    };
+    let first = compare("--box giou,l1 --seeds 2");
+    assert_eq!(first.code, 0, "{}", first.err);
+    assert!(!first.err.contains("already"), "{}", first.err);
+    assert_eq!(first.out.lines().count(), 3);
+    assert!(first.out.contains('±'));
+    has(folder.path(), &["compare.html", "compare.json", "compare.csv"]);
+    let curves = fs::read_to_string(folder.path().join("compare.csv")).unwrap();
+    assert_eq!(curves.lines().count(), 1 + 2 * 2 * 2);
+    let more = compare("--box giou,l1 --cls focal,ap --seeds 2");
+    assert!(more.err.contains("4 of 8 runs are there already"), "{}", more.err);
+    assert_eq!(more.out.lines().count(), 5);
+    let other = compare("--box giou,l1 --seeds 2 --rate 0.001");
+    assert_eq!(other.code, 1);
+    assert!(other.err.contains("other settings"), "{}", other.err);
+}
+
+#[test]
+fn a_folder_without_data_is_a_failure_that_says_what_is_wanted() {
+    let folder = tempdir().unwrap();
+    let call = detloss(&format!("train {QUICK} --data {0} --out {0}", folder.path().display()));
+    assert_eq!(call.code, 1);
+    assert!(call.err.contains("annotations"), "{}", call.err);
+    let call = detloss(&format!("predict --model {} a.png", folder.path().display()));
+    assert_eq!(call.code, 1);
+    assert!(call.err.contains("detloss train"), "{}", call.err);
+}
+
+#[test]
+fn wrong_calls_are_told_what_would_be_right() {
+    for (arguments, words) in [
+        ("train --cls giou", "no loss of class scores"),
+        ("train --box focal", "no loss of boxes"),
+        ("train --cls alrp --box rmse", "error of each box"),
+        ("train --box gious", "did you mean"),
+        ("train --param gamma=1,2", "several values"),
+        ("train --param ciou.gate=0", "ciou"),
+        ("train --steps 0", "at least 1"),
+        ("train --batch 0", "at least 1"),
+        ("train --side 30", "multiple of 8"),
+        ("train --rate 0", "positive"),
+        ("train --prior 1", "between 0 and 1"),
+        ("train --box-weight=-1", "0 or more"),
+        ("train --imbalance 0", "every tenth"),
+        ("train --imbalance 2 --data x", "cannot be used with"),
+        ("train compare --seeds 0", "at least 1"),
+        ("predict --score 2 a.png", "from 0 to 1"),
+    ] {
+        let said = complaint(arguments);
+        assert!(said.contains(words), "{arguments}: {said}");
+    }
+}
