@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, value_parser};
 
 use crate::choice::Assignment;
 
@@ -67,7 +67,7 @@ pub(crate) struct CompareArgs {
     #[arg(long = "box", value_name = "LOSS,…", value_delimiter = ',', default_value = "giou")]
     pub(crate) bbox: Vec<String>,
     /// How often each combination is trained, with one seed after the other
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u64).range(1..=1000))]
     pub(crate) seeds: u64,
     #[command(flatten)]
     pub(crate) setup: SetupArgs,
@@ -110,7 +110,7 @@ pub(crate) struct SetupArgs {
     #[arg(long, value_name = "P", default_value_t = 0.01)]
     pub(crate) prior: f64,
     /// Where the random numbers begin: weights, and scenes or their order
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u64).range(..1_000_000))]
     pub(crate) seed: u64,
 }
 

@@ -104,7 +104,8 @@ fn wrong_calls_are_told_what_would_be_right() {
         ("train --box-weight=-1", "0 or more"),
         ("train --imbalance 0", "every tenth"),
         ("train --imbalance 2 --data x", "cannot be used with"),
-        ("train compare --seeds 0", "at least 1"),
+        ("train compare --seeds 0", "1..=1000"),
+        ("train --seed 1000000", "0..1000000"),
         ("predict --score 2 a.png", "from 0 to 1"),
     ] {
         let said = complaint(arguments);
