@@ -68,7 +68,7 @@ fn a_comparison_goes_on_where_it_was() {
     has(folder.path(), &["compare.html", "compare.json", "compare.csv"]);
     let curves = fs::read_to_string(folder.path().join("compare.csv")).unwrap();
     assert_eq!(curves.lines().count(), 1 + 2 * 2 * 2);
-    let more = compare("--box giou,l1 --cls focal,ap --seeds 2");
+    let more = compare("--box giou,l1,giou --cls focal,ap --seeds 2");
     assert!(more.err.contains("4 of 8 runs are there already"), "{}", more.err);
     assert_eq!(more.out.lines().count(), 5);
     let other = compare("--box giou,l1 --seeds 2 --rate 0.001");
@@ -104,6 +104,7 @@ fn wrong_calls_are_told_what_would_be_right() {
         ("train --box-weight=-1", "0 or more"),
         ("train --imbalance 0", "every tenth"),
         ("train --imbalance 2 --data x", "cannot be used with"),
+        ("train compare --cls focal --box focal", "only be one"),
         ("train compare --seeds 0", "1..=1000"),
         ("train --seed 1000000", "0..1000000"),
         ("predict --score 2 a.png", "from 0 to 1"),

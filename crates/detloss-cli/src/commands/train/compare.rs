@@ -1,5 +1,6 @@
 //! `detloss train compare`: every combination of some losses, trained several times.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -104,7 +105,13 @@ struct Planned<'a> {
 
 /// Trains what is missing, and compares.
 pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
-    let names = [&args.cls[..], &args.bbox].concat();
+    let mut names = [&args.cls[..], &args.bbox].concat();
+    if let Some(name) = args.cls.iter().find(|name| args.bbox.contains(name)) {
+        let problem = format!("{name} is given as --cls and as --box: it can only be one of them");
+        return Err(CliError::Usage(problem));
+    }
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
     let chosen = choice::every(&names, &args.setup.params)?;
     let (scores, boxes): (Vec<Chosen>, Vec<Chosen>) = chosen
         .into_iter()
