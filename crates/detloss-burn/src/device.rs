@@ -24,6 +24,7 @@ use detloss::loss::Scope;
 use crate::batch::Held;
 use crate::loss::must;
 use crate::op::{By, HandOn, Reduce, Slopes};
+use crate::replicas::divisor;
 use crate::steps::{Step, steps};
 use crate::{Loss, Replicas};
 
@@ -124,11 +125,7 @@ impl Weighed {
             }
             _ => count,
         };
-        let all = match &self.replicas {
-            Some(replicas) => replicas.gather(vec![own]).concat().iter().sum(),
-            None => own,
-        };
-        (units.sum() / if all == 0.0 { 1.0 } else { all }).cast(dtype)
+        (units.sum() / divisor(own, self.replicas.as_deref())).cast(dtype)
     }
 
     /// The core's checks of everything that is not on the device.

@@ -10,7 +10,7 @@ use half::{bf16, f16};
 
 use crate::loss::must;
 use crate::op::{Call, Groups, Others, Reduce, Target, Weights};
-use crate::replicas::Union;
+use crate::replicas::{Union, divisor};
 
 /// A number that both Burn and the core know.
 pub(crate) trait Number: batch::Element + burn::tensor::Element + bytemuck::Pod {}
@@ -189,14 +189,12 @@ impl Call {
             Reduce::WeightedMean => batch.weighted_mean(),
             Reduce::By(number) => batch.normalizer(number),
         };
-        let Some(replicas) = &self.replicas else { return batch };
+        let Some(replicas) = self.replicas.as_deref() else { return batch };
         let own = match self.reduce {
             Reduce::By(number) => number,
             _ if is_union => return batch,
             _ => must(batch.divisor(&*self.loss)),
         };
-        let all: f64 = replicas.gather(vec![own]).concat().iter().sum();
-        // Nobody has a positive: what is divided is 0, or all that there is.
-        batch.normalizer(if all == 0.0 { 1.0 } else { all })
+        batch.normalizer(divisor(own, Some(replicas)))
     }
 }

@@ -22,6 +22,13 @@ pub trait Replicas: fmt::Debug + Send + Sync {
     fn gather(&self, numbers: Vec<f64>) -> Vec<Vec<f64>>;
 }
 
+/// What a sum is divided by that `own` of is this replica's: all of them together. If nobody has a positive, what is divided is 0, or
+/// all that there is.
+pub(crate) fn divisor(own: f64, replicas: Option<&dyn Replicas>) -> f64 {
+    let all = replicas.map_or(own, |replicas| replicas.gather(vec![own]).concat().iter().sum());
+    if all == 0.0 { 1.0 } else { all }
+}
+
 /// Replicas on threads of one process.
 #[derive(Clone, Debug)]
 pub struct Threads {
