@@ -3,9 +3,18 @@
 use std::str::FromStr;
 
 use detloss::batch::Kernel;
+use detloss::geometry::{Corners, Fields};
 use detloss::loss::{AnyLoss, Entry};
 
 use crate::output::CliError;
+
+/// What both sides of a loss of two boxes are.
+const CORNERS: Fields = Fields::of::<Corners>();
+
+/// Whether a loss is one of two boxes.
+pub(crate) fn is_of_two_boxes(entry: &Entry) -> bool {
+    entry.pred == CORNERS && entry.target == CORNERS
+}
 
 /// A loss that does not exist, or not so, was asked for.
 impl From<detloss::Error> for CliError {

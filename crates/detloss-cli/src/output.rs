@@ -72,6 +72,14 @@ pub(crate) fn stdout_is_styled() -> bool {
     styled(io::stdout().is_terminal())
 }
 
+/// Makes the folder to write to. Best before the work, so that a wrong one is known at once.
+pub(crate) fn make_folder(folder: &Path) -> Result<(), CliError> {
+    fs::create_dir_all(folder).with_context(|| {
+        format!("could not make the folder {}: choose another --out", folder.display())
+    })?;
+    Ok(())
+}
+
 /// Writes a file, and says where it lies.
 pub(crate) fn save(folder: &Path, name: &str, bytes: &[u8]) -> Result<String, CliError> {
     let path = folder.join(name);

@@ -8,6 +8,7 @@ pub(crate) mod decode;
 pub(crate) mod detector;
 pub(crate) mod digits;
 pub(crate) mod folder;
+pub(crate) mod images;
 pub(crate) mod model;
 pub(crate) mod objective;
 pub(crate) mod picture;

@@ -10,10 +10,7 @@ mod tables;
 mod tally;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
-
-use anyhow::Context;
 
 use self::measure::{Audit, Over};
 use self::suspects::Suspect;
@@ -21,7 +18,7 @@ use self::tally::{Size, Tally};
 use crate::choice::{self, Chosen};
 use crate::cli::AuditArgs;
 use crate::coco;
-use crate::output::{CliError, print, print_json, progress, say, stdout_is_styled};
+use crate::output::{CliError, make_folder, print, print_json, progress, say, stdout_is_styled};
 use crate::table::Table;
 
 /// A terminal shows at most so many rows of what is ranked; the files have the others.
@@ -48,10 +45,7 @@ pub(crate) fn run(args: &AuditArgs, json: bool) -> Result<(), CliError> {
     bar.inc(1);
     let found = coco::read_results(&args.dt, &truth).map_err(CliError::failure)?;
     bar.inc(1);
-    // Before the work: a folder that cannot be made should not cost the wait.
-    fs::create_dir_all(&args.out).with_context(|| {
-        format!("could not make the folder {}: choose another --out", args.out.display())
-    })?;
+    make_folder(&args.out)?;
     let audit = Audit::new(truth, found, &chosen, &bar)?;
     let findings = find(&audit);
     bar.inc(1);

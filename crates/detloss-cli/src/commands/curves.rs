@@ -2,9 +2,6 @@
 
 mod axis;
 
-use std::fs;
-
-use anyhow::Context;
 use detloss::scalar::dual::Gradient;
 use serde::Serialize;
 
@@ -13,7 +10,7 @@ use super::eval::{Goal, Input};
 use crate::chain;
 use crate::choice::{self, Chosen};
 use crate::cli::{AxisName, CurvesArgs};
-use crate::output::{CliError, print, print_json, save};
+use crate::output::{CliError, make_folder, print, print_json, save};
 use crate::plot::{Axis, Chart, Series};
 
 /// How many points make a curve: an odd number, so that the middle is one of them.
@@ -183,9 +180,7 @@ fn write(
     let slope_title = format!("{title}: slope");
     let slope =
         Chart::lines(&slope_title, x, Axis::linear(&y), &series(curves, |point| point.slope));
-    fs::create_dir_all(&args.out).with_context(|| {
-        format!("could not make the folder {}: choose --out", args.out.display())
-    })?;
+    make_folder(&args.out)?;
     let mut files = Vec::new();
     for (chart, stem) in [(value, name.clone()), (slope, format!("{name}-slope"))] {
         files.push(save(&args.out, &format!("{stem}.svg"), chart.svg().as_bytes())?);

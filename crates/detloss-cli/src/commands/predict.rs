@@ -1,7 +1,6 @@
 //! `detloss predict`: a trained detector looks at images.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
@@ -10,13 +9,12 @@ use serde::Serialize;
 
 use crate::cli::PredictArgs;
 use crate::coco::{Detection, Xywh};
-use crate::output::{CliError, print_json, print_table, save, say};
+use crate::output::{CliError, make_folder, print_json, print_table, save, say};
 use crate::table::{Column, Table};
+use crate::training::data::index_of;
 use crate::training::detector::{Design, Detector};
-use crate::training::folder::letterbox;
-use crate::training::picture::{self, Drawn};
-use crate::training::scene::Scene;
-use crate::training::{model, run};
+use crate::training::picture::{self, Detected, Drawn};
+use crate::training::{images, model, run};
 
 /// Something that was found.
 #[derive(Serialize)]
@@ -36,9 +34,7 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
         return Err(CliError::Usage(problem));
     }
     let (detector, design) = model::load(&args.model)?;
-    fs::create_dir_all(&args.out).with_context(|| {
-        format!("could not make the folder {}: choose another --out", args.out.display())
-    })?;
+    make_folder(&args.out)?;
     let (mut found, mut broken) = (Vec::new(), 0);
     let mut names = HashMap::new();
     for path in &args.images {
@@ -73,27 +69,18 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
 impl<'a> Found<'a> {
     fn new(path: &Path, detection: Detection, design: &'a Design) -> Self {
         let Detection { category: category_id, bbox, score, .. } = detection;
-        let class = class(design, category_id);
+        let class = &design.classes[index_of(&design.classes, category_id)].name;
         Self { image: path.display().to_string(), class, category_id, bbox, score }
     }
 }
 
-fn class(design: &Design, id: u64) -> &str {
-    design.classes.iter().find(|class| class.id == id).map_or("", |class| &class.name)
-}
-
 fn read(path: &Path) -> anyhow::Result<RgbImage> {
-    let image = image::ImageReader::open(path)
-        .map_err(anyhow::Error::new)
-        .and_then(|reader| Ok(reader.with_guessed_format()?.decode()?));
-    let image = image
-        .with_context(|| format!("could not read {}: give a PNG or JPEG file", path.display()))?;
-    Ok(image.to_rgb8())
+    images::read(path)
+        .with_context(|| format!("could not read {}: give a PNG or JPEG file", path.display()))
 }
 
 fn look(detector: &Detector, design: &Design, image: &RgbImage, least: f64) -> Vec<Detection> {
-    let (pixels, scale) = letterbox(image, design.side);
-    let scene = Scene { image: 0, side: design.side, pixels, scale, objects: Vec::new() };
+    let scene = images::scene_of(0, image, design.side);
     let mut detections = run::find(detector, design, &[scene]).concat();
     let [width, height] = [image.width(), image.height()].map(f64::from);
     // The grey beside an image that is no square holds nothing.
@@ -113,18 +100,16 @@ fn drawn(
     detections: &[Detection],
     design: &Design,
 ) -> anyhow::Result<Vec<u8>> {
-    let labels: Vec<String> = detections
+    let labelled = |found| {
+        let found = Detected::new(found, &design.classes, 1.0);
+        (found.label(&design.classes), found)
+    };
+    let found: Vec<(String, Detected)> = detections.iter().map(labelled).collect();
+    let boxes: Vec<Drawn> = found
         .iter()
-        .map(|detection| format!("{} {:.2}", class(design, detection.category), detection.score))
-        .collect();
-    let boxes: Vec<Drawn> = detections
-        .iter()
-        .zip(&labels)
-        .map(|(detection, label)| {
-            let [left, top, w, h] = detection.bbox.map(|x| x as f32);
-            let index = design.classes.iter().position(|class| class.id == detection.category);
-            let color = picture::color(index.unwrap_or_default());
-            Drawn { corners: [left, top, left + w, top + h], label, color }
+        .map(|(label, found)| {
+            let color = picture::color(found.class);
+            Drawn { corners: found.corners, label, color }
         })
         .collect();
     picture::draw(&mut image, &boxes);

@@ -2,13 +2,9 @@
 
 mod page;
 
-use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Context;
-use detloss::geometry::{Corners, Fields};
-use detloss::loss::Entry;
 use detloss::losses;
 use serde::Serialize;
 
@@ -16,14 +12,11 @@ use crate::choice::{self, Chosen};
 use crate::cli::{Directions, RaceArgs};
 use crate::experiments::box_regression::published::{self, Published};
 use crate::experiments::box_regression::{self, CASES, Exact, ITERATIONS, disc};
-use crate::output::{CliError, print_json, print_table, progress, save, say};
+use crate::output::{CliError, make_folder, print_json, print_table, progress, save, say};
 use crate::table::{Column, Table};
 
 /// The iterations whose errors are shown: the first, the last before each change of the rate, and two on the way.
 const MARKS: [usize; 5] = [1, 50, 100, 160, ITERATIONS];
-
-/// What both sides of a box loss are.
-const CORNERS: Fields = Fields::of::<Corners>();
 
 /// A race and how it went.
 #[derive(Serialize)]
@@ -60,10 +53,7 @@ pub(crate) fn run(args: &RaceArgs, json: bool) -> Result<(), CliError> {
         return Err(CliError::Usage("--centres is 0: give at least 1".into()));
     }
     let racers = racers(args)?;
-    // Before the work, so that a wrong folder is known at once.
-    fs::create_dir_all(&args.out).with_context(|| {
-        format!("could not make the folder {}: choose another --out", args.out.display())
-    })?;
+    make_folder(&args.out)?;
     let centers = disc(args.centers, args.seed);
     let bar = progress((centers.len() * racers.len()) as u64, "centres");
     let start = Instant::now();
@@ -126,12 +116,13 @@ impl Racer {
 
 /// Who takes part: first down the exact gradients, then along the published directions.
 fn racers(args: &RaceArgs) -> Result<Vec<Racer>, CliError> {
-    let is_box_loss = |entry: &&Entry| entry.pred == CORNERS && entry.target == CORNERS;
-    let all =
-        || losses::ALL.iter().filter(is_box_loss).map(|entry| entry.name.to_owned()).collect();
+    let all = || {
+        let of_boxes = losses::ALL.iter().filter(|entry| choice::is_of_two_boxes(entry));
+        of_boxes.map(|entry| entry.name.to_owned()).collect()
+    };
     let names: Vec<String> = if args.losses.is_empty() { all() } else { args.losses.clone() };
     for name in &names {
-        if !is_box_loss(&losses::find(name)?) {
+        if !choice::is_of_two_boxes(losses::find(name)?) {
             return Err(CliError::Usage(format!(
                 "{name} is no loss of two boxes: see `detloss list --family boxes`"
             )));

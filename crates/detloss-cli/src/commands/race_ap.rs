@@ -3,17 +3,15 @@
 mod detections;
 mod page;
 
-use std::fs;
 use std::time::Instant;
 
-use anyhow::Context;
 use detloss::losses;
 use serde::Serialize;
 
 use crate::choice::{self, Chosen};
 use crate::cli::RaceApArgs;
 use crate::experiments::ranking::{self, Course, STEP, Scores};
-use crate::output::{CliError, print_json, print_table, progress, save, say};
+use crate::output::{CliError, make_folder, print_json, print_table, progress, save, say};
 use crate::table::{Column, Table};
 
 /// The precision that the table counts the steps to.
@@ -64,10 +62,7 @@ pub(crate) fn run(args: &RaceApArgs, json: bool) -> Result<(), CliError> {
     }
     let racers = racers(args)?;
     let (words, scores) = scores(args)?;
-    // Before the work, so that a wrong folder is known at once.
-    fs::create_dir_all(&args.out).with_context(|| {
-        format!("could not make the folder {}: choose another --out", args.out.display())
-    })?;
+    make_folder(&args.out)?;
     let bar = progress((args.iterations * racers.len()) as u64, "steps");
     let start = Instant::now();
     let run = |racer: &Chosen| {

@@ -3,15 +3,13 @@
 mod compare;
 mod page;
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use crate::choice::{self, Chosen};
 use crate::cli::{SetupArgs, TrainArgs, TrainCommand};
-use crate::output::{CliError, print_json, print_table, progress, save, say};
+use crate::output::{CliError, make_folder, print_json, print_table, progress, save, say};
 use crate::table::{Column, Table};
 use crate::training::data::Data;
 use crate::training::detector::CELL;
@@ -203,12 +201,7 @@ fn pictures(data: &dyn Data, run: &Run, outcome: &Outcome) -> Result<Vec<u8>, Cl
     let mut pairs = Vec::new();
     for (scene, found) in scenes.iter().zip(run.find(scenes)) {
         let sure = found.into_iter().filter(|detection| detection.score >= DRAWN);
-        let detected = sure.filter_map(|detection| {
-            let class = data.classes().iter().position(|class| class.id == detection.category)?;
-            let [left, top, w, h] = detection.bbox.map(|x| x as f32 * scene.scale);
-            let corners = [left, top, left + w, top + h];
-            Some(Detected { class, corners, score: detection.score as f32 })
-        });
+        let detected = sure.map(|found| Detected::new(&found, data.classes(), scene.scale));
         pairs.push((scene, detected.collect()));
     }
     let Settings { scores, boxes, .. } = &outcome.settings;
@@ -218,14 +211,6 @@ fn pictures(data: &dyn Data, run: &Run, outcome: &Outcome) -> Result<Vec<u8>, Cl
         scores.title, boxes.title
     );
     picture::grid(&caption, &pairs, data.classes()).map_err(CliError::failure)
-}
-
-fn make_folder(folder: &Path) -> Result<(), CliError> {
-    // Before the work, so that a wrong folder is known at once.
-    fs::create_dir_all(folder).with_context(|| {
-        format!("could not make the folder {}: choose another --out", folder.display())
-    })?;
-    Ok(())
 }
 
 fn table(outcome: &Outcome) -> Table {

@@ -1,7 +1,7 @@
 //! Where scenes come from.
 
-use super::scene::Scene;
-use crate::coco::GroundTruth;
+use super::scene::{Object, Scene, xywh};
+use crate::coco::{Annotation, GroundTruth};
 
 /// A class of objects.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -24,4 +24,25 @@ pub(crate) trait Data: Sync {
     fn held_out(&self) -> &[Scene];
     /// All that is to be found in the held-out scenes, in pixels of their images.
     fn truth(&self) -> &GroundTruth;
+}
+
+/// The place of the class with this id.
+pub(crate) fn index_of(classes: &[Class], id: u64) -> usize {
+    let place = classes.iter().position(|class| class.id == id);
+    place.expect("every category is that of a class")
+}
+
+/// All that is to be found in scenes that are images of their own.
+pub(crate) fn truth(scenes: &[Scene], classes: &[Class]) -> GroundTruth {
+    let objects = scenes.iter().flat_map(|scene| scene.objects.iter().map(|o| (scene.image, o)));
+    let annotation = |(index, (image, object)): (usize, (u64, &Object))| {
+        let (bbox, category) = (xywh(object.corners), classes[object.class].id);
+        let area = bbox[2] * bbox[3];
+        Annotation { id: Some(index as u64 + 1), image, category, bbox, area, crowd: false }
+    };
+    GroundTruth {
+        images: scenes.iter().map(|scene| (scene.image, format!("{}.png", scene.image))).collect(),
+        categories: classes.iter().map(|class| (class.id, class.name.clone())).collect(),
+        annotations: objects.enumerate().map(annotation).collect(),
+    }
 }

@@ -11,11 +11,7 @@ const SAME: f64 = 0.6;
 const CANDIDATES: usize = 4 * MAX_DETECTIONS;
 
 /// The detections in each scene, in pixels of its image, best score first: at most [`MAX_DETECTIONS`], none twice.
-pub(crate) fn detections(
-    output: Output,
-    scenes: &[&Scene],
-    design: &Design,
-) -> Vec<Vec<Detection>> {
+pub(crate) fn detections(output: Output, scenes: &[Scene], design: &Design) -> Vec<Vec<Detection>> {
     let numbers = |tensor: burn::tensor::Tensor<2>| -> Vec<f32> {
         tensor.into_data().try_to_vec().expect("the detector computes in f32")
     };

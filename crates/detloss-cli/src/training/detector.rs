@@ -92,7 +92,7 @@ impl Detector {
     }
 
     /// Looks at scenes of one size.
-    pub(crate) fn look(&self, scenes: &[&Scene], device: &Device) -> Output {
+    pub(crate) fn look(&self, scenes: &[Scene], device: &Device) -> Output {
         let mut features = images(scenes, device);
         for Block { conv, norm } in &self.body {
             features = relu(norm.forward(conv.forward(features)));
@@ -134,7 +134,7 @@ fn convolution(
 }
 
 /// The scenes as `[scenes, CHANNELS, side, side]`, most values between -2 and 2.
-fn images(scenes: &[&Scene], device: &Device) -> Tensor<4> {
+fn images(scenes: &[Scene], device: &Device) -> Tensor<4> {
     let side = scenes[0].side;
     let mut values = Vec::with_capacity(scenes.len() * CHANNELS * side * side);
     for scene in scenes {

@@ -13,9 +13,9 @@ mod canvas;
 use smartcore::dataset::digits::load_dataset;
 
 use self::canvas::{Canvas, Color, Frame, Mark};
-use super::data::{Class, Data};
+use super::data::{Class, Data, truth};
 use super::scene::{Object, Scene};
-use crate::coco::{Annotation, GroundTruth};
+use crate::coco::GroundTruth;
 use crate::random::Random;
 
 /// Width and height of a digit of the collection.
@@ -117,23 +117,6 @@ fn glyphs() -> (Vec<Glyph>, Vec<Glyph>) {
     let mut seen: Vec<Glyph> = inks.zip(&collection.target).map(glyph).collect();
     let unseen = seen.split_off(seen.len() - HELD_OUT_DIGITS);
     (seen, unseen)
-}
-
-fn truth(scenes: &[Scene], classes: &[Class]) -> GroundTruth {
-    let name = |scene: &Scene| (scene.image, format!("digits-{}.png", scene.image));
-    let objects = scenes.iter().flat_map(|scene| scene.objects.iter().map(|o| (scene.image, o)));
-    let annotation = |(index, (image, object)): (usize, (u64, &Object))| {
-        let [x1, y1, x2, y2] = object.corners.map(f64::from);
-        let bbox = [x1, y1, x2 - x1, y2 - y1];
-        let category = classes[object.class].id;
-        let area = bbox[2] * bbox[3];
-        Annotation { id: Some(index as u64 + 1), image, category, bbox, area, crowd: false }
-    };
-    GroundTruth {
-        images: scenes.iter().map(name).collect(),
-        categories: classes.iter().map(|class| (class.id, class.name.clone())).collect(),
-        annotations: objects.enumerate().map(annotation).collect(),
-    }
 }
 
 /// A scene of clutter, with digits or without.
@@ -238,6 +221,7 @@ fn clutter(random: &mut Random, side: usize, glyphs: &[Glyph]) -> Mark {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scene::xywh;
     use super::*;
     use crate::coco;
 
@@ -302,11 +286,7 @@ mod tests {
     fn no_digit_hides_another() {
         let digits = Digits::new(SIDE, 1, 1);
         for scene in places(&digits, 400) {
-            let boxes = scene.objects.iter().map(|object| {
-                let [x1, y1, x2, y2] = object.corners.map(f64::from);
-                [x1, y1, x2 - x1, y2 - y1]
-            });
-            let boxes: Vec<_> = boxes.collect();
+            let boxes: Vec<_> = scene.objects.iter().map(|object| xywh(object.corners)).collect();
             for (index, &one) in boxes.iter().enumerate() {
                 // Thrown without care, one pair of fifty overlaps more than that.
                 assert!(boxes[..index].iter().all(|&other| coco::iou(one, other, false) < 0.6));

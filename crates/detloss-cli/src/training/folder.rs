@@ -9,18 +9,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use image::imageops::{self, FilterType};
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 use rayon::prelude::*;
 
 use self::find::Found;
-use super::data::{Class, Data};
-use super::scene::{CHANNELS, Object, Scene};
+use super::data::{Class, Data, index_of};
+use super::images::{read, scene_of};
+use super::scene::{Object, Scene};
 use crate::coco::{self, Annotation, GroundTruth, ReadError};
 use crate::random::{Random, scrambled};
 
-/// What is beside a picture that is not square.
-const GREY: u8 = 128;
 /// Without a validation file, one image of so many is held out.
 const HELD_OUT: u64 = 5;
 
@@ -264,12 +262,8 @@ fn decode(folder: &Path, annotations: &Path, name: &str) -> Result<RgbImage, Str
     let file = find::image(folder, annotations, name).ok_or_else(|| {
         format!("{name} is neither beside the annotations nor in {}", folder.display())
     })?;
-    let open = || image::ImageReader::open(&file)?.with_guessed_format();
-    let image = open()
-        .map_err(image::ImageError::from)
-        .and_then(image::ImageReader::decode)
-        .map_err(|error| format!("could not decode {}: {error}", file.display()))?
-        .into_rgb8();
+    let image =
+        read(&file).map_err(|error| format!("could not decode {}: {error}", file.display()))?;
     if image.is_empty() {
         return Err(format!("{} has no pixels", file.display()));
     }
@@ -285,9 +279,9 @@ fn compose(
     classes: &[Class],
     side: usize,
 ) -> (Image, Vec<String>) {
-    let (pixels, scale) = letterbox(image, side);
     let (width, height) = (f64::from(image.width()), f64::from(image.height()));
-    let mut scene = Scene { image: id, side, pixels, scale, objects: Vec::new() };
+    let mut scene = scene_of(id, image, side);
+    let scale = scene.scale;
     let mut kept = Vec::new();
     let mut problems = Vec::new();
     for &annotation in annotations {
@@ -303,8 +297,7 @@ fn compose(
             continue;
         }
         if !annotation.crowd {
-            let class = classes.binary_search_by_key(&annotation.category, |class| class.id);
-            let class = class.expect("every category of an annotation is a class");
+            let class = index_of(classes, annotation.category);
             scene.objects.push(Object { class, corners });
         }
         kept.push(Annotation { bbox: [x1, y1, x2 - x1, y2 - y1], ..annotation.clone() });
@@ -335,29 +328,6 @@ fn truth(images: &[Image], classes: &[Class]) -> GroundTruth {
         categories: classes.iter().map(|class| (class.id, class.name.clone())).collect(),
         annotations: images.iter().flat_map(|image| image.annotations.iter().cloned()).collect(),
     }
-}
-
-/// Scales an image into the upper left of a square of `side` pixels; the rest is grey. Gives the pixels as those of a
-/// [`Scene`], and how many of its pixels one pixel of the image became. The image has at least one pixel.
-pub(crate) fn letterbox(image: &RgbImage, side: usize) -> (Vec<u8>, f32) {
-    let longer = image.width().max(image.height());
-    let scale = side as f32 / longer as f32;
-    // In whole numbers, rounded, because a quotient in f32 could miss the side by one.
-    let scaled = |length: u32| {
-        let length =
-            (2 * u64::from(length) * side as u64 + u64::from(longer)) / (2 * u64::from(longer));
-        length.max(1) as u32
-    };
-    let small = imageops::resize(
-        image,
-        scaled(image.width()),
-        scaled(image.height()),
-        // Averages over all pixels that become one.
-        FilterType::Triangle,
-    );
-    let mut square = RgbImage::from_pixel(side as u32, side as u32, Rgb([GREY; CHANNELS]));
-    imageops::replace(&mut square, &small, 0, 0);
-    (square.into_raw(), scale)
 }
 
 #[cfg(test)]

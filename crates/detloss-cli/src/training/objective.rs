@@ -1,18 +1,15 @@
 //! What is minimised: a loss of scores and a loss of boxes, any two of the list.
 
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
-use detloss::geometry::{Corners, Fields};
 use detloss::loss::{Entry, Scope};
 use detloss_burn::{Batch, Loss};
 
 use super::detector::{CELL, Output};
+use super::scene::xywh;
 use super::targets::Targets;
-use crate::choice::Chosen;
+use crate::choice::{Chosen, is_of_two_boxes};
 use crate::coco::iou;
 use crate::output::CliError;
-
-/// What both sides of a loss of two boxes are.
-const CORNERS: Fields = Fields::of::<Corners>();
 
 /// Whether a loss can train the scores of a detector.
 pub(crate) fn is_of_scores(entry: &Entry) -> bool {
@@ -22,7 +19,7 @@ pub(crate) fn is_of_scores(entry: &Entry) -> bool {
 /// Whether a loss can train the boxes of a detector.
 pub(crate) fn is_of_boxes(entry: &Entry) -> bool {
     let is_of_coordinates = entry.pred.names == ["value"] && entry.target.names == ["value"];
-    entry.pred == CORNERS && entry.target == CORNERS || is_of_coordinates
+    is_of_two_boxes(entry) || is_of_coordinates
 }
 
 /// Two losses, and how they are joined.
@@ -32,9 +29,9 @@ pub(crate) struct Objective {
     score_loss: Loss,
     box_loss: Loss,
     /// How much the box loss counts.
-    pub(crate) box_weight: f64,
+    box_weight: f64,
     /// Label what is found by the IoU of its box instead of 1.
-    pub(crate) quality: bool,
+    quality: bool,
 }
 
 /// A step of training, in numbers.
@@ -159,7 +156,7 @@ impl Objective {
     }
 
     fn of_boxes(&self, corners: Tensor<2>, truth: Tensor<2>) -> Batch<2> {
-        if self.boxes.pred == CORNERS {
+        if is_of_two_boxes(self.boxes) {
             return Batch::new(corners, truth);
         }
         // Coordinates in cells: what a unit of error is does matter to these.
@@ -183,7 +180,8 @@ impl Objective {
         let boxes = corners.as_chunks::<4>().0.iter().zip(&targets.corners);
         for (&cell, (corners, truth)) in targets.positives.iter().zip(boxes) {
             let class = targets.classes[cell as usize] as usize;
-            labels[cell as usize * columns + class] = overlap(corners, truth) as f32;
+            let overlap = iou(xywh(*corners), xywh(*truth), false);
+            labels[cell as usize * columns + class] = overlap as f32;
         }
         Labels::Dense(Tensor::from_data(TensorData::new(labels, [cells, columns]), &device))
     }
@@ -206,14 +204,6 @@ fn remembered(batch: Batch<2>, loss: &Loss, state: &mut Vec<f64>) -> Tensor<1> {
         *state = batch.initial_state(loss);
     }
     if state.is_empty() { batch.value(loss) } else { batch.step(loss, state) }
-}
-
-fn overlap(a: &[f32; 4], b: &[f32; 4]) -> f64 {
-    let xywh = |c: &[f32; 4]| {
-        let [x1, y1, x2, y2] = c.map(f64::from);
-        [x1, y1, x2 - x1, y2 - y1]
-    };
-    iou(xywh(a), xywh(b), false)
 }
 
 fn integers(values: &[i64], device: &Device) -> Tensor<1, Int> {

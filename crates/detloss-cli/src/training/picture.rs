@@ -12,8 +12,9 @@ use embedded_graphics::text::{Baseline, Text};
 use image::imageops::{self, FilterType};
 use image::{ImageError, ImageFormat, Rgb, RgbImage};
 
-use super::data::Class;
-use super::scene::Scene;
+use super::data::{Class, index_of};
+use super::scene::{Scene, corners};
+use crate::coco::Detection;
 
 /// Okabe and Ito's colours that stand out from most pictures, safe for the colour-blind.
 const COLORS: [[u8; 3]; 7] = [
@@ -82,7 +83,23 @@ pub(crate) struct Detected {
     /// Its corners x1, y1, x2, y2 in pixels of the scene.
     pub(crate) corners: [f32; 4],
     /// How sure the detector is, from 0 to 1.
-    pub(crate) score: f32,
+    pub(crate) score: f64,
+}
+
+impl Detected {
+    /// A detection of an image, in a picture with `scale` times as many pixels.
+    pub(crate) fn new(detection: &Detection, classes: &[Class], scale: f32) -> Self {
+        Self {
+            class: index_of(classes, detection.category),
+            corners: corners(detection.bbox, scale),
+            score: detection.score,
+        }
+    }
+
+    /// What is written at it.
+    pub(crate) fn label(&self, classes: &[Class]) -> String {
+        format!("{} {:.2}", classes[self.class].name, self.score)
+    }
 }
 
 /// A PNG of all these scenes, each twice: on the left with what is there, on the right with what was found. The caption stands
@@ -92,11 +109,10 @@ pub(crate) fn grid(
     scenes: &[(&Scene, Vec<Detected>)],
     classes: &[Class],
 ) -> Result<Vec<u8>, ImageError> {
-    let name = |class: usize| classes[class].name.as_str();
     let pairs = scenes.iter().map(|(scene, found)| {
         let zoom = (TILE / scene.side).max(1);
-        let there = scene.objects.iter().map(|o| (o.corners, name(o.class).to_owned()));
-        let found = found.iter().map(|f| (f.corners, format!("{} {:.2}", name(f.class), f.score)));
+        let there = scene.objects.iter().map(|o| (o.corners, classes[o.class].name.clone()));
+        let found = found.iter().map(|found| (found.corners, found.label(classes)));
         [tile(scene, zoom, TRUTH, there), tile(scene, zoom, FOUND, found)]
     });
     let pairs: Vec<[RgbImage; 2]> = pairs.collect();

@@ -32,7 +32,7 @@ const LONGEST: f32 = 10.0;
 const SEED_BITS: u32 = 40;
 
 /// How often a run is judged.
-pub(crate) const MARKS: usize = 10;
+const MARKS: usize = 10;
 
 /// Scenes that are looked at together when a detector is judged.
 const AT_ONCE: usize = 50;
@@ -248,7 +248,6 @@ impl<'a> Run<'a> {
         let first = (seed << SEED_BITS) + (self.progress.step * batch) as u64;
         let scenes: Vec<Scene> =
             (first..first + batch as u64).into_par_iter().map(|at| self.data.train(at)).collect();
-        let scenes: Vec<&Scene> = scenes.iter().collect();
         let targets = assign(&scenes, self.design.grid(), self.design.classes.len());
         let output = self.detector.look(&scenes, &self.device);
         let losses = Instant::now();
@@ -281,7 +280,7 @@ impl<'a> Run<'a> {
     }
 
     /// COCO's numbers on the held-out scenes.
-    pub(crate) fn judge(&self) -> Summary {
+    fn judge(&self) -> Summary {
         evaluate(self.data.truth(), &self.find(self.data.held_out()).concat())
     }
 
@@ -318,9 +317,6 @@ impl<'a> Run<'a> {
 /// The detections of a detector in each of these scenes.
 pub(crate) fn find(detector: &Detector, design: &Design, scenes: &[Scene]) -> Vec<Vec<Detection>> {
     let device = Device::flex();
-    let look = |scenes: &[Scene]| {
-        let scenes: Vec<&Scene> = scenes.iter().collect();
-        detections(detector.look(&scenes, &device), &scenes, design)
-    };
+    let look = |scenes| detections(detector.look(scenes, &device), scenes, design);
     scenes.chunks(AT_ONCE).flat_map(look).collect()
 }

@@ -1,5 +1,7 @@
 //! What a detector sees, and what is to be found in it.
 
+use crate::coco::Xywh;
+
 /// Colours of a pixel: red, green, blue.
 pub(crate) const CHANNELS: usize = 3;
 
@@ -25,4 +27,16 @@ pub(crate) struct Object {
     pub(crate) class: usize,
     /// Its corners x1, y1, x2, y2 in pixels of the scene.
     pub(crate) corners: [f32; 4],
+}
+
+/// Left, top, width and height of a box with these corners.
+pub(crate) fn xywh(corners: [f32; 4]) -> Xywh {
+    let [x1, y1, x2, y2] = corners.map(f64::from);
+    [x1, y1, x2 - x1, y2 - y1]
+}
+
+/// x1, y1, x2 and y2 of a box of an image, in pixels that are `scale` times as many.
+pub(crate) fn corners(bbox: Xywh, scale: f32) -> [f32; 4] {
+    let [left, top, width, height] = bbox.map(|length| length as f32 * scale);
+    [left, top, left + width, top + height]
 }

@@ -19,7 +19,7 @@ pub(crate) struct Targets {
 
 /// Assigns each object to the cells near its middle, at least to the one that its middle is in. Of several objects a cell takes
 /// the smallest.
-pub(crate) fn assign(scenes: &[&Scene], grid: usize, classes: usize) -> Targets {
+pub(crate) fn assign(scenes: &[Scene], grid: usize, classes: usize) -> Targets {
     let mut targets = Targets::default();
     for (index, scene) in scenes.iter().enumerate() {
         for cell in 0..grid * grid {
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn an_object_is_found_by_the_cells_around_its_middle() {
         // Its middle is the corner of four cells.
-        let targets = assign(&[&scene(&[(2, [4.0, 4.0, 28.0, 28.0])])], 4, 3);
+        let targets = assign(&[scene(&[(2, [4.0, 4.0, 28.0, 28.0])])], 4, 3);
         assert_eq!(targets.positives, [5, 6, 9, 10]);
         assert_eq!(targets.corners, [[4.0, 4.0, 28.0, 28.0]; 4]);
         assert_eq!(targets.classes.iter().filter(|&&class| class == 3).count(), 12);
@@ -72,14 +72,14 @@ mod tests {
     fn even_an_object_between_the_middles_has_a_cell() {
         for corners in [[14.0, 14.0, 15.5, 15.5], [30.0, 0.0, 32.0, 1.0], [31.0, 31.0, 33.0, 33.0]]
         {
-            assert_eq!(assign(&[&scene(&[(0, corners)])], 4, 1).positives.len(), 1, "{corners:?}");
+            assert_eq!(assign(&[scene(&[(0, corners)])], 4, 1).positives.len(), 1, "{corners:?}");
         }
     }
 
     #[test]
     fn of_two_objects_the_smaller_has_the_cell_and_scenes_come_one_after_the_other() {
         let both = scene(&[(0, [0.0, 0.0, 24.0, 24.0]), (1, [8.0, 8.0, 16.0, 16.0])]);
-        let targets = assign(&[&scene(&[]), &both], 4, 2);
+        let targets = assign(&[scene(&[]), both], 4, 2);
         assert_eq!(targets.positives, [16 + 5]);
         assert_eq!(targets.classes[16 + 5], 1);
         assert!(targets.classes[..16].iter().all(|&class| class == 2));

@@ -8,14 +8,14 @@ use burn::tensor::{Device, Tensor};
 use detloss::loss::Scope;
 use detloss::losses;
 
-use super::data::{Class, Data};
+use super::data::{Class, Data, truth};
 use super::detector::{CELL, Design, Detector};
 use super::objective::{Objective, is_of_boxes, is_of_scores};
 use super::run::{Mark, Progress, Run, Settings, Used};
 use super::scene::{CHANNELS, Object, Scene};
 use super::targets::assign;
 use crate::choice::{self, Assignment};
-use crate::coco::{Annotation, GroundTruth};
+use crate::coco::GroundTruth;
 use crate::random::Random;
 
 const SIDE: usize = 32;
@@ -33,24 +33,7 @@ impl Squares {
         let classes =
             vec![Class { id: 3, name: "red".into() }, Class { id: 7, name: "blue".into() }];
         let held_out: Vec<Scene> = (0..SCENES).map(|image| square(1_000_000 + image)).collect();
-        let mut truth = GroundTruth::default();
-        for scene in &held_out {
-            truth.images.insert(scene.image, String::new());
-            for object in &scene.objects {
-                let [x1, y1, x2, y2] = object.corners.map(f64::from);
-                let bbox = [x1, y1, x2 - x1, y2 - y1];
-                let (image, category) = (scene.image, classes[object.class].id);
-                let area = bbox[2] * bbox[3];
-                truth.annotations.push(Annotation {
-                    id: None,
-                    image,
-                    category,
-                    bbox,
-                    area,
-                    crowd: false,
-                });
-            }
-        }
+        let truth = truth(&held_out, &classes);
         Self { classes, held_out, truth }
     }
 }
@@ -242,9 +225,8 @@ fn a_loss_that_is_not_finite_stops_the_run_with_its_step() {
 
 #[test]
 fn scenes_without_objects_are_trained_on_with_every_loss() {
-    let empty: Vec<Scene> = (0..4).map(|_| square(4)).collect();
-    assert!(empty.iter().all(|scene| scene.objects.is_empty()));
-    let scenes: Vec<&Scene> = empty.iter().collect();
+    let scenes: Vec<Scene> = (0..4).map(|_| square(4)).collect();
+    assert!(scenes.iter().all(|scene| scene.objects.is_empty()));
     let targets = assign(&scenes, SIDE / CELL, 2);
     let classes = Squares::new().classes;
     for entry in losses::ALL.iter().filter(|entry| is_of_scores(entry)) {

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::{Outcome, Setup, make_folder, page, train};
+use super::{Outcome, Setup, page, train};
 use crate::choice::{self, Chosen};
 use crate::cli::CompareArgs;
-use crate::output::{CliError, print_json, print_table, progress, save, say};
+use crate::output::{CliError, make_folder, print_json, print_table, progress, save, say};
 use crate::table::{Column, Table};
 use crate::training::objective::Objective;
-use crate::training::run::{Mark, Settings};
+use crate::training::run::{Mark, Progress, Settings};
 
 /// Combinations of losses and how they did.
 #[derive(Serialize)]
@@ -145,7 +145,7 @@ pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
         make_folder(&planned.folder)?;
         let Settings { scores, boxes, seed, steps, .. } = &planned.settings;
         let name = format!("{} + {}, seed {seed}", scores.title, boxes.title);
-        let show = |progress: &crate::training::run::Progress| {
+        let show = |progress: &Progress| {
             let ap =
                 progress.marks.last().map_or(String::new(), |mark| format!(", AP {:.3}", mark.ap));
             bar.set_message(format!("{name}{ap}"));

@@ -1,7 +1,9 @@
 use std::fs;
 
+use image::Rgb;
 use tempfile::TempDir;
 
+use super::super::images::{GREY, letterbox};
 use super::*;
 
 const SIDE: usize = 32;
