@@ -44,7 +44,9 @@ impl FromStr for Assignment {
         let number = |value: &str| {
             value.trim().parse().map_err(|_| format!("{value:?} is not a number: write it as 0.5"))
         };
-        let values = values.split(',').map(number).collect::<Result<_, _>>()?;
+        let values: Vec<f64> = values.split(',').map(number).collect::<Result<_, _>>()?;
+        let is_new = |&(place, value): &(usize, &f64)| !values[..place].contains(value);
+        let values = values.iter().enumerate().filter(is_new).map(|(_, &value)| value).collect();
         Ok(Self { loss, key: key.trim().to_owned(), values })
     }
 }
@@ -52,6 +54,11 @@ impl FromStr for Assignment {
 impl Assignment {
     fn is_for(&self, entry: &Entry) -> bool {
         self.loss.as_ref().is_none_or(|loss| loss == entry.name)
+    }
+
+    /// What stands before the equals sign.
+    fn name(&self) -> String {
+        self.loss.iter().chain([&self.key]).map(String::as_str).collect::<Vec<_>>().join(".")
     }
 }
 
@@ -68,7 +75,7 @@ pub(crate) struct Chosen {
 impl Chosen {
     fn new(entry: &'static Entry, settings: &[(&str, f64)]) -> Result<Self, CliError> {
         let loss = entry.with(settings)?;
-        let given = |name: &str| settings.iter().rev().find(|(key, _)| *key == name);
+        let given = |name: &str| settings.iter().find(|(key, _)| *key == name);
         let set = entry.params.iter().filter_map(|param| Some((param.name, given(param.name)?.1)));
         Ok(Self { entry, loss, set: set.collect() })
     }
@@ -109,33 +116,27 @@ impl Chosen {
 
 /// The loss called `name` with these parameters, one value each.
 pub(crate) fn one(name: &str, params: &[Assignment]) -> Result<Chosen, CliError> {
-    let entry = detloss::losses::find(name)?;
-    let setting = |param: &'_ Assignment| match param.values[..] {
-        _ if !param.is_for(entry) => Err(CliError::Usage(format!(
-            "{} is not set on {name}: name that loss or no loss",
-            param.key
-        ))),
-        [value] => Ok((param.key.clone(), value)),
-        _ => Err(CliError::Usage(format!("{} has several values: give one", param.key))),
-    };
-    let settings: Vec<(String, f64)> = params.iter().map(setting).collect::<Result<_, _>>()?;
-    let settings: Vec<(&str, f64)> = settings.iter().map(|(key, value)| (&**key, *value)).collect();
-    Chosen::new(entry, &settings)
+    if let Some(param) = params.iter().find(|param| param.values.len() > 1) {
+        return Err(CliError::Usage(format!("{} has several values: give one", param.name())));
+    }
+    let mut chosen = every(&[name.to_owned()], params)?;
+    Ok(chosen.remove(0))
 }
 
 /// These losses, each with every combination of the values given for its parameters.
 pub(crate) fn every(names: &[String], params: &[Assignment]) -> Result<Vec<Chosen>, CliError> {
     let entries =
         names.iter().map(|name| detloss::losses::find(name)).collect::<Result<Vec<_>, _>>()?;
-    for param in params {
+    for (place, param) in params.iter().enumerate() {
+        if params[..place].iter().any(|other| other.name() == param.name()) {
+            let problem = format!("{} is set twice: give its values between commas", param.name());
+            return Err(CliError::Usage(problem));
+        }
         let knows = |entry: &&&Entry| entry.params.iter().any(|known| known.name == param.key);
         let meant: Vec<_> = entries.iter().filter(|entry| param.is_for(entry)).collect();
         let Some(first) = meant.first() else {
-            let loss = param.loss.as_deref().unwrap_or_default();
-            return Err(CliError::Usage(format!(
-                "{loss}.{} is set but {loss} is not drawn",
-                param.key
-            )));
+            let problem = format!("{} is set, but not for one of these losses: ", param.name());
+            return Err(CliError::Usage(problem + &names.join(", ")));
         };
         if !meant.iter().any(knows) {
             // The library's own words for a parameter that nobody has.
@@ -187,6 +188,25 @@ mod tests {
     }
 
     #[test]
+    fn equal_values_are_one_and_a_parameter_is_set_once() {
+        assert_eq!(titles(&["focal"], &["gamma=1,2,1,1.0"]).unwrap().len(), 2);
+        for twice in [["gamma=1", "gamma=2"], ["focal.gamma=1", "focal.gamma=1"]] {
+            assert!(titles(&["focal"], &twice).unwrap_err().contains("gamma is set twice"));
+        }
+    }
+
+    #[test]
+    fn one_loss_takes_one_value_of_a_parameter() {
+        let one = |params: &[&str]| {
+            let params: Vec<Assignment> = params.iter().map(|text| text.parse().unwrap()).collect();
+            let chosen = one("ciou", &params).map_err(|error| error.to_string())?;
+            Ok::<_, String>(chosen.title())
+        };
+        assert_eq!(one(&["ciou.gate=0.5", "gate=0"]).unwrap(), "CIoU, gate = 0.5");
+        assert!(one(&["gate=0,0.5"]).unwrap_err().contains("gate has several values"));
+    }
+
+    #[test]
     fn a_parameter_of_one_loss_outweighs_that_of_all() {
         let titles = titles(&["ciou"], &["ciou.gate=0.5", "gate=0"]).unwrap();
         assert_eq!(titles, ["CIoU, gate = 0.5"]);
@@ -195,7 +215,7 @@ mod tests {
     #[test]
     fn what_cannot_be_set_is_an_error() {
         assert!(titles(&["giou"], &["gate=0"]).unwrap_err().contains("no parameter"));
-        assert!(titles(&["giou"], &["ciou.gate=0"]).unwrap_err().contains("not drawn"));
+        assert!(titles(&["giou"], &["ciou.gate=0"]).unwrap_err().contains("these losses: giou"));
         assert!(titles(&["ciou"], &["gate=7"]).unwrap_err().contains("from 0 to 1"));
     }
 

@@ -47,7 +47,7 @@ pub(crate) enum TrainCommand {
 
 /// Train a detector with every combination of some losses, several times
 ///
-/// All runs see the same scenes, and those of one seed begin with the same weights. The table shows the mean over the seeds, and the
+/// All runs are judged by the same scenes; those of one seed begin with the same weights and see the same scenes. The table shows the mean over the seeds, and the
 /// standard deviation where there are several. Written are compare.html (learning curves, and what a loss costs), compare.csv,
 /// compare.json and a folder for each run.
 ///

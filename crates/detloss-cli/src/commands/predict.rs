@@ -1,7 +1,7 @@
 //! `detloss predict`: a trained detector looks at images.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use image::RgbImage;
@@ -36,13 +36,14 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
     let (detector, design) = model::load(&args.model)?;
     make_folder(&args.out)?;
     let (mut found, mut broken) = (Vec::new(), 0);
-    let mut names = HashMap::new();
-    for path in &args.images {
+    let names = names(&args.images);
+    refuse_to_overwrite(&args.images, &args.out, &names)?;
+    for (path, name) in args.images.iter().zip(&names) {
         match read(path) {
             Ok(image) => {
-                let detections = look(&detector, &design, &image, args.score);
+                let detections = look(&detector, &design, &image, args.score)?;
                 let png = drawn(image, &detections, &design).map_err(CliError::failure)?;
-                save(&args.out, &file_name(path, &mut names), &png)?;
+                save(&args.out, name, &png)?;
                 let of_image = |detection| Found::new(path, detection, &design);
                 found.extend(detections.into_iter().map(of_image));
             }
@@ -79,20 +80,16 @@ fn read(path: &Path) -> anyhow::Result<RgbImage> {
         .with_context(|| format!("could not read {}: give a PNG or JPEG file", path.display()))
 }
 
-fn look(detector: &Detector, design: &Design, image: &RgbImage, least: f64) -> Vec<Detection> {
+fn look(
+    detector: &Detector,
+    design: &Design,
+    image: &RgbImage,
+    least: f64,
+) -> anyhow::Result<Vec<Detection>> {
     let scene = images::scene_of(0, image, design.side);
-    let mut detections = run::find(detector, design, &[scene]).concat();
-    let [width, height] = [image.width(), image.height()].map(f64::from);
-    // The grey beside an image that is no square holds nothing.
-    for Detection { bbox: [left, top, w, h], .. } in &mut detections {
-        let [right, bottom] = [(*left + *w).min(width), (*top + *h).min(height)];
-        (*left, *top) = (left.min(width), top.min(height));
-        (*w, *h) = (right - *left, bottom - *top);
-    }
-    detections.retain(|Detection { bbox: [_, _, w, h], score, .. }| {
-        *score >= least && *w > 0.0 && *h > 0.0
-    });
-    detections
+    let mut detections = run::find(detector, design, &[scene])?.concat();
+    detections.retain(|detection| detection.score >= least);
+    Ok(detections)
 }
 
 fn drawn(
@@ -116,11 +113,31 @@ fn drawn(
     Ok(picture::png(&image)?)
 }
 
-/// The name of the image, as PNG; images of one name from several folders are counted.
-fn file_name(path: &Path, names: &mut HashMap<String, usize>) -> String {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let count = names.entry(stem.clone()).and_modify(|count| *count += 1).or_insert(1);
-    if *count == 1 { format!("{stem}.png") } else { format!("{stem}-{count}.png") }
+/// The names of the images, as PNG; those of one name, from several folders, are counted.
+fn names(images: &[PathBuf]) -> Vec<String> {
+    let mut taken = HashSet::new();
+    let mut name = |path: &PathBuf| {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let counted = (2..).map(|count| format!("{stem}-{count}.png"));
+        let mut names = std::iter::once(format!("{stem}.png")).chain(counted);
+        // Some systems take A.png and a.png for one file.
+        let free = names.find(|name| taken.insert(name.to_lowercase()));
+        free.expect("there is always one more number")
+    };
+    images.iter().map(&mut name).collect()
+}
+
+/// An image that was drawn on is no image to look at.
+fn refuse_to_overwrite(images: &[PathBuf], out: &Path, names: &[String]) -> Result<(), CliError> {
+    let images: HashSet<PathBuf> =
+        images.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    for path in names.iter().map(|name| out.join(name)) {
+        if path.canonicalize().is_ok_and(|path| images.contains(&path)) {
+            let problem = format!("{} would be written over: choose another --out", path.display());
+            return Err(CliError::Usage(problem));
+        }
+    }
+    Ok(())
 }
 
 fn table(found: &[Found]) -> Table {

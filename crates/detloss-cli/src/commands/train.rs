@@ -3,6 +3,7 @@
 mod compare;
 mod page;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use crate::cli::{SetupArgs, TrainArgs, TrainCommand};
 use crate::output::{CliError, make_folder, print_json, print_table, progress, save, say};
 use crate::table::{Column, Table};
 use crate::training::data::Data;
-use crate::training::detector::CELL;
+use crate::training::detector::{CELL, SIDES, is_side};
 use crate::training::digits::Digits;
 use crate::training::folder::Folder;
 use crate::training::model;
@@ -28,6 +29,13 @@ const PICTURED: usize = 12;
 
 /// Detections with a lower score are not drawn there.
 const DRAWN: f64 = 0.3;
+
+/// So many steps of so many scenes are fewer scenes than a seed has.
+const MOST_STEPS: usize = 10_000_000;
+const MOST_SCENES: usize = 10_000;
+
+/// With a heavier loss of the boxes, sums in f32 overflow.
+const HEAVIEST: f64 = 1e6;
 
 /// Whatever the seed of a run, its detector is judged by the same scenes.
 const HELD_OUT_SEED: u64 = 0;
@@ -67,9 +75,10 @@ pub(crate) fn run(args: &TrainArgs, json: bool) -> Result<(), CliError> {
     };
     let setup = Setup::new(&args.setup)?;
     let objective = setup.objective(scores, boxes)?;
+    say_notes([&objective]);
     make_folder(&args.out)?;
     let data = setup.data()?;
-    let settings = setup.settings(scores, boxes, args.setup.seed);
+    let settings = setup.settings(&*data, scores, boxes, args.setup.seed);
     let bar = progress(settings.steps as u64, "steps");
     let show = |progress: &Progress| {
         if let Some(mark) = progress.marks.last() {
@@ -102,9 +111,11 @@ struct Setup<'a>(&'a SetupArgs);
 impl<'a> Setup<'a> {
     fn new(args: &'a SetupArgs) -> Result<Self, CliError> {
         let wrong = |problem: String| Err(CliError::Usage(problem));
-        for (option, count) in [("--steps", args.steps), ("--batch", args.batch)] {
-            if count == 0 {
-                return wrong(format!("{option} is 0: give at least 1"));
+        for (option, count, most) in
+            [("--steps", args.steps, MOST_STEPS), ("--batch", args.batch, MOST_SCENES)]
+        {
+            if !(1..=most).contains(&count) {
+                return wrong(format!("{option} is {count}: give 1 to {most}"));
             }
         }
         if args.imbalance == 0 {
@@ -112,12 +123,11 @@ impl<'a> Setup<'a> {
                 "--imbalance is 0: 1 is a scene with digits in each, 10 in every tenth".into(),
             );
         }
-        if args.side < 4 * CELL || !args.side.is_multiple_of(CELL) {
-            return wrong(format!(
-                "--side is {}: give a multiple of {CELL}, at least {}",
-                args.side,
-                4 * CELL
-            ));
+        if !is_side(args.side) {
+            let [least, most] = SIDES;
+            let problem =
+                format!("--side is {}: give a multiple of {CELL}, {least} to {most}", args.side);
+            return wrong(problem);
         }
         if !(args.rate > 0.0 && args.rate.is_finite()) {
             return wrong(format!(
@@ -125,8 +135,8 @@ impl<'a> Setup<'a> {
                 args.rate
             ));
         }
-        if !(args.box_weight >= 0.0 && args.box_weight.is_finite()) {
-            return wrong(format!("--box-weight is {}: give 0 or more", args.box_weight));
+        if !(0.0..=HEAVIEST).contains(&args.box_weight) {
+            return wrong(format!("--box-weight is {}: give 0 to {HEAVIEST}", args.box_weight));
         }
         if !(args.prior > 0.0 && args.prior < 1.0) {
             return wrong(format!("--prior is {}: give a probability between 0 and 1", args.prior));
@@ -163,15 +173,19 @@ impl<'a> Setup<'a> {
         Ok(Box::new(data))
     }
 
-    fn settings(&self, scores: &Chosen, boxes: &Chosen, seed: u64) -> Settings {
+    fn settings(&self, data: &dyn Data, scores: &Chosen, boxes: &Chosen, seed: u64) -> Settings {
         let SetupArgs { side, box_weight, quality, prior, steps, batch, rate, .. } = *self.0;
-        let data = match (&self.0.data, self.0.imbalance) {
-            (Some(folder), _) => folder.display().to_string(),
-            (None, 1) => "digits".to_owned(),
-            (None, share) => format!("digits in one of {share} scenes"),
-        };
+        let data = data.name().to_owned();
         let (scores, boxes) = (Used::from(scores), Used::from(boxes));
         Settings { data, side, scores, boxes, box_weight, quality, prior, steps, batch, rate, seed }
+    }
+}
+
+/// Says once what is to be said of these.
+fn say_notes<'a>(objectives: impl IntoIterator<Item = &'a Objective>) {
+    let notes: BTreeSet<String> = objectives.into_iter().filter_map(Objective::note).collect();
+    for note in notes {
+        say(format_args!("note: {note}"));
     }
 }
 
@@ -199,7 +213,7 @@ fn train(
 fn pictures(data: &dyn Data, run: &Run, outcome: &Outcome) -> Result<Vec<u8>, CliError> {
     let scenes = &data.held_out()[..PICTURED.min(data.held_out().len())];
     let mut pairs = Vec::new();
-    for (scene, found) in scenes.iter().zip(run.find(scenes)) {
+    for (scene, found) in scenes.iter().zip(run.find(scenes)?) {
         let sure = found.into_iter().filter(|detection| detection.score >= DRAWN);
         let detected = sure.map(|found| Detected::new(&found, data.classes(), scene.scale));
         pairs.push((scene, detected.collect()));

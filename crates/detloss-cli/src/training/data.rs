@@ -14,6 +14,8 @@ pub(crate) struct Class {
 
 /// Scenes to train on, and others to judge by.
 pub(crate) trait Data: Sync {
+    /// What scenes these are, in words that are others for other scenes.
+    fn name(&self) -> &str;
     /// What there is to be found.
     fn classes(&self) -> &[Class];
     /// Width and height of all scenes, pixels.

@@ -1,5 +1,7 @@
 //! From what a detector says of its cells to detections.
 
+use anyhow::bail;
+
 use super::detector::{Design, Output};
 use super::scene::Scene;
 use crate::coco::{Detection, MAX_DETECTIONS, Xywh, iou};
@@ -10,15 +12,26 @@ const SAME: f64 = 0.6;
 /// So many of the best scores of a scene are looked at.
 const CANDIDATES: usize = 4 * MAX_DETECTIONS;
 
-/// The detections in each scene, in pixels of its image, best score first: at most [`MAX_DETECTIONS`], none twice.
-pub(crate) fn detections(output: Output, scenes: &[Scene], design: &Design) -> Vec<Vec<Detection>> {
+/// The detections in each scene, in pixels of its image and inside it, best score first: at most [`MAX_DETECTIONS`], none twice.
+///
+/// # Errors
+///
+/// If the detector says a number that is not finite.
+pub(crate) fn detections(
+    output: Output,
+    scenes: &[Scene],
+    design: &Design,
+) -> anyhow::Result<Vec<Vec<Detection>>> {
     let numbers = |tensor: burn::tensor::Tensor<2>| -> Vec<f32> {
         tensor.into_data().try_to_vec().expect("the detector computes in f32")
     };
     let (columns, cells) = (design.columns(), design.grid().pow(2));
     let (logits, corners) = (numbers(output.logits), numbers(output.corners));
+    if logits.iter().chain(&corners).any(|number| !number.is_finite()) {
+        bail!("the detector says numbers that are not finite: train it with a lower --rate");
+    }
     let by_scene = logits.chunks(cells * columns).zip(corners.chunks(cells * 4)).zip(scenes);
-    by_scene
+    let found = by_scene
         .map(|((logits, corners), scene)| {
             let mut candidates = Vec::with_capacity(cells * design.classes.len());
             for (cell, row) in logits.chunks(columns).enumerate() {
@@ -32,6 +45,10 @@ pub(crate) fn detections(output: Output, scenes: &[Scene], design: &Design) -> V
             let mut kept: Vec<Detection> = Vec::new();
             for (score, category, cell) in candidates {
                 let bbox = in_image(&corners[cell * 4..][..4], scene);
+                // The grey beside an image that is no square holds nothing.
+                if bbox[2] <= 0.0 || bbox[3] <= 0.0 {
+                    continue;
+                }
                 let twice = |other: &Detection| {
                     other.category == category && iou(other.bbox, bbox, false) > SAME
                 };
@@ -41,7 +58,8 @@ pub(crate) fn detections(output: Output, scenes: &[Scene], design: &Design) -> V
             }
             kept
         })
-        .collect()
+        .collect();
+    Ok(found)
 }
 
 /// Probabilities of the classes, of each by itself or, with background as the last, of them all together.
@@ -56,8 +74,63 @@ fn scores(logits: &[f32], background: bool) -> Vec<f64> {
     powers.iter().map(|power| power / sum).collect()
 }
 
-/// The part of the box that lies in the scene, in pixels of the image.
+/// The part of the box that lies in the image, in pixels of the image.
 fn in_image(corners: &[f32], scene: &Scene) -> Xywh {
-    let at = |k: usize| f64::from(corners[k].clamp(0.0, scene.side as f32) / scene.scale);
+    let at = |k: usize| {
+        (f64::from(corners[k]) / f64::from(scene.scale)).clamp(0.0, scene.size[k % 2].into())
+    };
     [at(0), at(1), at(2) - at(0), at(3) - at(1)]
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Tensor;
+
+    use super::super::data::Class;
+    use super::*;
+
+    const FAR: f32 = -20.0;
+
+    /// What is found in an image of 64 by 16 pixels, brought to 32, by a detector of two classes that says this of some cells.
+    fn found(said: &[(usize, [f32; 2], [f32; 4])]) -> anyhow::Result<Vec<(u64, Xywh)>> {
+        let class = |id| Class { id, name: String::new() };
+        let design = Design { side: 32, classes: vec![class(3), class(7)], background: false };
+        let (mut logits, mut corners) = ([[FAR; 2]; 16], [[0.0, 0.0, 4.0, 4.0]; 16]);
+        for &(cell, scores, bbox) in said {
+            (logits[cell], corners[cell]) = (scores, bbox);
+        }
+        let device = burn::tensor::Device::flex();
+        let output = Output {
+            logits: Tensor::from_data(logits, &device),
+            corners: Tensor::from_data(corners, &device),
+        };
+        let (pixels, objects) = (Vec::new(), Vec::new());
+        let scene = Scene { image: 5, side: 32, pixels, scale: 0.5, size: [64, 16], objects };
+        let detections = detections(output, &[scene], &design)?.concat();
+        let sure = detections.into_iter().filter(|detection| detection.score > 0.01);
+        Ok(sure.map(|detection| (detection.category, detection.bbox)).collect())
+    }
+
+    #[test]
+    fn boxes_are_in_pixels_of_the_image_and_end_with_it() {
+        let said =
+            [(0, [1.0, FAR], [-4.0, 2.0, 40.0, 30.0]), (9, [2.0, FAR], [1.0, 9.0, 5.0, 12.0])];
+        assert_eq!(found(&said).unwrap(), [(3, [0.0, 4.0, 64.0, 12.0])], "the grey holds nothing");
+    }
+
+    #[test]
+    fn of_two_boxes_in_one_place_the_surer_stays_unless_their_classes_differ() {
+        let bbox = [4.0, 2.0, 8.0, 6.0];
+        let said = [(0, [1.0, 0.0], bbox), (1, [2.0, FAR], bbox)];
+        assert_eq!(found(&said).unwrap().iter().map(|found| found.0).collect::<Vec<_>>(), [3, 7]);
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_an_error() {
+        for bad in [f32::NAN, f32::INFINITY] {
+            for said in [(0, [bad, 0.0], [0.0; 4]), (0, [0.0; 2], [0.0, bad, 1.0, 1.0])] {
+                assert!(found(&[said]).unwrap_err().to_string().contains("--rate"));
+            }
+        }
+    }
 }

@@ -14,6 +14,9 @@ use crate::random::Random;
 /// Width and height of a cell, pixels: the strides of the body multiplied.
 pub(crate) const CELL: usize = 8;
 
+/// Smallest and largest width and height of what a detector sees, pixels: at least a few cells, and not more than fits into memory.
+pub(crate) const SIDES: [usize; 2] = [4 * CELL, 128 * CELL];
+
 /// Channels and stride of every convolution.
 const BODY: [(usize, usize); 6] = [(16, 2), (32, 2), (64, 1), (128, 2), (128, 1), (128, 1)];
 
@@ -32,6 +35,11 @@ pub(crate) struct Design {
 }
 
 impl Design {
+    /// Whether a detector can be made of it.
+    pub(crate) fn is_sound(&self) -> bool {
+        is_side(self.side) && !self.classes.is_empty()
+    }
+
     /// Scores of a cell.
     pub(crate) fn columns(&self) -> usize {
         self.classes.len() + usize::from(self.background)
@@ -41,6 +49,11 @@ impl Design {
     pub(crate) fn grid(&self) -> usize {
         self.side / CELL
     }
+}
+
+/// Whether a detector can see scenes of this width and height.
+pub(crate) fn is_side(side: usize) -> bool {
+    (SIDES[0]..=SIDES[1]).contains(&side) && side.is_multiple_of(CELL)
 }
 
 /// Six convolutions and two heads; 390 thousand weights with ten classes.

@@ -56,6 +56,7 @@ pub(crate) struct Digits {
     side: usize,
     seed: u64,
     imbalance: usize,
+    name: String,
     classes: Vec<Class>,
     glyphs: Vec<Glyph>,
     held_out: Vec<Scene>,
@@ -68,6 +69,10 @@ impl Digits {
         // The category of a digit is the digit + 1: in COCO files ids begin at 1.
         let class = |digit: u64| Class { id: digit + 1, name: digit.to_string() };
         let classes: Vec<Class> = (0..10).map(class).collect();
+        let name = match imbalance {
+            0 | 1 => "handwritten digits".to_owned(),
+            share => format!("handwritten digits in one of {share} scenes"),
+        };
         let (glyphs, unseen) = glyphs();
         let imbalance = imbalance.max(1) as usize;
         let every = imbalance.min(1 + MOST_EMPTY);
@@ -77,11 +82,15 @@ impl Digits {
         });
         let held_out: Vec<Scene> = held_out.collect();
         let truth = truth(&held_out, &classes);
-        Self { side, seed, imbalance, classes, glyphs, held_out, truth }
+        Self { side, seed, imbalance, name, classes, glyphs, held_out, truth }
     }
 }
 
 impl Data for Digits {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
     fn classes(&self) -> &[Class] {
         &self.classes
     }
@@ -130,7 +139,8 @@ fn scene(random: &mut Random, image: u64, side: usize, glyphs: &[Glyph], digits:
     }
     let objects = if digits { throw(&mut canvas, random, ground, glyphs) } else { Vec::new() };
     let noise = random.range(0.0, 0.12);
-    Scene { image, side, pixels: canvas.finish(noise, random), scale: 1.0, objects }
+    let (pixels, scale, size) = (canvas.finish(noise, random), 1.0, [side as u32; 2]);
+    Scene { image, side, pixels, scale, size, objects }
 }
 
 /// Throws one to four digits onto the canvas.

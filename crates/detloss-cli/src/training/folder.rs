@@ -56,6 +56,7 @@ impl FolderError {
 
 /// The images of a folder with their objects.
 pub(crate) struct Folder {
+    name: String,
     side: usize,
     seed: u64,
     classes: Vec<Class>,
@@ -102,7 +103,6 @@ impl Folder {
             skipped.extend(part.iter().flat_map(|(_, problems)| problems.iter().cloned()));
             loaded.push(part.into_iter().filter_map(|(image, _)| image).collect::<Vec<Image>>());
         }
-        let first = skipped.first().map_or("no image is listed", String::as_str);
         let mut loaded = loaded.into_iter();
         let train = loaded.next().unwrap_or_default();
         let (train, held_out) = match loaded.next() {
@@ -110,19 +110,22 @@ impl Folder {
             None => split(train, seed),
         };
         for (images, what) in [(&train, "train on"), (&held_out, "hold out")] {
-            if images.is_empty() {
-                let problem = format!("no usable image is left to {what} ({first})");
-                let remedy = "give at least two images as PNG or JPEG";
+            if !images.iter().any(Image::has_object) {
+                let first = skipped.first().map(|first| format!(" (the first left out: {first})"));
+                let problem = format!(
+                    "none of the {} usable images to {what} has an object{}",
+                    images.len(),
+                    first.unwrap_or_default()
+                );
+                let remedy = "give at least two images, PNG or JPEG, with boxes that are no crowds";
                 return Err(FolderError::content(folder, problem, remedy));
             }
         }
-        if train.iter().all(|image| image.scene.objects.is_empty()) {
-            let problem = format!("no image to train on has an object ({first})");
-            return Err(FolderError::content(folder, problem, "annotate some boxes"));
-        }
         let truth = truth(&held_out, &classes);
         let scenes = |images: Vec<Image>| images.into_iter().map(|image| image.scene).collect();
+        let name = name(folder, &train, &held_out);
         let mut folder = Self {
+            name,
             side,
             seed,
             classes,
@@ -160,9 +163,6 @@ impl Folder {
                 missing.join(", or a ")
             ));
         }
-        if self.truth.annotations.iter().all(|annotation| annotation.crowd) {
-            notes.push("the held-out images have no objects: there is no AP".to_owned());
-        }
         notes
     }
 
@@ -179,6 +179,10 @@ impl Folder {
 }
 
 impl Data for Folder {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
     fn classes(&self) -> &[Class] {
         &self.classes
     }
@@ -208,6 +212,29 @@ struct Image {
     name: String,
     /// In pixels of the image, inside it.
     annotations: Vec<Annotation>,
+}
+
+impl Image {
+    fn has_object(&self) -> bool {
+        !self.scene.objects.is_empty()
+    }
+}
+
+/// The name of the folder, and what differs when anything in it does that a run depends on.
+fn name(folder: &Path, train: &[Image], held_out: &[Image]) -> String {
+    let mut sum = crc32fast::Hasher::new();
+    for Image { scene, name, annotations } in train.iter().chain(held_out) {
+        sum.update(&scene.pixels);
+        sum.update(format!("{name}{:?}{annotations:?}", scene.objects).as_bytes());
+    }
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.into());
+    format!(
+        "{}: {} images to train on, {} held out, checksum {:08x}",
+        folder.file_name().unwrap_or_default().display(),
+        train.len(),
+        held_out.len(),
+        sum.finalize()
+    )
 }
 
 /// The categories of all files, in order of their ids.
@@ -305,8 +332,18 @@ fn compose(
     (Image { scene, name: name.to_owned(), annotations: kept }, problems)
 }
 
-/// Images to train on, and a fifth that is held out: at least one of each if there are two.
+/// Images to train on, and a fifth that is held out; of those with objects and of those without.
 fn split(images: Vec<Image>, seed: u64) -> (Vec<Image>, Vec<Image>) {
+    let (objects, backgrounds) = images.into_iter().partition(Image::has_object);
+    let parts = [fifth(objects, seed), fifth(backgrounds, seed)];
+    let [(mut train, mut held_out), (more_train, more_held_out)] = parts;
+    train.extend(more_train);
+    held_out.extend(more_held_out);
+    (train, held_out)
+}
+
+/// Four fifths and a fifth; at least one of each if there are two.
+fn fifth(images: Vec<Image>, seed: u64) -> (Vec<Image>, Vec<Image>) {
     // By the image's own hash: a new image changes nothing for the others.
     let hash = |image: &Image| scrambled(scrambled(seed) ^ image.scene.image);
     let few = images.len() < 2;

@@ -18,7 +18,8 @@ pub(crate) fn read(path: &Path) -> Result<RgbImage, ImageError> {
 /// An image as a scene of `side` by `side` pixels, without objects.
 pub(crate) fn scene_of(id: u64, image: &RgbImage, side: usize) -> Scene {
     let (pixels, scale) = letterbox(image, side);
-    Scene { image: id, side, pixels, scale, objects: Vec::new() }
+    let size = [image.width(), image.height()];
+    Scene { image: id, side, pixels, scale, size, objects: Vec::new() }
 }
 
 /// Scales an image into the upper left of a square of `side` pixels; the rest is grey. Gives the pixels as those of a

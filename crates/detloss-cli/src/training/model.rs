@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use burn::module::Module;
 use burn::tensor::Device;
 
@@ -38,6 +38,9 @@ pub(crate) fn load(folder: &Path) -> anyhow::Result<(Detector, Design)> {
     })?;
     let remedy = || format!("{} has no detector that fits: train it again", folder.display());
     let design: Design = serde_json::from_slice(&text).with_context(remedy)?;
+    if !design.is_sound() {
+        bail!(remedy());
+    }
     let detector = Detector::new(&design, 0.5, 0, &Device::flex());
     let detector = detector.try_load_file(folder.join(WEIGHTS)).with_context(remedy)?;
     Ok((detector, design))

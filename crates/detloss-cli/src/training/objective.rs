@@ -82,6 +82,19 @@ impl Objective {
         })
     }
 
+    /// What to tell whoever gave options that change nothing with this loss of the scores.
+    pub(crate) fn note(&self) -> Option<String> {
+        // aLRP balances scores and boxes by itself, and labels of distributions are classes.
+        let joint = takes_errors(self.scores);
+        let weight = joint && self.box_weight != 1.0;
+        let quality = self.quality && (joint || self.background());
+        let options = [("--box-weight", weight), ("--quality", quality)];
+        let ignored: Vec<&str> =
+            options.iter().filter(|option| option.1).map(|option| option.0).collect();
+        let words = || format!("{} changes nothing with {}", ignored.join(", "), self.scores.name);
+        (!ignored.is_empty()).then(words)
+    }
+
     /// Whether background needs a score of its own: a loss of distributions cannot say "none of them" without.
     pub(crate) fn background(&self) -> bool {
         self.scores.pred.is_row

@@ -96,10 +96,31 @@ pub(crate) struct Progress {
     pub(crate) loss_seconds: f64,
     /// What the loss of the scores remembers.
     memory: Vec<f64>,
-    /// The losses of the scores and of the boxes since the last mark, added up.
-    sums: [f64; 2],
+    /// The loss of the scores since the last mark.
+    scores: Sum,
+    /// The loss of the boxes since then, in steps with objects.
+    boxes: Sum,
     /// How the run stood before.
     pub(crate) marks: Vec<Mark>,
+}
+
+/// Values of a loss, added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Sum {
+    value: f64,
+    count: usize,
+}
+
+impl Sum {
+    fn add(&mut self, value: f64) {
+        self.value += value;
+        self.count += 1;
+    }
+
+    /// 0 of nothing.
+    fn mean(self) -> f64 {
+        self.value / self.count.max(1) as f64
+    }
 }
 
 /// How well a detector did on the held-out scenes.
@@ -111,7 +132,7 @@ pub(crate) struct Mark {
     pub(crate) seconds: f64,
     /// The mean loss of the scores since the mark before.
     pub(crate) scores: f64,
-    /// The mean loss of the boxes since the mark before.
+    /// The mean loss of the boxes since the mark before, over the steps with objects; 0 if there was none.
     pub(crate) boxes: f64,
     /// COCO's average precision, over IoU 0.5 to 0.95.
     pub(crate) ap: f64,
@@ -213,7 +234,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     ///
-    /// If a loss is not finite, or the checkpoint cannot be written.
+    /// If a loss or what the detector says is not finite, or the checkpoint cannot be written.
     pub(crate) fn advance(
         &mut self,
         folder: &Path,
@@ -222,21 +243,20 @@ impl<'a> Run<'a> {
         let next = |mark: usize| (self.settings.steps * mark).div_ceil(MARKS);
         let until = (1..=MARKS).map(next).find(|&step| step > self.progress.step);
         let until = until.unwrap_or(self.settings.steps);
-        let first = self.progress.step;
         while self.progress.step < until {
             self.step()?;
             done(&self.progress);
         }
-        let [scores, boxes] = self.progress.sums.map(|sum| sum / (until - first) as f64);
-        let summary = self.judge();
+        let summary = self.judge()?;
         let value = |name: &str| {
             let metric = summary.iter().find(|metric| metric.name == name);
             metric.and_then(|metric| metric.value).unwrap_or_default()
         };
-        let Progress { step, seconds, .. } = self.progress;
+        let Progress { step, seconds, scores, boxes, .. } = self.progress;
+        let [scores, boxes] = [scores, boxes].map(Sum::mean);
         let [ap, ap50, ap75] = ["AP", "AP50", "AP75"].map(value);
         self.progress.marks.push(Mark { step, seconds, scores, boxes, ap, ap50, ap75 });
-        self.progress.sums = [0.0; 2];
+        (self.progress.scores, self.progress.boxes) = Default::default();
         self.save(folder)
     }
 
@@ -264,8 +284,9 @@ impl<'a> Run<'a> {
         let gradients = GradientsParams::from_grads(value.total.backward(), &self.detector);
         let rate = self.rate();
         self.detector = self.optimizer.step(rate, self.detector.clone(), gradients);
-        for (sum, loss) in self.progress.sums.iter_mut().zip([value.scores, value.boxes]) {
-            *sum += loss;
+        self.progress.scores.add(value.scores);
+        if !targets.positives.is_empty() {
+            self.progress.boxes.add(value.boxes);
         }
         self.progress.step += 1;
         self.progress.seconds += start.elapsed().as_secs_f64();
@@ -280,12 +301,18 @@ impl<'a> Run<'a> {
     }
 
     /// COCO's numbers on the held-out scenes.
-    fn judge(&self) -> Summary {
-        evaluate(self.data.truth(), &self.find(self.data.held_out()).concat())
+    fn judge(&self) -> anyhow::Result<Summary> {
+        let found = self.find(self.data.held_out());
+        let found = found.with_context(|| format!("after step {}", self.progress.step))?;
+        Ok(evaluate(self.data.truth(), &found.concat()))
     }
 
     /// The detections in each of these scenes.
-    pub(crate) fn find(&self, scenes: &[Scene]) -> Vec<Vec<Detection>> {
+    ///
+    /// # Errors
+    ///
+    /// If the detector says a number that is not finite.
+    pub(crate) fn find(&self, scenes: &[Scene]) -> anyhow::Result<Vec<Vec<Detection>>> {
         find(&self.detector(), &self.design, scenes)
     }
 
@@ -315,8 +342,17 @@ impl<'a> Run<'a> {
 }
 
 /// The detections of a detector in each of these scenes.
-pub(crate) fn find(detector: &Detector, design: &Design, scenes: &[Scene]) -> Vec<Vec<Detection>> {
+///
+/// # Errors
+///
+/// If the detector says a number that is not finite.
+pub(crate) fn find(
+    detector: &Detector,
+    design: &Design,
+    scenes: &[Scene],
+) -> anyhow::Result<Vec<Vec<Detection>>> {
     let device = Device::flex();
     let look = |scenes| detections(detector.look(scenes, &device), scenes, design);
-    scenes.chunks(AT_ONCE).flat_map(look).collect()
+    let found: Vec<_> = scenes.chunks(AT_ONCE).map(look).collect::<anyhow::Result<_>>()?;
+    Ok(found.concat())
 }

@@ -16,6 +16,8 @@ pub(crate) struct Scene {
     pub(crate) pixels: Vec<u8>,
     /// How many pixels of the scene one pixel of the image became.
     pub(crate) scale: f32,
+    /// Width and height of the image, in its own pixels; what is beside it in the square is grey.
+    pub(crate) size: [u32; 2],
     /// What is to be found.
     pub(crate) objects: Vec<Object>,
 }

@@ -56,7 +56,8 @@ mod tests {
 
     fn scene(objects: &[(usize, [f32; 4])]) -> Scene {
         let objects = objects.iter().map(|&(class, corners)| Object { class, corners }).collect();
-        Scene { image: 1, side: 32, pixels: Vec::new(), scale: 1.0, objects }
+        let (pixels, scale, size) = (Vec::new(), 1.0, [32; 2]);
+        Scene { image: 1, side: 32, pixels, scale, size, objects }
     }
 
     #[test]

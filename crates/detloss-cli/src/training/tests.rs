@@ -39,6 +39,10 @@ impl Squares {
 }
 
 impl Data for Squares {
+    fn name(&self) -> &str {
+        "squares"
+    }
+
     fn classes(&self) -> &[Class] {
         &self.classes
     }
@@ -76,7 +80,7 @@ fn square(place: u64) -> Scene {
         let corners = [x, y, x + width, y + width].map(|edge| edge as f32);
         objects.push(Object { class, corners });
     }
-    Scene { image: place, side: SIDE, pixels, scale: 1.0, objects }
+    Scene { image: place, side: SIDE, pixels, scale: 1.0, size: [SIDE as u32; 2], objects }
 }
 
 /// Of 60 steps.
@@ -221,6 +225,52 @@ fn a_loss_that_is_not_finite_stops_the_run_with_its_step() {
     let mut run = Run::new(&data, &objective, Settings { rate: 1e30, ..settings });
     let stopped = (0..10).find_map(|_| run.advance(folder.path(), &|_| {}).err()).unwrap();
     assert!(stopped.to_string().contains("at step"), "{stopped}");
+}
+
+#[test]
+fn a_detector_that_is_lost_in_its_last_step_is_no_result() {
+    let (objective, settings) = objective("focal", "giou");
+    let (folder, data) = (tempfile::tempdir().unwrap(), Squares::new());
+    let settings = Settings { rate: 1e30, steps: 1, ..settings };
+    let lost = Run::new(&data, &objective, settings).advance(folder.path(), &|_| {}).unwrap_err();
+    assert!(format!("{lost:#}").starts_with("after step 1: "), "{lost:#}");
+    assert!(!folder.path().join("checkpoint.cbor").exists());
+}
+
+#[test]
+fn steps_without_objects_do_not_count_in_the_loss_of_the_boxes() {
+    /// As [`Squares`], but the first steps see nothing.
+    struct Late(Squares);
+    impl Data for Late {
+        fn name(&self) -> &str {
+            "late squares"
+        }
+        fn classes(&self) -> &[Class] {
+            self.0.classes()
+        }
+        fn side(&self) -> usize {
+            SIDE
+        }
+        fn train(&self, place: u64) -> Scene {
+            square(if place < (1 << 40) + 4 { 4 } else { 0 })
+        }
+        fn held_out(&self) -> &[Scene] {
+            self.0.held_out()
+        }
+        fn truth(&self) -> &GroundTruth {
+            self.0.truth()
+        }
+    }
+    let (objective, settings) = objective("focal", "giou");
+    let (folder, data) = (tempfile::tempdir().unwrap(), Late(Squares::new()));
+    // Two steps in a mark; at this rate nothing is learned.
+    let settings = Settings { rate: 1e-12, steps: 20, batch: 4, ..settings };
+    let mut run = Run::new(&data, &objective, settings);
+    run.advance(folder.path(), &|_| {}).unwrap();
+    run.advance(folder.path(), &|_| {}).unwrap();
+    let [first, second] = &run.progress().marks[..] else { panic!("two marks") };
+    assert!(second.boxes > 0.1);
+    assert!((first.boxes - second.boxes).abs() < 1e-3 * second.boxes, "{first:?} {second:?}");
 }
 
 #[test]

@@ -77,6 +77,90 @@ fn a_comparison_goes_on_where_it_was() {
 }
 
 #[test]
+fn images_are_never_written_over() {
+    let folder = tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let model = at("model");
+    assert_eq!(detloss(&format!("train {QUICK} --out {}", model.display())).code, 0);
+    let names = ["a.png", "A.jpg", "b/a.png", "a-2.png"];
+    fs::create_dir(at("b")).unwrap();
+    for name in names {
+        image::RgbImage::new(40, 40).save(at(name)).unwrap();
+    }
+    let all = names.map(|name| at(name).display().to_string()).join(" ");
+    let predict = |out: &str| {
+        let out = at(out);
+        detloss(&format!("predict {all} --model {} --out {}", model.display(), out.display()))
+    };
+    let before = fs::read(at("a.png")).unwrap();
+    for out in [".", "b/..", "b"] {
+        let call = predict(out);
+        assert_eq!(call.code, 2);
+        assert!(call.err.contains("a.png would be written over"), "{}", call.err);
+    }
+    assert_eq!(fs::read(at("a.png")).unwrap(), before);
+    assert_eq!(predict("seen").code, 0);
+    has(&at("seen"), &["a.png", "A-2.png", "a-3.png", "a-2-2.png"]);
+
+    let design = fs::read_to_string(model.join("model.json")).unwrap();
+    fs::write(model.join("model.json"), design.replace("\"side\": 32", "\"side\": 30")).unwrap();
+    let call = predict("seen");
+    assert_eq!(call.code, 1);
+    assert!(call.err.contains("has no detector that fits"), "{}", call.err);
+}
+
+#[test]
+fn options_that_change_nothing_are_named() {
+    let folder = tempdir().unwrap();
+    let train = |arguments: &str| {
+        detloss(&format!("train {QUICK} --out {} {arguments}", folder.path().display()))
+    };
+    let call = train("--cls alrp --box-weight 2 --quality");
+    assert_eq!(call.code, 0, "{}", call.err);
+    assert!(
+        call.err.contains("note: --box-weight, --quality changes nothing with alrp"),
+        "{}",
+        call.err
+    );
+    let call = train("--cls varifocal --box-weight 2 --quality");
+    assert_eq!(call.code, 0, "{}", call.err);
+    assert!(!call.err.contains("note"), "{}", call.err);
+}
+
+#[test]
+fn another_folder_of_images_is_another_run() {
+    let folder = tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let annotations = |width: u32| {
+        let one = |id: u32| {
+            format!(r#"{{"image_id": {id}, "category_id": 1, "bbox": [4, 4, {width}, 9]}}"#)
+        };
+        let image = |id: u32| format!(r#"{{"id": {id}, "file_name": "{id}.png"}}"#);
+        format!(
+            r#"{{"images": [{}, {}], "categories": [{{"id": 1, "name": "cat"}}], "annotations": [{}, {}]}}"#,
+            image(1),
+            image(2),
+            one(1),
+            one(2)
+        )
+    };
+    for id in 1..=2 {
+        image::RgbImage::new(40, 40).save(at(&format!("{id}.png"))).unwrap();
+    }
+    let compare = || {
+        let data = folder.path().display();
+        detloss(&format!("train compare {QUICK} --data {data} --out {}", at("out").display()))
+    };
+    fs::write(at("annotations.json"), annotations(9)).unwrap();
+    assert_eq!(compare().code, 0);
+    assert!(compare().err.contains("1 of 1 runs are there already"));
+    fs::write(at("annotations.json"), annotations(12)).unwrap();
+    let call = compare();
+    assert_eq!(call.code, 1);
+    assert!(call.err.contains("other settings"), "{}", call.err);
+}
+
+#[test]
 fn a_folder_without_data_is_a_failure_that_says_what_is_wanted() {
     let folder = tempdir().unwrap();
     let call = detloss(&format!("train {QUICK} --data {0} --out {0}", folder.path().display()));
@@ -96,12 +180,16 @@ fn wrong_calls_are_told_what_would_be_right() {
         ("train --box gious", "did you mean"),
         ("train --param gamma=1,2", "several values"),
         ("train --param ciou.gate=0", "ciou"),
-        ("train --steps 0", "at least 1"),
-        ("train --batch 0", "at least 1"),
+        ("train --steps 0", "give 1 to"),
+        ("train --batch 0", "give 1 to"),
+        ("train --batch 18446744073709551615", "give 1 to"),
         ("train --side 30", "multiple of 8"),
+        ("train --side 18446744073709551608", "32 to 1024"),
+        ("train --param gamma=1 --param gamma=2", "set twice"),
         ("train --rate 0", "positive"),
         ("train --prior 1", "between 0 and 1"),
-        ("train --box-weight=-1", "0 or more"),
+        ("train --box-weight=-1", "0 to 1000000"),
+        ("train --box-weight 1e39", "0 to 1000000"),
         ("train --imbalance 0", "every tenth"),
         ("train --imbalance 2 --data x", "cannot be used with"),
         ("train compare --cls focal --box focal", "only be one"),

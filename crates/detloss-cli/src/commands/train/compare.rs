@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::{Outcome, Setup, page, train};
+use super::{Outcome, Setup, page, say_notes, train};
 use crate::choice::{self, Chosen};
 use crate::cli::CompareArgs;
 use crate::output::{CliError, make_folder, print_json, print_table, progress, save, say};
@@ -123,18 +123,19 @@ pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
             pairs.push((scores, boxes, setup.objective(scores, boxes)?));
         }
     }
+    say_notes(pairs.iter().map(|(_, _, objective)| objective));
     make_folder(&args.out)?;
+    let data = setup.data()?;
     let mut planned = Vec::new();
     for seed in args.setup.seed..args.setup.seed + args.seeds {
         for (scores, boxes, objective) in &pairs {
-            let settings = setup.settings(scores, boxes, seed);
+            let settings = setup.settings(&*data, scores, boxes, seed);
             let name = format!("{}+{}+seed={seed}", scores.file_name(), boxes.file_name());
             let folder = args.out.join("runs").join(name);
             let outcome = done(&folder, &settings)?;
             planned.push(Planned { objective, settings, folder, outcome });
         }
     }
-    let data = setup.data()?;
     let kept = planned.iter().filter(|planned| planned.outcome.is_some()).count();
     if kept > 0 {
         say(format_args!("{kept} of {} runs are there already", planned.len()));

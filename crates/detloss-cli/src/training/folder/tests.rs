@@ -155,16 +155,22 @@ fn whatever_is_broken_is_named_and_left_out_and_the_rest_is_used() {
 fn a_folder_without_anything_to_train_on_is_an_error_with_a_remedy() {
     let images = [("a.png", 8, 8), ("b.png", 8, 8)];
     let names = ["a.png", "b.png"];
-    let text = annotations(&names, "");
-    fails(
-        &folder(&[("annotations.json", &text)], &images),
-        &["has an object", "annotate some boxes"],
-    );
-    let text = annotations(&["x.png", "y.png"], &object(1, 7, "[1, 1, 4, 4]"));
-    let parts = ["no usable image is left to train on", "x.png is neither", "at least two images"];
-    fails(&folder(&[("annotations.json", &text)], &images), &parts);
-    let text = annotations(&["a.png"], &object(1, 7, "[1, 1, 4, 4]"));
-    fails(&folder(&[("annotations.json", &text)], &images), &["left to hold out", "two images"]);
+    let remedy = "give at least two images, PNG or JPEG, with boxes that are no crowds";
+    let cat = object(1, 7, "[1, 1, 4, 4]");
+    let crowd = cat.replace('{', r#"{"iscrowd": 1, "#);
+    for (names, objects, problem) in [
+        (names, "", "none of the 1 usable images to train on has an object; "),
+        (names, &*crowd, "none of the 1 usable images to train on has an object; "),
+        (names, &cat, "none of the 0 usable images to hold out has an object; "),
+        (
+            ["x.png", "y.png"],
+            &cat,
+            "none of the 0 usable images to train on has an object (the first left out: ",
+        ),
+    ] {
+        let text = annotations(&names, objects);
+        fails(&folder(&[("annotations.json", &text)], &images), &[problem, remedy]);
+    }
     let text = r#"{"images": [], "annotations": [], "categories": []}"#;
     let parts = ["annotations.json: there are no classes", "under `categories`"];
     fails(&folder(&[("annotations.json", text)], &images), &parts);
@@ -199,6 +205,19 @@ fn about_a_fifth_is_held_out_by_the_seed_and_nothing_is_in_both() {
     for seed in 0..20 {
         let data = Folder::read(folder.path(), 4, seed, |_, _| {}).unwrap();
         assert_eq!((data.train.len(), data.held_out.len()), (1, 1));
+    }
+}
+
+#[test]
+fn there_are_objects_to_train_on_and_to_judge_by_wherever_there_are_two() {
+    let objects = [object(2, 40, "[1, 1, 2, 2]"), object(5, 7, "[1, 1, 2, 2]")].join(", ");
+    let text = annotations(&["a.png"; 6], &objects);
+    let folder = folder(&[("annotations.json", &text)], &[("a.png", 4, 4)]);
+    for seed in 0..20 {
+        let data = Folder::read(folder.path(), 4, seed, |_, _| {}).unwrap();
+        for scenes in [&data.train, &data.held_out] {
+            assert_eq!(scenes.iter().filter(|scene| !scene.objects.is_empty()).count(), 1);
+        }
     }
 }
 
