@@ -54,16 +54,11 @@ class Case:
     inputs: Callable[[int], Inputs]
     targets: tuple[float | None, float | None] = (None, None)
     """How many times as fast as eager (tuned, if it is large) and as the compiled function we want to be."""
-    calls: int = 1
-    """How many are timed together."""
+    is_small: bool = False
+    """The overhead of a call is what counts."""
     sample: Sample | None = None
     is_detailed: bool = False
     """Where the time of our step goes is measured as well."""
-
-    @property
-    def is_small(self) -> bool:
-        """The overhead of a call is what counts."""
-        return self.calls > 1
 
     def sized(self, quick: bool) -> int:
         """How large the inputs are; small ones are for trying the script out."""
@@ -248,11 +243,11 @@ CASES: tuple[Case, ...] = (
     ),
     Case("AP, 10 k positives in 1 M scores", _AP, 1_000_000, ranking, (500.0, None), sample=Sample(10_000, 40)),
     *(
-        Case(f"{label}, 100 pairs", functions, 100, boxes, (1.0, None), calls=200, is_detailed=label == "GIoU")
+        Case(f"{label}, 100 pairs", functions, 100, boxes, (1.0, None), is_small=True, is_detailed=label == "GIoU")
         for label, functions in _BOX_LOSSES
     ),
-    Case("focal, 100 x 80 logits", _FOCAL, 100, hundred_rows, (1.0, None), calls=200),
-    Case("smooth L1, 100 x 4 values", _SMOOTH_L1, 100, boxes, calls=200),
+    Case("focal, 100 x 80 logits", _FOCAL, 100, hundred_rows, (1.0, None), is_small=True),
+    Case("smooth L1, 100 x 4 values", _SMOOTH_L1, 100, boxes, is_small=True),
 )
 
 BY_NAME = {case.name: case for case in CASES}

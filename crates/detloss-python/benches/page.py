@@ -33,7 +33,8 @@ python crates/detloss-python/benches/peers.py {options}
 {machine}
 
 One step is forward and backward through autograd: `x.grad = None`, the loss with the mean as reduction,
-`loss.backward()`, in float32. Every opponent is a process of its own. They took turns, step by step, {rounds} rounds.
+`loss.backward()`, in float32. Every opponent is a process of its own. They took turns, {rounds} rounds: a
+turn is one step or, of short steps, as many as a tenth of a second holds after a first that is not counted.
 
 - *Eager* is the function of torchvision or of `torch.nn.functional`; for AP it is the loop over positives of
   published code.
