@@ -79,13 +79,14 @@ pub(crate) struct CompareArgs {
 /// How a detector is trained.
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
-    /// A folder in COCO's format: annotations and images [default: scenes of handwritten digits]
+    /// A folder in COCO's format: annotations and images; a fifth is held out if no validation file is there [default: scenes of
+    /// handwritten digits]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// Width and height to which images are brought, pixels; a multiple of 8
+    /// Width and height to which images are brought, pixels; a multiple of 8, 32 to 1024
     #[arg(long, value_name = "PIXELS", default_value_t = 64)]
     pub(crate) side: usize,
-    /// Set a parameter of a loss, such as gamma=1.5 or focal.gamma=1.5; may be repeated
+    /// Set a parameter of a loss, such as gamma=1.5 or focal.gamma=1.5; repeat it to set others
     #[arg(long = "param", value_name = "KEY=VALUE")]
     pub(crate) params: Vec<Assignment>,
     /// How much the loss of the boxes counts beside that of the scores
