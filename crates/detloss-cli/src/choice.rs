@@ -8,6 +8,9 @@ use detloss::loss::{AnyLoss, Entry};
 
 use crate::output::CliError;
 
+/// Numbers of more characters are written with a power of ten.
+const LONG: usize = 12;
+
 /// What both sides of a loss of two boxes are.
 const CORNERS: Fields = Fields::of::<Corners>();
 
@@ -38,11 +41,14 @@ impl FromStr for Assignment {
         let (name, values) =
             text.split_once('=').ok_or("write it as KEY=VALUE, such as gamma=2")?;
         let (loss, key) = match name.split_once('.') {
-            Some((loss, key)) => (Some(loss.to_owned()), key),
+            Some((loss, key)) => (Some(loss.trim().to_owned()), key),
             None => (None, name),
         };
         let number = |value: &str| {
-            value.trim().parse().map_err(|_| format!("{value:?} is not a number: write it as 0.5"))
+            let number: Result<f64, _> = value.trim().parse();
+            // A minus before a 0 would make it another name.
+            let number = number.map(|number| number + 0.0);
+            number.map_err(|_| format!("{value:?} is not a number: write it as 0.5"))
         };
         let values: Vec<f64> = values.split(',').map(number).collect::<Result<_, _>>()?;
         let is_new = |&(place, value): &(usize, &f64)| !values[..place].contains(value);
@@ -98,13 +104,13 @@ impl Chosen {
 
     /// The id, and each parameter that was set, as a name of a file.
     pub(crate) fn file_name(&self) -> String {
-        let set = self.set.iter().map(|(name, value)| format!(",{name}={value}"));
+        let set = self.set.iter().map(|(name, value)| format!(",{name}={}", short(*value)));
         std::iter::once(self.entry.name.to_owned()).chain(set).collect()
     }
 
     /// The label, and each parameter that was set.
     pub(crate) fn words(&self) -> Vec<String> {
-        let set = self.set.iter().map(|(name, value)| format!("{name} = {value}"));
+        let set = self.set.iter().map(|(name, value)| format!("{name} = {}", short(*value)));
         std::iter::once(self.entry.label.to_owned()).chain(set).collect()
     }
 
@@ -112,6 +118,12 @@ impl Chosen {
     pub(crate) fn title(&self) -> String {
         self.words().join(", ")
     }
+}
+
+/// As people write it, or with a power of ten if that would be long.
+fn short(value: f64) -> String {
+    let plain = value.to_string();
+    if plain.len() <= LONG { plain } else { format!("{value:e}") }
 }
 
 /// The loss called `name` with these parameters, one value each.
@@ -129,7 +141,7 @@ pub(crate) fn every(names: &[String], params: &[Assignment]) -> Result<Vec<Chose
         names.iter().map(|name| detloss::losses::find(name)).collect::<Result<Vec<_>, _>>()?;
     for (place, param) in params.iter().enumerate() {
         if params[..place].iter().any(|other| other.name() == param.name()) {
-            let problem = format!("{} is set twice: give its values between commas", param.name());
+            let problem = format!("{} is set twice: set it once", param.name());
             return Err(CliError::Usage(problem));
         }
         let knows = |entry: &&&Entry| entry.params.iter().any(|known| known.name == param.key);
@@ -189,7 +201,8 @@ mod tests {
 
     #[test]
     fn equal_values_are_one_and_a_parameter_is_set_once() {
-        assert_eq!(titles(&["focal"], &["gamma=1,2,1,1.0"]).unwrap().len(), 2);
+        let titles_of = titles(&["focal"], &["gamma=0,2,-0,2.0,1e-300"]).unwrap();
+        assert_eq!(titles_of, ["Focal, gamma = 0", "Focal, gamma = 2", "Focal, gamma = 1e-300"]);
         for twice in [["gamma=1", "gamma=2"], ["focal.gamma=1", "focal.gamma=1"]] {
             assert!(titles(&["focal"], &twice).unwrap_err().contains("gamma is set twice"));
         }

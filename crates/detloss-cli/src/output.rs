@@ -80,10 +80,14 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Writes a file, and says where it lies.
-pub(crate) fn save(folder: &Path, name: &str, bytes: &[u8]) -> Result<String, CliError> {
+/// Writes a file, and says where it lies. Whenever it is killed, the old file or the new one is there, and whole; another name
+/// of the old one keeps its content.
+pub(crate) fn save(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<String> {
     let path = folder.join(name);
-    fs::write(&path, bytes)
+    let new = folder.join(format!(".detloss-{}.new", std::process::id()));
+    fs::write(&new, bytes)
+        .and_then(|()| fs::rename(&new, &path))
+        .inspect_err(|_| _ = fs::remove_file(&new))
         .with_context(|| format!("could not write {}: choose another --out", path.display()))?;
     Ok(path.display().to_string())
 }
@@ -152,6 +156,21 @@ mod tests {
     #[test]
     fn wrong_usage_has_its_own_code() {
         assert_eq!(CliError::Usage("no such loss".into()).exit_code(), 2);
+    }
+
+    #[test]
+    fn a_file_is_written_anew_and_nothing_stays_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [old, name] = ["old", "name"].map(|name| folder.path().join(name));
+        fs::write(&old, "old").unwrap();
+        fs::hard_link(&old, &name).unwrap();
+        save(folder.path(), "name", b"new").unwrap();
+        assert_eq!(fs::read(&old).unwrap(), b"old");
+        assert_eq!(fs::read(&name).unwrap(), b"new");
+        fs::create_dir(folder.path().join("folder")).unwrap();
+        fs::write(folder.path().join("folder/file"), "").unwrap();
+        assert!(save(folder.path(), "folder", b"new").unwrap_err().to_string().contains("--out"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 
     #[test]

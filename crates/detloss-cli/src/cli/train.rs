@@ -13,15 +13,16 @@ use crate::choice::Assignment;
 /// average precision. Written are model.bpk and model.json (the detector, for `detloss predict`), detections.png, metrics.csv and
 /// result.json.
 ///
-/// A run that was stopped goes on when it is called again with the same arguments.
+/// A run that was stopped goes on when it is called again with the same arguments. One with other arguments needs another --out:
+/// no detector is written over.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
 Examples:
   detloss train
-  detloss train --cls ap --box ciou --steps 300
-  detloss train --cls focal --param focal.gamma=1.5 --imbalance 10
-  detloss train --data my-coco-folder --side 128
+  detloss train --cls ap --box ciou --steps 300 --out ap-ciou
+  detloss train --cls focal --param focal.gamma=1.5 --imbalance 10 --out gamma-1.5
+  detloss train --data my-coco-folder --side 128 --out mine
   detloss train compare --box iou,giou,diou,ciou,eiou --cls bce,focal,ap --seeds 3")]
 pub(crate) struct TrainArgs {
     #[command(subcommand)]
@@ -52,7 +53,7 @@ pub(crate) enum TrainCommand {
 /// compare.json and a folder for each run.
 ///
 /// Runs that are done are kept: a comparison that was stopped goes on when it is called again with the same arguments, and one that is
-/// called with more losses or seeds does only what is missing.
+/// called with more losses or seeds does only what is missing. A run that fails is named, and the others are compared.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -107,7 +108,8 @@ pub(crate) struct SetupArgs {
     /// The highest learning rate of AdamW; it rises to it and falls to 0
     #[arg(long, value_name = "RATE", default_value_t = 6e-3)]
     pub(crate) rate: f64,
-    /// The probability of every class that the detector begins with
+    /// The probability of every class that the detector begins with; of the class against background, where losses want a score of
+    /// background
     #[arg(long, value_name = "P", default_value_t = 0.01)]
     pub(crate) prior: f64,
     /// Where the random numbers begin: weights, and scenes or their order

@@ -19,7 +19,7 @@ pub(super) struct Entry<T, const TOLERANT: bool>(pub(super) Result<T, Unreadable
 
 /// Why an entry is none.
 pub(super) struct Unreadable {
-    /// Where in the entry; `.` for the whole.
+    /// Where in the entry; empty for the whole.
     pub(super) field: String,
     pub(super) problem: String,
 }
@@ -32,7 +32,7 @@ impl<'de, T: DeserializeOwned, const TOLERANT: bool> Deserialize<'de> for Entry<
         // Whatever it is has to be read to its end before the next entry begins.
         let value = serde_json::Value::deserialize(deserializer)?;
         Ok(Self(serde_path_to_error::deserialize(value).map_err(|error| Unreadable {
-            field: error.path().to_string(),
+            field: error.path().to_string().trim_matches('.').to_owned(),
             problem: error.into_inner().to_string(),
         })))
     }

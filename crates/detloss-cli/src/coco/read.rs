@@ -39,6 +39,7 @@ const BOX_REMEDY: &str = "write bbox as [left, top, width, height] in pixels";
 const SWAP_REMEDY: &str = "annotations are an object, results an array: are the files swapped?";
 const IMAGE_REMEDY: &str = "an image is {id, file_name}";
 const CATEGORY_REMEDY: &str = "a category is {id, name}";
+const ID_REMEDY: &str = "give each an id of its own";
 const ANNOTATION_REMEDY: &str = "an annotation is {image_id, category_id, bbox}";
 const RESULT_REMEDY: &str = "a detection is {image_id, category_id, bbox, score}";
 
@@ -76,6 +77,10 @@ fn gather<const TOLERANT: bool>(
     let mut truth = GroundTruth::default();
     for (index, entry) in raw.images.into_iter().enumerate() {
         match entry.0 {
+            Ok(image) if truth.images.contains_key(&image.id) => {
+                let problem = format!("there is an image {} already", image.id);
+                report(format!("images[{index}].id"), problem, ID_REMEDY)?;
+            }
             Ok(image) => _ = truth.images.insert(image.id, image.file_name),
             Err(Unreadable { field, problem }) => {
                 report(format!("images[{index}].{field}"), problem, IMAGE_REMEDY)?;
@@ -85,6 +90,10 @@ fn gather<const TOLERANT: bool>(
     let listed = raw.categories.is_some();
     for (index, entry) in raw.categories.into_iter().flatten().enumerate() {
         match entry.0 {
+            Ok(category) if truth.categories.contains_key(&category.id) => {
+                let problem = format!("there is a category {} already", category.id);
+                report(format!("categories[{index}].id"), problem, ID_REMEDY)?;
+            }
             Ok(category) => _ = truth.categories.insert(category.id, category.name),
             Err(Unreadable { field, problem }) => {
                 report(format!("categories[{index}].{field}"), problem, CATEGORY_REMEDY)?;
@@ -380,6 +389,23 @@ mod tests {
         says(results("id", entry), &["results entry 0.image_id", "no image 2"]);
         let entry = r#"[{"image_id": 1, "category_id": 0, "bbox": [0, 1, 2, 3], "score": 0.5}]"#;
         says(results("class", entry), &["entry 0.category_id", "not the network's class index"]);
+    }
+
+    #[test]
+    fn an_id_is_that_of_one_image_and_of_one_category() {
+        let twice = |what: &str| [what, what].join(", ");
+        let text = |images: &str, categories: &str| {
+            format!(r#"{{"images": [{images}], "categories": [{categories}], "annotations": []}}"#)
+        };
+        let [image, category] = [r#"{"id": 1, "file_name": "a"}"#, r#"{"id": 7, "name": "b"}"#];
+        for (what, text) in [
+            ("images[1].id: there is an image 1 already", text(&twice(image), category)),
+            ("categories[1].id: there is a category 7 already", text(image, &twice(category))),
+        ] {
+            says(with_file("ids", &text, read_ground_truth), &[what, ID_REMEDY]);
+            let (truth, problems) = with_file("ids", &text, read_usable).unwrap();
+            assert_eq!((truth.images.len(), truth.categories.len(), problems.len()), (1, 1, 1));
+        }
     }
 
     #[test]

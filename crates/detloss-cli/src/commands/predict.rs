@@ -39,11 +39,13 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
     let names = names(&args.images);
     refuse_to_overwrite(&args.images, &args.out, &names)?;
     for (path, name) in args.images.iter().zip(&names) {
-        match read(path) {
-            Ok(image) => {
-                let detections = look(&detector, &design, &image, args.score)?;
-                let png = drawn(image, &detections, &design).map_err(CliError::failure)?;
-                save(&args.out, name, &png)?;
+        let detections = read(path).and_then(|image| {
+            let detections = look(&detector, &design, &image, args.score)?;
+            save(&args.out, name, &drawn(image, &detections, &design)?)?;
+            Ok(detections)
+        });
+        match detections {
+            Ok(detections) => {
                 let of_image = |detection| Found::new(path, detection, &design);
                 found.extend(detections.into_iter().map(of_image));
             }
@@ -61,7 +63,7 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
         print_table(&table(&found))?
     }
     if broken > 0 {
-        let problem = format!("{broken} of {} images could not be read", args.images.len());
+        let problem = format!("{broken} of {} images were skipped: see above", args.images.len());
         return Err(anyhow::anyhow!(problem).into());
     }
     Ok(())

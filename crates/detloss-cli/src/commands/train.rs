@@ -1,13 +1,13 @@
 //! `detloss train`: a detector, trained with two losses of the list.
 
 mod compare;
+mod outcome;
 mod page;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
+use self::outcome::Outcome;
 use crate::choice::{self, Chosen};
 use crate::cli::{SetupArgs, TrainArgs, TrainCommand};
 use crate::output::{CliError, make_folder, print_json, print_table, progress, save, say};
@@ -19,7 +19,7 @@ use crate::training::folder::Folder;
 use crate::training::model;
 use crate::training::objective::Objective;
 use crate::training::picture::{self, Detected};
-use crate::training::run::{Mark, Progress, Run, Settings, Used};
+use crate::training::run::{Progress, Run, Settings, Used};
 
 /// So many problems of a folder are named; the others are counted.
 const NAMED: usize = 10;
@@ -40,29 +40,6 @@ const HEAVIEST: f64 = 1e6;
 /// Whatever the seed of a run, its detector is judged by the same scenes.
 const HELD_OUT_SEED: u64 = 0;
 
-/// A run that is done.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Outcome {
-    settings: Settings,
-    /// Of training, without judging.
-    seconds: f64,
-    /// The share of that time which went into the losses: values and gradients.
-    loss_share: f64,
-    marks: Vec<Mark>,
-}
-
-impl Outcome {
-    fn new(settings: Settings, progress: &Progress) -> Self {
-        let Progress { seconds, loss_seconds, marks, .. } = progress.clone();
-        Self { settings, seconds, loss_share: loss_seconds / seconds, marks }
-    }
-
-    /// How the run ended.
-    fn last(&self) -> &Mark {
-        self.marks.last().expect("a run has steps, and is judged after the last")
-    }
-}
-
 /// Trains a detector, or compares losses by training many.
 pub(crate) fn run(args: &TrainArgs, json: bool) -> Result<(), CliError> {
     if let Some(TrainCommand::Compare(args)) = &args.command {
@@ -77,7 +54,7 @@ pub(crate) fn run(args: &TrainArgs, json: bool) -> Result<(), CliError> {
     let objective = setup.objective(scores, boxes)?;
     say_notes([&objective]);
     make_folder(&args.out)?;
-    let data = setup.data()?;
+    let data = setup.data(&args.out)?;
     let settings = setup.settings(&*data, scores, boxes, args.setup.seed);
     let bar = progress(settings.steps as u64, "steps");
     let show = |progress: &Progress| {
@@ -86,9 +63,17 @@ pub(crate) fn run(args: &TrainArgs, json: bool) -> Result<(), CliError> {
         }
         bar.set_position(progress.step as u64);
     };
-    let outcome = train(&*data, &objective, settings, &args.out, &show)?;
+    let outcome = match Outcome::read(&args.out, &settings)? {
+        Some(outcome) => {
+            say(format_args!(
+                "this run is done already: remove {} to train anew",
+                args.out.display()
+            ));
+            outcome
+        }
+        None => train(&*data, &objective, settings, &args.out, &show)?,
+    };
     bar.finish_and_clear();
-    save(&args.out, "metrics.csv", &curves(&outcome)?)?;
     let last = outcome.last();
     say(format_args!(
         "{} and {}, {} steps of {} scenes, seed {}: {:.1} s, {:.1} % of them in the losses; AP {:.3}; see {}",
@@ -148,8 +133,8 @@ impl<'a> Setup<'a> {
         Objective::new(scores, boxes, self.0.box_weight, self.0.quality)
     }
 
-    /// The scenes; says what of a folder cannot be used.
-    fn data(&self) -> Result<Box<dyn Data>, CliError> {
+    /// The scenes; says what of a folder cannot be used. `out` is to be written to.
+    fn data(&self, out: &Path) -> Result<Box<dyn Data>, CliError> {
         let Some(folder) = &self.0.data else {
             return Ok(Box::new(Digits::new(self.0.side, HELD_OUT_SEED, self.0.imbalance)));
         };
@@ -160,6 +145,13 @@ impl<'a> Setup<'a> {
         });
         bar.finish_and_clear();
         let data = data.map_err(CliError::failure)?;
+        if data.reads(out) {
+            let problem = format!(
+                "{} is a folder of the --data, where files could be written over: choose another --out",
+                out.display()
+            );
+            return Err(CliError::Usage(problem));
+        }
         for note in data.notes() {
             say(format_args!("note: {note}"));
         }
@@ -196,7 +188,7 @@ fn train(
     settings: Settings,
     folder: &Path,
     show: &dyn Fn(&Progress),
-) -> Result<Outcome, CliError> {
+) -> anyhow::Result<Outcome> {
     let mut run = Run::new(data, objective, settings.clone()).resume(folder)?;
     while !run.is_done() {
         run.advance(folder, show)?;
@@ -204,13 +196,15 @@ fn train(
     let outcome = Outcome::new(settings, run.progress());
     model::save(run.detector(), run.design(), folder)?;
     save(folder, "detections.png", &pictures(data, &run, &outcome)?)?;
-    save(folder, "result.json", &serde_json::to_vec_pretty(&outcome).map_err(CliError::failure)?)?;
+    save(folder, "metrics.csv", &outcome.curves()?)?;
+    // Last, because it says that the run is done.
+    outcome.write(folder)?;
     run.finish(folder)?;
     Ok(outcome)
 }
 
 /// Some of the held-out scenes with what is there and what was found.
-fn pictures(data: &dyn Data, run: &Run, outcome: &Outcome) -> Result<Vec<u8>, CliError> {
+fn pictures(data: &dyn Data, run: &Run, outcome: &Outcome) -> anyhow::Result<Vec<u8>> {
     let scenes = &data.held_out()[..PICTURED.min(data.held_out().len())];
     let mut pairs = Vec::new();
     for (scene, found) in scenes.iter().zip(run.find(scenes)?) {
@@ -224,7 +218,7 @@ fn pictures(data: &dyn Data, run: &Run, outcome: &Outcome) -> Result<Vec<u8>, Cl
         "{} + {}: AP {ap:.3}. Left what is there, right what was found with a score of {DRAWN} or more",
         scores.title, boxes.title
     );
-    picture::grid(&caption, &pairs, data.classes()).map_err(CliError::failure)
+    Ok(picture::grid(&caption, &pairs, data.classes())?)
 }
 
 fn table(outcome: &Outcome) -> Table {
@@ -237,13 +231,4 @@ fn table(outcome: &Outcome) -> Table {
         table.push([step, seconds].into_iter().chain(losses).chain(metrics));
     }
     table
-}
-
-/// A line for every time that the detector was judged.
-fn curves(outcome: &Outcome) -> Result<Vec<u8>, CliError> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for mark in &outcome.marks {
-        writer.serialize(mark).map_err(CliError::failure)?;
-    }
-    writer.into_inner().map_err(CliError::failure)
 }

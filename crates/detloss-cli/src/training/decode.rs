@@ -63,7 +63,7 @@ pub(crate) fn detections(
 }
 
 /// Probabilities of the classes, of each by itself or, with background as the last, of them all together.
-fn scores(logits: &[f32], background: bool) -> Vec<f64> {
+pub(super) fn scores(logits: &[f32], background: bool) -> Vec<f64> {
     let logits = logits.iter().map(|&logit| f64::from(logit));
     if !background {
         return logits.map(|logit| 1.0 / (1.0 + (-logit).exp())).collect();

@@ -14,7 +14,7 @@ use crate::random::Random;
 /// Width and height of a cell, pixels: the strides of the body multiplied.
 pub(crate) const CELL: usize = 8;
 
-/// Smallest and largest width and height of what a detector sees, pixels: at least a few cells, and not more than fits into memory.
+/// Smallest and largest width and height of what a detector sees, pixels: from a few cells to what a small detector can see.
 pub(crate) const SIDES: [usize; 2] = [4 * CELL, 128 * CELL];
 
 /// Channels and stride of every convolution.
@@ -80,7 +80,8 @@ pub(crate) struct Output {
 }
 
 impl Detector {
-    /// A detector that knows nothing and gives every class the probability `prior`. The same seed makes the same weights.
+    /// A detector that knows nothing and gives every class the probability `prior`; against background alone, if that has a score.
+    /// The same seed makes the same weights.
     pub(crate) fn new(design: &Design, prior: f64, seed: u64, device: &Device) -> Self {
         let mut random = Random::new(seed);
         let mut from = CHANNELS;
@@ -92,15 +93,16 @@ impl Detector {
                 .with_bias(false);
             let norm = BatchNormConfig::new(to).init(device);
             let gain = (2.0 / (9 * from) as f64).sqrt();
-            body.push(Block { conv: convolution(&config, gain, 0.0, &mut random, device), norm });
+            body.push(Block { conv: convolution(&config, gain, &[], &mut random, device), norm });
             from = to;
         }
         let head = |to: usize| Conv2dConfig::new([from, to], [1, 1]);
-        let odds = (prior / (1.0 - prior)).ln();
+        let mut odds = vec![(prior / (1.0 - prior)).ln() as f32; design.classes.len()];
+        odds.resize(design.columns(), 0.0);
         Self {
             body,
-            scores: convolution(&head(design.columns()), 0.01, odds, &mut random, device),
-            sides: convolution(&head(4), 0.01, 0.0, &mut random, device),
+            scores: convolution(&head(design.columns()), 0.01, &odds, &mut random, device),
+            sides: convolution(&head(4), 0.01, &[0.0; 4], &mut random, device),
         }
     }
 
@@ -129,7 +131,7 @@ impl Detector {
 fn convolution(
     config: &Conv2dConfig,
     spread: f64,
-    bias: f64,
+    bias: &[f32],
     random: &mut Random,
     device: &Device,
 ) -> Conv2d {
@@ -138,11 +140,7 @@ fn convolution(
     let weights: Vec<f32> =
         (0..shape.iter().product()).map(|_| (spread * random.normal()) as f32).collect();
     conv.weight = Param::from_data(TensorData::new(weights, shape), device);
-    if let Some(old) = &conv.bias {
-        let biases = vec![bias as f32; old.dims()[0]];
-        let shape = old.dims();
-        conv.bias = Some(Param::from_data(TensorData::new(biases, shape), device));
-    }
+    conv.bias = conv.bias.map(|_| Param::from_data(TensorData::from(bias), device));
     conv
 }
 

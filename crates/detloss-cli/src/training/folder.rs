@@ -4,7 +4,7 @@
 
 mod find;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +18,9 @@ use super::images::{read, scene_of};
 use super::scene::{Object, Scene};
 use crate::coco::{self, Annotation, GroundTruth, ReadError};
 use crate::random::{Random, scrambled};
+
+/// So many classes are named; the others are counted.
+const NAMED: usize = 10;
 
 /// Without a validation file, one image of so many is held out.
 const HELD_OUT: u64 = 5;
@@ -63,6 +66,8 @@ pub(crate) struct Folder {
     train: Vec<Scene>,
     held_out: Vec<Scene>,
     truth: GroundTruth,
+    /// Where annotations and images are, as the system calls these folders.
+    rooms: BTreeSet<PathBuf>,
     skipped: Vec<String>,
     notes: Vec<String>,
     /// The order of the last epoch that was asked for.
@@ -89,7 +94,7 @@ impl Folder {
             skipped.extend(problems.iter().map(ReadError::to_string));
             parts.push((file, truth));
         }
-        let classes = classes(&parts);
+        let classes = classes(&parts)?;
         if classes.is_empty() {
             let problem = "there are no classes".into();
             return Err(FolderError::content(&parts[0].0, problem, "list them under `categories`"));
@@ -123,7 +128,10 @@ impl Folder {
         }
         let truth = truth(&held_out, &classes);
         let scenes = |images: Vec<Image>| images.into_iter().map(|image| image.scene).collect();
-        let name = name(folder, &train, &held_out);
+        let name = name(folder, &classes, &train, &held_out);
+        let images = train.iter().chain(&held_out).filter_map(|image| image.file.parent());
+        let rooms = find::rooms(folder).chain(images.map(Path::to_owned));
+        let rooms = rooms.filter_map(|room| room.canonicalize().ok()).collect();
         let mut folder = Self {
             name,
             side,
@@ -132,12 +140,18 @@ impl Folder {
             train: scenes(train),
             held_out: scenes(held_out),
             truth,
+            rooms,
             skipped,
             notes: Vec::new(),
             order: Mutex::default(),
         };
         folder.notes = folder.note();
         Ok(folder)
+    }
+
+    /// Whether annotations or images are, or would be looked for, right in this folder.
+    pub(crate) fn reads(&self, folder: &Path) -> bool {
+        folder.canonicalize().is_ok_and(|folder| self.rooms.contains(&folder))
     }
 
     /// What was left out, one line each: file, entry, problem.
@@ -155,13 +169,14 @@ impl Folder {
         let objects = self.train.iter().flat_map(|scene| &scene.objects);
         objects.for_each(|object| counts[object.class] += 1);
         let missing = self.classes.iter().zip(&counts).filter(|(_, count)| **count == 0);
-        let missing: Vec<&str> = missing.map(|(class, _)| class.name.as_str()).collect();
+        let mut missing: Vec<String> =
+            missing.map(|(class, _)| format!("{:?}", class.name)).collect();
         let mut notes = Vec::new();
         if !missing.is_empty() {
-            notes.push(format!(
-                "nothing to train on is a {}: a detector will not find any",
-                missing.join(", or a ")
-            ));
+            let more = missing.split_off(NAMED.min(missing.len())).len();
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let names = missing.join(", ") + &more;
+            notes.push(format!("no object to train on is of class {names}: none will be found"));
         }
         notes
     }
@@ -210,6 +225,7 @@ impl Data for Folder {
 struct Image {
     scene: Scene,
     name: String,
+    file: PathBuf,
     /// In pixels of the image, inside it.
     annotations: Vec<Annotation>,
 }
@@ -221,9 +237,10 @@ impl Image {
 }
 
 /// The name of the folder, and what differs when anything in it does that a run depends on.
-fn name(folder: &Path, train: &[Image], held_out: &[Image]) -> String {
+fn name(folder: &Path, classes: &[Class], train: &[Image], held_out: &[Image]) -> String {
     let mut sum = crc32fast::Hasher::new();
-    for Image { scene, name, annotations } in train.iter().chain(held_out) {
+    sum.update(format!("{classes:?}").as_bytes());
+    for Image { scene, name, annotations, .. } in train.iter().chain(held_out) {
         sum.update(&scene.pixels);
         sum.update(format!("{name}{:?}{annotations:?}", scene.objects).as_bytes());
     }
@@ -238,14 +255,19 @@ fn name(folder: &Path, train: &[Image], held_out: &[Image]) -> String {
 }
 
 /// The categories of all files, in order of their ids.
-fn classes(parts: &[(PathBuf, GroundTruth)]) -> Vec<Class> {
+fn classes(parts: &[(PathBuf, GroundTruth)]) -> Result<Vec<Class>, FolderError> {
     let mut all = BTreeMap::new();
-    for (_, truth) in parts {
+    for (file, truth) in parts {
         for (&id, name) in &truth.categories {
-            all.entry(id).or_insert_with(|| name.clone());
+            let known: &String = all.entry(id).or_insert(name);
+            if known != name {
+                let problem = format!("category {id} is {name:?} here and {known:?} elsewhere");
+                let remedy = "give a category the same id in every file";
+                return Err(FolderError::content(file, problem, remedy));
+            }
         }
     }
-    all.into_iter().map(|(id, name)| Class { id, name }).collect()
+    Ok(all.into_iter().map(|(id, name)| Class { id, name: name.clone() }).collect())
 }
 
 /// The images of an annotation file, each with what was wrong.
@@ -266,8 +288,11 @@ fn load(
         let mut problems = Vec::new();
         let problem = |problem: String| format!("{}: image {id}: {problem}", file.display());
         let image = match decode(folder, file, name) {
-            Ok(pixels) => {
-                let (image, outside) = compose(id, name, &pixels, of_image, classes, side);
+            Ok((file, pixels)) => {
+                let (scene, annotations, outside) =
+                    compose(id, name, &pixels, of_image, classes, side);
+                let name = name.clone();
+                let image = Image { scene, name, file, annotations };
                 problems.extend(outside.into_iter().map(problem));
                 Some(image)
             }
@@ -282,7 +307,7 @@ fn load(
     truth.images.par_iter().map(load).collect()
 }
 
-fn decode(folder: &Path, annotations: &Path, name: &str) -> Result<RgbImage, String> {
+fn decode(folder: &Path, annotations: &Path, name: &str) -> Result<(PathBuf, RgbImage), String> {
     if name.is_empty() {
         return Err("has no file_name".into());
     }
@@ -294,10 +319,10 @@ fn decode(folder: &Path, annotations: &Path, name: &str) -> Result<RgbImage, Str
     if image.is_empty() {
         return Err(format!("{} has no pixels", file.display()));
     }
-    Ok(image)
+    Ok((file, image))
 }
 
-/// The scene of an image, and what is wrong with its annotations.
+/// The scene of an image, its annotations inside it, and what is wrong with them.
 fn compose(
     id: u64,
     name: &str,
@@ -305,7 +330,7 @@ fn compose(
     annotations: &[&Annotation],
     classes: &[Class],
     side: usize,
-) -> (Image, Vec<String>) {
+) -> (Scene, Vec<Annotation>, Vec<String>) {
     let (width, height) = (f64::from(image.width()), f64::from(image.height()));
     let mut scene = scene_of(id, image, side);
     let scale = scene.scale;
@@ -329,7 +354,7 @@ fn compose(
         }
         kept.push(Annotation { bbox: [x1, y1, x2 - x1, y2 - y1], ..annotation.clone() });
     }
-    (Image { scene, name: name.to_owned(), annotations: kept }, problems)
+    (scene, kept, problems)
 }
 
 /// Images to train on, and a fifth that is held out; of those with objects and of those without.

@@ -8,6 +8,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 
 use super::detector::{Design, Detector};
+use crate::output;
 
 const WEIGHTS: &str = "model.bpk";
 const DESIGN: &str = "model.json";
@@ -18,9 +19,10 @@ const DESIGN: &str = "model.json";
 ///
 /// If `folder` cannot be written to.
 pub(crate) fn save(detector: Detector, design: &Design, folder: &Path) -> anyhow::Result<()> {
-    let failed = || format!("could not write {}: choose another --out", folder.display());
-    detector.save_file(folder.join(WEIGHTS)).with_context(failed)?;
-    fs::write(folder.join(DESIGN), serde_json::to_vec_pretty(design)?).with_context(failed)
+    let weights = detector.into_record().into_bytes()?;
+    output::save(folder, WEIGHTS, &weights)?;
+    output::save(folder, DESIGN, &serde_json::to_vec_pretty(design)?)?;
+    Ok(())
 }
 
 /// Reads what [`save`] wrote.

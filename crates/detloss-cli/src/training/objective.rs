@@ -91,7 +91,7 @@ impl Objective {
         let options = [("--box-weight", weight), ("--quality", quality)];
         let ignored: Vec<&str> =
             options.iter().filter(|option| option.1).map(|option| option.0).collect();
-        let words = || format!("{} changes nothing with {}", ignored.join(", "), self.scores.name);
+        let words = || format!("no effect with {}: {}", self.scores.name, ignored.join(", "));
         (!ignored.is_empty()).then(words)
     }
 

@@ -1,5 +1,6 @@
 //! A training run: step after step, judged now and then, and able to go on after it was stopped.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
@@ -21,6 +22,7 @@ use super::scene::Scene;
 use super::targets::assign;
 use crate::choice::Chosen;
 use crate::coco::{Detection, Summary, evaluate};
+use crate::output;
 
 /// The share of the steps in which the learning rate rises.
 const WARM_UP: f64 = 0.05;
@@ -154,6 +156,12 @@ pub(crate) struct Run<'a> {
     progress: Progress,
 }
 
+/// After which steps a run of so many is judged.
+pub(crate) fn marks(steps: usize) -> impl Iterator<Item = usize> {
+    let all: BTreeSet<usize> = (1..=MARKS).map(|mark| (steps * mark).div_ceil(MARKS)).collect();
+    all.into_iter()
+}
+
 /// All that a run goes on from.
 #[derive(Serialize, Deserialize)]
 struct Checkpoint {
@@ -191,7 +199,11 @@ impl<'a> Run<'a> {
             file => file.with_context(|| format!("could not read {}", path.display()))?,
         };
         let remedy = || format!("{} is no checkpoint: remove it to start anew", path.display());
-        let checkpoint: Checkpoint = ciborium::from_reader(&*file).with_context(remedy)?;
+        let (sum, body) = file.split_first_chunk().with_context(remedy)?;
+        if *sum != crc32fast::hash(body).to_le_bytes() {
+            bail!(remedy());
+        }
+        let checkpoint: Checkpoint = ciborium::from_reader(body).with_context(remedy)?;
         if checkpoint.settings != self.settings {
             bail!(
                 "{} has a run with other settings that was stopped after {} of {} steps: give the same settings to go on, \
@@ -202,9 +214,11 @@ impl<'a> Run<'a> {
                 path.display()
             );
         }
-        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(checkpoint.detector))?;
+        let bytes = Bytes::from_bytes_vec(checkpoint.detector);
+        let record = ModuleRecord::from_bytes(bytes).with_context(remedy)?;
         self.detector = self.detector.try_load_record(record).with_context(remedy)?;
-        let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(checkpoint.optimizer))?;
+        let bytes = Bytes::from_bytes_vec(checkpoint.optimizer);
+        let record = OptimizerRecord::from_bytes(bytes).with_context(remedy)?;
         self.optimizer = self.optimizer.load_record(record);
         self.progress = checkpoint.progress;
         Ok(self)
@@ -240,8 +254,7 @@ impl<'a> Run<'a> {
         folder: &Path,
         done: &dyn Fn(&Progress),
     ) -> anyhow::Result<()> {
-        let next = |mark: usize| (self.settings.steps * mark).div_ceil(MARKS);
-        let until = (1..=MARKS).map(next).find(|&step| step > self.progress.step);
+        let until = marks(self.settings.steps).find(|&step| step > self.progress.step);
         let until = until.unwrap_or(self.settings.steps);
         while self.progress.step < until {
             self.step()?;
@@ -331,13 +344,13 @@ impl<'a> Run<'a> {
         let optimizer = self.optimizer.to_record().into_bytes()?.to_vec();
         let (settings, progress) = (self.settings.clone(), self.progress.clone());
         let checkpoint = Checkpoint { settings, progress, detector, optimizer };
-        let mut bytes = Vec::new();
+        // A checksum, and what it is of.
+        let mut bytes = vec![0; 4];
         ciborium::into_writer(&checkpoint, &mut bytes)?;
-        // A kill in between leaves the old one whole.
-        let (path, new) = (folder.join(CHECKPOINT), folder.join("checkpoint.new"));
-        fs::write(&new, bytes)
-            .and_then(|()| fs::rename(&new, &path))
-            .with_context(|| format!("could not write {}: choose another --out", path.display()))
+        let sum = crc32fast::hash(&bytes[4..]).to_le_bytes();
+        bytes[..4].copy_from_slice(&sum);
+        output::save(folder, CHECKPOINT, &bytes)?;
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ use detloss::loss::Scope;
 use detloss::losses;
 
 use super::data::{Class, Data, truth};
+use super::decode::scores;
 use super::detector::{CELL, Design, Detector};
 use super::objective::{Objective, is_of_boxes, is_of_scores};
 use super::run::{Mark, Progress, Run, Settings, Used};
@@ -179,6 +180,21 @@ fn a_run_that_was_stopped_ends_as_one_that_was_not() {
 }
 
 #[test]
+fn the_first_probability_of_a_class_is_the_one_that_is_asked_for() {
+    let (classes, device) = (Squares::new().classes, Device::flex());
+    for (background, expected) in [(false, 0.3), (true, 0.3 / (0.7 + 2.0 * 0.3))] {
+        let design = Design { side: SIDE, classes: classes.clone(), background };
+        let output = Detector::new(&design, 0.3, 1, &device).look(&[square(0)], &device);
+        let logits: Vec<f32> = output.logits.into_data().try_to_vec().unwrap();
+        for row in logits.chunks(design.columns()) {
+            for score in &scores(row, background)[..2] {
+                assert!((score - expected).abs() < 0.05, "{score}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_same_settings_end_with_the_same_weights_on_any_number_of_threads() {
     let (objective, settings) = objective("focal", "giou");
     let data = Squares::new();
@@ -214,8 +230,15 @@ fn a_stopped_run_is_not_gone_on_with_by_other_settings() {
     let other = Settings { rate: 1e-3, ..settings.clone() };
     let refused = Run::new(&data, &objective, other).resume(folder.path());
     assert!(refused.err().unwrap().to_string().contains("after 6 of 60 steps"));
-    std::fs::write(folder.path().join("checkpoint.cbor"), "what else").unwrap();
-    assert!(start().resume(folder.path()).err().unwrap().to_string().contains("remove it"));
+    let path = folder.path().join("checkpoint.cbor");
+    let whole = std::fs::read(&path).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for damaged in [&flipped[..], &whole[..whole.len() - 1], &whole[..3], b"what else", b""] {
+        std::fs::write(&path, damaged).unwrap();
+        let problem = start().resume(folder.path()).err().unwrap().to_string();
+        assert!(problem.contains("checkpoint.cbor is no checkpoint: remove it"), "{problem}");
+    }
 }
 
 #[test]

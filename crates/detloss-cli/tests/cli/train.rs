@@ -71,6 +71,17 @@ fn a_comparison_goes_on_where_it_was() {
     let more = compare("--box giou,l1,giou --cls focal,ap --seeds 2");
     assert!(more.err.contains("4 of 8 runs are there already"), "{}", more.err);
     assert_eq!(more.out.lines().count(), 5);
+    let result = folder.path().join("runs/focal+giou+seed=1/result.json");
+    let whole = fs::read_to_string(&result).unwrap();
+    let mut fewer: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    fewer["marks"].as_array_mut().unwrap().pop();
+    for damaged in [&whole[..9], "", &fewer.to_string()] {
+        fs::write(&result, damaged).unwrap();
+        let call = compare("--box giou,l1 --seeds 2");
+        assert_eq!(call.code, 1);
+        assert!(call.err.contains("result.json is no result: remove it"), "{}", call.err);
+    }
+    fs::write(&result, whole).unwrap();
     let other = compare("--box giou,l1 --seeds 2 --rate 0.001");
     assert_eq!(other.code, 1);
     assert!(other.err.contains("other settings"), "{}", other.err);
@@ -118,13 +129,41 @@ fn options_that_change_nothing_are_named() {
     let call = train("--cls alrp --box-weight 2 --quality");
     assert_eq!(call.code, 0, "{}", call.err);
     assert!(
-        call.err.contains("note: --box-weight, --quality changes nothing with alrp"),
+        call.err.contains("note: no effect with alrp: --box-weight, --quality"),
         "{}",
         call.err
     );
+    let call = train("--cls alrp --box-weight 2 --quality");
+    assert!(call.err.contains("this run is done already"), "{}", call.err);
+    let call = train("--cls varifocal --box-weight 2 --quality");
+    assert_eq!(call.code, 1, "{}", call.err);
+    assert!(call.err.contains("a run with other settings"), "{}", call.err);
+    fs::remove_file(folder.path().join("result.json")).unwrap();
     let call = train("--cls varifocal --box-weight 2 --quality");
     assert_eq!(call.code, 0, "{}", call.err);
     assert!(!call.err.contains("note"), "{}", call.err);
+}
+
+#[test]
+fn a_run_that_fails_leaves_the_others() {
+    let folder = tempdir().unwrap();
+    let compare = |arguments: &str| {
+        let out = folder.path().display();
+        detloss(&format!("train compare {QUICK} --box giou,smooth_l1 --out {out} {arguments}"))
+    };
+    let all = compare("--rate 1e30");
+    assert_eq!((all.code, &*all.out), (1, ""));
+    assert!(all.err.contains("failed: Focal + GIoU, seed 1: after step "), "{}", all.err);
+    assert!(all.err.ends_with("error: 2 of 2 runs failed: see above\n"), "{}", all.err);
+
+    let broken = folder.path().join("runs/focal+smooth_l1,beta=1e-300+seed=1");
+    fs::create_dir_all(&broken).unwrap();
+    fs::write(broken.join("checkpoint.cbor"), "what else").unwrap();
+    let one = compare("--param beta=1e-300");
+    assert_eq!((one.code, one.out.lines().count()), (1, 2));
+    assert!(one.err.contains("seed 1: ") && one.err.contains("is no checkpoint"), "{}", one.err);
+    assert!(one.err.ends_with("error: 1 of 2 runs failed: see above\n"), "{}", one.err);
+    has(folder.path(), &["compare.html", "compare.json", "compare.csv"]);
 }
 
 #[test]
@@ -154,6 +193,10 @@ fn another_folder_of_images_is_another_run() {
     fs::write(at("annotations.json"), annotations(9)).unwrap();
     assert_eq!(compare().code, 0);
     assert!(compare().err.contains("1 of 1 runs are there already"));
+    let data = folder.path().display();
+    let within = detloss(&format!("train {QUICK} --data {data} --out {data}"));
+    assert_eq!(within.code, 2, "{}", within.err);
+    assert!(within.err.contains("choose another --out"), "{}", within.err);
     fs::write(at("annotations.json"), annotations(12)).unwrap();
     let call = compare();
     assert_eq!(call.code, 1);

@@ -1,10 +1,9 @@
 //! `detloss train compare`: every combination of some losses, trained several times.
 
 use std::collections::HashSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::anyhow;
 use serde::Serialize;
 
 use super::{Outcome, Setup, page, say_notes, train};
@@ -125,14 +124,14 @@ pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
     }
     say_notes(pairs.iter().map(|(_, _, objective)| objective));
     make_folder(&args.out)?;
-    let data = setup.data()?;
+    let data = setup.data(&args.out)?;
     let mut planned = Vec::new();
     for seed in args.setup.seed..args.setup.seed + args.seeds {
         for (scores, boxes, objective) in &pairs {
             let settings = setup.settings(&*data, scores, boxes, seed);
             let name = format!("{}+{}+seed={seed}", scores.file_name(), boxes.file_name());
             let folder = args.out.join("runs").join(name);
-            let outcome = done(&folder, &settings)?;
+            let outcome = Outcome::read(&folder, &settings)?;
             planned.push(Planned { objective, settings, folder, outcome });
         }
     }
@@ -141,7 +140,7 @@ pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
         say(format_args!("{kept} of {} runs are there already", planned.len()));
     }
     let bar = progress(((planned.len() - kept) * args.setup.steps) as u64, "steps");
-    let mut before = 0;
+    let (mut before, mut failed) = (0, 0);
     for planned in planned.iter_mut().filter(|planned| planned.outcome.is_none()) {
         make_folder(&planned.folder)?;
         let Settings { scores, boxes, seed, steps, .. } = &planned.settings;
@@ -153,15 +152,29 @@ pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
             bar.set_position((before + progress.step) as u64);
         };
         let settings = planned.settings.clone();
-        let outcome = train(&*data, planned.objective, settings, &planned.folder, &show)?;
-        planned.outcome = Some(outcome);
+        // A loss that goes astray at this rate is a result, too.
+        match train(&*data, planned.objective, settings, &planned.folder, &show) {
+            Ok(outcome) => planned.outcome = Some(outcome),
+            Err(problem) => {
+                bar.suspend(|| say(format_args!("failed: {name}: {problem:#}")));
+                failed += 1;
+            }
+        }
         before += steps;
     }
     bar.finish_and_clear();
     let mut combinations = Vec::new();
     for pair in 0..pairs.len() {
         let runs = planned.iter().skip(pair).step_by(pairs.len());
-        combinations.push(Combination::new(runs.filter_map(|run| run.outcome.clone()).collect()));
+        let runs: Vec<Outcome> = runs.filter_map(|run| run.outcome.clone()).collect();
+        if !runs.is_empty() {
+            combinations.push(Combination::new(runs));
+        }
+    }
+    let failure =
+        || CliError::from(anyhow!("{failed} of {} runs failed: see above", planned.len()));
+    if combinations.is_empty() {
+        return Err(failure());
     }
     let comparison = Comparison { combinations };
     let document = serde_json::to_vec_pretty(&comparison).map_err(CliError::failure)?;
@@ -169,26 +182,12 @@ pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
     save(&args.out, "compare.csv", &curves(&comparison)?)?;
     save(&args.out, "compare.html", page::page(&comparison).as_bytes())?;
     say(format_args!("{} runs; see {}", planned.len(), args.out.join("compare.html").display()));
-    if json { print_json(&comparison) } else { print_table(&table(&comparison)) }
-}
-
-/// How the run in this folder ended, if it did.
-fn done(folder: &Path, settings: &Settings) -> Result<Option<Outcome>, CliError> {
-    let path = folder.join("result.json");
-    if !path.exists() {
-        return Ok(None);
+    if json {
+        print_json(&comparison)?;
+    } else {
+        print_table(&table(&comparison))?;
     }
-    let text = fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
-    let outcome: Outcome = serde_json::from_slice(&text)
-        .with_context(|| format!("{} is no result: remove it to train again", path.display()))?;
-    if outcome.settings != *settings {
-        let problem = anyhow::anyhow!(
-            "{} has a run with other settings: give the same ones, or choose another --out",
-            folder.display()
-        );
-        return Err(problem.into());
-    }
-    Ok(Some(outcome))
+    if failed > 0 { Err(failure()) } else { Ok(()) }
 }
 
 /// How the combinations ended.

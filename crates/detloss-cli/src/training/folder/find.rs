@@ -16,14 +16,16 @@ pub(super) enum Found {
 /// Folders beside the annotations' own that Roboflow makes, one for each part.
 const PARTS: [&str; 4] = ["train", "valid", "val", "test"];
 
+/// Where annotations are looked for: in the folder itself first.
+pub(super) fn rooms(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    ["", "annotations"].into_iter().chain(PARTS).map(|part| folder.join(part))
+}
+
 /// Looks for annotation files where the usual tools put them.
 pub(super) fn annotations(folder: &Path) -> Result<Found, FolderError> {
     let mut files = json_files(folder)?;
-    for part in ["annotations"].iter().chain(&PARTS) {
-        let part = folder.join(part);
-        if part.is_dir() {
-            files.extend(json_files(&part)?);
-        }
+    for room in rooms(folder).skip(1).filter(|room| room.is_dir()) {
+        files.extend(json_files(&room)?);
     }
     if files.iter().any(|file| usual(file)) {
         files.retain(|file| usual(file));

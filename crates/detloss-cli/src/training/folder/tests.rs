@@ -98,7 +98,7 @@ fn a_training_and_a_validation_file_become_scenes_in_pixels_of_the_square() {
     assert_eq!(truth.annotations.len(), 2, "a crowd is no object but part of the truth");
     assert_eq!(truth.annotations[0].bbox, [4.0, 4.0, 8.0, 8.0]);
     assert!(truth.annotations[1].crowd);
-    assert_eq!(data.notes(), ["nothing to train on is a cat: a detector will not find any"]);
+    assert_eq!(data.notes(), ["no object to train on is of class \"cat\": none will be found"]);
 }
 
 #[test]
@@ -175,6 +175,10 @@ fn a_folder_without_anything_to_train_on_is_an_error_with_a_remedy() {
     let parts = ["annotations.json: there are no classes", "under `categories`"];
     fails(&folder(&[("annotations.json", text)], &images), &parts);
     fails(&folder(&[("annotations.json", "{")], &images), &["annotations.json", "ends too early"]);
+    let text = annotations(&names, &cat);
+    let other = text.replace("dog", "wolf");
+    let parts = ["val.json: category 7 is \"wolf\" here and \"dog\" elsewhere", "the same id"];
+    fails(&folder(&[("train.json", &text), ("val.json", &other)], &images), &parts);
     fails(&folder(&[], &images), &["there is no annotation file"]);
 }
 
@@ -205,6 +209,48 @@ fn about_a_fifth_is_held_out_by_the_seed_and_nothing_is_in_both() {
     for seed in 0..20 {
         let data = Folder::read(folder.path(), 4, seed, |_, _| {}).unwrap();
         assert_eq!((data.train.len(), data.held_out.len()), (1, 1));
+    }
+}
+
+#[test]
+fn whatever_a_run_depends_on_changes_the_name() {
+    let at = |width: u32, bbox: &str, class: &str| {
+        let objects = [object(1, 7, bbox), object(2, 7, bbox)].join(", ");
+        let text = annotations(&["a.png", "b.png"], &objects).replace("\"cat\"", class);
+        let images = [("a.png", width, 8), ("b.png", 8, 8)];
+        read(&folder(&[("annotations.json", &text)], &images)).unwrap().name
+    };
+    let checksum = |name: String| name.split_once(": ").unwrap().1.to_owned();
+    let first = checksum(at(8, "[1, 1, 4, 4]", "\"cat\""));
+    assert_eq!(first, checksum(at(8, "[1, 1, 4, 4]", "\"cat\"")));
+    assert!(first.starts_with("1 images to train on, 1 held out, checksum "), "{first}");
+    for other in [
+        at(9, "[1, 1, 4, 4]", "\"cat\""),
+        at(8, "[1, 1, 4, 5]", "\"cat\""),
+        at(8, "[1, 1, 4, 4]", "\"c\""),
+    ] {
+        assert_ne!(first, checksum(other));
+    }
+}
+
+#[test]
+fn folders_of_annotations_and_images_are_known_by_any_name() {
+    let text = annotations(
+        &["deep/a.png", "b.png"],
+        &[object(1, 7, "[1, 1, 4, 4]"), object(2, 7, "[1, 1, 4, 4]")].join(", "),
+    );
+    let folder =
+        folder(&[("x.json", &text)], &[("images/deep/a.png", 8, 8), ("images/b.png", 8, 8)]);
+    let at = |name: &str| folder.path().join(name);
+    for name in ["train", "other"] {
+        fs::create_dir(at(name)).unwrap();
+    }
+    let data = read(&folder).unwrap();
+    for name in ["", ".", "images/..", "images/deep", "images", "train"] {
+        assert!(data.reads(&at(name)), "{name}");
+    }
+    for name in ["other", "nowhere", ".."] {
+        assert!(!data.reads(&at(name)), "{name}");
     }
 }
 
