@@ -17,11 +17,13 @@ class Chosen:
     One object, since PyTorch's compiler takes an object for what it is, but floats for numbers that may change.
     """
 
-    __slots__ = ("params", "spec")
+    __slots__ = ("key", "params", "spec")
 
     def __init__(self, spec: Spec, params: Mapping[str, float]) -> None:
         self.spec = spec
         self.params: tuple[float, ...] = spec.values(params)
+        self.key = " ".join([spec.name, *map(repr, self.params)])
+        """All of it as text, which every version of the compiler takes for a constant."""
 
     @property
     def named(self) -> dict[str, float]:
@@ -34,12 +36,12 @@ _DEFAULTS = {name: Chosen(spec, {}) for name, spec in SPECS.items()}
 
 def choose(spec: Spec, params: Mapping[str, float]) -> Chosen:
     """The loss with these parameters, the others at their defaults."""
-    return _chosen(spec, tuple(params), tuple(params.values())) if params else _DEFAULTS[spec.name]
+    return _chosen(spec.name, tuple(params), tuple(params.values())) if params else _DEFAULTS[spec.name]
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def _chosen(spec: Spec, names: tuple[str, ...], values: tuple[float, ...]) -> Chosen:
-    return Chosen(spec, dict(zip(names, values, strict=True)))
+def _chosen(name: str, names: tuple[str, ...], values: tuple[float, ...]) -> Chosen:
+    return Chosen(SPECS[name], dict(zip(names, values, strict=True)))
 
 
 class Call(NamedTuple):
@@ -55,11 +57,6 @@ class Call(NamedTuple):
     reduction: str
     loss_weight: float
     state: Tensor | None
-
-    @property
-    def spec(self) -> Spec:
-        """The line of the list."""
-        return self.chosen.spec
 
 
 def in_precision(tensor: Tensor, dtype: torch.dtype) -> Tensor:

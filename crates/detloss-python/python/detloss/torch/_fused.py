@@ -32,7 +32,7 @@ except ImportError:  # It is private to PyTorch, and saves no more than time.
 
 def run(call: Call, pred: Tensor, target: Tensor) -> Tensor:
     """The loss, differentiable by ``pred``."""
-    spec, at = call.spec, call.at
+    spec, at = call.chosen.spec, call.at
     is_traced = torch.compiler.is_compiling() or _is_watched(pred)
     normalizer, reduction, scale = None, call.reduction, call.loss_weight
     if isinstance(call.avg_factor, Tensor):

@@ -143,7 +143,7 @@ def _in_one_precision(pred: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 def _by_both(run: Callable[[Call, Tensor, Tensor], Tensor], call: Call, pred: Tensor, target: Tensor) -> Tensor:
     """A loss that is the same both ways round has a gradient by the target, too."""
-    spec = call.spec
+    spec = call.chosen.spec
     if not spec.symmetric:
         raise ValueError(
             f"{spec.name}: target requires a gradient, and the gradient of this loss is by pred only: use target.detach()"

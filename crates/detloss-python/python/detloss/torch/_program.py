@@ -36,14 +36,15 @@ class Program(NamedTuple):
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def program(chosen: Chosen, with_grad: bool) -> Program:
-    """The operations of a formula, with its gradient if asked for."""
-    return _traced(chosen.spec.name, chosen.params, with_grad)
+def program(key: str, with_grad: bool) -> Program:
+    """The operations of the formula that is chosen with this key, with its gradient if asked for."""
+    return _traced(key, with_grad)
 
 
 @cache
-def _traced(name: str, params: tuple[float, ...], with_grad: bool) -> Program:
-    traced = loss(name, params).trace(with_grad)
+def _traced(key: str, with_grad: bool) -> Program:
+    name, *params = key.split()
+    traced = loss(name, tuple(map(float, params))).trace(with_grad)
     assert traced is not None, f"{name} is no formula"
     operations, outputs = traced
     last_use = {
@@ -109,7 +110,7 @@ def units(pred: Tensor, target: Tensor, chosen: Chosen) -> Tensor:
     spec, fields = chosen.spec, len(chosen.spec.pred.names)
     with_grad = is_wanted(pred)
     inputs = [*_split(pred.detach(), fields), *_split(target, len(spec.target.names))]
-    value, *partials = run(program(chosen, with_grad), inputs)
+    value, *partials = run(program(chosen.key, with_grad), inputs)
     value = value.expand(pred.shape if fields == 1 else pred.shape[:-1])
     if not with_grad:
         return value

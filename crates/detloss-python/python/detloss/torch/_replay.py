@@ -20,13 +20,13 @@ def run(call: Call, pred: Tensor, target: Tensor) -> Tensor:
         pred, target = pred.float(), target if call.at.classes else target.float()
     if call.at.classes:
         pred = _with_known_classes(call, pred, target)
-    value = (_sets if call.spec.scope == "set" else _units)(call, pred, target)
+    value = (_sets if call.chosen.spec.scope == "set" else _units)(call, pred, target)
     return (value if call.loss_weight == 1.0 else value * call.loss_weight).to(dtype)
 
 
 def _with_known_classes(call: Call, pred: Tensor, target: Tensor) -> Tensor:
     """NaN in the rows of a class that there is not. The kernels raise an error, but here nobody waits for the device to find out."""
-    columns, is_row = call.at.columns, call.spec.pred.is_row
+    columns, is_row = call.at.columns, call.chosen.spec.pred.is_row
     # A row of scores may be background, -1 or the number of columns; a row of a softmax is of some class.
     is_known = (target >= (0 if is_row else -1)) & (target <= (columns - 1 if is_row else columns))
     if call.ignore_index is not None:
@@ -36,7 +36,7 @@ def _with_known_classes(call: Call, pred: Tensor, target: Tensor) -> Tensor:
 
 
 def _units(call: Call, pred: Tensor, target: Tensor) -> Tensor:
-    spec, at = call.spec, call.at
+    spec, at = call.chosen.spec, call.at
     weight = _weight(call, pred, target)
     if spec.is_formula:
         values = _program.units(pred, _labels(call, pred, target), call.chosen)
@@ -75,7 +75,7 @@ def or_one(factor: Tensor) -> Tensor:
 def weight_sum(call: Call, pred: Tensor, target: Tensor) -> Tensor:
     """The weights of all units, and of the classes of their targets, added up."""
     at, weight = call.at, _weight(call, pred, target)
-    if call.spec.pred.is_row and at.classes and call.class_weight is not None:
+    if call.chosen.spec.pred.is_row and at.classes and call.class_weight is not None:
         of_target = call.class_weight.to(pred)[target.clamp(0, at.columns - 1)]
         weight = of_target if weight is None else weight * of_target
     return pred.new_tensor(prod(at.units)) if weight is None else weight.expand(at.units).sum()
@@ -100,7 +100,7 @@ def _weight(call: Call, pred: Tensor, target: Tensor) -> Tensor | None:
     if call.weight is not None:
         weight = call.weight.to(pred.dtype)
         weight = per_row(weight) if at.per_row else weight
-    if call.class_weight is not None and not call.spec.pred.is_row:
+    if call.class_weight is not None and not call.chosen.spec.pred.is_row:
         per_column = call.class_weight.to(pred.dtype)
         weight = per_column if weight is None else weight * per_column
     if call.ignore_index is not None:
@@ -115,7 +115,7 @@ def _sets(call: Call, pred: Tensor, target: Tensor) -> Tensor:
     if rows == 0:
         return pred.new_empty(0) + pred.sum() if call.reduction == "none" else pred.sum() * 0.0
     counts = _counts(call, pred, target)
-    target = target if call.spec.pred.is_row else _labels(call, pred, target)
+    target = target if call.chosen.spec.pred.is_row else _labels(call, pred, target)
     pred, target = pred.reshape(rows, -1).contiguous(), target.reshape(rows, -1).contiguous()
     values, any_counts = [], []
     for chosen in _rows_of_sets(call):
@@ -126,10 +126,10 @@ def _sets(call: Call, pred: Tensor, target: Tensor) -> Tensor:
 
 
 def _set(call: Call, pred: Tensor, target: Tensor, counts: Tensor | None) -> Tensor:
-    is_flat = not call.spec.pred.is_row and len(call.spec.pred.names) == 1
+    is_flat = not call.chosen.spec.pred.is_row and len(call.chosen.spec.pred.names) == 1
     pred = pred.reshape(-1) if is_flat else pred
     value: Tensor
-    value, after = OPERATIONS[call.spec.name](pred, target.reshape(-1), counts, call.state, call.chosen.named)
+    value, after = OPERATIONS[call.chosen.spec.name](pred, target.reshape(-1), counts, call.state, call.chosen.named)
     if call.state is not None and after is not None:
         call.state.copy_(after.detach())
     return value
@@ -147,7 +147,7 @@ def _rows_of_sets(call: Call) -> Iterator[Tensor | slice]:
 
 def _counts(call: Call, pred: Tensor, target: Tensor) -> Tensor | None:
     """Which elements count, row by row; None if all do."""
-    spec, at = call.spec, call.at
+    spec, at = call.chosen.spec, call.at
     rows = prod(at.rows)
     items = 1 if at.units == at.rows else at.columns
     counts: Tensor | None = None

@@ -164,7 +164,7 @@ def _world_size(group: dist.ProcessGroup | None) -> int:
 
 def _device(group: dist.ProcessGroup | None) -> torch.device:
     """Where a number has to be to be sent: in the host's memory if the backend takes it from there."""
-    accelerator = torch.accelerator.current_accelerator()
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     if _world_size(group) == 1 or accelerator is None or "cpu" in dist.get_backend_config(group):
         return torch.device("cpu")
     return accelerator
