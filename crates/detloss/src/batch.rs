@@ -36,6 +36,7 @@
 mod element;
 mod kernel;
 mod level;
+pub(crate) mod parallel;
 mod plan;
 mod prefetch;
 mod sets;
