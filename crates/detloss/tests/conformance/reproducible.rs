@@ -1,6 +1,7 @@
 //! The same bits for any number of threads, and for AVX-512 and AVX2.
 
 use detloss::batch::Level;
+use detloss::loss::{Entry, Scope};
 use detloss::losses::ALL;
 use detloss::testing::{Tolerance, assert_close};
 
@@ -37,6 +38,32 @@ fn any_number_of_threads_gives_the_same_bits() {
                 entry.name,
                 pool.current_num_threads()
             );
+        }
+    }
+}
+
+/// Losses that rank go another way where positives are few.
+#[test]
+fn so_it_does_for_few_positives() {
+    let of_labels = |entry: &&Entry| entry.scope == Scope::Set && entry.target.is_label;
+    let pools: Vec<_> = (1..=3)
+        .map(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap())
+        .collect();
+    for entry in ALL.iter().filter(of_labels) {
+        let loss = entry.make();
+        let rows = mixed(entry, 301);
+        let mut memory = rows.cycle(3 * 65_536 / rows.width() + 77).memory::<f32>();
+        for (index, label) in memory.target.iter_mut().enumerate() {
+            if index % 50 > 0 {
+                *label = 0.0;
+            }
+        }
+        let batch = memory.batch();
+        let alone = everything(batch.threads(false), &*loss);
+        for pool in &pools {
+            let threads = pool.current_num_threads();
+            let threaded = pool.install(|| everything(batch, &*loss));
+            assert!(threaded == alone, "{} with {threads} threads", entry.name);
         }
     }
 }
