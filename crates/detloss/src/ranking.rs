@@ -10,14 +10,15 @@
 //! sum follows from their number and the sum of their scores. That is exact, in O(n log n), where loops over positives take O(P · N).
 //!
 //! Positives against positives are swept: both in order, the borders move on from one query to the next (`sweep.rs`). So are
-//! negatives against positives where these are many. Where they are few, the negatives go by in parts that threads share, each looks
-//! up between which borders of the positives it lies (`borders.rs`), and nothing is kept of it but that, in the place of its slope.
-//! How a set is cut into parts depends on its size and the number of positives alone, and so do the bits of all sums.
+//! negatives against positives where these are many, or lie so unevenly that nothing is found quickly among them. Where they are few,
+//! the negatives go by in parts that threads share, each looks up between which borders of the positives it lies (`borders.rs`), and
+//! nothing is kept of it but that, in the place of its slope. How a set is cut into parts depends on its size and the number of
+//! positives alone, and so do the bits of all sums.
 //!
-//! In use at once besides the gradient are, where positives are few, about 140 bytes for every positive, and for each thread 16 for
-//! every element of a block (32 in `f64`); a block has four elements for every positive, or 32768. Where positives are many, 16 bytes
-//! for every negative within reach of a positive (32 in `f64`), and 40 for every positive. Rank & Sort needs 130 for every positive in
-//! any case.
+//! In use at once besides the gradient are, where positives are few, about 60 bytes for every positive, and for each thread 50 more,
+//! and 16 for every element of a block (32 in `f64`); a block has four elements for every positive, but not less than 32768. Where
+//! positives are many, 16 bytes for every negative within reach of a positive (32 in `f64`), and 40 for every positive. Rank & Sort
+//! needs 130 for every positive in any case.
 
 mod borders;
 mod exact;
@@ -61,7 +62,7 @@ pub struct Ranking<'a, T> {
     places: Vec<u32>,
     /// The scores of the positives.
     scores: Vec<f64>,
-    /// Of the steps of the positives, if these are few.
+    /// Of the steps of the positives, if these are few and lie where they can be found.
     borders: Option<Borders>,
     delta: f64,
     threads: bool,
@@ -83,7 +84,7 @@ impl<'a, T: Compute> Ranking<'a, T> {
         let places: Vec<u32> = positives.iter().map(|ranked| ranked.index).collect();
         let scores: Vec<f64> = positives.iter().map(|ranked| ranked.score.to_f64()).collect();
         let few = !scores.is_empty() && labels.len() / scores.len() >= negatives::FEW;
-        let borders = few.then(|| Borders::new(&scores, delta));
+        let borders = if few { Borders::new(&scores, delta) } else { None };
         Some(Self { pred, labels, places, scores, borders, delta, threads })
     }
 

@@ -6,15 +6,16 @@ use super::sweep::{Line, Moments, Point};
 /// Cells for every border: with more of them, the search for one leaves the cache.
 const CELLS: usize = 2;
 
-/// The borders of positives in ascending order: of each the score from which on its step has begun, and that from which on it has
-/// come to its end. For steps of no width the end alone.
+/// More borders than this in the cell of the average border, and sorting all negatives is faster than looking up where they lie.
+const CROWD: u64 = 16;
+
+/// The borders of positives: of each the score from which on its step has begun, and that from which on it has come to its end.
 #[derive(Clone, Debug)]
 pub(super) struct Borders {
-    /// The borders, and after them [`BEYOND`].
+    /// The scores of the borders in ascending order, each once, and after them [`BEYOND`].
     at: Vec<f64>,
-    /// Whether a step ends there. The first one that does is of the first positive, the next one of the second, and so on; as it is
-    /// with those that begin.
-    ends: Vec<bool>,
+    /// How many steps begin and end at each. The first to begin is that of the lowest positive, and so it is with those that end.
+    steps: Vec<Steps>,
     /// How many borders lie in cells before each cell, and how many there are in all.
     before: Vec<u32>,
     /// Cells for every unit of the scores.
@@ -26,6 +27,12 @@ pub(super) struct Borders {
 
 /// No score comes up to these.
 const BEYOND: [f64; 3] = [f64::INFINITY; 3];
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Steps {
+    begin: u32,
+    end: u32,
+}
 
 /// What lies from a border to the next one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,43 +51,50 @@ impl Segment {
 }
 
 impl Borders {
-    /// Of positives with these scores, in ascending order; there is at least one.
-    pub(super) fn new(scores: &[f64], delta: f64) -> Self {
-        let count = if delta > 0.0 { 2 * scores.len() } else { scores.len() };
-        let (mut at, mut ends) =
-            (Vec::with_capacity(count + BEYOND.len()), Vec::with_capacity(count));
-        let begins = scores.iter().filter(|_| delta > 0.0);
-        let mut begins = begins.map(|&score| at_least(score, -delta)).peekable();
+    /// Of positives with these scores, in ascending order; there is at least one. None if they lie so unevenly, most of them close
+    /// together and some far off, that nothing would be found quickly.
+    pub(super) fn new(scores: &[f64], delta: f64) -> Option<Self> {
+        let mut at = Vec::with_capacity(2 * scores.len() + BEYOND.len());
+        let mut steps: Vec<Steps> = Vec::with_capacity(2 * scores.len());
+        let mut add = |border: f64, begin: u32, end: u32| {
+            if at.last() != Some(&border) {
+                at.push(border);
+                steps.push(Steps::default());
+            }
+            let here = steps.last_mut().expect("the one just added");
+            here.begin += begin;
+            here.end += end;
+        };
+        let mut begins = scores.iter().map(|&score| at_least(score, -delta)).peekable();
         for &score in scores {
             let end = at_least(score, delta);
             while let Some(begin) = begins.next_if(|&begin| begin <= end) {
-                at.push(begin);
-                ends.push(false);
+                add(begin, 1, 0);
             }
-            at.push(end);
-            ends.push(true);
+            add(end, 0, 1);
         }
-        let cells = CELLS * count;
+        let cells = CELLS * at.len();
         let width = at[at.len() - 1] - at[0];
-        // Where all borders are one, it has the first cell, and all scores above it the last.
+        // A single border has the first cell, and all scores above it the last.
         let per_unit = |count: f64| (count / width).min(f64::MAX);
         let (before, regions) = (vec![0; cells + 1], per_unit(256.0));
-        let mut borders = Self { at, ends, before, cells: per_unit(cells as f64), regions, delta };
+        let mut borders = Self { at, steps, before, cells: per_unit(cells as f64), regions, delta };
         for index in 0..borders.len() {
             let cell = borders.cell(borders.at[index]);
             borders.before[cell + 1] += 1;
         }
+        let crowd: u64 = borders.before.iter().map(|&count| u64::from(count).pow(2)).sum();
         let mut sum = 0;
         for before in &mut borders.before {
             sum += *before;
             *before = sum;
         }
         borders.at.extend(BEYOND);
-        borders
+        (crowd <= CROWD * borders.len() as u64).then_some(borders)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.ends.len()
+        self.steps.len()
     }
 
     /// The lowest one: no step of a score below it is above 0.
@@ -119,17 +133,13 @@ impl Borders {
     pub(super) fn sums_above(&self, scores: &[f64], segments: &[Segment]) -> Vec<f64> {
         let mut sums = vec![0.0; scores.len()];
         let mut full = vec![Moments::default(); scores.len()];
-        let (mut begins, mut ends) = (scores.len(), scores.len());
+        let (mut ends, mut begins) = ((0..scores.len()).rev(), (0..scores.len()).rev());
         let mut above = Moments::default();
-        for (&is_end, segment) in self.ends.iter().zip(&segments[1..]).rev() {
+        for (steps, segment) in self.steps.iter().zip(&segments[1..]).rev() {
             above = above.plus(Moments { weight: segment.count.into(), moment: segment.moment });
-            if is_end {
-                ends -= 1;
-                full[ends] = above;
-            }
-            if !is_end || self.delta == 0.0 {
-                begins -= 1;
-                sums[begins] = Line::new(scores[begins], full[begins], above, self.delta).sum;
+            ends.by_ref().take(steps.end as usize).for_each(|i| full[i] = above);
+            for i in begins.by_ref().take(steps.begin as usize) {
+                sums[i] = Line::new(scores[i], full[i], above, self.delta).sum;
             }
         }
         sums
@@ -137,18 +147,15 @@ impl Borders {
 
     /// Σᵢ wᵢ H(s − sᵢ) over positives i with these scores, as a function of −s, for each number of borders passed.
     pub(super) fn lines_below(&self, scores: &[f64], weights: &[f64]) -> Vec<Line> {
-        let mut points = scores
-            .iter()
-            .zip(weights)
-            .map(|(&at, &weight)| Point { at: -at, weight: Some(weight) });
-        let mut begun = points.clone();
+        let points = scores.iter().zip(weights);
+        let points = points.map(|(&at, &weight)| Point { at: -at, weight: Some(weight) });
+        let (mut begins, mut ends) = (points.clone(), points);
         let (mut full, mut reached) = (Moments::default(), Moments::default());
         let mut lines = Vec::with_capacity(self.len() + 1);
         lines.push(Line::default());
-        for (&is_end, &at) in self.ends.iter().zip(&self.at) {
-            let (above, points) =
-                if is_end { (&mut full, &mut points) } else { (&mut reached, &mut begun) };
-            above.add(points.next().expect("a border for every positive"));
+        for (steps, &at) in self.steps.iter().zip(&self.at) {
+            begins.by_ref().take(steps.begin as usize).for_each(|point| reached.add(point));
+            ends.by_ref().take(steps.end as usize).for_each(|point| full.add(point));
             lines.push(Line::new(-at, full, reached, self.delta));
         }
         lines

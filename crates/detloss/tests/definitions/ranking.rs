@@ -255,6 +255,19 @@ fn large_scores_of_f64_lose_nothing() {
     assert_same((value, &grad), (slow, &slopes), tolerance, "scores around 1e4");
 }
 
+/// A step narrower than the spacing of `f64`: a tie is in its middle, and counts by half.
+#[test]
+fn a_step_between_two_numbers_still_knows_a_tie() {
+    let mut random = Random::new(109);
+    for (positives, negatives) in [(30, 90), (4, 200)] {
+        let mut set = random_set(positives, negatives, Some(0.25), &mut random);
+        set.scores.iter_mut().for_each(|score| *score += 1e4);
+        let params = [("delta", 1e-13), ("interpolate", 1.0)];
+        let slow = ap(&set, 1e-13, true);
+        hold("ap", &params, (&set.scores, &set.labels, 1), &slow, &set.what);
+    }
+}
+
 /// A few negatives at the foot of the step, a million below it.
 #[test]
 fn a_crowd_below_the_step_does_not_hide_the_few_on_it() {
@@ -284,6 +297,7 @@ fn sets_of_several_blocks_agree_with_all_pairs() {
         ("two parts of two blocks", 2100, 2 * blocks, unchanged),
         ("on a grid", 5, 2 * blocks, |score| (2.0 * score).round() / 2.0),
         ("concentrated", 40, 2 * blocks, |score| score * 1e-3),
+        ("some far off", 40, 2 * blocks, |score| if score > 3.3 { 1e6 } else { score }),
     ] {
         let mut set = random_set(positives, negatives, None, &mut random);
         scores(change, &mut set);
