@@ -5,7 +5,7 @@
 //! cargo bench -p detloss --bench ranking -- docs/plots          and the figure, into this folder
 //! ```
 //!
-//! Value and gradient in `f32` on one thread, the shortest of several rounds, everything of one size measured in turn. Positives lie
+//! Value and gradient in `f32` on one thread (and once on all cores), the shortest of several rounds, everything of one size measured in turn. Positives lie
 //! around 0.5 and negatives around 0, both with a deviation of 1, so that half of the negatives are within reach of nearly every
 //! positive: the worst case is the one shown.
 
@@ -89,10 +89,10 @@ impl Data {
         Self { positives, negatives, scores, with_errors, labels, grad }
     }
 
-    fn ours(&mut self, name: &str, loss: &dyn AnyLoss) -> f64 {
+    fn ours(&mut self, name: &str, loss: &dyn AnyLoss, threads: bool) -> f64 {
         let fields = losses::find(name).expect("a loss of the list").pred.names.len();
         let pred = if fields == 2 { &self.with_errors } else { &self.scores };
-        let batch = Batch::new(pred, &self.labels).threads(false);
+        let batch = Batch::new(pred, &self.labels).threads(threads);
         batch.value_and_grad_into(loss, &mut self.grad[..pred.len()]).expect("lengths that fit")
     }
 
@@ -103,11 +103,13 @@ impl Data {
     }
 }
 
-/// Seconds per call of each loss, and of the two ways that form pairs, where they end in time.
+/// Seconds per call of each loss on one thread, and of the two ways that form pairs, where they end in time.
 struct Row {
     scores: usize,
     positives: usize,
     ours: [f64; LOSSES.len()],
+    /// The first loss on all cores.
+    threaded: f64,
     pairs: [Option<f64>; 2],
     /// Bytes in use at once by the first loss, besides inputs and outputs.
     bytes: u64,
@@ -120,9 +122,12 @@ fn measure(positives: usize, negatives: usize) -> Row {
     let all_pairs = positives as f64 * (positives + negatives) as f64;
     let rounds = if all_pairs > 1e9 || negatives > 1_000_000 { 2 } else { 5 };
     let (mut ours, mut slow) = ([f64::INFINITY; LOSSES.len()], [None; 2]);
+    let mut threaded = f64::INFINITY;
+    let (name, loss) = &losses[0];
     for _ in 0..rounds {
+        threaded = threaded.min(seconds(|| data.ours(name, &**loss, true)));
         for ((name, loss), best) in losses.iter().zip(&mut ours) {
-            *best = best.min(seconds(|| data.ours(name, &**loss)));
+            *best = best.min(seconds(|| data.ours(name, &**loss, false)));
         }
         for ((way, most), best) in ways.into_iter().zip(MOST_PAIRS).zip(&mut slow) {
             if all_pairs <= most * 1.02 {
@@ -131,12 +136,11 @@ fn measure(positives: usize, negatives: usize) -> Row {
             }
         }
     }
-    let (name, loss) = &losses[0];
     let bytes = allocation_counter::measure(|| {
-        black_box(data.ours(name, &**loss));
+        black_box(data.ours(name, &**loss, false));
     });
     let scores = positives + negatives;
-    Row { scores, positives, ours, pairs: slow, bytes: bytes.bytes_max }
+    Row { scores, positives, ours, threaded, pairs: slow, bytes: bytes.bytes_max }
 }
 
 fn seconds(mut call: impl FnMut() -> f64) -> f64 {
@@ -193,6 +197,12 @@ fn wanted() {
             1e3 * pairs / ap
         );
     }
+    println!(
+        "AP on {} cores {:.1} ms, {:.2} times as fast",
+        std::thread::available_parallelism().map_or(1, usize::from),
+        1e3 * row.threaded,
+        row.ours[0] / row.threaded
+    );
     println!("{:.1} bytes per score in use at once", row.bytes as f64 / row.scores as f64);
 }
 

@@ -36,6 +36,7 @@
 mod element;
 mod kernel;
 mod level;
+pub(crate) mod parallel;
 mod plan;
 mod prefetch;
 mod sets;
@@ -71,7 +72,6 @@ pub struct Batch<'a, T> {
     pub(crate) normalizer: Normalizer,
     pub(crate) upstream: f64,
     pub(crate) level: Level,
-    #[cfg_attr(not(feature = "rayon"), expect(dead_code, reason = "one thread is all there is"))]
     pub(crate) threads: bool,
 }
 

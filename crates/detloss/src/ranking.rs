@@ -6,107 +6,103 @@
 //! H(x) = clamp(x / 2δ + ½, 0, 1),    H(x) = [x ≥ 0] if δ = 0,
 //! ```
 //!
-//! and so sum H(sⱼ − sᵢ) over pairs. Here no pair is ever formed. The scores are sorted; from one query to the next, the points on the
-//! rise of the step are a window that moves on, and their sum follows from their number and the sum of their scores. That is exact,
-//! in O(n log n), where loops over positives take O(P · N).
+//! and so sum H(sⱼ − sᵢ) over pairs. Here no pair is ever formed. Points on the rise of the step are those between two borders, and their
+//! sum follows from their number and the sum of their scores. That is exact, in O(n log n), where loops over positives take O(P · N).
 //!
-//! In use at once are 16 bytes for every negative within reach of a positive (32 in `f64`), and for every positive about 40 for AP and
-//! 130 for Rank & Sort.
+//! Positives against positives are swept: both in order, the borders move on from one query to the next (`sweep.rs`). So are
+//! negatives against positives where these are many, or lie so unevenly that nothing is found quickly among them. Where they are few,
+//! the negatives go by in parts that threads share, each looks up between which borders of the positives it lies (`borders.rs`), and
+//! nothing is kept of it but that, in the place of its slope. How a set is cut into parts depends on its size and the number of
+//! positives alone, and so do the bits of all sums.
+//!
+//! In use at once besides the gradient are, where positives are few, about 60 bytes for every positive, and for each thread 50 more,
+//! and 16 for every element of a block (32 in `f64`); a block has four elements for every positive, but not less than 32768. Where
+//! positives are many, 16 bytes for every negative within reach of a positive (32 in `f64`), and 40 for every positive. Rank & Sort
+//! needs 130 for every positive in any case.
 
+mod borders;
 mod exact;
+mod negatives;
+mod parts;
 mod sorting;
 mod sweep;
 
+use borders::Borders;
+pub use negatives::Places;
+use parts::Part;
 pub use sorting::Sorting;
 use sweep::{Point, sweep};
 
 use crate::batch::Compute;
-use crate::scalar::LARGEST;
+use crate::loss::SetOf;
+use crate::scalar::lanes::Vector;
 
 /// The most elements that can be ranked: their indices are kept in 32 bits.
 pub(crate) const MOST: usize = u32::MAX as usize;
 
+/// The fewest elements that are searched for positives at once.
+const SCAN: usize = 1 << 16;
+
 /// A score and where it came from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Ranked<T> {
     pub(crate) score: T,
     index: u32,
 }
 
-/// Scores in ascending order.
-#[derive(Clone, Debug)]
-pub(crate) struct Scores<T>(Vec<Ranked<T>>);
-
-impl<T: Compute> Scores<T> {
-    fn sorted(mut ranked: Vec<Ranked<T>>) -> Self {
-        T::sort(&mut ranked);
-        Self(ranked)
-    }
-
-    /// The places of the scores in the batch.
-    fn indices(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().map(|ranked| ranked.index as usize)
-    }
-
-    fn values(&self) -> impl DoubleEndedIterator<Item = f64> + Clone {
-        self.0.iter().map(|ranked| ranked.score.to_f64())
-    }
-}
-
-/// The positives and the negatives of a set by their scores.
+/// The positives of a set in ascending order of their scores, and how its negatives lie among them.
 ///
 /// What is said of positives stands in ascending order of their scores, as in [`positives`](Ranking::positives).
 #[derive(Clone, Debug)]
-pub struct Ranking<T> {
-    positives: Scores<T>,
-    /// Those within reach of a positive: no step of another one is above 0.
-    negatives: Scores<T>,
+pub struct Ranking<'a, T> {
+    /// For each element its score, and what else there is of it.
+    pred: &'a [T],
+    labels: &'a [T],
+    /// Where the positives are in the set.
+    places: Vec<u32>,
+    /// The scores of the positives.
+    scores: Vec<f64>,
+    /// Of the steps of the positives, if these are few and lie where they can be found.
+    borders: Option<Borders>,
     delta: f64,
+    threads: bool,
 }
 
-impl<T: Compute> Ranking<T> {
-    /// Ranks `count` elements with a score and a label each, above 0 for positives. None if any of these is NaN.
-    ///
-    /// Scores beyond ±2⁴⁸ count as ±2⁴⁸.
-    pub fn new(count: usize, element: impl Fn(usize) -> (T, T), delta: f64) -> Option<Self> {
-        let ranked = |index: usize, score: T| Ranked {
-            score: T::from_f64(score.to_f64().clamp(-LARGEST, LARGEST)),
-            index: index as u32,
+impl<'a, T: Compute> Ranking<'a, T> {
+    /// Ranks the elements of a set by the first number of each prediction; those with a label above 0 are positives. None if a score
+    /// or a label is NaN.
+    pub fn new<V: Vector<Element = T>>(set: &SetOf<'a, V>, delta: f64) -> Option<Self> {
+        let &SetOf { pred, target: labels, threads, .. } = set;
+        let positives = |part: Part<'_, T>| {
+            let positives = part.elements().filter(|(_, is_positive)| *is_positive);
+            (!part.any_nan()).then(|| positives.map(|(ranked, _)| ranked).collect())
         };
-        let is_positive = |label: T| label > T::default();
-        let (mut positives, mut any_nan) = (Vec::new(), false);
-        for index in 0..count {
-            let (score, label) = element(index);
-            any_nan |= score.to_f64().is_nan() || label.to_f64().is_nan();
-            if is_positive(label) {
-                positives.push(ranked(index, score));
-            }
-        }
-        if any_nan {
-            return None;
-        }
-        let positives = Scores::sorted(positives);
-        let mut negatives = Vec::new();
-        if let Some(lowest) = positives.values().next() {
-            negatives.reserve_exact(count - positives.0.len());
-            for index in 0..count {
-                let (score, label) = element(index);
-                if !is_positive(label) && score.to_f64() - lowest >= -delta {
-                    negatives.push(ranked(index, score));
-                }
-            }
-        }
-        Some(Self { positives, negatives: Scores::sorted(negatives), delta })
+        let both = |low: Option<Vec<_>>, high: Option<Vec<_>>| Some([low?, high?].concat());
+        let all = Part::new(pred, labels, None);
+        let mut positives = all.halve(SCAN, threads, &positives, &both)?;
+        T::sort(&mut positives);
+        let places: Vec<u32> = positives.iter().map(|ranked| ranked.index).collect();
+        let scores: Vec<f64> = positives.iter().map(|ranked| ranked.score.to_f64()).collect();
+        let few = !scores.is_empty() && labels.len() / scores.len() >= negatives::FEW;
+        let borders = if few { Borders::new(&scores, delta) } else { None };
+        Some(Self { pred, labels, places, scores, borders, delta, threads })
+    }
+
+    fn all<'p>(&self, grad: Option<&'p mut [T]>) -> Part<'p, T>
+    where
+        'a: 'p,
+    {
+        Part::new(self.pred, self.labels, grad)
     }
 
     /// Where the positives are in the set, in ascending order of their scores.
     pub fn positives(&self) -> impl Iterator<Item = usize> {
-        self.positives.indices()
+        self.places.iter().map(|&place| place as usize)
     }
 
     /// How many positives there are.
     pub fn count(&self) -> usize {
-        self.positives.0.len()
+        self.places.len()
     }
 
     /// H(0): how much an element counts as ranked above its like.
@@ -114,28 +110,9 @@ impl<T: Compute> Ranking<T> {
         if self.delta > 0.0 { 0.5 } else { 1.0 }
     }
 
-    /// Σⱼ H(sⱼ − sᵢ) over the negatives j, for every positive i.
-    pub fn negatives_above(&self) -> Vec<f64> {
-        let mut sums = vec![0.0; self.count()];
-        let points = self.negatives.values().rev().map(|at| Point { at, weight: None });
-        let mut to = sums.iter_mut().rev();
-        let queries = self.positives.values().rev();
-        sweep(points, queries, self.delta, |sum| *to.next().expect("a place per query") = sum);
-        sums
-    }
-
-    /// Shows Σᵢ wᵢ H(sⱼ − sᵢ) over the positives i for every negative j within reach, and where j is in the set.
-    pub fn below_negatives(&self, weights: &[f64], mut show: impl FnMut(usize, f64)) {
-        let positives = self.positives.values().zip(weights);
-        let points = positives.map(|(at, &weight)| Point { at: -at, weight: Some(weight) });
-        let queries = self.negatives.values().map(|at| -at);
-        let mut to = self.negatives.indices();
-        sweep(points, queries, self.delta, |sum| show(to.next().expect("a place per query"), sum));
-    }
-
     /// Σₖ H(sₖ − sᵢ) over the positives k, i among them, for every positive i.
     pub fn positives_above(&self) -> Vec<f64> {
-        self.weighted_above(&vec![1.0; self.count()], self.delta)
+        counts_above(self.scores.iter().copied(), &self.scores, self.delta)
     }
 
     /// Σₖ wₖ H(sₖ − sᵢ) over the positives k, i among them, for every positive i; with steps of this half-width.
@@ -187,6 +164,21 @@ impl<T: Compute> Ranking<T> {
     }
 
     fn score(&self, positive: usize) -> f64 {
-        self.positives.0[positive].score.to_f64()
+        self.scores[positive]
     }
+}
+
+/// Σₖ H(pₖ − sᵢ) over points k for every score i, both in ascending order.
+fn counts_above(
+    points: impl DoubleEndedIterator<Item = f64> + Clone,
+    scores: &[f64],
+    delta: f64,
+) -> Vec<f64> {
+    let mut sums = vec![0.0; scores.len()];
+    let points = points.rev().map(|at| Point { at, weight: None });
+    let mut to = sums.iter_mut().rev();
+    sweep(points, scores.iter().rev().copied(), delta, |sum| {
+        *to.next().expect("a place per query") = sum;
+    });
+    sums
 }

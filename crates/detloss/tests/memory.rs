@@ -3,6 +3,7 @@
 use detloss::batch::{Element, Target, Weights};
 use detloss::geometry::Fields;
 use detloss::loss::{Entry, Scope};
+use detloss::testing::Random;
 use detloss::{Batch, losses};
 use half::f16;
 
@@ -48,6 +49,24 @@ fn whole_batch<T: Element>(entry: &Entry, rows: usize) {
     check("some left out", peak(|| chosen.value_and_grad_into(&*loss, &mut grad)));
 }
 
+/// The most that a ranking has in use besides its gradient, where a score in a hundred is a positive: this part of the gradient.
+const PER_GRADIENT: f64 = 0.5;
+
+/// Scores out of order, as a detector has them.
+fn few_positives<T: Element>(entry: &Entry, rows: usize) {
+    let loss = entry.make();
+    let numbers = rows * entry.pred.names.len();
+    let mut random = Random::new(1);
+    let pred: Vec<T> = (0..numbers).map(|_| T::from_f64(random.between(0.0, 4.0))).collect();
+    let labels: Vec<T> =
+        (0..rows).map(|row| T::from_f64(f64::from(u8::from(row % 100 == 0)))).collect();
+    let mut grad = vec![T::default(); numbers];
+    let batch = Batch::new(&pred, &labels).threads(false);
+    let bytes = peak(|| batch.value_and_grad_into(&*loss, &mut grad));
+    let of_gradient = bytes as f64 / size_of_val(&grad[..]) as f64;
+    assert!(of_gradient <= PER_GRADIENT, "{}: {of_gradient} of a gradient besides", entry.name);
+}
+
 fn every_call<T: Element>(entry: &Entry, rows: usize) {
     let loss = entry.make();
     let columns = if entry.family == "boxes" { 1 } else { COLUMNS };
@@ -87,6 +106,15 @@ fn a_call_needs_no_memory_that_grows_with_the_batch() {
             every_call::<f64>(entry, rows);
             every_call::<f16>(entry, rows);
         }
+    }
+}
+
+#[test]
+fn a_ranking_of_few_positives_needs_half_a_gradient_besides() {
+    for name in ["ap", "alrp", "rank_sort"] {
+        let entry = losses::find(name).unwrap();
+        few_positives::<f32>(entry, 1_000_000);
+        few_positives::<f64>(entry, 1_000_000);
     }
 }
 

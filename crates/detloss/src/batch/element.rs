@@ -48,6 +48,14 @@ pub trait Compute: Element<Compute = Self> + PartialOrd {
     /// Sorts by score, in ascending order.
     #[doc(hidden)]
     fn sort(ranked: &mut [Ranked<Self>]);
+
+    /// A whole number in the bits of a float, for a place that is not yet needed for one.
+    #[doc(hidden)]
+    fn pack(number: u32) -> Self;
+
+    /// The whole number that was packed.
+    #[doc(hidden)]
+    fn unpack(self) -> u32;
 }
 
 impl Compute for f32 {
@@ -67,6 +75,14 @@ impl Compute for f32 {
 
     fn sort(ranked: &mut [Ranked<f32>]) {
         radsort::sort_by_key(ranked, |ranked| ranked.score);
+    }
+
+    fn pack(number: u32) -> f32 {
+        f32::from_bits(number)
+    }
+
+    fn unpack(self) -> u32 {
+        self.to_bits()
     }
 }
 
@@ -119,6 +135,14 @@ impl Compute for f64 {
 
     fn sort(ranked: &mut [Ranked<f64>]) {
         radsort::sort_by_key(ranked, |ranked| ranked.score);
+    }
+
+    fn pack(number: u32) -> f64 {
+        f64::from_bits(number.into())
+    }
+
+    fn unpack(self) -> u32 {
+        self.to_bits() as u32
     }
 }
 

@@ -81,6 +81,8 @@ pub struct Tile<'a, T> {
     pub(crate) state: Option<&'a mut [f64]>,
     /// Where the terms of a loss of whole batches go.
     pub(crate) parts: &'a mut [f64],
+    /// Whether a loss of whole batches may share its work among threads.
+    pub(crate) threads: bool,
 }
 
 impl<'a, T: Copy> Tile<'a, T> {
@@ -108,6 +110,7 @@ impl<'a, T: Copy> Tile<'a, T> {
                 grad,
                 state: None,
                 parts: &mut [],
+                threads: false,
             },
             Self {
                 columns,
@@ -120,6 +123,7 @@ impl<'a, T: Copy> Tile<'a, T> {
                 grad: more_grad,
                 state: None,
                 parts: &mut [],
+                threads: false,
             },
         )
     }
@@ -417,8 +421,8 @@ impl<L: SetLoss> Run<L> for Set {
         let TileTarget::Dense(target) = tile.target else {
             unreachable!("the driver writes out the labels of whole batches")
         };
-        let Tile { columns, pred, factor, grad, state, parts, .. } = tile;
+        let Tile { columns, pred, factor, grad, state, parts, threads, .. } = tile;
         let scale = factor.to_f64();
-        loss.set::<V>(token, SetOf { pred, target, columns, scale, grad, state, parts })
+        loss.set::<V>(token, SetOf { pred, target, columns, scale, threads, grad, state, parts })
     }
 }

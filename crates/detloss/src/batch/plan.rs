@@ -3,7 +3,7 @@
 use super::element::{Compute, Element};
 use super::kernel::{Kernel, Layout, Tile, TileTarget};
 use super::sets::{self, Groups};
-use super::{Batch, Normalizer, Target, Weights};
+use super::{Batch, Normalizer, Target, Weights, parallel};
 use crate::error::{Error, Result};
 use crate::loss::Scope;
 
@@ -235,21 +235,12 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         }
         let half = (count / 2).next_multiple_of(chunk);
         let (low, high) = outputs.split(half, self.width);
-        let (low, high) = self.join(
+        let (low, high) = parallel::join(
+            self.batch.threads,
             || self.run_chunks(first, half, chunk, low),
             || self.run_chunks(first + half, count - half, chunk, high),
         );
         low + high
-    }
-
-    #[cfg(feature = "rayon")]
-    fn join(&self, a: impl FnOnce() -> f64 + Send, b: impl FnOnce() -> f64 + Send) -> (f64, f64) {
-        if self.batch.threads { rayon::join(a, b) } else { (a(), b()) }
-    }
-
-    #[cfg(not(feature = "rayon"))]
-    fn join(&self, a: impl FnOnce() -> f64, b: impl FnOnce() -> f64) -> (f64, f64) {
-        (a(), b())
     }
 
     fn run_chunk(&self, first: usize, count: usize, mut outputs: Outputs<'_, T>) -> f64 {
@@ -307,6 +298,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
                 grad,
                 state: None,
                 parts: &mut [],
+                threads: false,
             };
             T::Compute::tile(self.loss, self.batch.level, tile)
         };

@@ -295,6 +295,7 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
                 grad,
                 state,
                 parts,
+                threads: self.batch.threads,
             };
             T::Compute::tile(self.loss, self.batch.level, tile)
         };

@@ -48,6 +48,8 @@ pub struct SetOf<'a, V: Vector> {
     pub columns: usize,
     /// What the gradient is multiplied by.
     pub scale: f64,
+    /// Whether the work may be shared by threads.
+    pub threads: bool,
     /// Where the gradient goes, if anybody wants it.
     pub grad: Option<&'a mut [V::Element]>,
     /// What was remembered from the batches before, to be brought up to date; None outside of a training run.

@@ -51,9 +51,16 @@ impl Exact {
     }
 }
 
+impl From<u32> for Exact {
+    #[inline(always)]
+    fn from(number: u32) -> Self {
+        Self { high: number.into(), low: 0.0 }
+    }
+}
+
 /// The rounded sum and what the rounding took away (Knuth).
 #[inline(always)]
-fn two_sum(a: f64, b: f64) -> (f64, f64) {
+pub(super) fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
     let b_part = sum - a;
     (sum, (a - (sum - b_part)) + (b - b_part))

@@ -21,7 +21,7 @@ trait Pass {
     fn among(&mut self, equals: &[usize]);
 }
 
-impl<T: Compute> Ranking<T> {
+impl<T: Compute> Ranking<'_, T> {
     /// Compares every positive with those of less quality above it.
     pub fn sorted_by(&self, qualities: &[f64]) -> Sorting {
         let count = self.count();
@@ -83,7 +83,7 @@ fn halve(ranks: &[usize], among: Vec<usize>, first: usize, end: usize, pass: &mu
 
 /// For every positive, the steps of those above it, and their flaws: of its quality and better, and of less.
 struct Compare<'a, T> {
-    ranking: &'a Ranking<T>,
+    ranking: &'a Ranking<'a, T>,
     ones: Vec<f64>,
     /// 1 − quality.
     flaws: Vec<f64>,
@@ -111,7 +111,7 @@ impl<T: Compute> Pass for Compare<'_, T> {
 
 /// For every positive, what the better ones below it pass on to it.
 struct Blame<'a, T> {
-    ranking: &'a Ranking<T>,
+    ranking: &'a Ranking<'a, T>,
     weights: &'a [f64],
     sums: Vec<f64>,
 }

@@ -22,44 +22,81 @@ pub(super) fn sweep(
     mut show: impl FnMut(f64),
 ) {
     let (mut full, mut reached) = (Border::new(points.clone()), Border::new(points));
-    let mut line = Line { from: 0.0, sum: 0.0, slope: 0.0 };
+    let mut line = Line::default();
     for query in queries {
         let mut passed = full.pass(|at| at - query >= delta);
         if delta > 0.0 {
             passed |= reached.pass(|at| at - query > -delta);
         }
         if passed {
-            line = Line { from: query, sum: full.above.weight.value(), slope: 0.0 };
-            if delta > 0.0 {
-                let weight = reached.above.weight.minus(full.above.weight);
-                let moment = reached.above.moment.minus(full.above.moment);
-                let rise = moment.minus(weight.times(query)).plus(weight.times(delta));
-                line.sum += rise.value() / (2.0 * delta);
-                line.slope = weight.value() / (2.0 * delta);
-            }
+            line = Line::new(query, full.above, reached.above, delta);
         }
-        show(line.sum + line.slope * (line.from - query));
+        show(line.at(query));
     }
 }
 
 /// The sum as a function of the query: it grows as the query falls.
-struct Line {
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Line {
     from: f64,
-    sum: f64,
+    pub(super) sum: f64,
     slope: f64,
+}
+
+impl Line {
+    /// From this query on, by the points that count in full and the points that a step reaches, those among them.
+    #[inline(always)]
+    pub(super) fn new(query: f64, full: Moments, reached: Moments, delta: f64) -> Self {
+        let mut line = Self { from: query, sum: full.weight.value(), slope: 0.0 };
+        if delta > 0.0 {
+            let weight = reached.weight.minus(full.weight);
+            let moment = reached.moment.minus(full.moment);
+            let rise = moment.minus(weight.times(query)).plus(weight.times(delta));
+            line.sum += rise.value() / (2.0 * delta);
+            line.slope = weight.value() / (2.0 * delta);
+        }
+        line
+    }
+
+    #[inline(always)]
+    pub(super) fn at(self, query: f64) -> f64 {
+        self.sum + self.slope * (self.from - query)
+    }
+}
+
+/// Σ w and Σ w p.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Moments {
+    pub(super) weight: Exact,
+    pub(super) moment: Exact,
+}
+
+impl Moments {
+    #[inline(always)]
+    pub(super) fn add(&mut self, Point { at, weight }: Point) {
+        match weight {
+            Some(weight) => {
+                self.weight.add(weight);
+                self.moment.add_product(weight, at);
+            }
+            None => {
+                self.weight.add_one();
+                self.moment.add(at);
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn plus(self, other: Self) -> Self {
+        let (weight, moment) = (self.weight.plus(other.weight), self.moment.plus(other.moment));
+        Self { weight, moment }
+    }
 }
 
 /// What lies above a border that moves down.
 struct Border<I: Iterator<Item = Point>> {
     points: Peekable<I>,
     above: Moments,
-}
-
-/// Σ w and Σ w p.
-#[derive(Default)]
-struct Moments {
-    weight: Exact,
-    moment: Exact,
 }
 
 impl<I: Iterator<Item = Point>> Border<I> {
@@ -71,17 +108,8 @@ impl<I: Iterator<Item = Point>> Border<I> {
     #[inline(always)]
     fn pass(&mut self, is_above: impl Fn(f64) -> bool) -> bool {
         let mut passed = false;
-        while let Some(Point { at, weight }) = self.points.next_if(|point| is_above(point.at)) {
-            match weight {
-                Some(weight) => {
-                    self.above.weight.add(weight);
-                    self.above.moment.add_product(weight, at);
-                }
-                None => {
-                    self.above.weight.add_one();
-                    self.above.moment.add(at);
-                }
-            }
+        while let Some(point) = self.points.next_if(|point| is_above(point.at)) {
+            self.above.add(point);
             passed = true;
         }
         passed

@@ -197,7 +197,7 @@ fn random_set(positives: usize, negatives: usize, grid: Option<f64>, random: &mu
 fn random_sets_agree_with_all_pairs() {
     let mut random = Random::new(101);
     for (positives, negatives) in
-        [(1, 0), (0, 3), (1, 1), (1, 50), (50, 1), (7, 13), (40, 300), (120, 30)]
+        [(1, 0), (0, 3), (1, 1), (1, 50), (50, 1), (7, 13), (40, 300), (120, 30), (3, 69), (8, 400)]
     {
         for grid in [None, Some(0.25), Some(1.0)] {
             for _ in 0..6 {
@@ -210,7 +210,13 @@ fn random_sets_agree_with_all_pairs() {
 #[test]
 fn adversarial_sets_agree_with_all_pairs() {
     let mut random = Random::new(103);
-    let plain = random_set(30, 90, None, &mut random);
+    // As many positives as negatives, nearly, and few.
+    for (positives, negatives) in [(30, 90), (6, 200)] {
+        adversarial(&random_set(positives, negatives, None, &mut random));
+    }
+}
+
+fn adversarial(plain: &Set) {
     let change = |what: &str, change: &dyn Fn(f64) -> f64| Set {
         what: what.to_owned(),
         scores: plain.scores.iter().map(|&score| change(score)).collect(),
@@ -225,6 +231,8 @@ fn adversarial_sets_agree_with_all_pairs() {
         change("on the edges of steps", &|score| score.round() + 0.5),
         change("far apart", &|score| score.round() * 1e3),
         change("closer than f32 sees steps", &|score| score * 1e-6),
+        change("nearly all in one place", &|score| score.powi(9)),
+        change("all but one in one place", &|score| if score > 2.5 { 1e6 } else { score * 1e-3 }),
     ] {
         // `hold` gives these scores to `f32` too.
         let round = |&score: &f64| f64::from(score as f32);
@@ -247,6 +255,19 @@ fn large_scores_of_f64_lose_nothing() {
     assert_same((value, &grad), (slow, &slopes), tolerance, "scores around 1e4");
 }
 
+/// A step narrower than the spacing of `f64`: a tie is in its middle, and counts by half.
+#[test]
+fn a_step_between_two_numbers_still_knows_a_tie() {
+    let mut random = Random::new(109);
+    for (positives, negatives) in [(30, 90), (4, 200)] {
+        let mut set = random_set(positives, negatives, Some(0.25), &mut random);
+        set.scores.iter_mut().for_each(|score| *score += 1e4);
+        let params = [("delta", 1e-13), ("interpolate", 1.0)];
+        let slow = ap(&set, 1e-13, true);
+        hold("ap", &params, (&set.scores, &set.labels, 1), &slow, &set.what);
+    }
+}
+
 /// A few negatives at the foot of the step, a million below it.
 #[test]
 fn a_crowd_below_the_step_does_not_hide_the_few_on_it() {
@@ -258,6 +279,52 @@ fn a_crowd_below_the_step_does_not_hide_the_few_on_it() {
     let value = Batch::new(&scores, &labels).value(&*loss).unwrap();
     let above = step(-0.9999, 1.0);
     assert_close(value, above / (1.0 + above), Tolerance { absolute: 0.0, relative: 1e-12 }, &"ap");
+}
+
+/// More elements than one thread takes at once (32768, or 32 for every positive), in parts of more than one block (4 for every positive).
+#[test]
+fn sets_of_several_blocks_agree_with_all_pairs() {
+    let mut random = Random::new(127);
+    let scores = |score: fn(f64) -> f64, set: &mut Set| {
+        set.scores.iter_mut().for_each(|at| *at = f64::from(score(*at) as f32));
+    };
+    let unchanged: fn(f64) -> f64 = |score| score;
+    let blocks = 32_768;
+    for (what, positives, negatives, change) in [
+        ("a block", 3, blocks - 3, unchanged),
+        ("a block and one more", 3, blocks - 2, unchanged),
+        ("four parts", 9, 3 * blocks, unchanged),
+        ("two parts of two blocks", 2100, 2 * blocks, unchanged),
+        ("on a grid", 5, 2 * blocks, |score| (2.0 * score).round() / 2.0),
+        ("concentrated", 40, 2 * blocks, |score| score * 1e-3),
+        ("some far off", 40, 2 * blocks, |score| if score > 3.3 { 1e6 } else { score }),
+    ] {
+        let mut set = random_set(positives, negatives, None, &mut random);
+        scores(change, &mut set);
+        several_blocks(what, &set);
+    }
+    let mut set = random_set(7, 2 * blocks, None, &mut random);
+    for (what, at) in [("equal", 0.25), ("out of reach", -9.0), ("above all", 9.0)] {
+        for (score, label) in set.scores.iter_mut().zip(&set.labels) {
+            *score = if *label > 0.0 { score.clamp(-3.0, 3.0) } else { at };
+        }
+        scores(unchanged, &mut set);
+        several_blocks(what, &set);
+    }
+}
+
+fn several_blocks(what: &str, set: &Set) {
+    for delta in [1.0, 0.0] {
+        let what = format!("{what}: {}", set.what);
+        let inputs = (&set.scores[..], &set.labels[..], 1);
+        let params = [("delta", delta), ("interpolate", 1.0)];
+        hold("ap", &params[..2], inputs, &ap(set, delta, true), &what);
+        let pairs = set.scores.iter().zip(set.errors()).flat_map(|(&score, error)| [score, error]);
+        let pred: Vec<f64> = pairs.collect();
+        let slow = alrp(set, delta, false, 1.5);
+        let params = [("delta", delta), ("balance", 1.5)];
+        hold("alrp", &params, (&pred, &set.labels, 1), &slow, &what);
+    }
 }
 
 #[test]

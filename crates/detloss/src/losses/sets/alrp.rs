@@ -83,14 +83,13 @@ impl SetLoss for Alrp {
 
     #[inline(always)]
     fn set<V: Vector>(&self, _: V::Token, set: SetOf<'_, V>) -> f64 {
-        let element = |index: usize| (set.pred[2 * index], set.target[index]);
-        let Some(ranking) = Ranking::new(set.target.len(), element, self.delta) else {
+        let Some(ranking) = Ranking::new(&set, self.delta) else {
             return set.poisoned();
         };
         let count = ranking.count().max(1) as f64;
         let errors: Vec<f64> =
             ranking.positives().map(|index| set.pred[2 * index + 1].to_f64().saturate()).collect();
-        let above = ranking.negatives_above();
+        let (above, places) = ranking.negatives_above(set.grad);
         let ranks: Vec<f64> = ranking
             .positives_above()
             .iter()
@@ -117,24 +116,21 @@ impl SetLoss for Alrp {
             Some(state) => self.remember(state, classification, regression),
             None => self.balance,
         };
-        if let Some(grad) = set.grad {
-            grad.fill(V::Element::default());
+        if let Some(places) = places {
             let scale = set.scale / count;
             let updates =
                 above.iter().zip(&of_others).zip(&ranks).map(|((above, others), rank)| {
                     if *above > LEAST { scale * (above + others) / rank } else { 0.0 }
                 });
             let updates: Vec<f64> = updates.collect();
+            let shares: Vec<f64> =
+                updates.iter().zip(&above).map(|(update, above)| update.over(*above)).collect();
+            let grad = ranking.below_negatives(places, &shares);
             let by_error = self.slopes_by_error(&ranking, &ranks);
             for ((index, update), slope) in ranking.positives().zip(&updates).zip(by_error) {
                 grad[2 * index] = V::Element::from_f64(-update);
                 grad[2 * index + 1] = V::Element::from_f64(scale * balance * slope);
             }
-            let shares: Vec<f64> =
-                updates.iter().zip(&above).map(|(update, above)| update.over(*above)).collect();
-            ranking.below_negatives(&shares, |index, sum| {
-                grad[2 * index] = V::Element::from_f64(sum);
-            });
         }
         let parts = [classification, balance * regression];
         set.parts.copy_from_slice(&parts);
@@ -144,7 +140,7 @@ impl SetLoss for Alrp {
 
 impl Alrp {
     /// The slopes of the sum of the regression part by the error of each positive, ranks held still.
-    fn slopes_by_error<T: Compute>(&self, ranking: &Ranking<T>, ranks: &[f64]) -> Vec<f64> {
+    fn slopes_by_error<T: Compute>(&self, ranking: &Ranking<'_, T>, ranks: &[f64]) -> Vec<f64> {
         let per_rank: Vec<f64> = ranks.iter().map(|rank| 1.0 / rank).collect();
         if self.smooth_order > 0.5 {
             let mut slopes = ranking.weighted_below(&per_rank, self.delta);

@@ -67,12 +67,12 @@ impl SetLoss for Ap {
 
     #[inline(always)]
     fn set<V: Vector>(&self, _: V::Token, set: SetOf<'_, V>) -> f64 {
-        let element = |index: usize| (set.pred[index], set.target[index]);
-        let Some(ranking) = Ranking::new(set.pred.len(), element, self.delta) else {
+        let Some(ranking) = Ranking::new(&set, self.delta) else {
             return set.poisoned();
         };
         let count = ranking.count().max(1) as f64;
-        let (above, like) = (ranking.negatives_above(), ranking.positives_above());
+        let (above, places) = ranking.negatives_above(set.grad);
+        let like = ranking.positives_above();
         let mut errors: Vec<f64> = above
             .iter()
             .zip(like)
@@ -85,18 +85,15 @@ impl SetLoss for Ap {
                 *error = least;
             }
         }
-        if let Some(grad) = set.grad {
+        if let Some(places) = places {
             let scale = set.scale / count;
-            grad.fill(V::Element::default());
-            for (index, error) in ranking.positives().zip(&errors) {
-                grad[index] = V::Element::from_f64(-scale * error);
-            }
             // The share of a pair is the step, times this.
             let shares: Vec<f64> =
                 errors.iter().zip(above).map(|(error, above)| scale * error.over(above)).collect();
-            ranking.below_negatives(&shares, |index, sum| {
-                grad[index] = V::Element::from_f64(sum);
-            });
+            let grad = ranking.below_negatives(places, &shares);
+            for (index, error) in ranking.positives().zip(&errors) {
+                grad[index] = V::Element::from_f64(-scale * error);
+            }
         }
         errors.iter().sum::<f64>() / count
     }

@@ -62,20 +62,23 @@ impl SetLoss for RankSort {
 
     #[inline(always)]
     fn set<V: Vector>(&self, _: V::Token, set: SetOf<'_, V>) -> f64 {
-        let element = |index: usize| (set.pred[index], set.target[index]);
-        let Some(ranking) = Ranking::new(set.pred.len(), element, self.delta) else {
+        let Some(ranking) = Ranking::new(&set, self.delta) else {
             return set.poisoned();
         };
         let count = ranking.count().max(1) as f64;
         let qualities: Vec<f64> =
             ranking.positives().map(|index| set.target[index].to_f64()).collect();
-        let (above, like) = (ranking.negatives_above(), ranking.positives_above());
+        let (above, places) = ranking.negatives_above(set.grad);
+        let like = ranking.positives_above();
         let sorting = ranking.sorted_by(&qualities);
         let errors: Vec<f64> =
             above.iter().zip(&like).map(|(above, like)| above / (like + above)).collect();
-        if let Some(grad) = set.grad {
-            grad.fill(V::Element::default());
+        if let Some(places) = places {
             let scale = set.scale / count;
+            // A ranking error over the negatives above it.
+            let shares: Vec<f64> =
+                above.iter().zip(like).map(|(above, like)| scale / (like + above)).collect();
+            let grad = ranking.below_negatives(places, &shares);
             let passed_on = ranking.below_worse(&qualities, &sorting.shares);
             let of_pairs = sorting.errors.iter().zip(passed_on);
             for ((index, error), (sort, passed_on)) in
@@ -83,12 +86,6 @@ impl SetLoss for RankSort {
             {
                 grad[index] = V::Element::from_f64(scale * (passed_on - error - sort));
             }
-            // A ranking error over the negatives above it.
-            let shares: Vec<f64> =
-                above.iter().zip(like).map(|(above, like)| scale / (like + above)).collect();
-            ranking.below_negatives(&shares, |index, sum| {
-                grad[index] = V::Element::from_f64(sum);
-            });
         }
         let mean = |errors: &[f64]| errors.iter().sum::<f64>() / count;
         let parts = [mean(&errors), mean(&sorting.errors)];

@@ -1,0 +1,17 @@
+//! Work for several threads.
+
+/// Both results; from two threads if `threads`, and else from the calling one.
+#[cfg(feature = "rayon")]
+pub(crate) fn join<A: Send, B: Send>(
+    threads: bool,
+    a: impl FnOnce() -> A + Send,
+    b: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if threads { rayon::join(a, b) } else { (a(), b()) }
+}
+
+/// Both results.
+#[cfg(not(feature = "rayon"))]
+pub(crate) fn join<A, B>(_: bool, a: impl FnOnce() -> A, b: impl FnOnce() -> B) -> (A, B) {
+    (a(), b())
+}

@@ -1,0 +1,154 @@
+//! Negatives against positives.
+//!
+//! Where positives are few, the negatives are never in order: of each it is found between which borders it lies, of what lies there
+//! the number and the sum of the scores are enough, and the gradient waits in its own place. Where positives are many, the borders
+//! would be more than the negatives; then these are sorted and swept.
+
+use super::borders::{Borders, Segment};
+use super::parts::Part;
+use super::sweep::{Point, sweep};
+use super::{Ranked, Ranking, counts_above};
+use crate::batch::Compute;
+
+/// Elements for every positive from which on the positives are few. With fewer elements, sorting takes less time.
+pub(super) const FEW: usize = 24;
+
+/// The fewest elements of a part for every positive: a part costs a pass over the positives.
+const PART_PER_POSITIVE: usize = 32;
+
+/// The fewest elements of a part, and of a block of it.
+const BLOCK: usize = 1 << 15;
+
+/// The fewest elements of a block for every positive: a block brings all borders into the cache.
+const BLOCK_PER_POSITIVE: usize = 4;
+
+/// A gradient that is still to come, and what has to be known of the negatives for it.
+#[derive(Debug)]
+pub struct Places<'g, T> {
+    /// Where positives are few, packed in it is how many borders each negative has passed.
+    grad: &'g mut [T],
+    /// The negatives in ascending order, where positives are many.
+    sorted: Vec<Ranked<T>>,
+}
+
+impl<T: Compute> Ranking<'_, T> {
+    /// Σⱼ H(sⱼ − sᵢ) over the negatives j, for every positive i; and if there is a gradient, what
+    /// [`below_negatives`](Ranking::below_negatives) makes it of.
+    pub fn negatives_above<'g>(
+        &self,
+        mut grad: Option<&'g mut [T]>,
+    ) -> (Vec<f64>, Option<Places<'g, T>>) {
+        let Some(borders) = &self.borders else {
+            let sorted = self.sorted_negatives();
+            let scores = sorted.iter().map(|negative| negative.score.to_f64());
+            let sums = counts_above(scores, &self.scores, self.delta);
+            return (sums, grad.map(|grad| Places { grad, sorted }));
+        };
+        let of_part =
+            |part: Part<'_, T>| borders.sums_above(&self.scores, &self.segments(borders, part));
+        let add = |mut low: Vec<f64>, high: Vec<f64>| {
+            low.iter_mut().zip(high).for_each(|(low, high)| *low += high);
+            low
+        };
+        let most = BLOCK.max(PART_PER_POSITIVE * self.count());
+        let sums = self.all(grad.as_deref_mut()).halve(most, self.threads, &of_part, &add);
+        (sums, grad.map(|grad| Places { grad, sorted: Vec::new() }))
+    }
+
+    /// The gradient with Σᵢ wᵢ H(sⱼ − sᵢ) over the positives i for every negative j, and 0 for all else.
+    pub fn below_negatives<'g>(&self, places: Places<'g, T>, weights: &[f64]) -> &'g mut [T] {
+        let Places { grad, sorted } = places;
+        let Some(borders) = &self.borders else {
+            grad.fill(T::default());
+            let width = grad.len() / self.labels.len();
+            let positives = self.scores.iter().zip(weights);
+            let points = positives.map(|(&at, &weight)| Point { at: -at, weight: Some(weight) });
+            let queries = sorted.iter().map(|negative| -negative.score.to_f64());
+            let mut to = sorted.iter().map(|negative| negative.index as usize * width);
+            sweep(points, queries, self.delta, |sum| {
+                grad[to.next().expect("a place per query")] = T::from_f64(sum);
+            });
+            return grad;
+        };
+        let lines = borders.lines_below(&self.scores, weights);
+        let write = |part: Part<'_, T>| {
+            let (width, scores) = (part.width(), part.scores());
+            let places = part.grad.into_iter().flatten().step_by(width);
+            for (place, score) in places.zip(scores) {
+                *place = T::from_f64(lines[place.unpack() as usize].at(-score.to_f64()));
+            }
+        };
+        self.all(Some(&mut *grad)).halve(BLOCK, self.threads, &write, &|(), ()| ());
+        grad
+    }
+
+    /// The negatives within reach of a positive.
+    fn sorted_negatives(&self) -> Vec<Ranked<T>> {
+        let Some(lowest) = self.scores.first() else { return Vec::new() };
+        // One more than there can be, which is written in vain.
+        let mut negatives = vec![Ranked::default(); self.labels.len() - self.count() + 1];
+        let is_reached = |score: f64| score - lowest >= -self.delta;
+        let count = negatives_of(&self.all(None), is_reached, &mut negatives);
+        negatives.truncate(count);
+        T::sort(&mut negatives);
+        negatives
+    }
+
+    /// What lies between the borders; leaves in the gradient how many each negative has passed.
+    fn segments(&self, borders: &Borders, part: Part<'_, T>) -> Vec<Segment> {
+        let mut segments = vec![Segment::default(); borders.len() + 1];
+        let most = BLOCK.max(BLOCK_PER_POSITIVE * self.count());
+        let size = part.len().div_ceil(part.len().div_ceil(most));
+        let mut room = vec![Ranked::default(); size];
+        let mut rest = part;
+        while rest.len() > 0 {
+            let count = size.min(rest.len());
+            let (block, more) = rest.split(count);
+            add_block(borders, block, &mut room, &mut segments);
+            rest = more;
+        }
+        segments
+    }
+}
+
+/// Adds a block to what lies between the borders.
+fn add_block<T: Compute>(
+    borders: &Borders,
+    block: Part<'_, T>,
+    room: &mut [Ranked<T>],
+    segments: &mut [Segment],
+) {
+    let lowest = borders.lowest();
+    let count = negatives_of(&block, |score| score >= lowest, room);
+    let negatives = &mut room[..count];
+    // Neighbours ask for the same borders and segments, which are then in the cache.
+    radsort::sort_by_key(negatives, |negative| borders.region(negative.score.to_f64()));
+    let (first, width) = (block.first, block.width());
+    let mut grad = block.grad;
+    if let Some(grad) = &mut grad {
+        grad.fill(T::pack(0));
+    }
+    for negative in negatives {
+        let score = negative.score.to_f64();
+        let passed = borders.passed(score);
+        segments[passed].add(score);
+        if let Some(grad) = &mut grad {
+            grad[(negative.index as usize - first) * width] = T::pack(passed as u32);
+        }
+    }
+}
+
+/// Writes the negatives within reach to `room`, and how many they are.
+fn negatives_of<T: Compute>(
+    part: &Part<'_, T>,
+    is_reached: impl Fn(f64) -> bool,
+    room: &mut [Ranked<T>],
+) -> usize {
+    let mut count = 0;
+    for (ranked, is_positive) in part.elements() {
+        // Nobody could predict a branch here: scores come in any order.
+        room[count] = ranked;
+        count += usize::from(!is_positive & is_reached(ranked.score.to_f64()));
+    }
+    count
+}

@@ -1,0 +1,90 @@
+//! Consecutive elements of a set: the work of one thread.
+
+use super::Ranked;
+use crate::batch::{Compute, parallel};
+use crate::scalar::LARGEST;
+
+/// Some of the elements of a set.
+#[derive(Debug)]
+pub(super) struct Part<'a, T> {
+    /// Where the first one is in the set.
+    pub(super) first: usize,
+    /// For each element its score and what else there is of it.
+    pred: &'a [T],
+    labels: &'a [T],
+    /// Where the slopes by `pred` go.
+    pub(super) grad: Option<&'a mut [T]>,
+}
+
+impl<'a, T: Compute> Part<'a, T> {
+    /// All of a set, which is not empty.
+    pub(super) fn new(pred: &'a [T], labels: &'a [T], grad: Option<&'a mut [T]>) -> Self {
+        Self { first: 0, pred, labels, grad }
+    }
+
+    /// How many elements there are.
+    pub(super) fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// How many numbers there are of an element, the first of them its score.
+    pub(super) fn width(&self) -> usize {
+        self.pred.len() / self.labels.len()
+    }
+
+    /// The scores. Those beyond ±2⁴⁸ count as ±2⁴⁸.
+    pub(super) fn scores(&self) -> impl Iterator<Item = T> + use<'a, T> {
+        let bounded = |score: &T| T::from_f64(score.to_f64().clamp(-LARGEST, LARGEST));
+        self.pred.iter().step_by(self.width()).map(bounded)
+    }
+
+    /// The scores and their places in the set, with whether they are of positives.
+    pub(super) fn elements(&self) -> impl Iterator<Item = (Ranked<T>, bool)> + use<'a, T> {
+        let indices = self.first as u32..;
+        let ranked = self.scores().zip(indices).map(|(score, index)| Ranked { score, index });
+        ranked.zip(self.labels.iter().map(|&label| label > T::default()))
+    }
+
+    /// Whether a score or a label is NaN.
+    pub(super) fn any_nan(&self) -> bool {
+        // No way out before the end: without one, the loops are fast ones.
+        let any = |any: bool, number: &T| any | number.to_f64().is_nan();
+        self.labels.iter().fold(false, any)
+            | self.pred.iter().step_by(self.width()).fold(false, any)
+    }
+
+    /// The first `count` elements, and the rest.
+    pub(super) fn split(self, count: usize) -> (Self, Self) {
+        let numbers = count * self.width();
+        let (pred, more_pred) = self.pred.split_at(numbers);
+        let (labels, more_labels) = self.labels.split_at(count);
+        let (grad, more_grad) = self.grad.map(|grad| grad.split_at_mut(numbers)).unzip();
+        let first = self.first;
+        (
+            Self { first, pred, labels, grad },
+            Self { first: first + count, pred: more_pred, labels: more_labels, grad: more_grad },
+        )
+    }
+
+    /// Halves the elements until there are at most so many, and merges what `work` says of them in their order. How, depends on their
+    /// number alone.
+    pub(super) fn halve<R: Send>(
+        self,
+        most: usize,
+        threads: bool,
+        work: &(impl Fn(Self) -> R + Sync),
+        merge: &(impl Fn(R, R) -> R + Sync),
+    ) -> R {
+        if self.len() <= most {
+            return work(self);
+        }
+        let half = self.len() / 2;
+        let (low, high) = self.split(half);
+        let (low, high) = parallel::join(
+            threads,
+            || low.halve(most, threads, work, merge),
+            || high.halve(most, threads, work, merge),
+        );
+        merge(low, high)
+    }
+}
