@@ -118,7 +118,7 @@ pub(crate) struct EvalArgs {
     /// A CSV file of predictions and targets; - is standard input
     #[arg(long, value_name = "CSV")]
     pub(crate) file: Option<PathBuf>,
-    /// Set a parameter, such as gamma=1.5; may be repeated
+    /// Set a parameter, such as gamma=1.5; repeat it to set others
     #[arg(long = "param", value_name = "KEY=VALUE")]
     pub(crate) params: Vec<Assignment>,
     /// How boxes are given [default: xyxy]; the gradient is by the same fields

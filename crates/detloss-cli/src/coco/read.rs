@@ -1,6 +1,6 @@
 //! Reading COCO files in one streaming pass, with errors that name file, entry and field.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -75,31 +75,13 @@ fn gather<const TOLERANT: bool>(
         report(ReadError::Content { path: path.into(), place, problem, remedy })
     };
     let mut truth = GroundTruth::default();
-    for (index, entry) in raw.images.into_iter().enumerate() {
-        match entry.0 {
-            Ok(image) if truth.images.contains_key(&image.id) => {
-                let problem = format!("there is an image {} already", image.id);
-                report(format!("images[{index}].id"), problem, ID_REMEDY)?;
-            }
-            Ok(image) => _ = truth.images.insert(image.id, image.file_name),
-            Err(Unreadable { field, problem }) => {
-                report(format!("images[{index}].{field}"), problem, IMAGE_REMEDY)?;
-            }
-        }
-    }
+    let images = raw.images.into_iter().map(|entry| entry.0.map(|it| (it.id, it.file_name)));
+    truth.images = by_id(images, ["images", "an image"], IMAGE_REMEDY, &mut report)?;
     let listed = raw.categories.is_some();
-    for (index, entry) in raw.categories.into_iter().flatten().enumerate() {
-        match entry.0 {
-            Ok(category) if truth.categories.contains_key(&category.id) => {
-                let problem = format!("there is a category {} already", category.id);
-                report(format!("categories[{index}].id"), problem, ID_REMEDY)?;
-            }
-            Ok(category) => _ = truth.categories.insert(category.id, category.name),
-            Err(Unreadable { field, problem }) => {
-                report(format!("categories[{index}].{field}"), problem, CATEGORY_REMEDY)?;
-            }
-        }
-    }
+    let categories = raw.categories.into_iter().flatten();
+    let categories = categories.map(|entry| entry.0.map(|it| (it.id, it.name)));
+    let words = ["categories", "a category"];
+    truth.categories = by_id(categories, words, CATEGORY_REMEDY, &mut report)?;
     truth.annotations.reserve_exact(raw.annotations.len());
     for (index, entry) in raw.annotations.into_iter().enumerate() {
         let checked = entry
@@ -117,6 +99,29 @@ fn gather<const TOLERANT: bool>(
         }
     }
     Ok(truth)
+}
+
+/// The names of a list by their ids. `list` is its field, and one of its entries, in words.
+fn by_id(
+    entries: impl Iterator<Item = Result<(u64, String), Unreadable>>,
+    [list, one]: [&str; 2],
+    remedy: &'static str,
+    report: &mut impl FnMut(String, String, &'static str) -> Result<(), ReadError>,
+) -> Result<BTreeMap<u64, String>, ReadError> {
+    let mut names = BTreeMap::new();
+    for (index, entry) in entries.enumerate() {
+        match entry {
+            Ok((id, _)) if names.contains_key(&id) => {
+                let problem = format!("there is {one} {id} already");
+                report(format!("{list}[{index}].id"), problem, ID_REMEDY)?;
+            }
+            Ok((id, name)) => _ = names.insert(id, name),
+            Err(Unreadable { field, problem }) => {
+                report(format!("{list}[{index}].{field}"), problem, remedy)?;
+            }
+        }
+    }
+    Ok(names)
 }
 
 /// An annotation, or its wrong field, what is wrong there, and the remedy. Adds its category where none are listed.

@@ -194,10 +194,7 @@ impl<'a> Run<'a> {
     /// If the half-done run there has other settings, or cannot be read.
     pub(crate) fn resume(mut self, folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join(CHECKPOINT);
-        let file = match fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(self),
-            file => file.with_context(|| format!("could not read {}", path.display()))?,
-        };
+        let Some(file) = output::read_saved(&path)? else { return Ok(self) };
         let remedy = || format!("{} is no checkpoint: remove it to start anew", path.display());
         let (sum, body) = file.split_first_chunk().with_context(remedy)?;
         if *sum != crc32fast::hash(body).to_le_bytes() {

@@ -1,12 +1,11 @@
 //! What a run ended with, and the file that says so.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::output::save;
+use crate::output::{read_saved, save};
 use crate::training::run::{Mark, Progress, Settings, marks};
 
 /// Its file: where it is, the run is done.
@@ -36,10 +35,7 @@ impl Outcome {
     /// If it had other settings, or the file is damaged.
     pub(super) fn read(folder: &Path, settings: &Settings) -> anyhow::Result<Option<Self>> {
         let path = folder.join(FILE);
-        let text = match fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            text => text.with_context(|| format!("could not read {}", path.display()))?,
-        };
+        let Some(text) = read_saved(&path)? else { return Ok(None) };
         let remedy = || format!("{} is no result: remove it to train again", path.display());
         let outcome: Self = serde_json::from_slice(&text).with_context(remedy)?;
         if outcome.settings != *settings {
