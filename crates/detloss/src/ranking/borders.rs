@@ -1,7 +1,7 @@
 //! Where the steps of the positives begin and end, and sums over what lies between.
 
 use super::exact::{Exact, two_sum};
-use super::sweep::{Line, Moments, Point};
+use super::sweep::{Line, Moments, from_above};
 
 /// Cells for every border: with more of them, the search for one leaves the cache.
 const CELLS: usize = 2;
@@ -147,8 +147,7 @@ impl Borders {
 
     /// Σᵢ wᵢ H(s − sᵢ) over positives i with these scores, as a function of −s, for each number of borders passed.
     pub(super) fn lines_below(&self, scores: &[f64], weights: &[f64]) -> Vec<Line> {
-        let points = scores.iter().zip(weights);
-        let points = points.map(|(&at, &weight)| Point { at: -at, weight: Some(weight) });
+        let points = from_above(scores, weights);
         let (mut begins, mut ends) = (points.clone(), points);
         let (mut full, mut reached) = (Moments::default(), Moments::default());
         let mut lines = Vec::with_capacity(self.len() + 1);

@@ -6,7 +6,7 @@
 
 use super::borders::{Borders, Segment};
 use super::parts::Part;
-use super::sweep::{Point, sweep};
+use super::sweep::{from_above, sweep};
 use super::{Ranked, Ranking, counts_above};
 use crate::batch::Compute;
 
@@ -61,8 +61,7 @@ impl<T: Compute> Ranking<'_, T> {
         let Some(borders) = &self.borders else {
             grad.fill(T::default());
             let width = grad.len() / self.labels.len();
-            let positives = self.scores.iter().zip(weights);
-            let points = positives.map(|(&at, &weight)| Point { at: -at, weight: Some(weight) });
+            let points = from_above(&self.scores, weights);
             let queries = sorted.iter().map(|negative| -negative.score.to_f64());
             let mut to = sorted.iter().map(|negative| negative.index as usize * width);
             sweep(points, queries, self.delta, |sum| {

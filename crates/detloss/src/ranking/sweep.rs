@@ -11,6 +11,14 @@ pub(super) struct Point {
     pub(super) weight: Option<f64>,
 }
 
+/// Scores with their weights as seen from above, where the steps of those below are counted: what ascends descends.
+pub(super) fn from_above<'a>(
+    scores: &'a [f64],
+    weights: &'a [f64],
+) -> impl Iterator<Item = Point> + Clone + 'a {
+    scores.iter().zip(weights).map(|(&at, &weight)| Point { at: -at, weight: Some(weight) })
+}
+
 /// Shows Σₖ wₖ H(pₖ − q) for each query q. Points and queries come in descending order.
 ///
 /// Points at q + δ and above count in full. Those above q − δ are on the rise of the step, where the sum is linear in their number
