@@ -13,7 +13,7 @@ pub use crate::density::{Density, Harmony};
 pub use crate::loss::{RowOf, RowTarget, SetOf};
 pub use crate::lovasz::lovasz;
 pub use crate::overlap::{Overlap, Pixels};
-pub use crate::ranking::Ranking;
+pub use crate::ranking::{Ranking, Step};
 pub use crate::scalar::lanes::Vector;
 pub use crate::scalar::slice;
 pub use crate::scalar::softmax::Softmax;

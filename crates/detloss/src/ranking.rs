@@ -7,7 +7,8 @@
 //! ```
 //!
 //! and so sum H(sⱼ − sᵢ) over pairs. Here no pair is ever formed. Points on the rise of the step are those between two borders, and their
-//! sum follows from their number and the sum of their scores. That is exact, in O(n log n), where loops over positives take O(P · N).
+//! sum follows from their number and the sum of their scores. That is exact, in O(n log n), where loops over positives take O(P · N); sums
+//! that others are taken from are kept in twice the precision of `f64`.
 //!
 //! Positives against positives are swept: both in order, the borders move on from one query to the next (`sweep.rs`). So are
 //! negatives against positives where these are many, or lie so unevenly that nothing is found quickly among them. Where they are few,
@@ -15,10 +16,9 @@
 //! nothing is kept of it but that, in the place of its slope. How a set is cut into parts depends on its size and the number of
 //! positives alone, and so do the bits of all sums.
 //!
-//! In use at once besides the gradient are, where positives are few, about 60 bytes for every positive, and for each thread 50 more,
-//! and 16 for every element of a block (32 in `f64`); a block has four elements for every positive, but not less than 32768. Where
-//! positives are many, 16 bytes for every negative within reach of a positive (32 in `f64`), and 40 for every positive. Rank & Sort
-//! needs 130 for every positive in any case.
+//! In use at once besides the gradient are, where positives are few, 125 bytes for every positive; or 90, and for each thread 32 for
+//! each time that the set is halved, if that is more. Where positives are many, 8 bytes for every negative and 8 more for each within
+//! reach of a positive (16 and 16 in `f64`), and 40 for every positive. Rank & Sort needs 130 for every positive in any case.
 
 mod borders;
 mod exact;
@@ -40,6 +40,9 @@ use crate::scalar::lanes::Vector;
 /// The most elements that can be ranked: their indices are kept in 32 bits.
 pub(crate) const MOST: usize = u32::MAX as usize;
 
+/// The least half-width of a step that rises: of narrower ones, twice the precision of `f64` keeps too little.
+const NARROWEST: f64 = 1e-20;
+
 /// The fewest elements that are searched for positives at once.
 const SCAN: usize = 1 << 16;
 
@@ -48,6 +51,15 @@ const SCAN: usize = 1 << 16;
 pub struct Ranked<T> {
     pub(crate) score: T,
     index: u32,
+}
+
+/// How steps rise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Over the half-width of the ranking.
+    Rising,
+    /// At once.
+    Hard,
 }
 
 /// The positives of a set in ascending order of their scores, and how its negatives lie among them.
@@ -63,16 +75,18 @@ pub struct Ranking<'a, T> {
     /// The scores of the positives.
     scores: Vec<f64>,
     /// Of the steps of the positives, if these are few and lie where they can be found.
-    borders: Option<Borders>,
+    borders: Option<Borders<T>>,
+    /// The half-width of the steps.
     delta: f64,
     threads: bool,
 }
 
 impl<'a, T: Compute> Ranking<'a, T> {
-    /// Ranks the elements of a set by the first number of each prediction; those with a label above 0 are positives. None if a score
-    /// or a label is NaN.
+    /// Ranks the elements of a set by the first number of each prediction; those with a label above 0 are positives. A δ above 0
+    /// counts as no less than 1e-20. None if a score or a label is NaN.
     pub fn new<V: Vector<Element = T>>(set: &SetOf<'a, V>, delta: f64) -> Option<Self> {
         let &SetOf { pred, target: labels, threads, .. } = set;
+        let delta = if delta > 0.0 { delta.max(NARROWEST) } else { 0.0 };
         let positives = |part: Part<'_, T>| {
             let positives = part.elements().filter(|(_, is_positive)| *is_positive);
             (!part.any_nan()).then(|| positives.map(|(ranked, _)| ranked).collect())
@@ -115,20 +129,27 @@ impl<'a, T: Compute> Ranking<'a, T> {
         counts_above(self.scores.iter().copied(), &self.scores, self.delta)
     }
 
-    /// Σₖ wₖ H(sₖ − sᵢ) over the positives k, i among them, for every positive i; with steps of this half-width.
-    pub fn weighted_above(&self, weights: &[f64], delta: f64) -> Vec<f64> {
+    /// Σₖ wₖ H(sₖ − sᵢ) over the positives k, i among them, for every positive i.
+    pub fn weighted_above(&self, weights: &[f64], step: Step) -> Vec<f64> {
         let all: Vec<usize> = (0..self.count()).collect();
         let mut sums = vec![0.0; all.len()];
-        self.above((&all, weights), &all, delta, &mut sums);
+        self.above((&all, weights), &all, self.half_width(step), &mut sums);
         sums
     }
 
-    /// Σᵢ wᵢ H(sₖ − sᵢ) over the positives i, k among them, for every positive k; with steps of this half-width.
-    pub fn weighted_below(&self, weights: &[f64], delta: f64) -> Vec<f64> {
+    /// Σᵢ wᵢ H(sₖ − sᵢ) over the positives i, k among them, for every positive k.
+    pub fn weighted_below(&self, weights: &[f64], step: Step) -> Vec<f64> {
         let all: Vec<usize> = (0..self.count()).collect();
         let mut sums = vec![0.0; all.len()];
-        self.below((&all, weights), &all, delta, &mut sums);
+        self.below((&all, weights), &all, self.half_width(step), &mut sums);
         sums
+    }
+
+    fn half_width(&self, step: Step) -> f64 {
+        match step {
+            Step::Rising => self.delta,
+            Step::Hard => 0.0,
+        }
     }
 
     /// Adds Σₖ wₖ H(sₖ − sᵢ) over some positives k to the sum of each of some positives i.

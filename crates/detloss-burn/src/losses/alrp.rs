@@ -43,7 +43,7 @@ loss_module! {
     /// - targets: \[...rows\]: a label each; or class indices, \[...rows\]
     /// - unit: the whole batch, or every group of rows in it
     AlrpLossConfig, AlrpLoss, sets::Alrp {
-        /// Half the width over which the step rises; 0 for a hard step.
+        /// Half the width over which the step rises, 1e-20 at least; or 0 for a hard step.
         ///
         /// From 0 to 100.
         delta = 1.0,

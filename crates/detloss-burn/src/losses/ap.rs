@@ -42,7 +42,7 @@ loss_module! {
     /// - targets: the shape of the predictions: a label each; or class indices, one less dimension
     /// - unit: the whole batch, or every group of rows in it
     ApLossConfig, ApLoss, sets::Ap {
-        /// Half the width over which the step rises; 0 for a hard step.
+        /// Half the width over which the step rises, 1e-20 at least; or 0 for a hard step.
         ///
         /// From 0 to 100.
         delta = 1.0,

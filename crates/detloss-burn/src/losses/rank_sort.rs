@@ -39,7 +39,7 @@ loss_module! {
     /// - targets: the shape of the predictions: a label each; or class indices, one less dimension
     /// - unit: the whole batch, or every group of rows in it
     RankSortLossConfig, RankSortLoss, sets::RankSort {
-        /// Half the width over which the step rises; 0 for a hard step.
+        /// Half the width over which the step rises, 1e-20 at least; or 0 for a hard step.
         ///
         /// From 0 to 100.
         delta = 0.5,

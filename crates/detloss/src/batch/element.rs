@@ -49,6 +49,10 @@ pub trait Compute: Element<Compute = Self> + PartialOrd {
     #[doc(hidden)]
     fn sort(ranked: &mut [Ranked<Self>]);
 
+    /// The least number that is not below this one.
+    #[doc(hidden)]
+    fn at_least(number: f64) -> Self;
+
     /// A whole number in the bits of a float, for a place that is not yet needed for one.
     #[doc(hidden)]
     fn pack(number: u32) -> Self;
@@ -75,6 +79,11 @@ impl Compute for f32 {
 
     fn sort(ranked: &mut [Ranked<f32>]) {
         radsort::sort_by_key(ranked, |ranked| ranked.score);
+    }
+
+    fn at_least(number: f64) -> f32 {
+        let nearest = number as f32;
+        if f64::from(nearest) < number { nearest.next_up() } else { nearest }
     }
 
     fn pack(number: u32) -> f32 {
@@ -135,6 +144,10 @@ impl Compute for f64 {
 
     fn sort(ranked: &mut [Ranked<f64>]) {
         radsort::sort_by_key(ranked, |ranked| ranked.score);
+    }
+
+    fn at_least(number: f64) -> f64 {
+        number
     }
 
     fn pack(number: u32) -> f64 {

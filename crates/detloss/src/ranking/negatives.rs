@@ -4,7 +4,7 @@
 //! the number and the sum of the scores are enough, and the gradient waits in its own place. Where positives are many, the borders
 //! would be more than the negatives; then these are sorted and swept.
 
-use super::borders::{Borders, Segment};
+use super::borders::{Borders, Segment, merge};
 use super::parts::Part;
 use super::sweep::{from_above, sweep};
 use super::{Ranked, Ranking, counts_above};
@@ -13,14 +13,14 @@ use crate::batch::Compute;
 /// Elements for every positive from which on the positives are few. With fewer elements, sorting takes less time.
 pub(super) const FEW: usize = 24;
 
-/// The fewest elements of a part for every positive: a part costs a pass over the positives.
+/// The fewest elements of a part.
+const PART: usize = 1 << 15;
+
+/// The fewest elements of a part for every positive: a part has segments of its own, two for every positive.
 const PART_PER_POSITIVE: usize = 32;
 
-/// The fewest elements of a part, and of a block of it.
-const BLOCK: usize = 1 << 15;
-
-/// The fewest elements of a block for every positive: a block brings all borders into the cache.
-const BLOCK_PER_POSITIVE: usize = 4;
+/// How many elements are looked up at once.
+const BLOCK: usize = 512;
 
 /// A gradient that is still to come, and what has to be known of the negatives for it.
 #[derive(Debug)]
@@ -44,14 +44,11 @@ impl<T: Compute> Ranking<'_, T> {
             let sums = counts_above(scores, &self.scores, self.delta);
             return (sums, grad.map(|grad| Places { grad, sorted }));
         };
-        let of_part =
-            |part: Part<'_, T>| borders.sums_above(&self.scores, &self.segments(borders, part));
-        let add = |mut low: Vec<f64>, high: Vec<f64>| {
-            low.iter_mut().zip(high).for_each(|(low, high)| *low += high);
-            low
-        };
-        let most = BLOCK.max(PART_PER_POSITIVE * self.count());
-        let sums = self.all(grad.as_deref_mut()).halve(most, self.threads, &of_part, &add);
+        let of_part = |part: Part<'_, T>| segments(borders, part);
+        let most = PART.max(PART_PER_POSITIVE * self.count());
+        let all = self.all(grad.as_deref_mut());
+        let segments = all.halve(most, self.threads, &of_part, &merge);
+        let sums = borders.sums_above(&self.scores, &segments);
         (sums, grad.map(|grad| Places { grad, sorted: Vec::new() }))
     }
 
@@ -77,7 +74,7 @@ impl<T: Compute> Ranking<'_, T> {
                 *place = T::from_f64(lines[place.unpack() as usize].at(-score.to_f64()));
             }
         };
-        self.all(Some(&mut *grad)).halve(BLOCK, self.threads, &write, &|(), ()| ());
+        self.all(Some(&mut *grad)).halve(PART, self.threads, &write, &|(), ()| ());
         grad
     }
 
@@ -86,68 +83,55 @@ impl<T: Compute> Ranking<'_, T> {
         let Some(lowest) = self.scores.first() else { return Vec::new() };
         // One more than there can be, which is written in vain.
         let mut negatives = vec![Ranked::default(); self.labels.len() - self.count() + 1];
-        let is_reached = |score: f64| score - lowest >= -self.delta;
+        let is_reached = |score: T| score.to_f64() - lowest >= -self.delta;
         let count = negatives_of(&self.all(None), is_reached, &mut negatives);
         negatives.truncate(count);
         T::sort(&mut negatives);
         negatives
     }
-
-    /// What lies between the borders; leaves in the gradient how many each negative has passed.
-    fn segments(&self, borders: &Borders, part: Part<'_, T>) -> Vec<Segment> {
-        let mut segments = vec![Segment::default(); borders.len() + 1];
-        let most = BLOCK.max(BLOCK_PER_POSITIVE * self.count());
-        let size = part.len().div_ceil(part.len().div_ceil(most));
-        let mut room = vec![Ranked::default(); size];
-        let mut rest = part;
-        while rest.len() > 0 {
-            let count = size.min(rest.len());
-            let (block, more) = rest.split(count);
-            add_block(borders, block, &mut room, &mut segments);
-            rest = more;
-        }
-        segments
-    }
 }
 
-/// Adds a block to what lies between the borders.
-fn add_block<T: Compute>(
-    borders: &Borders,
-    block: Part<'_, T>,
-    room: &mut [Ranked<T>],
-    segments: &mut [Segment],
-) {
-    let lowest = borders.lowest();
-    let count = negatives_of(&block, |score| score >= lowest, room);
-    let negatives = &mut room[..count];
-    // Neighbours ask for the same borders and segments, which are then in the cache.
-    radsort::sort_by_key(negatives, |negative| borders.region(negative.score.to_f64()));
-    let (first, width) = (block.first, block.width());
-    let mut grad = block.grad;
-    if let Some(grad) = &mut grad {
-        grad.fill(T::pack(0));
-    }
-    for negative in negatives {
-        let score = negative.score.to_f64();
-        let passed = borders.passed(score);
-        segments[passed].add(score);
-        if let Some(grad) = &mut grad {
-            grad[(negative.index as usize - first) * width] = T::pack(passed as u32);
+/// What lies between the borders; leaves in the gradient how many each negative has passed.
+fn segments<T: Compute>(borders: &Borders<T>, part: Part<'_, T>) -> Vec<Segment> {
+    let mut segments = borders.segments();
+    let mut negatives = [Ranked::default(); BLOCK];
+    let mut passed = [0; BLOCK];
+    let mut rest = part;
+    while rest.len() > 0 {
+        let size = BLOCK.min(rest.len());
+        let (block, more) = rest.split(size);
+        let count = negatives_of(&block, |score| score >= borders.lowest(), &mut negatives);
+        let (negatives, passed) = (&negatives[..count], &mut passed[..count]);
+        // No step of this loop waits for the one before: many negatives are looked up at once.
+        for (passed, negative) in passed.iter_mut().zip(negatives) {
+            *passed = borders.passed(negative.score);
         }
+        for (&passed, negative) in passed.iter().zip(negatives) {
+            borders.add(negative.score, passed, &mut segments);
+        }
+        let (first, width) = (block.first, block.width());
+        if let Some(grad) = block.grad {
+            grad.fill(T::pack(0));
+            for (&passed, negative) in passed.iter().zip(negatives) {
+                grad[(negative.index as usize - first) * width] = T::pack(passed);
+            }
+        }
+        rest = more;
     }
+    segments
 }
 
 /// Writes the negatives within reach to `room`, and how many they are.
 fn negatives_of<T: Compute>(
     part: &Part<'_, T>,
-    is_reached: impl Fn(f64) -> bool,
+    is_reached: impl Fn(T) -> bool,
     room: &mut [Ranked<T>],
 ) -> usize {
     let mut count = 0;
     for (ranked, is_positive) in part.elements() {
         // Nobody could predict a branch here: scores come in any order.
         room[count] = ranked;
-        count += usize::from(!is_positive & is_reached(ranked.score.to_f64()));
+        count += usize::from(!is_positive & is_reached(ranked.score));
     }
     count
 }

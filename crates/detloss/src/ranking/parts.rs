@@ -34,7 +34,11 @@ impl<'a, T: Compute> Part<'a, T> {
 
     /// The scores. Those beyond ±2⁴⁸ count as ±2⁴⁸.
     pub(super) fn scores(&self) -> impl Iterator<Item = T> + use<'a, T> {
-        let bounded = |score: &T| T::from_f64(score.to_f64().clamp(-LARGEST, LARGEST));
+        let (least, largest) = (T::from_f64(-LARGEST), T::from_f64(LARGEST));
+        let bounded = move |&score: &T| {
+            let score = if score < least { least } else { score };
+            if score > largest { largest } else { score }
+        };
         self.pred.iter().step_by(self.width()).map(bounded)
     }
 

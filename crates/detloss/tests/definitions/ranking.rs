@@ -268,6 +268,100 @@ fn a_step_between_two_numbers_still_knows_a_tie() {
     }
 }
 
+/// Of steps narrower than 1e-20 nothing but ties is left, which count by half.
+#[test]
+fn the_narrowest_steps_know_ties_and_the_order() {
+    let mut random = Random::new(137);
+    for (positives, negatives) in [(30, 90), (4, 200)] {
+        let mut set = random_set(positives, negatives, Some(0.1), &mut random);
+        set.scores.iter_mut().for_each(|score| *score = f64::from(*score as f32));
+        for delta in [1e-20, 1e-25, 1e-40, 2.3e-308, f64::from_bits(1)] {
+            let params = [("delta", delta), ("interpolate", 1.0)];
+            let slow = ap(&set, 1e-20, true);
+            hold("ap", &params, (&set.scores, &set.labels, 1), &slow, &set.what);
+        }
+    }
+}
+
+/// Scores that no detector says, positive and negative, among such as all do: beyond ±2⁴⁸ they are one.
+#[test]
+fn infinite_scores_are_ranked() {
+    let mut random = Random::new(139);
+    for (positives, negatives) in [(30, 90), (6, 200)] {
+        let mut set = random_set(positives, negatives, Some(0.25), &mut random);
+        let huge = [f64::INFINITY, 1e30, -1e30, f64::NEG_INFINITY];
+        for (score, index) in set.scores.iter_mut().zip(0..) {
+            if index % 4 == 1 {
+                *score = huge[index / 4 % 4];
+            }
+        }
+        let bounded = |score: &f64| score.clamp(-(2_f64.powi(48)), 2_f64.powi(48));
+        let bounded = Set { scores: set.scores.iter().map(bounded).collect(), ..set.clone() };
+        for delta in DELTAS {
+            let params = [("delta", delta), ("interpolate", 1.0)];
+            let slow = ap(&bounded, delta, true);
+            hold("ap", &params, (&set.scores, &set.labels, 1), &slow, &set.what);
+        }
+    }
+}
+
+/// Every loss that ranks, on few positives and on many: what lay in the memory of the gradient does not matter.
+#[test]
+fn the_gradient_may_lie_in_memory_of_any_content() {
+    let mut random = Random::new(149);
+    for (positives, negatives) in [(30, 90), (6, 400)] {
+        let mut set = random_set(positives, negatives, None, &mut random);
+        // Some out of everybody's reach.
+        set.scores.iter_mut().zip(&set.labels).step_by(3).for_each(|(score, label)| {
+            if *label == 0.0 {
+                *score = -50.0;
+            }
+        });
+        let pairs = set.scores.iter().zip(set.errors()).flat_map(|(&score, error)| [score, error]);
+        let pairs: Vec<f64> = pairs.collect();
+        for (name, pred) in [("ap", &set.scores), ("alrp", &pairs), ("rank_sort", &set.scores)] {
+            let loss = find(name).unwrap().make();
+            let batch = Batch::new(pred, &set.labels);
+            let clean = batch.value_and_grad(&*loss).unwrap();
+            for before in [f64::NAN, 1e30, -0.0] {
+                let mut grad = vec![before; pred.len()];
+                let value = batch.value_and_grad_into(&*loss, &mut grad).unwrap();
+                assert_eq!((value, &grad), (clean.0, &clean.1), "{name} over {before}");
+            }
+        }
+    }
+}
+
+/// A label that is NaN is neither that of a positive nor that of a negative.
+#[test]
+fn a_label_that_is_no_number_poisons_all() {
+    let mut random = Random::new(151);
+    for (positives, negatives) in [(30, 90), (6, 400)] {
+        let mut set = random_set(positives, negatives, None, &mut random);
+        set.labels[17] = f64::NAN;
+        for name in ["ap", "rank_sort"] {
+            let loss = find(name).unwrap().make();
+            let (value, grad) =
+                Batch::new(&set.scores, &set.labels).value_and_grad(&*loss).unwrap();
+            assert!(value.is_nan() && grad.iter().all(|slope| slope.is_nan()), "{name}");
+        }
+    }
+}
+
+/// aLRP passes nothing on where next to nothing is above: a negative of a millionth, and one of a ten-thousandth of a step.
+#[test]
+fn alrp_passes_nothing_on_to_the_foot_of_a_step() {
+    for foot in [1e-6, 1e-4] {
+        let scores = [0.0, 1.0, -1.0 + 2.0 * foot, -3.0];
+        let set = Set {
+            what: format!("a step of {foot}"),
+            scores: scores.iter().map(|&score| f64::from(score as f32)).collect(),
+            labels: vec![1.0, 1.0, 0.0, 0.0],
+        };
+        every_loss(&set);
+    }
+}
+
 /// A few negatives at the foot of the step, a million below it.
 #[test]
 fn a_crowd_below_the_step_does_not_hide_the_few_on_it() {
@@ -281,39 +375,39 @@ fn a_crowd_below_the_step_does_not_hide_the_few_on_it() {
     assert_close(value, above / (1.0 + above), Tolerance { absolute: 0.0, relative: 1e-12 }, &"ap");
 }
 
-/// More elements than one thread takes at once (32768, or 32 for every positive), in parts of more than one block (4 for every positive).
+/// More elements than one thread takes at once: 32768, or 32 for every positive.
 #[test]
-fn sets_of_several_blocks_agree_with_all_pairs() {
+fn sets_of_several_parts_agree_with_all_pairs() {
     let mut random = Random::new(127);
     let scores = |score: fn(f64) -> f64, set: &mut Set| {
         set.scores.iter_mut().for_each(|at| *at = f64::from(score(*at) as f32));
     };
     let unchanged: fn(f64) -> f64 = |score| score;
-    let blocks = 32_768;
+    let part = 32_768;
     for (what, positives, negatives, change) in [
-        ("a block", 3, blocks - 3, unchanged),
-        ("a block and one more", 3, blocks - 2, unchanged),
-        ("four parts", 9, 3 * blocks, unchanged),
-        ("two parts of two blocks", 2100, 2 * blocks, unchanged),
-        ("on a grid", 5, 2 * blocks, |score| (2.0 * score).round() / 2.0),
-        ("concentrated", 40, 2 * blocks, |score| score * 1e-3),
-        ("some far off", 40, 2 * blocks, |score| if score > 3.3 { 1e6 } else { score }),
+        ("a part", 3, part - 3, unchanged),
+        ("a part and one more", 3, part - 2, unchanged),
+        ("four parts", 9, 3 * part, unchanged),
+        ("two parts by the number of positives", 2100, 2 * part + 4000, unchanged),
+        ("on a grid", 5, 2 * part, |score| (2.0 * score).round() / 2.0),
+        ("concentrated", 40, 2 * part, |score| score * 1e-3),
+        ("some far off", 40, 2 * part, |score| if score > 3.3 { 1e6 } else { score }),
     ] {
         let mut set = random_set(positives, negatives, None, &mut random);
         scores(change, &mut set);
-        several_blocks(what, &set);
+        several_parts(what, &set);
     }
-    let mut set = random_set(7, 2 * blocks, None, &mut random);
+    let mut set = random_set(7, 2 * part, None, &mut random);
     for (what, at) in [("equal", 0.25), ("out of reach", -9.0), ("above all", 9.0)] {
         for (score, label) in set.scores.iter_mut().zip(&set.labels) {
             *score = if *label > 0.0 { score.clamp(-3.0, 3.0) } else { at };
         }
         scores(unchanged, &mut set);
-        several_blocks(what, &set);
+        several_parts(what, &set);
     }
 }
 
-fn several_blocks(what: &str, set: &Set) {
+fn several_parts(what: &str, set: &Set) {
     for delta in [1.0, 0.0] {
         let what = format!("{what}: {}", set.what);
         let inputs = (&set.scores[..], &set.labels[..], 1);

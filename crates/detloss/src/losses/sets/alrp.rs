@@ -35,7 +35,7 @@ loss! {
     /// Oksuz, Cam, Akbas, Kalkan, *A Ranking-based, Balanced Loss Function Unifying Classification and Localisation in Object
     /// Detection*, NeurIPS 2020. <https://arxiv.org/abs/2009.13592>
     "alrp", "aLRP" => pub struct Alrp: Set {
-        /// Half the width over which the step rises; 0 for a hard step.
+        /// Half the width over which the step rises, 1e-20 at least; or 0 for a hard step.
         delta: f64 = 1.0 in 0.0..=100.0,
         /// 1 to order the errors of the regression part by the smooth step, 0 by a hard one.
         smooth_order: f64 = 0.0 in 0.0..=1.0,
@@ -98,7 +98,7 @@ impl SetLoss for Alrp {
             .collect();
         // Of the others, so without the error of the positive itself.
         let of_others: Vec<f64> = ranking
-            .weighted_above(&errors, self.delta)
+            .weighted_above(&errors, Step::Rising)
             .iter()
             .zip(&errors)
             .map(|(sum, error)| sum - ranking.tie() * error)
@@ -106,7 +106,7 @@ impl SetLoss for Alrp {
         let ordered = if self.smooth_order > 0.5 {
             of_others.iter().zip(&errors).map(|(others, error)| others + error).collect()
         } else {
-            ranking.weighted_above(&errors, 0.0)
+            ranking.weighted_above(&errors, Step::Hard)
         };
         let mean = |sums: &[f64]| {
             sums.iter().zip(&ranks).map(|(sum, rank)| sum / rank).sum::<f64>() / count
@@ -143,12 +143,12 @@ impl Alrp {
     fn slopes_by_error<T: Compute>(&self, ranking: &Ranking<'_, T>, ranks: &[f64]) -> Vec<f64> {
         let per_rank: Vec<f64> = ranks.iter().map(|rank| 1.0 / rank).collect();
         if self.smooth_order > 0.5 {
-            let mut slopes = ranking.weighted_below(&per_rank, self.delta);
+            let mut slopes = ranking.weighted_below(&per_rank, Step::Rising);
             let itself = 1.0 - ranking.tie();
             slopes.iter_mut().zip(per_rank).for_each(|(slope, own)| *slope += itself * own);
             slopes
         } else {
-            ranking.weighted_below(&per_rank, 0.0)
+            ranking.weighted_below(&per_rank, Step::Hard)
         }
     }
 

@@ -34,7 +34,7 @@ loss! {
     /// Chen, Li, Lin, See, Wang, Duan, Chen, He, Zou, *Towards Accurate One-Stage Object Detection with AP-Loss*, CVPR 2019.
     /// <https://arxiv.org/abs/1904.06373>
     "ap", "AP" => pub struct Ap: Set {
-        /// Half the width over which the step rises; 0 for a hard step.
+        /// Half the width over which the step rises, 1e-20 at least; or 0 for a hard step.
         delta: f64 = 1.0 in 0.0..=100.0,
         /// 1 to interpolate the precision, 0 not to.
         interpolate: f64 = 1.0 in 0.0..=1.0,

@@ -31,7 +31,7 @@ loss! {
     /// Oksuz, Cam, Akbas, Kalkan, *Rank & Sort Loss for Object Detection and Instance Segmentation*, ICCV 2021.
     /// <https://arxiv.org/abs/2107.11669>
     "rank_sort", "Rank & Sort" => pub struct RankSort: Set {
-        /// Half the width over which the step rises; 0 for a hard step.
+        /// Half the width over which the step rises, 1e-20 at least; or 0 for a hard step.
         delta: f64 = 0.5 in 0.0..=100.0,
     }
 }
