@@ -241,7 +241,7 @@ CASES: tuple[Case, ...] = (
         for label, functions in _BOX_LOSSES
         for size in (1, 4)
     ),
-    Case("AP, 10 k positives in 1 M scores", _AP, 1_000_000, ranking, (500.0, None), sample=Sample(10_000, 40)),
+    Case("AP, 10 k positives in 1 M scores", _AP, 1_000_000, ranking, (500.0, None), sample=Sample(10_000, 1000)),
     *(
         Case(f"{label}, 100 pairs", functions, 100, boxes, (1.0, None), is_small=True, is_detailed=label == "GIoU")
         for label, functions in _BOX_LOSSES
