@@ -264,3 +264,13 @@ def test_kept_graph_gives_the_same_again(spec):
     pred.grad = None
     tripled.backward()
     assert torch.equal(pred.grad, 3.0 * expected)
+
+
+@pytest.mark.parametrize("size", [1 << 16, 100_003])
+@pytest.mark.parametrize("first", [0, 3])
+def test_gradient_lies_half_a_page_away(size, first):
+    """Elsewhere the CPU takes the numbers to be read for those just written, and waits."""
+    pred = torch.randn(size + first)[first:].requires_grad_()
+    detloss.torch.focal(pred, (torch.rand(size) < 0.5).float()).backward()
+    assert pred.grad.shape == pred.shape
+    assert (pred.grad.data_ptr() - pred.data_ptr()) % 4096 == 2048
