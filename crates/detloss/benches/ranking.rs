@@ -5,9 +5,9 @@
 //! cargo bench -p detloss --bench ranking -- docs/plots          and the figure, into this folder
 //! ```
 //!
-//! Value and gradient in `f32` on one thread (and once on all cores), the shortest of several rounds, everything of one size measured in turn. Positives lie
-//! around 0.5 and negatives around 0, both with a deviation of 1, so that half of the negatives are within reach of nearly every
-//! positive: the worst case is the one shown.
+//! Value and gradient in `f32` on one thread (and once on all cores), the shortest of several rounds, everything of one size
+//! measured in turn. Positives lie around 0.5 and negatives around 0, both with a deviation of 1, so that half of the negatives are
+//! within reach of nearly every positive: the worst case is the one shown.
 
 #[path = "ranking/pairs.rs"]
 mod pairs;
@@ -41,7 +41,9 @@ fn main() {
     growth("As many positives as negatives", |scores| scores / 2);
     wanted();
     if let Some(folder) = folder {
-        draw(&few, Path::new(&folder).join("ranking.svg").as_path());
+        // Cargo runs benchmarks in the folder of the package; the command above is given in that of the project.
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        draw(&few, &project.join(folder).join("ranking.svg"));
     }
 }
 
