@@ -211,6 +211,8 @@ pub trait Vector: Scalar {
     fn sum(self) -> f64;
     /// The largest lane.
     fn largest(self) -> Self::Element;
+    /// The first lane.
+    fn first(self) -> Self::Element;
 }
 
 impl<S: Simd> Vector for Lanes<S> {
@@ -276,6 +278,11 @@ impl<S: Simd> Vector for Lanes<S> {
     fn largest(self) -> f32 {
         self.0.reduce_max()
     }
+
+    #[inline(always)]
+    fn first(self) -> f32 {
+        self.0.to_array()[0]
+    }
 }
 
 impl Vector for f64 {
@@ -330,6 +337,11 @@ impl Vector for f64 {
 
     #[inline(always)]
     fn largest(self) -> f64 {
+        self
+    }
+
+    #[inline(always)]
+    fn first(self) -> f64 {
         self
     }
 }

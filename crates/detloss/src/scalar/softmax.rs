@@ -68,7 +68,7 @@ impl<V: Vector> Softmax<V> {
     /// ln Σ e^(zⱼ − max).
     #[inline(always)]
     pub fn ln_sum(&self) -> f64 {
-        self.max.lit(self.rest).ln_1p().largest().to_f64()
+        self.max.lit(self.rest).ln_1p().first().to_f64()
     }
 
     /// (z − max) / temperature, never above 0.
@@ -110,7 +110,7 @@ impl<V: Vector> Softmax<V> {
     /// z − max in full precision.
     #[inline(always)]
     fn below_max(&self, logit: V::Element) -> f64 {
-        (logit.to_f64() - self.max.largest().to_f64()) * self.rate
+        (logit.to_f64() - self.max.first().to_f64()) * self.rate
     }
 }
 
