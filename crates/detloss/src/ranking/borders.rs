@@ -145,7 +145,7 @@ impl<T: Compute> Borders<T> {
         let (mut ends, mut begins) = ((0..scores.len()).rev(), (0..scores.len()).rev());
         let mut above = Moments::default();
         for ((steps, at), segment) in self.steps.iter().zip(&self.at).zip(&segments[1..]).rev() {
-            let weight = Exact::from(segment.count);
+            let weight = Exact::from(f64::from(segment.count));
             let moment = weight.times(at.to_f64()).plus(Exact::from(segment.height));
             above = above.plus(Moments { weight, moment });
             ends.by_ref().take(steps.end as usize).for_each(|i| full[i] = above);

@@ -51,13 +51,6 @@ impl Exact {
     }
 }
 
-impl From<u32> for Exact {
-    #[inline(always)]
-    fn from(number: u32) -> Self {
-        Self { high: number.into(), low: 0.0 }
-    }
-}
-
 impl From<f64> for Exact {
     #[inline(always)]
     fn from(number: f64) -> Self {
