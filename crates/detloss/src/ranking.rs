@@ -13,12 +13,12 @@
 //! Positives against positives are swept: both in order, the borders move on from one query to the next (`sweep.rs`). So are
 //! negatives against positives where these are many, or lie so unevenly that nothing is found quickly among them. Where they are few,
 //! the negatives go by in parts that threads share, each looks up between which borders of the positives it lies (`borders.rs`), and
-//! nothing is kept of it but that, in the place of its slope. How a set is cut into parts depends on its size and the number of
-//! positives alone, and so do the bits of all sums.
+//! nothing is kept of it but that, in the place of its slope. What parts find is summed up in whole numbers: the bits are the same for
+//! any number of parts and threads.
 //!
-//! In use at once besides the gradient are, where positives are few, 125 bytes for every positive; or 90, and for each thread 32 for
-//! each time that the set is halved, if that is more. Where positives are many, 8 bytes for every negative and 8 more for each within
-//! reach of a positive (16 and 16 in `f64`), and 40 for every positive. Rank & Sort needs 130 for every positive in any case.
+//! In use at once besides the gradient are, where positives are few, 76 bytes for every positive (92 in `f64`) and 32 more for every
+//! thread but the first. Where positives are many, 8 bytes for every negative and 8 more for each within reach of a positive (16 and
+//! 16 in `f64`), and 40 for every positive. Rank & Sort needs 130 for every positive in any case.
 
 mod borders;
 mod exact;

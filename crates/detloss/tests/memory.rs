@@ -50,7 +50,10 @@ fn whole_batch<T: Element>(entry: &Entry, rows: usize) {
 }
 
 /// The most that a ranking has in use besides its gradient, where a score in a hundred is a positive: this part of the gradient.
-const PER_GRADIENT: f64 = 0.5;
+const PER_GRADIENT: f64 = 0.2;
+
+/// And if it puts its positives in the order of their qualities as well.
+const PER_GRADIENT_SORTING: f64 = 0.35;
 
 /// Scores out of order, as a detector has them.
 fn few_positives<T: Element>(entry: &Entry, rows: usize) {
@@ -63,8 +66,9 @@ fn few_positives<T: Element>(entry: &Entry, rows: usize) {
     let mut grad = vec![T::default(); numbers];
     let batch = Batch::new(&pred, &labels).threads(false);
     let bytes = peak(|| batch.value_and_grad_into(&*loss, &mut grad));
+    let most = if entry.name == "rank_sort" { PER_GRADIENT_SORTING } else { PER_GRADIENT };
     let of_gradient = bytes as f64 / size_of_val(&grad[..]) as f64;
-    assert!(of_gradient <= PER_GRADIENT, "{}: {of_gradient} of a gradient besides", entry.name);
+    assert!(of_gradient <= most, "{}: {of_gradient} of a gradient besides", entry.name);
 }
 
 fn every_call<T: Element>(entry: &Entry, rows: usize) {

@@ -9,6 +9,7 @@ use super::plan::TILE;
 use crate::geometry::MOST_FIELDS;
 use crate::loss::Scope;
 use crate::ranking::Ranked;
+use crate::scalar::Scalar;
 use crate::scalar::lanes::LANES;
 
 /// A number in a caller's memory: `f32`, `f64`, `f16` or `bf16`.
@@ -37,7 +38,7 @@ pub trait Element: Copy + Default + Send + Sync + 'static {
 }
 
 /// A number that is computed with.
-pub trait Compute: Element<Compute = Self> + PartialOrd {
+pub trait Compute: Element<Compute = Self> + PartialOrd + Scalar {
     /// Weights for a tile of a batch that has none.
     #[doc(hidden)]
     const ONES: &'static [Self];

@@ -15,3 +15,15 @@ pub(crate) fn join<A: Send, B: Send>(
 pub(crate) fn join<A, B>(_: bool, a: impl FnOnce() -> A, b: impl FnOnce() -> B) -> (A, B) {
     (a(), b())
 }
+
+/// How many threads share work if `threads`.
+#[cfg(feature = "rayon")]
+pub(crate) fn threads(threads: bool) -> usize {
+    if threads { rayon::current_num_threads() } else { 1 }
+}
+
+/// One thread.
+#[cfg(not(feature = "rayon"))]
+pub(crate) fn threads(_: bool) -> usize {
+    1
+}

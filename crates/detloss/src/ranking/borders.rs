@@ -1,6 +1,8 @@
 //! Where the steps of the positives begin and end, and sums over what lies between.
 
-use super::exact::{Exact, two_sum};
+use std::iter::Peekable;
+
+use super::exact::two_sum;
 use super::sweep::{Line, Moments, from_above};
 use crate::batch::Compute;
 
@@ -10,75 +12,115 @@ const CELLS: usize = 2;
 /// More borders than this in the cell of the average border, and sorting all negatives is faster than looking up where they lie.
 const CROWD: u64 = 16;
 
+/// How many borders are looked at without asking how many there are.
+const NEAR: usize = 3;
+
 /// The borders of positives: of each the score from which on its step has begun, and that from which on it has come to its end.
 #[derive(Clone, Debug)]
 pub(super) struct Borders<T> {
-    /// The scores of the borders in ascending order, each once, and after them some that no score comes up to.
+    /// The scores of the borders in ascending order, each once but the lowest, which stands for what lies below it as well; after
+    /// them some that no score comes up to.
     at: Vec<T>,
-    /// How many steps begin and end at each. The first to begin is that of the lowest positive, and so it is with those that end.
-    steps: Vec<Steps>,
     /// How many borders lie in cells before each cell, and how many there are in all.
     before: Vec<u32>,
     /// Cells for every unit of the scores.
     cells: f64,
+    /// Units of height for every unit of the scores.
+    units: f64,
     delta: f64,
 }
 
-/// How many borders are looked at without asking how many there are.
-const NEAR: usize = 3;
-
+/// What lies from a border to the next one: how many scores, and how far these are above the border, summed up.
+///
+/// Both are whole numbers, so that the sums are the same in any order: the upper 32 bits count the scores, the lower 96 the units of
+/// their heights. Where no step rises nobody asks for heights; there they are no larger than that of a step.
 #[derive(Clone, Copy, Debug, Default)]
-struct Steps {
-    begin: u32,
-    end: u32,
-}
+pub(super) struct Segment(u128);
 
-/// What lies from a border to the next one.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Segment {
-    count: u32,
-    /// How far the scores are above the border, summed up. All of one sign, they lose nothing to each other.
-    height: f64,
+impl Segment {
+    const SCORE: u128 = 1 << 96;
+
+    /// How many units of height there are from where a step begins to where it ends.
+    const STEP: f64 = (1_u64 << 62) as f64;
+
+    #[inline(always)]
+    fn add(&mut self, units: f64) {
+        // By way of a signed number, for which there is an instruction.
+        self.0 += Self::SCORE + u128::from(units.min(Self::STEP) as i64 as u64);
+    }
+
+    fn count(self) -> f64 {
+        f64::from((self.0 >> 96) as u32)
+    }
+
+    fn units(self) -> f64 {
+        f64::from((self.0 >> 64) as u32) * (4.0 * Self::STEP) + self.0 as u64 as f64
+    }
 }
 
 /// What two sets have between the same borders.
 pub(super) fn merge(mut low: Vec<Segment>, high: Vec<Segment>) -> Vec<Segment> {
-    for (low, high) in low.iter_mut().zip(high) {
-        low.count += high.count;
-        low.height += high.height;
-    }
+    low.iter_mut().zip(high).for_each(|(low, high)| low.0 += high.0);
     low
+}
+
+/// The segments above a border that moves down.
+struct Above<I: Iterator> {
+    segments: Peekable<I>,
+    sum: Segment,
+    /// Of their scores, as if each were at the border that its segment begins with.
+    moments: Moments,
+}
+
+impl<T: Compute, I: Iterator<Item = (T, Segment)>> Above<I> {
+    fn new(segments: I) -> Self {
+        let segments = segments.peekable();
+        Self { segments, sum: Segment::default(), moments: Moments::default() }
+    }
+
+    fn pass(&mut self, border: T) {
+        while let Some((at, segment)) = self.segments.next_if(|&(at, _)| at >= border) {
+            self.sum.0 += segment.0;
+            self.moments.weight.add_whole(segment.count());
+            self.moments.moment.add_product(segment.count(), at.to_f64());
+        }
+    }
+}
+
+/// From a border on to the next one, what all steps add up to: at the border, and more for every unit above it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rise<T> {
+    sum: T,
+    slope: T,
 }
 
 impl<T: Compute> Borders<T> {
     /// Of positives with these scores, in ascending order; there is at least one. None if they lie so unevenly, most of them close
     /// together and some far off, that nothing would be found quickly.
     pub(super) fn new(scores: &[f64], delta: f64) -> Option<Self> {
-        let mut at = Vec::with_capacity(2 * scores.len() + NEAR);
-        let mut steps: Vec<Steps> = Vec::with_capacity(2 * scores.len());
-        let mut add = |border: T, begin: u32, end: u32| {
+        let mut at = Vec::with_capacity(1 + 2 * scores.len() + NEAR);
+        let mut add = |border: T| {
             if at.last() != Some(&border) {
                 at.push(border);
-                steps.push(Steps::default());
             }
-            let here = steps.last_mut().expect("the one just added");
-            here.begin += begin;
-            here.end += end;
         };
-        let mut begins = scores.iter().map(|&score| at_least(score, -delta)).peekable();
+        let mut begins = scores.iter().map(|&score| begin(score, delta)).peekable();
         for &score in scores {
-            let end = at_least(score, delta);
+            let end = end(score, delta);
             while let Some(begin) = begins.next_if(|&begin| begin <= end) {
-                add(begin, 1, 0);
+                add(begin);
             }
-            add(end, 0, 1);
+            add(end);
         }
         let cells = CELLS * at.len();
         let width = at[at.len() - 1].to_f64() - at[0].to_f64();
         // With a single border the width is 0: it has the first cell, and scores above it have any.
         let per_unit = (cells as f64 / width).min(f64::MAX);
-        let mut borders = Self { at, steps, before: vec![0; cells + 1], cells: per_unit, delta };
-        for index in 0..borders.len() {
+        let units = if delta > 0.0 { Segment::STEP / (2.0 * delta) } else { 0.0 };
+        at.insert(0, at[0]);
+        at.extend([T::from_f64(f64::INFINITY); NEAR]);
+        let mut borders = Self { at, before: vec![0; cells + 1], cells: per_unit, units, delta };
+        for index in 1..=borders.len() {
             let cell = borders.cell(borders.at[index]);
             borders.before[cell + 1] += 1;
         }
@@ -88,12 +130,11 @@ impl<T: Compute> Borders<T> {
             sum += *before;
             *before = sum;
         }
-        borders.at.extend([T::from_f64(f64::INFINITY); NEAR]);
         (crowd <= CROWD * borders.len() as u64).then_some(borders)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.steps.len()
+        self.at.len() - 1 - NEAR
     }
 
     /// The lowest one: no step of a score below it is above 0.
@@ -105,7 +146,7 @@ impl<T: Compute> Borders<T> {
     #[inline(always)]
     fn cell(&self, score: T) -> usize {
         let cells = (score.to_f64() - self.at[0].to_f64()) * self.cells;
-        (cells as usize).min(self.before.len() - 2)
+        (cells as u32 as usize).min(self.before.len() - 2)
     }
 
     /// How many borders are not above this score.
@@ -114,11 +155,11 @@ impl<T: Compute> Borders<T> {
         let cell = self.cell(score);
         let before = self.before[cell] as usize;
         // Most cells have no more than two borders, but nobody could predict how many.
-        let near = &self.at[before..before + NEAR];
+        let near = &self.at[before + 1..][..NEAR];
         let in_cell = if near[NEAR - 1] > score {
             usize::from(near[0] <= score) + usize::from(near[1] <= score)
         } else {
-            let all = &self.at[before..self.before[cell + 1] as usize];
+            let all = &self.at[before + 1..=self.before[cell + 1] as usize];
             all.partition_point(|&at| at <= score)
         };
         (before + in_cell) as u32
@@ -129,47 +170,76 @@ impl<T: Compute> Borders<T> {
         vec![Segment::default(); self.len() + 1]
     }
 
+    /// How far a score is above the last of so many borders that it has passed; any number if it has passed none.
+    #[inline(always)]
+    fn height(&self, score: T, passed: u32) -> f64 {
+        score.to_f64() - self.at[passed as usize].to_f64()
+    }
+
     /// Adds a score that has passed so many borders, at least one, to the segment that it lies in.
     #[inline(always)]
     pub(super) fn add(&self, score: T, passed: u32, segments: &mut [Segment]) {
-        let segment = &mut segments[passed as usize];
-        segment.count += 1;
-        segment.height += score.to_f64() - self.at[passed as usize - 1].to_f64();
+        segments[passed as usize].add(self.height(score, passed) * self.units);
     }
 
     /// Σⱼ H(sⱼ − sᵢ) over negatives j, for each of the positives i with these scores; by the segments after each number of borders
     /// passed.
     pub(super) fn sums_above(&self, scores: &[f64], segments: &[Segment]) -> Vec<f64> {
+        let unit = 2.0 * self.delta / Segment::STEP;
+        let segments = self.at.iter().copied().zip(segments.iter().copied()).rev();
+        let (mut full, mut reached) = (Above::new(segments.clone()), Above::new(segments));
         let mut sums = vec![0.0; scores.len()];
-        let mut full = vec![Moments::default(); scores.len()];
-        let (mut ends, mut begins) = ((0..scores.len()).rev(), (0..scores.len()).rev());
-        let mut above = Moments::default();
-        for ((steps, at), segment) in self.steps.iter().zip(&self.at).zip(&segments[1..]).rev() {
-            let weight = Exact::from(f64::from(segment.count));
-            let moment = weight.times(at.to_f64()).plus(Exact::from(segment.height));
-            above = above.plus(Moments { weight, moment });
-            ends.by_ref().take(steps.end as usize).for_each(|i| full[i] = above);
-            for i in begins.by_ref().take(steps.begin as usize) {
-                sums[i] = Line::new(scores[i], full[i], above, self.delta).sum;
-            }
+        for (sum, &score) in sums.iter_mut().zip(scores).rev() {
+            full.pass(end(score, self.delta));
+            reached.pass(begin(score, self.delta));
+            let mut moments = reached.moments;
+            moments.moment.add(unit * Segment(reached.sum.0 - full.sum.0).units());
+            *sum = Line::new(score, full.moments, moments, self.delta).sum;
         }
         sums
     }
 
-    /// Σᵢ wᵢ H(s − sᵢ) over positives i with these scores, as a function of −s, for each number of borders passed.
-    pub(super) fn lines_below(&self, scores: &[f64], weights: &[f64]) -> Vec<Line> {
-        let points = from_above(scores, weights);
-        let (mut begins, mut ends) = (points.clone(), points);
+    /// Σᵢ wᵢ H(s − sᵢ) over positives i with these scores, after each number of borders passed.
+    pub(super) fn sums_below(&self, scores: &[f64], weights: &[f64]) -> Vec<Rise<T>> {
+        let delta = self.delta;
+        let by = |place: fn(f64, f64) -> T| {
+            from_above(scores, weights)
+                .map(move |point| (place(-point.at, delta), point))
+                .peekable()
+        };
+        let (mut begins, mut ends) = (by(begin), by(end));
         let (mut full, mut reached) = (Moments::default(), Moments::default());
-        let mut lines = Vec::with_capacity(self.len() + 1);
-        lines.push(Line::default());
-        for (steps, &at) in self.steps.iter().zip(&self.at) {
-            begins.by_ref().take(steps.begin as usize).for_each(|point| reached.add(point));
-            ends.by_ref().take(steps.end as usize).for_each(|point| full.add(point));
-            lines.push(Line::new(-at.to_f64(), full, reached, self.delta));
+        let mut rises = Vec::with_capacity(self.len() + 1);
+        rises.push(Rise::default());
+        for &border in &self.at[1..=self.len()] {
+            while let Some((_, point)) = begins.next_if(|&(begin, _)| begin <= border) {
+                reached.add(point);
+            }
+            while let Some((_, point)) = ends.next_if(|&(end, _)| end <= border) {
+                full.add(point);
+            }
+            let line = Line::new(-border.to_f64(), full, reached, delta);
+            rises.push(Rise { sum: T::from_f64(line.sum), slope: T::from_f64(line.slope) });
         }
-        lines
+        rises
     }
+
+    /// The sum at a score that has passed so many borders.
+    #[inline(always)]
+    pub(super) fn sum_below(&self, score: T, passed: u32, rises: &[Rise<T>]) -> T {
+        let Rise { sum, slope } = rises[passed as usize];
+        sum + slope * (score - self.at[passed as usize])
+    }
+}
+
+/// The least score that is on the step of a positive.
+fn begin<T: Compute>(score: f64, delta: f64) -> T {
+    at_least(score, -delta)
+}
+
+/// The least score that counts in full for a positive.
+fn end<T: Compute>(score: f64, delta: f64) -> T {
+    at_least(score, delta)
 }
 
 /// The least number that is not below a + b. A rounded sum might be above a score that a small δ reaches.

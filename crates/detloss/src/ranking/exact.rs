@@ -15,10 +15,10 @@ impl Exact {
         self.low += rest;
     }
 
-    /// Adds 1 to a whole number: exact up to 2⁵³, more than there are elements.
+    /// Adds a whole number to a whole number: exact up to 2⁵³, more than there are elements.
     #[inline(always)]
-    pub(super) fn add_one(&mut self) {
-        self.high += 1.0;
+    pub(super) fn add_whole(&mut self, number: f64) {
+        self.high += number;
     }
 
     #[inline(always)]

@@ -8,7 +8,7 @@ use super::borders::{Borders, Segment, merge};
 use super::parts::Part;
 use super::sweep::{from_above, sweep};
 use super::{Ranked, Ranking, counts_above};
-use crate::batch::Compute;
+use crate::batch::{Compute, parallel};
 
 /// Elements for every positive from which on the positives are few. With fewer elements, sorting takes less time.
 pub(super) const FEW: usize = 24;
@@ -45,7 +45,9 @@ impl<T: Compute> Ranking<'_, T> {
             return (sums, grad.map(|grad| Places { grad, sorted }));
         };
         let of_part = |part: Part<'_, T>| segments(borders, part);
-        let most = PART.max(PART_PER_POSITIVE * self.count());
+        let most = (self.labels.len() / parallel::threads(self.threads))
+            .max(PART_PER_POSITIVE * self.count())
+            .max(PART);
         let all = self.all(grad.as_deref_mut());
         let segments = all.halve(most, self.threads, &of_part, &merge);
         let sums = borders.sums_above(&self.scores, &segments);
@@ -66,12 +68,12 @@ impl<T: Compute> Ranking<'_, T> {
             });
             return grad;
         };
-        let lines = borders.lines_below(&self.scores, weights);
+        let rises = borders.sums_below(&self.scores, weights);
         let write = |part: Part<'_, T>| {
             let (width, scores) = (part.width(), part.scores());
             let places = part.grad.into_iter().flatten().step_by(width);
             for (place, score) in places.zip(scores) {
-                *place = T::from_f64(lines[place.unpack() as usize].at(-score.to_f64()));
+                *place = borders.sum_below(score, place.unpack(), &rises);
             }
         };
         self.all(Some(&mut *grad)).halve(PART, self.threads, &write, &|(), ()| ());

@@ -48,7 +48,7 @@ pub(super) fn sweep(
 pub(super) struct Line {
     from: f64,
     pub(super) sum: f64,
-    slope: f64,
+    pub(super) slope: f64,
 }
 
 impl Line {
@@ -88,16 +88,10 @@ impl Moments {
                 self.moment.add_product(weight, at);
             }
             None => {
-                self.weight.add_one();
+                self.weight.add_whole(1.0);
                 self.moment.add(at);
             }
         }
-    }
-
-    #[inline(always)]
-    pub(super) fn plus(self, other: Self) -> Self {
-        let (weight, moment) = (self.weight.plus(other.weight), self.moment.plus(other.moment));
-        Self { weight, moment }
     }
 }
 

@@ -378,6 +378,14 @@ fn a_crowd_below_the_step_does_not_hide_the_few_on_it() {
 /// More elements than one thread takes at once: 32768, or 32 for every positive.
 #[test]
 fn sets_of_several_parts_agree_with_all_pairs() {
+    pool(4).install(sets_of_several_parts);
+}
+
+fn pool(threads: usize) -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
+}
+
+fn sets_of_several_parts() {
     let mut random = Random::new(127);
     let scores = |score: fn(f64) -> f64, set: &mut Set| {
         set.scores.iter_mut().for_each(|at| *at = f64::from(score(*at) as f32));
@@ -412,7 +420,11 @@ fn several_parts(what: &str, set: &Set) {
         let what = format!("{what}: {}", set.what);
         let inputs = (&set.scores[..], &set.labels[..], 1);
         let params = [("delta", delta), ("interpolate", 1.0)];
-        hold("ap", &params[..2], inputs, &ap(set, delta, true), &what);
+        hold("ap", &params, inputs, &ap(set, delta, true), &what);
+        let loss = find("ap").unwrap().with(&params).unwrap();
+        let batch = Batch::new(inputs.0, inputs.1);
+        let with = |threads| pool(threads).install(|| batch.value_and_grad(&*loss).unwrap());
+        assert_eq!(with(1), with(4), "{what}: bits on one thread and on four");
         let pairs = set.scores.iter().zip(set.errors()).flat_map(|(&score, error)| [score, error]);
         let pred: Vec<f64> = pairs.collect();
         let slow = alrp(set, delta, false, 1.5);
