@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,8 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 from samples import COLUMNS, classes, ordinary, takes_classes  # noqa: E402
+from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 ROADS = ("fused", "replay")
 SPECS = detloss.losses()
@@ -217,6 +221,46 @@ def test_nothing_waits_for_the_device(spec):
     value = function(spec)(pred, target, avg_factor=factor)
     assert value.shape == () and value.device.type == "meta"
     assert slope(value, pred).shape == pred.shape
+
+
+class _OnDevice(TorchDispatchMode):
+    """Refuses operations whose results are elsewhere than on this device, or of another type than these."""
+
+    def __init__(self, device, dtypes):
+        super().__init__()
+        self.device, self.dtypes = device, dtypes
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        result = operation(*args, **(kwargs or {}))
+        for tensor in filter(torch.is_tensor, result if isinstance(result, tuple | list) else [result]):
+            assert tensor.device.type == self.device, f"{operation} works on {tensor.device}"
+            assert tensor.dtype in self.dtypes, f"{operation} makes {tensor.dtype}"
+        return result
+
+
+@all_losses
+@pytest.mark.parametrize("has_doubles", [True, False])
+def test_nothing_leaves_the_device(spec, has_doubles, monkeypatch):
+    """Fake tensors know what device they are on, without one. Value and slopes come in one pass, so the way there is all there is."""
+    dtypes = {torch.float32, torch.int64, torch.int32, torch.bool} | ({torch.float64} if has_doubles else set())
+    if not has_doubles:
+        for module in sys.modules.copy():
+            if module.startswith("detloss.torch._operations.") and hasattr(sys.modules[module], "wide"):
+                monkeypatch.setattr(sys.modules[module], "wide", lambda tensor: torch.float32)
+
+    def there(tensor):
+        return torch.empty(tensor.shape, dtype=torch.float32 if tensor.is_floating_point() else tensor.dtype, device="cuda")
+
+    for arrays in [ordinary(spec), *([classes(spec)] if takes_classes(spec) else [])]:
+        for options in calls(spec, rows=len(arrays[0])):
+            if "groups" in options:
+                continue  # The host counts them.
+            with FakeTensorMode():
+                pred, target = (there(torch.from_numpy(array)) for array in arrays)
+                options = {name: there(given) if torch.is_tensor(given) else given for name, given in options.items()}
+                with _OnDevice("cuda", dtypes):
+                    value = function(spec)(pred.requires_grad_(), target, **options)
+            assert value.device.type == "cuda" and value.dtype == torch.float32
 
 
 @all_losses

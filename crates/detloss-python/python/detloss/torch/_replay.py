@@ -78,7 +78,7 @@ def weight_sum(call: Call, pred: Tensor, target: Tensor) -> Tensor:
     if call.chosen.spec.pred.is_row and at.classes and call.class_weight is not None:
         of_target = call.class_weight.to(pred)[target.clamp(0, at.columns - 1)]
         weight = of_target if weight is None else weight * of_target
-    return pred.new_tensor(prod(at.units)) if weight is None else weight.expand(at.units).sum()
+    return pred.new_full((), prod(at.units)) if weight is None else weight.expand(at.units).sum()
 
 
 def _labels(call: Call, pred: Tensor, target: Tensor) -> Tensor:
