@@ -286,7 +286,7 @@ class GaussianFocalLoss(Loss):
         is_positive = target == 1
         if pos_inds is None:
             if self.pos_weight != 1.0 or self.neg_weight != 1.0:
-                of_kind = pred.new_tensor([self.neg_weight, self.pos_weight])[is_positive.long()]
+                of_kind = torch.where(is_positive, self.pos_weight, self.neg_weight).to(pred.dtype)
                 rows = how["weight"]
                 if rows is not None:
                     of_kind = of_kind * (rows if rows.dim() == pred.dim() else rows.unsqueeze(-1))
