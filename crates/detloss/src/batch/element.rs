@@ -43,6 +43,10 @@ pub trait Compute: Element<Compute = Self> + PartialOrd + Scalar {
     #[doc(hidden)]
     const ONES: &'static [Self];
 
+    /// The largest number that is finite.
+    #[doc(hidden)]
+    const LARGEST: f64;
+
     #[doc(hidden)]
     fn tile<K: Kernel + ?Sized>(kernel: &K, level: Level, tile: Tile<'_, Self>) -> f64;
 
@@ -65,6 +69,8 @@ pub trait Compute: Element<Compute = Self> + PartialOrd + Scalar {
 
 impl Compute for f32 {
     const ONES: &'static [f32] = &[1.0; TILE];
+
+    const LARGEST: f64 = f32::MAX as f64;
 
     fn tile<K: Kernel + ?Sized>(kernel: &K, level: Level, tile: Tile<'_, f32>) -> f64 {
         let units = tile.weights.len();
@@ -138,6 +144,8 @@ fn rest_of_tile<K: Kernel + ?Sized>(
 
 impl Compute for f64 {
     const ONES: &'static [f64] = &[1.0; TILE];
+
+    const LARGEST: f64 = f64::MAX;
 
     fn tile<K: Kernel + ?Sized>(kernel: &K, _: Level, tile: Tile<'_, f64>) -> f64 {
         kernel.tile_f64(tile)

@@ -45,8 +45,8 @@ impl Segment {
 
     #[inline(always)]
     fn add(&mut self, units: f64) {
-        // By way of a signed number, for which there is an instruction.
-        self.0 += Self::SCORE + u128::from(units.min(Self::STEP) as i64 as u64);
+        // To the nearest, and by way of a signed number, for which there is an instruction.
+        self.0 += Self::SCORE + u128::from((units.min(Self::STEP) + 0.5) as i64 as u64);
     }
 
     fn count(self) -> f64 {
@@ -54,6 +54,7 @@ impl Segment {
     }
 
     fn units(self) -> f64 {
+        // In two parts, for each of which there is an instruction.
         f64::from((self.0 >> 64) as u32) * (4.0 * Self::STEP) + self.0 as u64 as f64
     }
 }
@@ -146,6 +147,7 @@ impl<T: Compute> Borders<T> {
     #[inline(always)]
     fn cell(&self, score: T) -> usize {
         let cells = (score.to_f64() - self.at[0].to_f64()) * self.cells;
+        // There are fewer than 2³², and the way to 32 bits is the shorter one.
         (cells as u32 as usize).min(self.before.len() - 2)
     }
 
@@ -219,7 +221,9 @@ impl<T: Compute> Borders<T> {
                 full.add(point);
             }
             let line = Line::new(-border.to_f64(), full, reached, delta);
-            rises.push(Rise { sum: T::from_f64(line.sum), slope: T::from_f64(line.slope) });
+            // An infinite slope would be NaN at the border.
+            let slope = T::from_f64(line.slope.clamp(-T::LARGEST, T::LARGEST));
+            rises.push(Rise { sum: T::from_f64(line.sum), slope });
         }
         rises
     }

@@ -51,13 +51,6 @@ impl Exact {
     }
 }
 
-impl From<f64> for Exact {
-    #[inline(always)]
-    fn from(number: f64) -> Self {
-        Self { high: number, low: 0.0 }
-    }
-}
-
 /// The rounded sum and what the rounding took away (Knuth).
 #[inline(always)]
 pub(super) fn two_sum(a: f64, b: f64) -> (f64, f64) {

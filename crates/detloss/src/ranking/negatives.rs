@@ -45,11 +45,10 @@ impl<T: Compute> Ranking<'_, T> {
             return (sums, grad.map(|grad| Places { grad, sorted }));
         };
         let of_part = |part: Part<'_, T>| segments(borders, part);
-        let most = (self.labels.len() / parallel::threads(self.threads))
-            .max(PART_PER_POSITIVE * self.count())
-            .max(PART);
+        let least = PART.max(PART_PER_POSITIVE * self.count());
+        let parts = (self.labels.len() / least).min(parallel::threads(self.threads));
         let all = self.all(grad.as_deref_mut());
-        let segments = all.halve(most, self.threads, &of_part, &merge);
+        let segments = all.share(parts, self.threads, &of_part, &merge);
         let sums = borders.sums_above(&self.scores, &segments);
         (sums, grad.map(|grad| Places { grad, sorted: Vec::new() }))
     }
@@ -76,7 +75,8 @@ impl<T: Compute> Ranking<'_, T> {
                 *place = borders.sum_below(score, place.unpack(), &rises);
             }
         };
-        self.all(Some(&mut *grad)).halve(PART, self.threads, &write, &|(), ()| ());
+        let parts = self.labels.len() / PART;
+        self.all(Some(&mut *grad)).share(parts, self.threads, &write, &|(), ()| ());
         grad
     }
 

@@ -70,24 +70,24 @@ impl<'a, T: Compute> Part<'a, T> {
         )
     }
 
-    /// Halves the elements until there are at most so many, and merges what `work` says of them in their order. How, depends on their
-    /// number alone.
-    pub(super) fn halve<R: Send>(
+    /// Cuts the elements into so many parts of nearly the same size, and merges what `work` says of them in their order.
+    pub(super) fn share<R: Send>(
         self,
-        most: usize,
+        parts: usize,
         threads: bool,
         work: &(impl Fn(Self) -> R + Sync),
         merge: &(impl Fn(R, R) -> R + Sync),
     ) -> R {
-        if self.len() <= most {
+        if parts <= 1 {
             return work(self);
         }
-        let half = self.len() / 2;
-        let (low, high) = self.split(half);
+        let half = parts / 2;
+        let count = self.len() / parts * half;
+        let (low, high) = self.split(count);
         let (low, high) = parallel::join(
             threads,
-            || low.halve(most, threads, work, merge),
-            || high.halve(most, threads, work, merge),
+            || low.share(half, threads, work, merge),
+            || high.share(parts - half, threads, work, merge),
         );
         merge(low, high)
     }

@@ -39,9 +39,10 @@ impl<T: Compute> Ranking<'_, T> {
         let (mut errors, mut shares) = (zeros(), zeros());
         for i in 0..count {
             if pass.unfair[i] > 0.0 {
-                let too_much =
-                    pass.unfair_flaws[i] / pass.unfair[i] - pass.fair_flaws[i] / pass.fair[i];
-                shares[i] = too_much / (pass.fair[i] + pass.unfair[i]);
+                // Steps too narrow for their scores might have lost itself.
+                let fair = pass.fair[i].max(self.tie());
+                let too_much = pass.unfair_flaws[i] / pass.unfair[i] - pass.fair_flaws[i] / fair;
+                shares[i] = too_much.max(0.0) / (fair + pass.unfair[i]);
                 errors[i] = shares[i] * pass.unfair[i];
             }
         }

@@ -283,6 +283,49 @@ fn the_narrowest_steps_know_ties_and_the_order() {
     }
 }
 
+/// Of so narrow a step the slope is beyond `f32`, and yet a tie is in its middle.
+#[test]
+fn a_slope_out_of_range_leaves_ties_alone() {
+    let mut scores = vec![0.25_f32; 25];
+    (scores[23], scores[24]) = (0.0, 1.0);
+    let labels: Vec<f32> = (0..25).map(|index| f32::from(u8::from(index == 0))).collect();
+    let loss = find("ap").unwrap().with(&[("delta", 1e-20), ("interpolate", 0.0)]).unwrap();
+    let batch = Batch::new(&scores, &labels);
+    let (_, plain) = batch.value_and_grad(&*loss).unwrap();
+    let (_, large) = batch.upstream(1e20).value_and_grad(&*loss).unwrap();
+    for (large, plain) in large.into_iter().zip(plain) {
+        assert_close(f64::from(large), 1e20 * f64::from(plain), Tolerance::F32, &"slope");
+    }
+}
+
+/// Twice the precision of `f64` is not enough for so narrow a step so far out. What is left of it is a loss still.
+#[test]
+fn sorting_far_out_is_no_nan() {
+    for labels in [&[0.5, 0.75, 0.5, 0.5, 0.5, 0.75][..], &[0.5, 0.5, 0.625, 0.75, 0.25]] {
+        let scores = vec![2_418_200_258_711.014_6_f64; labels.len()];
+        let loss = find("rank_sort").unwrap().with(&[("delta", 1e-20)]).unwrap();
+        let (value, grad) = Batch::new(&scores, labels).value_and_grad(&*loss).unwrap();
+        assert!((0.0..=2.0).contains(&value), "{value}");
+        assert!(grad.iter().all(|slope| slope.is_finite()), "{grad:?}");
+    }
+}
+
+/// At the very foot of the step a height is rounded to a whole number, of which the step has 2⁶².
+#[test]
+fn the_foot_of_a_step_is_rounded_to_the_nearest() {
+    let loss = find("ap").unwrap().make();
+    for (count, height) in [(1_000_000, 4.293_440_603_042_597_5e-19), (24, 1e-17), (24, 1e-15)] {
+        let mut scores = vec![height; count + 1];
+        scores[0] = 1.0;
+        let mut labels = vec![0.0; count + 1];
+        labels[0] = 1.0;
+        let above = count as f64 * height / 2.0;
+        let tolerance = Tolerance { absolute: count as f64 * 2_f64.powi(-63), relative: 1e-12 };
+        let value = Batch::new(&scores, &labels).value(&*loss).unwrap();
+        assert_close(value, above / (1.0 + above), tolerance, &format!("{count} at {height}"));
+    }
+}
+
 /// Scores that no detector says, positive and negative, among such as all do: beyond ±2⁴⁸ they are one.
 #[test]
 fn infinite_scores_are_ranked() {
@@ -375,7 +418,7 @@ fn a_crowd_below_the_step_does_not_hide_the_few_on_it() {
     assert_close(value, above / (1.0 + above), Tolerance { absolute: 0.0, relative: 1e-12 }, &"ap");
 }
 
-/// More elements than one thread takes at once: 32768, or 32 for every positive.
+/// More elements than one thread takes where there are several: 32768, or 32 for every positive.
 #[test]
 fn sets_of_several_parts_agree_with_all_pairs() {
     pool(4).install(sets_of_several_parts);
