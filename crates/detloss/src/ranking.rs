@@ -45,7 +45,7 @@ pub(crate) const MOST: usize = u32::MAX as usize;
 const NARROWEST: f64 = 1e-20;
 
 /// The fewest elements of a part that is searched for positives.
-const SCAN: usize = 1 << 16;
+const SCAN: usize = 1 << 15;
 
 /// A score and where it came from.
 #[derive(Clone, Copy, Debug, Default)]

@@ -14,10 +14,10 @@ use crate::batch::{Compute, parallel};
 pub(super) const FEW: usize = 24;
 
 /// The fewest elements of a part.
-const PART: usize = 1 << 15;
+const PART: usize = 1 << 14;
 
 /// The fewest elements of a part for every positive: a part has segments of its own, two for every positive.
-const PART_PER_POSITIVE: usize = 32;
+const PART_PER_POSITIVE: usize = 16;
 
 /// How many elements are looked up at once.
 const BLOCK: usize = 512;

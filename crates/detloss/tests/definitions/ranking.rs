@@ -418,7 +418,7 @@ fn a_crowd_below_the_step_does_not_hide_the_few_on_it() {
     assert_close(value, above / (1.0 + above), Tolerance { absolute: 0.0, relative: 1e-12 }, &"ap");
 }
 
-/// More elements than one thread takes where there are several: 32768, or 32 for every positive.
+/// More elements than one thread takes where there are several: 16384, or 16 for every positive.
 #[test]
 fn sets_of_several_parts_agree_with_all_pairs() {
     pool(4).install(sets_of_several_parts);
@@ -434,12 +434,12 @@ fn sets_of_several_parts() {
         set.scores.iter_mut().for_each(|at| *at = f64::from(score(*at) as f32));
     };
     let unchanged: fn(f64) -> f64 = |score| score;
-    let part = 32_768;
+    let part = 16_384;
     for (what, positives, negatives, change) in [
         ("a part", 3, part - 3, unchanged),
         ("a part and one more", 3, part - 2, unchanged),
         ("four parts", 9, 3 * part, unchanged),
-        ("two parts by the number of positives", 2100, 2 * part + 4000, unchanged),
+        ("three parts by the number of positives", 1300, 4 * part + 4000, unchanged),
         ("on a grid", 5, 2 * part, |score| (2.0 * score).round() / 2.0),
         ("concentrated", 40, 2 * part, |score| score * 1e-3),
         ("some far off", 40, 2 * part, |score| if score > 3.3 { 1e6 } else { score }),
