@@ -11,14 +11,14 @@
 //! that others are taken from are kept in twice the precision of `f64`.
 //!
 //! Positives against positives are swept: both in order, the borders move on from one query to the next (`sweep.rs`). So are
-//! negatives against positives where these are many, or lie so unevenly that nothing is found quickly among them. Where they are few,
-//! the negatives go by in parts that threads share, each looks up between which borders of the positives it lies (`borders.rs`), and
-//! nothing is kept of it but that, in the place of its slope. What parts find is summed up in whole numbers: the bits are the same for
-//! any number of parts and threads.
+//! negatives against positives where these are many, reach few negatives, or lie so unevenly that nothing is found quickly
+//! among them. Elsewhere the negatives go by in parts that threads share, each looks up between which borders of the positives
+//! it lies (`borders.rs`), and nothing is kept of it but that, in the place of its slope. What parts find is summed up in whole
+//! numbers: the bits are the same for any number of parts and threads.
 //!
-//! In use at once besides the gradient are, where positives are few, 76 bytes for every positive by AP, 116 by aLRP and 148 by Rank &
-//! Sort (92, 132 and 156 in `f64`), and 32 more for every thread but the first. Where positives are many, 8 bytes for every negative
-//! and 8 more for each within reach of a positive (16 and 16 in `f64`), and what the positives need.
+//! In use at once besides the gradient are, where negatives go by, 76 bytes for every positive by AP, 116 by aLRP and 148 by
+//! Rank & Sort (92, 132 and 156 in `f64`), and 32 more for every thread but the first. Elsewhere 16 bytes for every negative
+//! within reach of a positive (32 in `f64`), and what the positives need.
 
 mod borders;
 mod exact;
@@ -27,7 +27,7 @@ mod parts;
 mod sorting;
 mod sweep;
 
-use borders::Borders;
+use borders::{Borders, begin};
 pub use negatives::Places;
 use parts::Part;
 pub use sorting::Sorting;
@@ -75,7 +75,9 @@ pub struct Ranking<'a, T> {
     places: Vec<u32>,
     /// The scores of the positives.
     scores: Vec<f64>,
-    /// Of the steps of the positives, if these are few and lie where they can be found.
+    /// How many negatives are on the steps of positives, or above.
+    reached: usize,
+    /// Of the steps of the positives, if these are few, lie where they can be found, and there is something to look for them.
     borders: Option<Borders<T>>,
     /// The half-width of the steps.
     delta: f64,
@@ -98,9 +100,26 @@ impl<'a, T: Compute> Ranking<'a, T> {
         T::sort(&mut positives);
         let places: Vec<u32> = positives.iter().map(|ranked| ranked.index).collect();
         let scores: Vec<f64> = positives.iter().map(|ranked| ranked.score.to_f64()).collect();
-        let few = !scores.is_empty() && labels.len() / scores.len() >= negatives::FEW;
-        let borders = if few { Borders::new(&scores, delta) } else { None };
-        Some(Self { pred, labels, places, scores, borders, delta, threads })
+        let mut ranking =
+            Self { pred, labels, places, scores, reached: 0, borders: None, delta, threads };
+        if let Some(lowest) = ranking.lowest() {
+            let reached =
+                |part: Part<'_, T>| part.scores().filter(|&score| score >= lowest).count();
+            let parts = labels.len() / SCAN;
+            let elements =
+                ranking.all(None).share(parts, threads, &reached, &|low, high| low + high);
+            ranking.reached = elements - ranking.count();
+            let are_few = labels.len() / ranking.count() >= negatives::FEW;
+            if are_few && labels.len() / negatives::FAR <= ranking.reached {
+                ranking.borders = Borders::new(&ranking.scores, delta);
+            }
+        }
+        Some(ranking)
+    }
+
+    /// The lowest score that is on the step of a positive.
+    fn lowest(&self) -> Option<T> {
+        self.scores.first().map(|&score| begin(score, self.delta))
     }
 
     fn all<'p>(&self, grad: Option<&'p mut [T]>) -> Part<'p, T>

@@ -237,7 +237,7 @@ impl<T: Compute> Borders<T> {
 }
 
 /// The least score that is on the step of a positive.
-fn begin<T: Compute>(score: f64, delta: f64) -> T {
+pub(super) fn begin<T: Compute>(score: f64, delta: f64) -> T {
     at_least(score, -delta)
 }
 

@@ -1,8 +1,8 @@
 //! Negatives against positives.
 //!
-//! Where positives are few, the negatives are never in order: of each it is found between which borders it lies, of what lies there
-//! the number and the sum of the scores are enough, and the gradient waits in its own place. Where positives are many, the borders
-//! would be more than the negatives; then these are sorted and swept.
+//! Where positives are few and many negatives within reach, these are never in order: of each it is found between which borders it
+//! lies, of what lies there the number and the sum of the scores are enough, and the gradient waits in its own place. Elsewhere the
+//! borders would be more than the negatives, or nearly; then these are sorted and swept.
 
 use super::borders::{Borders, Segment, merge};
 use super::parts::Part;
@@ -12,6 +12,9 @@ use crate::batch::{Compute, parallel};
 
 /// Elements for every positive from which on the positives are few. With fewer elements, sorting takes less time.
 pub(super) const FEW: usize = 24;
+
+/// Where fewer than one in so many negatives is within reach of a positive, sorting those takes less time, and little memory.
+pub(super) const FAR: usize = 16;
 
 /// The fewest elements of a part.
 const PART: usize = 1 << 14;
@@ -82,12 +85,11 @@ impl<T: Compute> Ranking<'_, T> {
 
     /// The negatives within reach of a positive.
     fn sorted_negatives(&self) -> Vec<Ranked<T>> {
-        let Some(lowest) = self.scores.first() else { return Vec::new() };
-        // One more than there can be, which is written in vain.
-        let mut negatives = vec![Ranked::default(); self.labels.len() - self.count() + 1];
-        let is_reached = |score: T| score.to_f64() - lowest >= -self.delta;
-        let count = negatives_of(&self.all(None), is_reached, &mut negatives);
-        negatives.truncate(count);
+        let Some(lowest) = self.lowest() else { return Vec::new() };
+        // One more than there are, which is written in vain.
+        let mut negatives = vec![Ranked::default(); self.reached + 1];
+        negatives_of(&self.all(None), |score| score >= lowest, &mut negatives);
+        negatives.pop();
         T::sort(&mut negatives);
         negatives
     }
