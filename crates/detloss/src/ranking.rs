@@ -103,12 +103,11 @@ impl<'a, T: Compute> Ranking<'a, T> {
         let mut ranking =
             Self { pred, labels, places, scores, reached: 0, borders: None, delta, threads };
         if let Some(lowest) = ranking.lowest() {
-            let reached =
-                |part: Part<'_, T>| part.scores().filter(|&score| score >= lowest).count();
-            let parts = labels.len() / SCAN;
-            let elements =
-                ranking.all(None).share(parts, threads, &reached, &|low, high| low + high);
-            ranking.reached = elements - ranking.count();
+            let not_below = |part: Part<'_, T>| part.count_from(lowest);
+            let all = ranking.all(None);
+            let count =
+                all.share(labels.len() / SCAN, threads, &not_below, &|low, high| low + high);
+            ranking.reached = count - ranking.count();
             let are_few = labels.len() / ranking.count() >= negatives::FEW;
             if are_few && labels.len() / negatives::FAR <= ranking.reached {
                 ranking.borders = Borders::new(&ranking.scores, delta);

@@ -34,12 +34,20 @@ impl<'a, T: Compute> Part<'a, T> {
 
     /// The scores. Those beyond ±2⁴⁸ count as ±2⁴⁸.
     pub(super) fn scores(&self) -> impl Iterator<Item = T> + use<'a, T> {
-        let (least, largest) = (T::from_f64(-LARGEST), T::from_f64(LARGEST));
-        let bounded = move |&score: &T| {
-            let score = if score < least { least } else { score };
-            if score > largest { largest } else { score }
-        };
         self.pred.iter().step_by(self.width()).map(bounded)
+    }
+
+    /// Folds the scores as they are given. Where these are all there is, many are taken at once.
+    fn fold<A>(&self, first: A, add: impl Fn(A, &T) -> A) -> A {
+        match self.width() {
+            1 => self.pred.iter().fold(first, add),
+            width => self.pred.iter().step_by(width).fold(first, add),
+        }
+    }
+
+    /// How many scores are not below this one.
+    pub(super) fn count_from(&self, lowest: T) -> usize {
+        self.fold(0_u32, |count, score| count + u32::from(bounded(score) >= lowest)) as usize
     }
 
     /// The scores and their places in the set, with whether they are of positives.
@@ -53,8 +61,7 @@ impl<'a, T: Compute> Part<'a, T> {
     pub(super) fn any_nan(&self) -> bool {
         // No way out before the end: without one, the loops are fast ones.
         let any = |any: bool, number: &T| any | number.to_f64().is_nan();
-        self.labels.iter().fold(false, any)
-            | self.pred.iter().step_by(self.width()).fold(false, any)
+        self.labels.iter().fold(false, any) | self.fold(false, any)
     }
 
     /// The first `count` elements, and the rest.
@@ -91,4 +98,11 @@ impl<'a, T: Compute> Part<'a, T> {
         );
         merge(low, high)
     }
+}
+
+/// A score within ±2⁴⁸.
+fn bounded<T: Compute>(&score: &T) -> T {
+    let (least, largest) = (T::from_f64(-LARGEST), T::from_f64(LARGEST));
+    let score = if score < least { least } else { score };
+    if score > largest { largest } else { score }
 }
