@@ -45,7 +45,7 @@ pub trait Compute: Element<Compute = Self> + PartialOrd + Scalar {
 
     /// The largest number that is finite.
     #[doc(hidden)]
-    const LARGEST: f64;
+    const MAX: f64;
 
     #[doc(hidden)]
     fn tile<K: Kernel + ?Sized>(kernel: &K, level: Level, tile: Tile<'_, Self>) -> f64;
@@ -70,7 +70,7 @@ pub trait Compute: Element<Compute = Self> + PartialOrd + Scalar {
 impl Compute for f32 {
     const ONES: &'static [f32] = &[1.0; TILE];
 
-    const LARGEST: f64 = f32::MAX as f64;
+    const MAX: f64 = f32::MAX as f64;
 
     fn tile<K: Kernel + ?Sized>(kernel: &K, level: Level, tile: Tile<'_, f32>) -> f64 {
         let units = tile.weights.len();
@@ -145,7 +145,7 @@ fn rest_of_tile<K: Kernel + ?Sized>(
 impl Compute for f64 {
     const ONES: &'static [f64] = &[1.0; TILE];
 
-    const LARGEST: f64 = f64::MAX;
+    const MAX: f64 = f64::MAX;
 
     fn tile<K: Kernel + ?Sized>(kernel: &K, _: Level, tile: Tile<'_, f64>) -> f64 {
         kernel.tile_f64(tile)

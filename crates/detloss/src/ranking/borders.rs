@@ -222,7 +222,7 @@ impl<T: Compute> Borders<T> {
             }
             let line = Line::new(-border.to_f64(), full, reached, delta);
             // An infinite slope would be NaN at the border.
-            let slope = T::from_f64(line.slope.clamp(-T::LARGEST, T::LARGEST));
+            let slope = T::from_f64(line.slope.clamp(-T::MAX, T::MAX));
             rises.push(Rise { sum: T::from_f64(line.sum), slope });
         }
         rises

@@ -2,7 +2,6 @@
 
 use super::Ranked;
 use crate::batch::{Compute, parallel};
-use crate::scalar::LARGEST;
 
 /// Some of the elements of a set.
 #[derive(Debug)]
@@ -34,7 +33,7 @@ impl<'a, T: Compute> Part<'a, T> {
 
     /// The scores. Those beyond ±2⁴⁸ count as ±2⁴⁸.
     pub(super) fn scores(&self) -> impl Iterator<Item = T> + use<'a, T> {
-        self.pred.iter().step_by(self.width()).map(bounded)
+        self.pred.iter().step_by(self.width()).map(|score| score.saturate())
     }
 
     /// Folds the scores as they are given. Where these are all there is, many are taken at once.
@@ -47,7 +46,7 @@ impl<'a, T: Compute> Part<'a, T> {
 
     /// How many scores are not below this one.
     pub(super) fn count_from(&self, lowest: T) -> usize {
-        self.fold(0_u32, |count, score| count + u32::from(bounded(score) >= lowest)) as usize
+        self.fold(0_u32, |count, score| count + u32::from(score.saturate() >= lowest)) as usize
     }
 
     /// The scores and their places in the set, with whether they are of positives.
@@ -98,11 +97,4 @@ impl<'a, T: Compute> Part<'a, T> {
         );
         merge(low, high)
     }
-}
-
-/// A score within ±2⁴⁸.
-fn bounded<T: Compute>(&score: &T) -> T {
-    let (least, largest) = (T::from_f64(-LARGEST), T::from_f64(LARGEST));
-    let score = if score < least { least } else { score };
-    if score > largest { largest } else { score }
 }

@@ -277,7 +277,7 @@ fn sets_of_several_parts() {
     for (what, positives, negatives, change) in [
         ("a part", 3, part - 3, unchanged),
         ("a part and one more", 3, part - 2, unchanged),
-        ("four parts", 9, 3 * part, unchanged),
+        ("four parts", 9, 4 * part, unchanged),
         ("three parts by the number of positives", 1300, 4 * part + 4000, unchanged),
         ("on a grid", 5, 2 * part, |score| (2.0 * score).round() / 2.0),
         ("concentrated", 40, 2 * part, |score| score * 1e-3),
