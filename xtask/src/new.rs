@@ -101,13 +101,7 @@ impl Loss for {type} {
     type Pred = {pred};
     type Target = {target};
 
-    const FACTS: Facts = Facts {
-        range: (0.0, f64::INFINITY),
-        zero_at_target: true,
-        symmetric: true,
-        scale_invariant: false,
-        shift_invariant: false,
-    };
+    const FACTS: Facts = Facts::range(0.0, f64::INFINITY).zero_at_target().symmetric();
 
     const CASES: &'static [Case] = &[case("what it shows", {fields}, 0.0)];
 

@@ -4,10 +4,8 @@
 
 use std::fmt::Write;
 
-use anyhow::{Context, ensure};
-use detloss::loss::{Entry, Scope};
-use detloss::losses;
-use unicode_normalization::UnicodeNormalization;
+use detloss::loss::{ParamKind, State};
+use detloss::losses::{self, Entry};
 
 /// No longer line, if it can be broken.
 const WIDTH: usize = 120;
@@ -22,7 +20,7 @@ from detloss._numpy import initial_state as initial_state
 from detloss._numpy import set_num_threads as set_num_threads
 from detloss._numpy import value_and_grad as value_and_grad
 from detloss._spec import Case as Case
-from detloss._spec import Fields as Fields
+from detloss._spec import Operand as Operand
 from detloss._spec import Param as Param
 from detloss._spec import Spec as Spec
 
@@ -88,12 +86,11 @@ pub(crate) fn torch() -> anyhow::Result<String> {
     }
     for entry in losses::ALL {
         let (options, params) = (options(entry, "Tensor"), params(entry));
-        writeln!(text, "\nclass {}(Loss):\n    {}", class_name(entry)?, summary(entry))?;
+        writeln!(text, "\nclass {}(Loss):\n    {}", entry.class_name(), summary(entry))?;
         let mut constructor = [&["self".to_owned()], &fixed[..]].concat();
         let mut own = Vec::new();
-        // Rows of three columns are as good as any to see whether anything is remembered.
-        if !entry.make().state(3).is_empty() {
-            own.push("columns: int = 1".to_owned());
+        if entry.signature.state == State::PerColumn {
+            own.push("num_classes: int".to_owned());
         }
         own.extend(params);
         if !own.is_empty() {
@@ -141,52 +138,33 @@ fn define(
 
 /// The keywords that make sense for the loss.
 fn options(entry: &Entry, array: &str) -> Vec<String> {
-    let is_set = entry.scope == Scope::Set;
-    let is_mask = entry.family == "masks" && entry.scope == Scope::Row;
-    let has_columns = entry.pred.names.len() == 1 && !is_mask;
-    let is_label = entry.target.is_label;
+    let takes = entry.signature.tensors_take();
     let keyword = |name: &str, kind: &str| format!("{name}: {kind} | None = None");
     let mut options = vec![keyword("weight", array)];
-    if has_columns && !is_set && (is_label || !entry.pred.is_row) {
+    if takes.column_weights {
         options.push(keyword("class_weight", array));
     }
-    if has_columns && is_label {
+    if takes.ignore_index {
         options.push(keyword("ignore_index", "int"));
     }
-    if is_set {
+    if takes.groups {
         options.push(keyword("groups", array));
     }
     options
 }
 
 fn params(entry: &Entry) -> Vec<String> {
-    entry
-        .params
-        .iter()
-        .map(|param| format!("{}: float = {:?}", param.name, param.default))
-        .collect()
+    let param = |param: &detloss::loss::Param| match param.kind {
+        ParamKind::Real => format!("{}: float = {:?}", param.name, param.default),
+        ParamKind::Count => format!("{}: int = {}", param.name, param.default),
+        ParamKind::Switch if param.default == 0.0 => format!("{}: bool = False", param.name),
+        ParamKind::Switch => format!("{}: bool = True", param.name),
+    };
+    entry.params.iter().map(param).collect()
 }
 
 /// The first sentence as a docstring.
 fn summary(entry: &Entry) -> String {
     let words: Vec<&str> = entry.summary().split_whitespace().collect();
     format!("\"\"\"{}\"\"\"", words.join(" "))
-}
-
-/// The label as the name of a class: its words joined, without accents.
-fn class_name(entry: &Entry) -> anyhow::Result<String> {
-    let label: String =
-        entry.label.replace('α', "alpha").nfkd().filter(|c| !is_accent(*c)).collect();
-    ensure!(label.is_ascii(), "{}: teach stubs.rs how to write {label} in a name", entry.name);
-    let mut name = String::new();
-    for word in label.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
-        let first = word.chars().next().context("a word has a letter")?;
-        name.push(first.to_ascii_uppercase());
-        name += &word[1..];
-    }
-    Ok(name + "Loss")
-}
-
-fn is_accent(c: char) -> bool {
-    unicode_normalization::char::is_combining_mark(c)
 }

@@ -7,12 +7,13 @@ use burn::backend::{Dispatch, DispatchDevice};
 use burn::nn::loss::Reduction;
 use burn::tensor::kind::Basic;
 use burn::tensor::{DType, Device, Int, Tensor};
-use detloss::batch::Layout;
-use detloss::geometry::Fields;
+use detloss::batch::Kernel as _;
 use detloss::loss::Scope;
+use detloss::signature::Shapes;
 
 #[cfg(feature = "cube")]
 use crate::device;
+use crate::loss::must;
 use crate::op::{self, Call, LossBackend, Others, Reduce};
 use crate::{Loss, Replicas};
 
@@ -40,7 +41,7 @@ pub struct Batch<const D: usize> {
     weights: Option<Numbers>,
     column_weights: Option<Vec<f64>>,
     ignore_index: Option<i64>,
-    groups: Option<Tensor<1, Int>>,
+    groups: Option<(Vec<usize>, Tensor<1, Int>)>,
     reduce: Reduce,
     replicas: Option<Arc<dyn Replicas>>,
 }
@@ -52,6 +53,8 @@ pub struct Batch<const D: usize> {
 /// - of integers with the shape of the predictions: labels, 0 and 1.
 /// - of integers with one dimension less: a class index for every row. For scores, −1 and the number of classes both mean
 ///   background.
+///
+/// All dimensions of a mask but the first are its pixels.
 #[derive(Clone, Debug)]
 pub struct Target(Kind);
 
@@ -91,8 +94,8 @@ impl<const D: usize> From<Tensor<D, Int>> for Target {
 impl<const D: usize> Batch<D> {
     /// The mean loss of `pred` against `target`.
     ///
-    /// The last dimension of `pred` holds the fields of one prediction (4 for boxes), the columns of a row (rows, masks), or the
-    /// classes or coordinates of what the other dimensions count (scores, values).
+    /// The last dimension of `pred` holds the fields of one prediction (4 for boxes), the columns of a row, or the
+    /// classes or coordinates of what the other dimensions count (scores, values). All dimensions of masks but the first are pixels.
     #[must_use]
     pub fn new(pred: Tensor<D>, target: impl Into<Target>) -> Self {
         Self {
@@ -130,7 +133,8 @@ impl<const D: usize> Batch<D> {
     /// ascending order of their ids. Without groups the batch is one.
     #[must_use]
     pub fn groups<const E: usize>(self, ids: Tensor<E, Int>) -> Self {
-        Self { groups: Some(ids.flatten(0, E - 1)), ..self }
+        let dims = ids.dims().to_vec();
+        Self { groups: Some((dims, ids.flatten(0, E - 1))), ..self }
     }
 
     /// Divides the sum by the number of units, whatever their weights.
@@ -225,27 +229,45 @@ impl<const D: usize> Batch<D> {
     #[must_use]
     pub fn initial_state(&self, loss: impl Into<Loss>) -> Vec<f64> {
         let loss = loss.into();
-        loss.state(Form::new(&loss.layout(), &self.pred.dims()).columns)
+        loss.as_ref().initial_state(self.shapes(&loss).columns)
+    }
+
+    /// How the tensors make up a batch.
+    #[track_caller]
+    fn shapes(&self, loss: &Loss) -> Shapes {
+        let (target, integers) = match &self.target.0 {
+            Kind::Floats(Numbers { dims, .. }) => (dims, false),
+            Kind::Integers(dims, _) => (dims, true),
+        };
+        let shapes = must(loss.signature().shapes(&self.pred.dims(), target, integers));
+        if let Some(weights) = &self.column_weights {
+            must(shapes.check_column_weights(&[weights.len()]));
+        }
+        if let Some((dims, _)) = &self.groups {
+            must(shapes.check_groups(dims));
+        }
+        shapes
     }
 
     #[track_caller]
     fn run(self, loss: Loss, state: Option<Arc<Mutex<Vec<f64>>>>) -> Tensor<1> {
-        let (layout, dims) = (loss.layout(), self.pred.dims());
-        let form = Form::new(&layout, &dims);
+        let shapes = self.shapes(&loss);
         let (device, dtype) = (self.pred.device(), self.pred.dtype());
-        let target = form.target(self.target, dtype);
-        let weights = self.weights.map(|weights| form.weights(weights, dtype));
+        let target = held(self.target, shapes.class_indices, dtype);
+        let weights = self
+            .weights
+            .map(|Numbers { dims, flat }| (flat.cast(dtype), !must(shapes.weights_per_row(&dims))));
         #[cfg(feature = "cube")]
         let remembers =
             state.as_ref().is_some_and(|state| state.lock().is_ok_and(|state| !state.is_empty()));
         #[cfg(feature = "cube")]
-        if let Some(formula) = device::Formula::new(&loss, &device, dtype, form.columns, &target)
+        if let Some(formula) = device::Formula::new(&loss, &device, dtype, shapes.columns, &target)
             && self.groups.is_none()
             && !remembers
         {
             let weighed = device::Weighed {
-                rows: form.rows,
-                columns: form.columns,
+                rows: shapes.row_count(),
+                columns: shapes.columns,
                 weights,
                 column_weights: self.column_weights,
                 ignore_index: self.ignore_index,
@@ -256,12 +278,11 @@ impl<const D: usize> Batch<D> {
         }
         // The core computes in the host's memory. The way there and back is differentiable.
         let host = host(&device);
-        let groups = self.groups.map(|ids| form.groups(ids));
-        let units = match (layout.scope, &groups) {
-            (Scope::Unit, _) => form.rows * form.columns,
-            (Scope::Row, _) => form.rows,
-            (Scope::Set, None) => form.rows.min(1),
+        let groups = self.groups.map(|(_, ids)| counted(ids));
+        let units = match (loss.signature().scope, &groups) {
+            (Scope::Set, None) => shapes.row_count().min(1),
             (Scope::Set, Some((_, count))) => *count,
+            _ => shapes.unit_count(),
         };
         let others = Others::<Dispatch> {
             target: match target {
@@ -278,7 +299,7 @@ impl<const D: usize> Batch<D> {
         };
         let call = Call {
             loss,
-            columns: form.columns,
+            columns: shapes.columns,
             units,
             reduce: self.reduce,
             column_weights: self.column_weights,
@@ -312,95 +333,21 @@ pub(crate) enum Held {
     Classes(Tensor<1, Int>),
 }
 
-/// The shape of a prediction, as its loss sees it.
-struct Form<'a> {
-    layout: &'a Layout,
-    dims: &'a [usize],
-    /// The dimensions that count rows.
-    lead: &'a [usize],
-    rows: usize,
-    columns: usize,
-    /// A unit is one number: there are as many as numbers.
-    elementwise: bool,
+/// The target in the precision of the prediction, or class indices as they are.
+fn held(target: Target, is_indices: bool, dtype: DType) -> Held {
+    match target.0 {
+        Kind::Integers(_, classes) if is_indices => Held::Classes(classes),
+        Kind::Integers(_, labels) => Held::Dense(labels.float().cast(dtype)),
+        Kind::Floats(Numbers { flat, .. }) => Held::Dense(flat.cast(dtype)),
+    }
 }
 
-impl<'a> Form<'a> {
-    #[track_caller]
-    fn new(layout: &'a Layout, dims: &'a [usize]) -> Self {
-        let Fields { names, is_row, .. } = layout.pred;
-        let elementwise = !is_row && names.len() == 1;
-        let (last, lead) = dims.split_last().expect("a tensor has dimensions");
-        let (lead, columns) = match dims {
-            [_] if elementwise => (dims, 1),
-            _ if elementwise || is_row => (lead, *last),
-            _ => (lead, 1),
-        };
-        assert!(
-            elementwise || is_row || *last == names.len(),
-            "the predictions of {} have the shape {dims:?}: their last dimension has to hold {}",
-            layout.loss,
-            names.join(", ")
-        );
-        Self { layout, dims, lead, rows: lead.iter().product(), columns, elementwise }
-    }
-
-    #[track_caller]
-    fn target(&self, target: Target, dtype: DType) -> Held {
-        match target.0 {
-            Kind::Integers(dims, classes) if self.layout.target.is_label && dims != self.dims => {
-                self.fits("class indices", &dims, &[self.lead]);
-                Held::Classes(classes)
-            }
-            Kind::Integers(dims, flat) => self.dense(&dims, flat.float(), dtype),
-            Kind::Floats(Numbers { dims, flat }) => self.dense(&dims, flat, dtype),
-        }
-    }
-
-    #[track_caller]
-    fn dense(&self, dims: &[usize], flat: Tensor<1>, dtype: DType) -> Held {
-        let fields = self.layout.target;
-        let with_fields = [self.lead, &[fields.names.len()]].concat();
-        match fields.names {
-            _ if fields.is_row || self.elementwise => self.fits("targets", dims, &[self.dims]),
-            [_] => self.fits("targets", dims, &[self.lead, &with_fields]),
-            _ => self.fits("targets", dims, &[&with_fields]),
-        }
-        Held::Dense(flat.cast(dtype))
-    }
-
-    /// The weights, and whether there is one per element.
-    #[track_caller]
-    fn weights(&self, weights: Numbers, dtype: DType) -> (Tensor<1>, bool) {
-        let Numbers { dims, flat } = weights;
-        let per_element = self.elementwise && dims == self.dims;
-        if !per_element && self.elementwise {
-            self.fits("weights", &dims, &[self.dims, self.lead]);
-        } else if !per_element {
-            self.fits("weights", &dims, &[self.lead]);
-        }
-        (flat.cast(dtype), per_element)
-    }
-
-    /// The groups, counted from 0 in the order of their ids, and how many there are.
-    fn groups(&self, ids: Tensor<1, Int>) -> (Tensor<1, Int>, usize) {
-        let data = ids.into_data();
-        let ids: Vec<i64> = data.iter().collect();
-        let known: Vec<i64> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-        let places: Vec<i64> = ids
-            .iter()
-            .map(|id| known.binary_search(id).expect("an id among all ids") as i64)
-            .collect();
-        (Tensor::from_data(places.as_slice(), (&Device::flex(), DType::I64)), known.len())
-    }
-
-    #[track_caller]
-    fn fits(&self, what: &str, dims: &[usize], wanted: &[&[usize]]) {
-        assert!(
-            wanted.contains(&dims),
-            "{} takes {what} of shape {} with predictions of shape {:?}, not {dims:?}",
-            self.layout.loss,
-            wanted.iter().map(|dims| format!("{dims:?}")).collect::<Vec<_>>().join(" or "),
-            self.dims,
-        );
-    }
+/// The groups, counted from 0 in the order of their ids, and how many there are.
+fn counted(ids: Tensor<1, Int>) -> (Tensor<1, Int>, usize) {
+    let data = ids.into_data();
+    let ids: Vec<i64> = data.iter().collect();
+    let known: Vec<i64> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let places: Vec<i64> =
+        ids.iter().map(|id| known.binary_search(id).expect("an id among all ids") as i64).collect();
+    (Tensor::from_data(places.as_slice(), (&Device::flex(), DType::I64)), known.len())
 }

@@ -18,7 +18,7 @@ use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
-use detloss::batch::Target;
+use detloss::batch::{Kernel as _, Target};
 use detloss::loss::Scope;
 
 use crate::batch::Held;
@@ -53,22 +53,22 @@ impl Formula {
         columns: usize,
         target: &Held,
     ) -> Option<Self> {
-        let (layout, device) = (loss.layout(), device.clone().inner());
+        let (signature, device) = (loss.signature(), device.clone().inner());
         let has_kernels = matches!(device.as_dispatch(), DispatchDevice::Cube(_));
         // The kernels compute in single precision.
-        if layout.scope != Scope::Unit || !has_kernels || dtype == DType::F64 {
+        if signature.scope != Scope::Unit || !has_kernels || dtype == DType::F64 {
             return None;
         }
         let fields = Fields {
-            pred: layout.pred.names.len(),
-            target: layout.target.names.len(),
+            pred: signature.pred.fields().len(),
+            target: signature.target.fields().len(),
             classes: matches!(target, Held::Classes(_)).then_some(columns),
         };
         Some(Self { loss: loss.clone(), fields })
     }
 
     fn steps(&self, gradient: bool) -> Vec<Step> {
-        let program = self.loss.trace(gradient).expect("a loss of units is a formula");
+        let program = self.loss.as_ref().trace(gradient).expect("a loss of units is a formula");
         steps(&program, self.fields.pred)
     }
 }
@@ -145,7 +145,7 @@ impl Weighed {
         if let (Reduce::By(number), None) = (self.reduce, &self.replicas) {
             batch = batch.normalizer(number);
         }
-        must(batch.value(&**loss));
+        must(batch.value(loss.as_ref()));
     }
 
     /// The weights of all units, as far as they differ.

@@ -6,6 +6,7 @@ use burn::tensor::{DType, TensorData};
 use detloss::Batch;
 use detloss::batch;
 use detloss::loss::Scope;
+use detloss::scalar::Element;
 use half::{bf16, f16};
 
 use crate::loss::must;
@@ -21,11 +22,11 @@ impl Number for f16 {}
 impl Number for bf16 {}
 
 pub(crate) fn wide<T: Number>(number: T) -> f64 {
-    batch::Element::to_f64(number)
+    Element::to_f64(number)
 }
 
 pub(crate) fn narrow<T: Number>(number: f64) -> T {
-    batch::Element::from_f64(number)
+    Element::from_f64(number)
 }
 
 /// The losses, and the gradient by the prediction if it is asked for.
@@ -113,7 +114,7 @@ pub(crate) struct Parts<'a, T> {
 impl Call {
     /// The values, one or as many as there are units. The gradient is written to `grad`.
     fn run<T: Number>(&self, parts: Parts<'_, T>, grad: Option<&mut [T]>) -> Vec<T> {
-        let is_whole = self.loss.layout().scope == Scope::Set && parts.groups.is_none();
+        let is_whole = self.loss.signature().scope == Scope::Set && parts.groups.is_none();
         let Some(replicas) = self.replicas.as_deref().filter(|_| is_whole) else {
             return self.run_parts(parts, grad, self.units, false);
         };
@@ -152,7 +153,7 @@ impl Call {
         if let Some(ids) = parts.groups {
             batch = batch.groups(ids);
         }
-        let loss = &*self.loss;
+        let loss = self.loss.as_ref();
         if self.reduce == Reduce::Units {
             let mut values = vec![T::default(); units];
             must(match grad {
@@ -193,7 +194,7 @@ impl Call {
         let own = match self.reduce {
             Reduce::By(number) => number,
             _ if is_union => return batch,
-            _ => must(batch.divisor(&*self.loss)),
+            _ => must(batch.divisor(self.loss.as_ref())),
         };
         batch.normalizer(divisor(own, Some(replicas)))
     }

@@ -1,12 +1,13 @@
 //! A loss chosen at run time.
 
 use std::fmt;
-use std::ops::Deref;
-use std::sync::Arc;
 
 use burn::nn::loss::Reduction;
 use burn::tensor::Tensor;
-use detloss::loss::AnyLoss;
+use detloss::batch::{Driver, Kernel};
+use detloss::loss::Described;
+use detloss::losses::AnyLoss;
+use detloss::signature::Signature;
 use detloss::{Result, losses};
 
 use crate::{Batch, Target};
@@ -27,8 +28,8 @@ use crate::{Batch, Target};
 /// assert_eq!(Loss::find("smoothl1").unwrap_err().to_string(), r#"no loss is called "smoothl1": did you mean "smooth_l1"?"#);
 /// # Ok::<(), detloss::Error>(())
 /// ```
-#[derive(Clone)]
-pub struct Loss(Arc<dyn AnyLoss>);
+#[derive(Clone, PartialEq)]
+pub struct Loss(AnyLoss);
 
 impl Loss {
     /// The loss called `name`, with its default parameters. `detloss::losses::ALL` is the list of them.
@@ -46,13 +47,22 @@ impl Loss {
     ///
     /// If there is none, or it has no such parameter, or the parameter cannot have this value.
     pub fn with(name: &str, params: &[(&str, f64)]) -> Result<Self> {
-        Ok(Self(losses::find(name)?.with(params)?.into()))
+        Ok(Self(losses::find(name)?.with(params)?))
     }
 
     /// A loss of the core as it is, or one that was declared with `detloss::loss!` somewhere else.
     #[must_use]
-    pub fn new(loss: impl AnyLoss + 'static) -> Self {
-        Self(Arc::new(loss))
+    pub fn new<L: Described + Kernel>(loss: L) -> Self
+    where
+        L::Form: Driver<L>,
+    {
+        Self(AnyLoss::new(loss))
+    }
+
+    /// How it is called.
+    #[must_use]
+    pub fn signature(&self) -> Signature {
+        self.0.entry().signature
     }
 
     /// The losses added up.
@@ -95,11 +105,15 @@ impl Loss {
     }
 }
 
-impl Deref for Loss {
-    type Target = dyn AnyLoss;
+impl AsRef<AnyLoss> for Loss {
+    fn as_ref(&self) -> &AnyLoss {
+        &self.0
+    }
+}
 
-    fn deref(&self) -> &Self::Target {
-        &*self.0
+impl From<AnyLoss> for Loss {
+    fn from(loss: AnyLoss) -> Self {
+        Self(loss)
     }
 }
 
@@ -111,14 +125,7 @@ impl From<&Loss> for Loss {
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.layout().loss;
-        f.write_str(name)?;
-        // A loss from outside has no entry to look its parameters' names up in.
-        let params = losses::find(name).map(|entry| entry.params).unwrap_or_default();
-        for (index, (param, value)) in params.iter().zip(self.params()).enumerate() {
-            write!(f, "{}{} = {value}", if index == 0 { "(" } else { ", " }, param.name)?;
-        }
-        f.write_str(if params.is_empty() { "" } else { ")" })
+        self.0.fmt(f)
     }
 }
 

@@ -5,13 +5,13 @@ macro_rules! loss_module {
     (
         $(#[$doc:meta])*
         $config:ident, $module:ident, $family:ident::$core:ident {
-            $($(#[$param_doc:meta])* $param:ident = $default:literal,)*
+            $($(#[$param_doc:meta])* $param:ident: $value:ident = $default:literal,)*
         }
     ) => {
         #[doc = concat!("Configuration of a [`", stringify!($module), "`].")]
         #[derive(burn::config::Config, Debug)]
         pub struct $config {
-            $($(#[$param_doc])* #[config(default = $default)] pub $param: f64,)*
+            $($(#[$param_doc])* #[config(default = $default)] pub $param: $value,)*
         }
 
         impl $config {
@@ -23,7 +23,7 @@ macro_rules! loss_module {
             #[must_use]
             pub fn init(&self) -> $module {
                 let loss = $module { $($param: self.$param,)* };
-                $crate::loss::must($crate::Loss::from(&loss).check());
+                $crate::loss::must(detloss::batch::Kernel::check($crate::Loss::from(&loss).as_ref()));
                 loss
             }
         }
@@ -32,7 +32,7 @@ macro_rules! loss_module {
         #[derive(burn::module::Module, Debug)]
         #[module(custom_display)]
         pub struct $module {
-            $($(#[$param_doc])* pub $param: f64,)*
+            $($(#[$param_doc])* pub $param: $value,)*
         }
 
         impl $module {

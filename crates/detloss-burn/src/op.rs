@@ -180,7 +180,7 @@ impl<B: Backend> By<B> {
         match groups {
             _ if call.reduce != Reduce::Units => Self::Batch,
             Groups::Rows(ids) => Self::Group(ids.clone()),
-            Groups::None if call.loss.layout().scope == Scope::Set => Self::Batch,
+            Groups::None if call.loss.signature().scope == Scope::Set => Self::Batch,
             Groups::None => Self::Unit,
         }
     }

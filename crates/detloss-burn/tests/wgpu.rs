@@ -11,7 +11,8 @@ use std::thread;
 use burn::tensor::{DType, Device, DeviceKind, Tensor};
 use cubecl::logging::{LaunchObservation, LaunchObserver};
 use detloss::batch::{Target, Weights};
-use detloss::loss::{Entry, Scope};
+use detloss::loss::Scope;
+use detloss::losses::Entry;
 use detloss::losses::{ALL, boxes, scores};
 use detloss::testing::{Tolerance, assert_close, check, ordinary};
 use detloss_burn::{Batch, BceLoss, CiouLoss, FocalLoss, L1Loss, Loss, Threads};
@@ -263,7 +264,7 @@ fn launches(entry: &Entry) -> (Vec<&'static str>, Vec<&'static str>) {
 #[test]
 fn a_formula_is_one_launch() {
     let _turn = turn();
-    let formulas = ALL.iter().filter(|entry| entry.scope == Scope::Unit);
+    let formulas = ALL.iter().filter(|entry| entry.signature.scope == Scope::Unit);
     for entry in formulas {
         let (forward, backward) = launches(entry);
         let ours = |kernels: &[&str]| {
@@ -279,7 +280,7 @@ fn a_formula_is_one_launch() {
 #[test]
 fn no_formula_is_no_launch() {
     let _turn = turn();
-    let others = ALL.iter().filter(|entry| entry.scope != Scope::Unit);
+    let others = ALL.iter().filter(|entry| entry.signature.scope != Scope::Unit);
     for entry in others {
         let (forward, _) = launches(entry);
         assert!(forward.is_empty(), "{}: {forward:#?}", entry.name);

@@ -1,9 +1,9 @@
 //! One call, checked.
 
-use candle_core::{DType, Result, Tensor, bail};
-use detloss::batch::{Batch, Element, Kernel, Layout, Target, Weights};
+use candle_core::{DType, Error, Result, Tensor, bail};
+use detloss::batch::{Batch, Element, Kernel, Target, Weights};
+use detloss::signature::{Shapes, Signature};
 
-use crate::form::Form;
 use crate::options::{Options, Reduction};
 
 /// The tensors of a call, which fit each other, in the precision that is computed in.
@@ -15,8 +15,8 @@ pub(crate) struct Call<'a> {
     pub(crate) column_weights: Option<Tensor>,
     pub(crate) groups: Option<Tensor>,
     pub(crate) options: &'a Options,
-    pub(crate) form: Form,
-    pub(crate) layout: Layout,
+    pub(crate) shapes: Shapes,
+    pub(crate) signature: Signature,
     /// The weights are one per row.
     pub(crate) per_row: bool,
 }
@@ -35,10 +35,10 @@ impl<'a> Call<'a> {
     pub(crate) fn new(
         pred: &Tensor,
         target: &Tensor,
-        layout: Layout,
+        signature: Signature,
         options: &'a Options,
     ) -> Result<Self> {
-        let loss = layout.loss;
+        let loss = signature.loss;
         let compute = match pred.dtype() {
             // Arithmetic and gradient are f32, so that a scaled loss in f16 keeps its small slopes.
             DType::F16 | DType::BF16 => DType::F32,
@@ -47,7 +47,9 @@ impl<'a> Call<'a> {
                 "{loss}: the prediction is of {dtype:?}: give F16, BF16, F32 or F64 (to_dtype makes them)"
             ),
         };
-        let integers = target.dtype().is_int();
+        let shapes = signature
+            .shapes(pred.dims(), target.dims(), target.dtype().is_int())
+            .map_err(Error::wrap)?;
         let constant = |what: &str, tensor: &Tensor, integers: bool| {
             if !tensor.device().same_device(pred.device()) {
                 bail!(
@@ -70,33 +72,31 @@ impl<'a> Call<'a> {
         let optional = |what: &str, tensor: &Option<Tensor>, integers: bool| {
             tensor.as_ref().map(|tensor| constant(what, tensor, integers)).transpose()
         };
-        let form = Form::new(&layout, pred.dims(), target.dims(), integers)?;
+        // Integers that are no class indices are labels.
+        let target = match target.dtype().is_int() && !shapes.class_indices {
+            true => &target.to_dtype(pred.dtype())?,
+            false => target,
+        };
         let call = Self {
             pred: pred.to_dtype(compute)?,
-            target: constant("the target", target, integers)?,
+            target: constant("the target", target, shapes.class_indices)?,
             weights: optional("weights", &options.weights, false)?,
             column_weights: optional("column_weights", &options.column_weights, false)?,
             groups: optional("groups", &options.groups, true)?,
             options,
             per_row: match &options.weights {
-                Some(weights) => form.is_per_row(loss, weights.dims())?,
+                Some(weights) => shapes.weights_per_row(weights.dims()).map_err(Error::wrap)?,
                 None => false,
             },
-            form,
-            layout,
+            shapes,
+            signature,
         };
-        let of_shape =
-            |what: &str, tensor: &Option<Tensor>, wanted: &[usize], one_per: &str| match tensor
-                .as_ref()
-                .map(Tensor::dims)
-            {
-                Some(got) if got != wanted => {
-                    bail!("{loss}: {what} has shape {got:?}: give {wanted:?}, one per {one_per}")
-                }
-                _ => Ok(()),
-            };
-        of_shape("groups", &call.groups, &call.form.rows, "row")?;
-        of_shape("column_weights", &call.column_weights, &[call.form.columns], "column")?;
+        if let Some(groups) = &call.groups {
+            call.shapes.check_groups(groups.dims()).map_err(Error::wrap)?;
+        }
+        if let Some(weights) = &call.column_weights {
+            call.shapes.check_column_weights(weights.dims()).map_err(Error::wrap)?;
+        }
         Ok(call)
     }
 
@@ -109,7 +109,7 @@ impl<'a> Call<'a> {
         column_weights: Option<&'m [T]>,
         groups: Option<&'m [i64]>,
     ) -> Batch<'m, T> {
-        let mut batch = Batch::new(pred, target).columns(self.form.columns);
+        let mut batch = Batch::new(pred, target).columns(self.shapes.columns);
         if let Some(weights) = weights {
             let per_row = self.per_row;
             batch = batch.weights(if per_row {
@@ -137,10 +137,11 @@ impl<'a> Call<'a> {
 
     /// Checks what can be checked without the numbers in the tensors, as the core does it for an empty batch.
     pub(crate) fn check(&self, loss: &(impl Kernel + ?Sized)) -> Result<()> {
-        let target = if self.form.classes { Target::Classes(&[]) } else { Target::Dense(&[]) };
+        let target =
+            if self.shapes.class_indices { Target::Classes(&[]) } else { Target::Dense(&[]) };
         let groups = self.groups.as_ref().map(|_| &[][..]);
         let empty = self.batch::<f32>(&[], target, None, None, groups);
-        empty.value(loss).map_err(candle_core::Error::wrap)?;
+        empty.value(loss).map_err(Error::wrap)?;
         Ok(())
     }
 

@@ -31,7 +31,8 @@ fn compute<T: Element + WithDType>(
     let floats = |tensor: &Tensor| on_host(tensor, T::DTYPE);
     let integers = |tensor: &Tensor| on_host(tensor, DType::I64);
     let pred = floats(&call.pred)?;
-    let target = if call.form.classes { integers(&call.target)? } else { floats(&call.target)? };
+    let target =
+        if call.shapes.class_indices { integers(&call.target)? } else { floats(&call.target)? };
     let weights = call.weights.as_ref().map(floats).transpose()?;
     let column_weights = call.column_weights.as_ref().map(floats).transpose()?;
     let groups = call.groups.as_ref().map(integers).transpose()?;
@@ -41,7 +42,7 @@ fn compute<T: Element + WithDType>(
     let groups = groups.as_ref().map(Tensor::storage_and_layout);
 
     let groups = groups.as_ref().map(slice::<i64>).transpose()?;
-    let target = if call.form.classes {
+    let target = if call.shapes.class_indices {
         Target::Classes(slice(&target)?)
     } else {
         Target::Dense(slice(&target)?)
@@ -78,7 +79,7 @@ fn compute<T: Element + WithDType>(
         } else {
             batch.value(loss)
         };
-        (Tensor::new(<T as Element>::from_f64(value.map_err(Error::wrap)?), device)?, None)
+        (Tensor::new(<T as WithDType>::from_f64(value.map_err(Error::wrap)?), device)?, None)
     };
     let grad = wants_gradient.then(|| Tensor::from_vec(grad, call.pred.shape(), device));
     let value_of_row = value_of_row.map(|indices: Vec<u32>| Tensor::new(indices, device));
@@ -101,11 +102,11 @@ fn slice<'t, T: WithDType>((storage, layout): &'t (StorageRef<'_>, &Layout)) -> 
 
 /// The shape of the values without a reduction, and for groups which of them each row belongs to.
 fn values(call: &Call<'_>, groups: Option<&[i64]>) -> (Vec<usize>, Option<Vec<u32>>) {
-    if call.layout.scope != Scope::Set {
-        return (call.form.units.clone(), None);
+    if call.signature.scope != Scope::Set {
+        return (call.shapes.units.clone(), None);
     }
     let Some(groups) = groups else {
-        return (vec![call.form.count().min(1)], None);
+        return (vec![call.shapes.unit_count().min(1)], None);
     };
     let ids: Vec<i64> = groups.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let place = |id: &i64| ids.partition_point(|other| other < id) as u32;

@@ -63,7 +63,6 @@
 #![forbid(unsafe_code)]
 
 mod call;
-mod form;
 mod graph;
 mod host;
 mod options;
@@ -72,7 +71,7 @@ mod replay;
 
 use candle_core::{Error, Result, Tensor, bail};
 use detloss::batch::Kernel;
-use detloss::loss::AnyLoss;
+use detloss::losses::AnyLoss;
 
 use call::Call;
 pub use options::{Options, Reduction, Road};
@@ -131,7 +130,7 @@ pub fn step(
 /// # Errors
 ///
 /// If there is no such loss or parameter, or a parameter is out of its range.
-pub fn named(name: &str, params: &[(&str, f64)]) -> Result<Box<dyn AnyLoss>> {
+pub fn named(name: &str, params: &[(&str, f64)]) -> Result<AnyLoss> {
     detloss::losses::find(name).and_then(|entry| entry.with(params)).map_err(Error::wrap)
 }
 
@@ -142,8 +141,8 @@ fn compute(
     options: &Options,
     state: Option<&mut Vec<f64>>,
 ) -> Result<Tensor> {
-    let call = Call::new(pred, target, loss.layout(), options)?;
-    let name = call.layout.loss;
+    let call = Call::new(pred, target, loss.signature(), options)?;
+    let name = call.signature.loss;
     if state.is_some() && options.reduction == Reduction::None {
         bail!(
             "{name}: a step brings up to date once what the loss remembers: use another reduction than None"

@@ -14,11 +14,11 @@ pub(crate) fn run(
     loss: &(impl Kernel + ?Sized),
     program: Program,
 ) -> Result<Outcome> {
-    let layout = &call.layout;
+    let signature = &call.signature;
     call.check(loss)?;
-    let fields = layout.pred.names.len();
+    let fields = signature.pred.fields().len();
     let mut inputs = columns(&call.pred.detach(), fields)?;
-    inputs.extend(columns(&labels(call)?, layout.target.names.len())?);
+    inputs.extend(columns(&labels(call)?, signature.target.fields().len())?);
     let mut outputs = program::run(program, &inputs)?;
     let (values, partials) = (outputs.remove(0), outputs);
 
@@ -30,7 +30,7 @@ pub(crate) fn run(
     let divisor = Divisor::new(call, weights.as_ref())?;
     let value = weighted(&values)?;
     let value = match call.options.reduction {
-        Reduction::None => value.reshape(call.form.units.as_slice())?,
+        Reduction::None => value.reshape(call.shapes.units.as_slice())?,
         _ => divisor.divide(&value.sum_all()?)?,
     };
     let grad = if call.wants_gradient() {
@@ -51,17 +51,17 @@ fn columns(tensor: &Tensor, fields: usize) -> Result<Vec<Tensor>> {
 
 /// The targets; class indices as a label per column. One that names no column is background: to look would be to wait.
 fn labels(call: &Call<'_>) -> Result<Tensor> {
-    if !call.form.classes {
+    if !call.shapes.class_indices {
         return Ok(call.target.clone());
     }
     let classes = call.target.to_dtype(DType::I64)?.unsqueeze(D::Minus1)?;
-    let columns = Tensor::arange(0, call.form.columns as i64, call.pred.device())?;
+    let columns = Tensor::arange(0, call.shapes.columns as i64, call.pred.device())?;
     classes.broadcast_eq(&columns)?.to_dtype(call.pred.dtype())
 }
 
 /// The product of all weights, one per unit.
 fn weights(call: &Call<'_>) -> Result<Option<Tensor>> {
-    let grid = (call.form.count() / call.form.columns, call.form.columns);
+    let grid = (call.shapes.unit_count() / call.shapes.columns, call.shapes.columns);
     let mut factors = Vec::new();
     if let Some(weights) = &call.weights {
         factors.push(weights.reshape((grid.0, if call.per_row { 1 } else { grid.1 }))?);
@@ -86,7 +86,7 @@ enum Divisor {
 
 impl Divisor {
     fn new(call: &Call<'_>, weights: Option<&Tensor>) -> Result<Self> {
-        let units = call.form.count() as f64;
+        let units = call.shapes.unit_count() as f64;
         Ok(match (call.options.reduction, weights) {
             (Reduction::Sum | Reduction::None, _) => Self::Number(1.0),
             (Reduction::Normalizer(number), _) => Self::Number(number),

@@ -3,20 +3,17 @@
 use std::str::FromStr;
 
 use detloss::batch::Kernel;
-use detloss::geometry::{Corners, Fields};
-use detloss::loss::{AnyLoss, Entry};
+use detloss::losses::{AnyLoss, Entry};
+use detloss::operand::Kind;
 
 use crate::output::CliError;
 
 /// Numbers of more characters are written with a power of ten.
 const LONG: usize = 12;
 
-/// What both sides of a loss of two boxes are.
-const CORNERS: Fields = Fields::of::<Corners>();
-
 /// Whether a loss is one of two boxes.
 pub(crate) fn is_of_two_boxes(entry: &Entry) -> bool {
-    entry.pred == CORNERS && entry.target == CORNERS
+    entry.signature.pred == Kind::Box && entry.signature.target == Kind::Box
 }
 
 /// A loss that does not exist, or not so, was asked for.
@@ -73,7 +70,7 @@ pub(crate) struct Chosen {
     /// Its line in the list.
     pub(crate) entry: &'static Entry,
     /// The loss.
-    pub(crate) loss: Box<dyn AnyLoss>,
+    pub(crate) loss: AnyLoss,
     /// What was set, and to what.
     set: Vec<(&'static str, f64)>,
 }
@@ -88,13 +85,13 @@ impl Chosen {
 
     /// The loss as its formula takes it.
     pub(crate) fn kernel(&self) -> &dyn Kernel {
-        &*self.loss
+        &self.loss
     }
 
     /// All parameters with their values.
     pub(crate) fn params(&self) -> serde_json::Map<String, serde_json::Value> {
-        let names = self.entry.params.iter().map(|param| param.name.to_owned());
-        names.zip(self.loss.params().into_iter().map(Into::into)).collect()
+        let params = self.entry.params.iter().zip(self.loss.params());
+        params.map(|(param, &value)| (param.name.to_owned(), value.into())).collect()
     }
 
     /// The parameters that were set.

@@ -1,8 +1,9 @@
 //! A loss of the list, as Python sees it.
 
-use detloss::batch::{Element, Target, Weights};
-use detloss::geometry::Fields;
-use detloss::loss::{AnyLoss, Case, Entry, Scope};
+use detloss::batch::{Element, Kernel, Target, Weights};
+use detloss::loss::{Case, Scope, State};
+use detloss::losses::AnyLoss;
+use detloss::operand::Kind as Operand;
 use detloss::scalar::expr::Op;
 use detloss::{Batch, Error, losses};
 use half::{bf16, f16};
@@ -33,12 +34,11 @@ fn python_error(error: &Error) -> PyErr {
 /// A loss with its parameters.
 #[pyclass(frozen, module = "detloss._core")]
 pub(crate) struct Loss {
-    entry: &'static Entry,
-    loss: Box<dyn AnyLoss>,
+    loss: AnyLoss,
 }
 
-/// What a parameter is: its name, default, least and greatest value, documentation.
-type Parameter = (&'static str, f64, f64, f64, &'static str);
+/// What a parameter is: its name, kind ("real", "count" or "switch"), default, least and greatest value, documentation.
+type Parameter = (&'static str, String, f64, f64, f64, &'static str);
 
 /// A worked case: what it shows, prediction, target, value, parameters.
 type WorkedCase = (&'static str, Vec<f64>, Vec<f64>, f64, Vec<(&'static str, f64)>);
@@ -46,9 +46,16 @@ type WorkedCase = (&'static str, Vec<f64>, Vec<f64>, f64, Vec<(&'static str, f64
 /// What one prediction or target consists of: field names, whether it is a whole row, whether a class index will do.
 type Row = (&'static [&'static str], bool, bool);
 
-fn row(fields: Fields) -> Row {
-    (fields.names, fields.is_row, fields.is_label)
+fn row(kind: Operand) -> Row {
+    (kind.fields(), kind.is_row(), kind.is_label())
 }
+
+/// Tensors of more dimensions are not told apart any more.
+const RANKS: usize = 16;
+
+/// How tensors make up a batch: columns, shape of the values, shape of what is one per row, whether the target is class indices,
+/// whether the weight is one per row.
+type Form = (usize, Vec<usize>, Vec<usize>, bool, bool);
 
 #[pymethods]
 impl Loss {
@@ -64,53 +71,54 @@ impl Loss {
         }
         let given: Vec<_> = entry.params.iter().map(|p| p.name).zip(values).collect();
         let loss = entry.with(&given).map_err(|error| python_error(&error))?;
-        Ok(Self { entry, loss })
+        Ok(Self { loss })
     }
 
     #[getter]
     fn name(&self) -> &'static str {
-        self.entry.name
+        self.loss.entry().name
     }
 
     #[getter]
     fn label(&self) -> &'static str {
-        self.entry.label
+        self.loss.entry().label
     }
 
     #[getter]
     fn family(&self) -> &'static str {
-        self.entry.family
+        self.loss.entry().family
     }
 
     #[getter]
     fn doc(&self) -> &'static str {
-        self.entry.doc
+        self.loss.entry().doc
     }
 
-    /// Name, default, least and greatest value, and documentation of every parameter.
+    /// Name, kind, default, least and greatest value, and documentation of every parameter.
     #[getter]
     fn params(&self) -> Vec<Parameter> {
-        let parameter =
-            |p: &detloss::loss::Param| (p.name, p.default, p.range.0, p.range.1, p.doc.trim());
-        self.entry.params.iter().map(parameter).collect()
+        let parameter = |p: &detloss::loss::Param| {
+            (p.name, p.kind.to_string(), p.default, p.range.0, p.range.1, p.doc.trim())
+        };
+        self.loss.entry().params.iter().map(parameter).collect()
     }
 
     /// Field names of a prediction, whether it is a whole row, whether a class index will do.
     #[getter]
     fn pred(&self) -> Row {
-        row(self.entry.pred)
+        row(self.loss.entry().signature.pred)
     }
 
     /// The same of a target.
     #[getter]
     fn target(&self) -> Row {
-        row(self.entry.target)
+        row(self.loss.entry().signature.target)
     }
 
     /// What one value is of: "unit", "row" or "set".
     #[getter]
     fn scope(&self) -> &'static str {
-        match self.entry.scope {
+        match self.loss.entry().signature.scope {
             Scope::Unit => "unit",
             Scope::Row => "row",
             Scope::Set => "set",
@@ -124,30 +132,115 @@ impl Loss {
         let case = |case: &Case| {
             (case.what, case.pred.to_vec(), case.target.to_vec(), case.value, case.params.to_vec())
         };
-        self.entry.cases.iter().map(case).collect()
+        self.loss.entry().cases.iter().map(case).collect()
     }
 
-    /// Whether the gradient is the slope of the value.
+    /// Whether the gradient is the derivative of the value.
     #[getter]
-    fn is_slope(&self) -> bool {
-        self.loss.gradient_is_slope()
+    fn has_exact_gradient(&self) -> bool {
+        self.loss.has_exact_gradient()
     }
 
     /// Whether prediction and target can change places.
     #[getter]
     fn symmetric(&self) -> bool {
-        self.entry.facts.symmetric
+        self.loss.entry().facts.symmetric
     }
 
-    /// The names of the terms that make up the value.
+    /// The names of the components that make up the value.
     #[getter]
-    fn parts(&self) -> &'static [&'static str] {
-        self.loss.layout().parts
+    fn components(&self) -> &'static [&'static str] {
+        self.loss.entry().signature.components
     }
 
-    /// What a training run begins to remember.
+    /// The name of a class, as PyTorch's losses have it.
+    #[getter]
+    fn class_name(&self) -> String {
+        self.loss.entry().class_name()
+    }
+
+    /// Which options make sense: of weight, `class_weight`, `ignore_index` and groups.
+    #[getter]
+    fn options(&self) -> Vec<&'static str> {
+        let takes = self.loss.entry().signature.tensors_take();
+        let options = [
+            ("weight", true),
+            ("class_weight", takes.column_weights),
+            ("ignore_index", takes.ignore_index),
+            ("groups", takes.groups),
+        ];
+        options.into_iter().filter(|(_, is_taken)| *is_taken).map(|(name, _)| name).collect()
+    }
+
+    /// What goes from one batch of a training run to the next: "none", "fixed" or "`per_column`".
+    #[getter]
+    fn state(&self) -> &'static str {
+        match self.loss.entry().signature.state {
+            State::None => "none",
+            State::Fixed => "fixed",
+            State::PerColumn => "per_column",
+        }
+    }
+
+    /// The call in words: prediction, target, weight, what is one per row, unit, values.
+    #[getter]
+    fn description(&self) -> (String, String, String, &'static str, &'static str, String) {
+        let it = self.loss.entry().signature.describe();
+        (it.pred, it.target, it.weight, it.rows, it.unit, it.values)
+    }
+
+    /// Whether a dimension of the prediction is one of columns, and not of fields or pixels.
+    #[getter]
+    fn has_columns(&self) -> bool {
+        self.loss.entry().signature.has_columns()
+    }
+
+    /// Whether every number of the prediction is a unit.
+    #[getter]
+    fn is_elementwise(&self) -> bool {
+        self.loss.entry().signature.is_elementwise()
+    }
+
+    /// Whether a prediction is the pixels of one mask.
+    #[getter]
+    fn is_mask(&self) -> bool {
+        self.loss.entry().signature.is_mask()
+    }
+
+    /// How many of the dimensions of a prediction count rows, by its number of dimensions.
+    #[getter]
+    fn row_dims(&self) -> Vec<usize> {
+        (0..RANKS).map(|rank| self.loss.entry().signature.row_dims(rank)).collect()
+    }
+
+    /// How tensors of these shapes make up a batch.
+    #[pyo3(signature = (pred, target, integers, weight = None, class_weight = None, groups = None))]
+    fn shapes(
+        &self,
+        pred: Vec<usize>,
+        target: Vec<usize>,
+        integers: bool,
+        weight: Option<Vec<usize>>,
+        class_weight: Option<Vec<usize>>,
+        groups: Option<Vec<usize>>,
+    ) -> PyResult<Form> {
+        let checked = || {
+            let shapes = self.loss.entry().signature.shapes(&pred, &target, integers)?;
+            if let Some(dims) = class_weight {
+                shapes.check_column_weights(&dims)?;
+            }
+            if let Some(dims) = groups {
+                shapes.check_groups(&dims)?;
+            }
+            let per_row = weight.map_or(Ok(false), |dims| shapes.weights_per_row(&dims))?;
+            Ok((shapes.columns, shapes.units, shapes.rows, shapes.class_indices, per_row))
+        };
+        checked().map_err(|error| python_error(&error))
+    }
+
+    /// The state that a training run begins with.
     fn initial_state(&self, columns: usize) -> Vec<f64> {
-        self.loss.state(columns)
+        self.loss.initial_state(columns)
     }
 
     /// The formula with its gradient as operations (name, operands), and which of them are the results. None for a loss that is
@@ -173,10 +266,10 @@ impl Loss {
     ) -> PyResult<f64> {
         let call = Call(call.clone());
         match Kind::of(pred)? {
-            Kind::F32 => call.run::<f32>(&*self.loss, pred, target),
-            Kind::F64 => call.run::<f64>(&*self.loss, pred, target),
-            Kind::F16 => call.run::<f16>(&*self.loss, pred, target),
-            Kind::Bf16 => call.run::<bf16>(&*self.loss, pred, target),
+            Kind::F32 => call.run::<f32>(&self.loss, pred, target),
+            Kind::F64 => call.run::<f64>(&self.loss, pred, target),
+            Kind::F16 => call.run::<f16>(&self.loss, pred, target),
+            Kind::Bf16 => call.run::<bf16>(&self.loss, pred, target),
         }
     }
 }
@@ -197,7 +290,7 @@ macro_rules! get {
 impl<'py> Call<'py> {
     fn run<T: Element + numpy::Element>(
         &self,
-        loss: &dyn AnyLoss,
+        loss: &AnyLoss,
         pred: &Bound<'_, PyAny>,
         target: &Bound<'_, PyAny>,
     ) -> PyResult<f64> {

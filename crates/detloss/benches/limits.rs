@@ -20,8 +20,8 @@ use std::time::Instant;
 
 use data::{Data, IN_CACHE, OUT_OF_CACHE};
 use detloss::batch::Level;
-use detloss::loss::Entry;
 use detloss::losses;
+use detloss::losses::Entry;
 
 const ROUNDS: usize = 11;
 
@@ -74,14 +74,14 @@ fn against_kernels_by_hand() {
         let [ours, theirs] = in_turn(
             500,
             &mut data,
-            [&|(ours, _)| ours.run(&*loss, false), &|(_, data)| {
+            [&|(ours, _)| ours.run(&loss, false), &|(_, data)| {
                 // SAFETY: `available` says that the instructions are there.
                 black_box(unsafe { kernel(&data.pred, &data.target, 1.0, &mut data.grad) });
             }],
         );
         let difference =
             data.0.grad.iter().zip(&data.1.grad).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        let per_unit = 1e9 * entry.pred.names.len() as f64 / IN_CACHE as f64;
+        let per_unit = 1e9 * entry.signature.pred.fields().len() as f64 / IN_CACHE as f64;
         println!(
             "{name:12} {:10.3} {:10.3} {:7.2}   {difference:.1e}",
             ours * per_unit,
@@ -109,7 +109,7 @@ fn against_the_memory<'a>(entries: impl Iterator<Item = &'a Entry>) {
     for entry in entries {
         let loss = entry.make();
         let mut small = Data::new(entry, IN_CACHE);
-        let [cached] = in_turn(500, &mut small, [&|data| data.run(&*loss, false)]);
+        let [cached] = in_turn(500, &mut small, [&|data| data.run(&loss, false)]);
         let mut large = Data::new(entry, OUT_OF_CACHE);
         // The triad moves as many bytes as its shortest operand allows; ours are counted as they are.
         let triad = |kernel: fn(&mut [f32], &[f32], &[f32])| {
@@ -136,10 +136,10 @@ fn against_the_memory<'a>(entries: impl Iterator<Item = &'a Entry>) {
             1,
             &mut large,
             [
-                &|data| data.run(&*loss, false),
+                &|data| data.run(&loss, false),
                 &triad(triad::streaming),
                 &triad(triad::ordinary),
-                &|data| two.install(|| data.run(&*loss, true)),
+                &|data| two.install(|| data.run(&loss, true)),
                 &triad_of_two(triad::streaming),
                 &triad_of_two(triad::ordinary),
             ],

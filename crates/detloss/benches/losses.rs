@@ -45,9 +45,9 @@ fn run(bencher: Bencher<'_, '_>, name: &str, numbers: usize, threads: usize) {
     let bencher =
         bencher.counter(ItemsCount::new(data.units())).counter(BytesCount::new(data.bytes()));
     if threads == 1 {
-        bencher.bench_local(|| data.run(&*loss, false));
+        bencher.bench_local(|| data.run(&loss, false));
     } else {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-        bencher.bench_local(|| pool.install(|| data.run(&*loss, true)));
+        bencher.bench_local(|| pool.install(|| data.run(&loss, true)));
     }
 }

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use detloss::batch::Level;
-use detloss::loss::AnyLoss;
+use detloss::losses::AnyLoss;
 use detloss::{Batch, losses};
 use kuva::prelude::*;
 use pairs::ApLoss;
@@ -91,8 +91,8 @@ impl Data {
         Self { positives, negatives, scores, with_errors, labels, grad }
     }
 
-    fn ours(&mut self, name: &str, loss: &dyn AnyLoss, threads: bool) -> f64 {
-        let fields = losses::find(name).expect("a loss of the list").pred.names.len();
+    fn ours(&mut self, name: &str, loss: &AnyLoss, threads: bool) -> f64 {
+        let fields = losses::find(name).expect("a loss of the list").signature.pred.fields().len();
         let pred = if fields == 2 { &self.with_errors } else { &self.scores };
         let batch = Batch::new(pred, &self.labels).threads(threads);
         batch.value_and_grad_into(loss, &mut self.grad[..pred.len()]).expect("lengths that fit")
@@ -127,9 +127,9 @@ fn measure(positives: usize, negatives: usize) -> Row {
     let mut threaded = f64::INFINITY;
     let (name, loss) = &losses[0];
     for _ in 0..rounds {
-        threaded = threaded.min(seconds(|| data.ours(name, &**loss, true)));
+        threaded = threaded.min(seconds(|| data.ours(name, loss, true)));
         for ((name, loss), best) in losses.iter().zip(&mut ours) {
-            *best = best.min(seconds(|| data.ours(name, &**loss, false)));
+            *best = best.min(seconds(|| data.ours(name, loss, false)));
         }
         for ((way, most), best) in ways.into_iter().zip(MOST_PAIRS).zip(&mut slow) {
             if all_pairs <= most * 1.02 {
@@ -139,7 +139,7 @@ fn measure(positives: usize, negatives: usize) -> Row {
         }
     }
     let bytes = allocation_counter::measure(|| {
-        black_box(data.ours(name, &**loss, false));
+        black_box(data.ours(name, loss, false));
     });
     let scores = positives + negatives;
     Row { scores, positives, ours, threaded, pairs: slow, bytes: bytes.bytes_max }

@@ -33,16 +33,16 @@
 //! order in `f64`. So the result has the same bits for any number of threads, and for AVX-512 and AVX2; SSE2 has no fused
 //! multiply-add and differs in the last place.
 
-mod element;
+mod dispatch;
 mod kernel;
 mod level;
-pub(crate) mod parallel;
 mod plan;
 mod prefetch;
 mod sets;
 
-pub use element::{Compute, Element};
-pub use kernel::{Kernel, Layout};
+pub use dispatch::Element;
+pub(crate) use kernel::Tile;
+pub use kernel::{Driver, Kernel};
 pub use level::Level;
 use plan::{Outputs, Plan};
 
@@ -308,11 +308,11 @@ impl<'a, T: Element> Batch<'a, T> {
         Ok(plan.run(Outputs { grad, factor, state, ..Outputs::default() }) / divisor)
     }
 
-    /// What a training run with this loss begins to remember: plain numbers, to be saved with its checkpoints. Empty for a loss
-    /// that remembers nothing.
+    /// The state that a training run with this loss begins with: plain numbers, to be saved with its checkpoints. Empty for a loss
+    /// without state.
     #[must_use]
     pub fn initial_state(&self, loss: &(impl Kernel + ?Sized)) -> Vec<f64> {
-        loss.state(self.columns)
+        loss.initial_state(self.columns)
     }
 
     /// What the sum of the losses is divided by; 0 for a batch that weighs nothing. Where a batch is shared by several machines, the
@@ -325,16 +325,17 @@ impl<'a, T: Element> Batch<'a, T> {
         Ok(Plan::new(self, loss)?.weight())
     }
 
-    /// The terms that the value of the batch is the sum of, for a loss that has [names](Layout::parts) for them.
+    /// The components that the value of the batch is the sum of, for a loss that has
+    /// [names](crate::signature::Signature::components) for them.
     ///
     /// # Errors
     ///
     /// Like [`value`](Batch::value).
-    pub fn parts(&self, loss: &(impl Kernel + ?Sized)) -> Result<Vec<f64>> {
+    pub fn components(&self, loss: &(impl Kernel + ?Sized)) -> Result<Vec<f64>> {
         let plan = Plan::new(self, loss)?;
-        let mut parts = vec![0.0; loss.layout().parts.len()];
-        plan.run(Outputs { parts: Some(&mut parts), ..Outputs::default() });
-        Ok(parts.into_iter().map(|part| part / plan.divisor()).collect())
+        let mut components = vec![0.0; loss.signature().components.len()];
+        plan.run(Outputs { components: Some(&mut components), ..Outputs::default() });
+        Ok(components.into_iter().map(|component| component / plan.divisor()).collect())
     }
 
     /// The square root of the value of the batch, NaN where that is negative; its gradient is written to `grad`: all 0 where the root is 0.

@@ -3,20 +3,20 @@
 //! The norms of all gradients of a set, numbers of 0..=1, are counted in bins of equal width. An element counts the less, the
 //! more elements share its bin.
 
-use crate::batch::Element;
 use crate::loss::SetOf;
+use crate::scalar::Element;
 use crate::scalar::lanes::{LANES, Vector};
 use crate::scalar::{lit, slice};
 
 /// How the density of gradients is measured: the parameters that GHM-C and GHM-R share.
 #[derive(Clone, Copy, Debug)]
 pub struct Density {
-    /// How many bins there are; a whole number after rounding.
-    pub bins: f64,
+    /// How many bins there are.
+    pub bins: u32,
     /// How much of the density of a bin comes from the batches before.
     pub momentum: f64,
-    /// Not 0: the bins that have elements share the loss, instead of all bins.
-    pub nonempty: f64,
+    /// The bins that have elements share the loss, instead of all bins.
+    pub nonempty: bool,
 }
 
 /// What a loss is of one element, before any weight: a vector of elements.
@@ -31,14 +31,14 @@ pub struct Harmony<V> {
 }
 
 impl Density {
-    /// What a training run begins to remember: bins without density.
+    /// The state that a training run begins with: bins without density.
     #[must_use]
     pub fn state(self) -> Vec<f64> {
         vec![0.0; self.len()]
     }
 
     fn len(self) -> usize {
-        self.bins.round() as usize
+        self.bins as usize
     }
 
     /// Σ wᵢ ℓᵢ / N, and its gradient, with the weights wᵢ = N / (S M) of the bins.
@@ -85,7 +85,7 @@ impl Density {
     /// 1 / (S M) for every bin: S is its density, M the number of bins that share the loss.
     fn weights(self, mut counts: Vec<f64>, state: Option<&mut [f64]>) -> Vec<f64> {
         let filled = counts.iter().filter(|&&count| count > 0.0).count();
-        let sharing = if self.nonempty == 0.0 { self.len() } else { filled } as f64;
+        let sharing = if self.nonempty { filled } else { self.len() } as f64;
         if let Some(state) = state {
             // An empty bin keeps what it remembers.
             for (count, past) in counts.iter_mut().zip(state).filter(|(count, _)| **count > 0.0) {

@@ -15,6 +15,17 @@ pub enum Error {
         /// How many it has.
         got: usize,
     },
+    /// A tensor has a shape that does not fit the loss, or the other tensors.
+    Shape {
+        /// The loss.
+        loss: &'static str,
+        /// Which tensor.
+        what: &'static str,
+        /// Its shape.
+        got: Vec<usize>,
+        /// What it should be.
+        wanted: String,
+    },
     /// A slice does not divide into whole rows.
     Ragged {
         /// Which slice.
@@ -80,6 +91,11 @@ pub enum Error {
         /// The closest name there is.
         nearest: &'static str,
     },
+    /// A text that should say a loss with its parameters does not.
+    UnreadableLoss {
+        /// The text.
+        text: String,
+    },
     /// The loss has no parameter of this name.
     UnknownParam {
         /// The loss.
@@ -97,8 +113,8 @@ pub enum Error {
         key: &'static str,
         /// The value given.
         value: f64,
-        /// The smallest and the largest value allowed.
-        range: (f64, f64),
+        /// What it may be.
+        wanted: String,
     },
 }
 
@@ -110,6 +126,9 @@ impl fmt::Display for Error {
                     f,
                     "expected {expected} elements in {what}, got {got}: check its shape, and in a batch the number of columns"
                 )
+            }
+            Self::Shape { loss, what, got, wanted } => {
+                write!(f, "{loss}: {what} has shape {got:?}: give {wanted}")
             }
             Self::Ragged { what, got, row } => {
                 write!(
@@ -153,14 +172,18 @@ impl fmt::Display for Error {
             Self::UnknownLoss { name, nearest } => {
                 write!(f, "no loss is called {name:?}: did you mean {nearest:?}?")
             }
+            Self::UnreadableLoss { text } => write!(
+                f,
+                "{text:?} is no loss with parameters: write it as ciou or ciou(gate=0.5), each parameter once"
+            ),
             Self::UnknownParam { loss, key, known } if known.is_empty() => {
                 write!(f, "{loss} has no parameter {key:?}: it has none")
             }
             Self::UnknownParam { loss, key, known } => {
                 write!(f, "{loss} has no parameter {key:?}: it has {}", known.join(", "))
             }
-            Self::BadParam { loss, key, value, range: (low, high) } => {
-                write!(f, "{loss} cannot have {key} = {value}: give a number from {low} to {high}")
+            Self::BadParam { loss, key, value, wanted } => {
+                write!(f, "{loss} cannot have {key} = {value}: give {wanted}")
             }
         }
     }

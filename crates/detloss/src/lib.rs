@@ -18,7 +18,8 @@
 //! - [`batch`]: many rows at once, with weights, normalisers, class indices, half precision, threads; the reductions with their
 //!   formulas.
 //! - [`scalar`]: what a formula is computed on, and the rules for ties, `0/0` and the like that hold for every loss.
-//! - [`geometry`]: boxes, and what predictions and targets look like in memory.
+//! - [`geometry`]: boxes. [`operand`]: what predictions and targets are.
+//! - [`signature`]: how a loss is called: its options, and tensors of any shape as a batch.
 //! - [`loss`](mod@loss): what a loss is. [`loss!`] declares one, here or in a crate of yours.
 //! - [`ranking`](mod@ranking): sums over all pairs of positives and negatives in O(n log n).
 //! - [`voting`]: variance voting. [`information`]: entropies of distributions.
@@ -36,13 +37,8 @@
 //! impl Loss for LogCosh {
 //!     type Pred = Number;
 //!     type Target = Number;
-//!     const FACTS: Facts = Facts {
-//!         range: (0.0, f64::INFINITY),
-//!         zero_at_target: false, // Only up to rounding.
-//!         symmetric: true,
-//!         scale_invariant: false,
-//!         shift_invariant: true,
-//!     };
+//!     // A perfect prediction costs 0 up to rounding only.
+//!     const FACTS: Facts = Facts::range(0.0, f64::INFINITY).symmetric().shift_invariant();
 //!     const CASES: &'static [Case] = &[case("equal", &[1.0], &[1.0], 0.0)];
 //!
 //!     fn eval<S: Scalar>(&self, pred: S, target: S) -> S {
@@ -59,6 +55,7 @@
 //!
 //! # Features
 //!
+//! - `serde`: a loss chosen by name, [`losses::AnyLoss`], is written to and read from configurations.
 //! - `rayon` (default): large batches on all cores. Off or on, the results have the same bits.
 //! - `testing`: what the tests of this crate and of front-ends share.
 
@@ -73,10 +70,13 @@ pub mod loss;
 pub mod losses;
 pub mod lovasz;
 mod macros;
+pub mod operand;
 pub mod overlap;
+mod parallel;
 pub mod prelude;
 pub mod ranking;
 pub mod scalar;
+pub mod signature;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod voting;

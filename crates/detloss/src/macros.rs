@@ -1,6 +1,7 @@
 //! The two macros of the house: one writes down a loss, one makes the list.
 
-/// Declares a loss: documentation, id, label, parameters with their documentation, defaults and ranges.
+/// Declares a loss: documentation, id, label, parameters with their documentation, defaults and ranges. A parameter is a real
+/// (`f64`), a count (`u32`) or a switch (`bool`, without a range).
 ///
 /// ```text
 /// loss! {
@@ -8,6 +9,8 @@
 ///     "my_iou", "MyIoU" => pub struct MyIou: Formula {
 ///         /// What the parameter does.
 ///         gamma: f64 = 0.5 in 0.0..=4.0,
+///         /// Whether it does.
+///         detach: bool = false,
 ///     }
 /// }
 /// ```
@@ -15,13 +18,13 @@
 macro_rules! loss {
     (
         $(#[doc = $doc:literal])+
-        $name:literal, $label:literal => pub struct $ty:ident: $kind:ident {
-            $($(#[doc = $param_doc:literal])+ $param:ident: f64 = $default:literal in $low:literal..=$high:literal,)*
+        $name:literal, $label:literal => pub struct $ty:ident: $form:ident {
+            $($(#[doc = $param_doc:literal])+ $param:ident: $value:ident = $default:literal $(in $low:literal..=$high:literal)?,)*
         }
     ) => {
         $(#[doc = $doc])+
         #[derive(Clone, Copy, Debug, PartialEq)]
-        pub struct $ty { $($(#[doc = $param_doc])+ pub $param: f64,)* }
+        pub struct $ty { $($(#[doc = $param_doc])+ pub $param: $value,)* }
 
         impl Default for $ty {
             fn default() -> Self {
@@ -30,17 +33,18 @@ macro_rules! loss {
         }
 
         impl $crate::loss::Described for $ty {
-            type Kind = $crate::loss::$kind;
+            type Form = $crate::loss::$form;
             const NAME: &'static str = $name;
+            const TYPE: &'static str = stringify!($ty);
             const LABEL: &'static str = $label;
             const DOC: &'static str = concat!($($doc, "\n"),+);
             const FILE: &'static str = file!();
-            const PARAMS: &'static [$crate::loss::Param] = &[$($crate::loss::Param {
-                name: stringify!($param),
-                default: $default,
-                range: ($low, $high),
-                doc: concat!($($param_doc, "\n"),+),
-            }),*];
+            const PARAMS: &'static [$crate::loss::Param] = &[$($crate::loss::Param::new::<$value>(
+                stringify!($param),
+                $crate::loss!(@number $value $default),
+                ($crate::loss!(@low $($low)?), $crate::loss!(@high $($high)?)),
+                concat!($($param_doc, "\n"),+),
+            )),*];
 
             fn set(&mut self, key: &str, value: f64) -> $crate::Result<()> {
                 let Some(param) = Self::PARAMS.iter().find(|param| param.name == key) else {
@@ -52,21 +56,28 @@ macro_rules! loss {
                 };
                 param.check($name, value)?;
                 $(if key == stringify!($param) {
-                    self.$param = value;
+                    self.$param = $crate::loss::ParamValue::from_f64(value);
                 })*
                 Ok(())
             }
 
             fn params(&self) -> Vec<f64> {
-                vec![$(self.$param),*]
+                vec![$($crate::loss::ParamValue::to_f64(self.$param)),*]
             }
         }
     };
+    (@number f64 $default:literal) => { $default };
+    (@number u32 $default:literal) => { $default as f64 };
+    (@number bool $default:literal) => { $default as u8 as f64 };
+    (@low) => { 0.0 };
+    (@low $low:literal) => { $low as f64 };
+    (@high) => { 1.0 };
+    (@high $high:literal) => { $high as f64 };
 }
 
 /// Makes the list: one line per loss, grouped by family.
 macro_rules! registry {
-    ($($(#[$meta:meta])* $family:ident: $($kind:ident { $($file:ident: $ty:ident),* $(,)? }),+)*) => {
+    ($($(#[$meta:meta])* $family:ident: $($form:ident { $($file:ident: $ty:ident),* $(,)? }),+)*) => {
         $(
             $(#[$meta])*
             pub mod $family {
@@ -75,12 +86,12 @@ macro_rules! registry {
         )*
 
         /// Every loss, family by family.
-        pub static ALL: &[$crate::loss::Entry] =
-            &[$($($($crate::loss::Entry::$kind::<$family::$ty>(stringify!($family)),)*)+)*];
+        pub static ALL: &[Entry] =
+            &[$($($(Entry::of::<$family::$ty>(stringify!($family)),)*)+)*];
 
         /// Shows every loss, with its type, to `visitor`.
-        pub fn visit(visitor: &mut impl $crate::loss::Visitor) {
-            $($($(visitor.$kind::<$family::$ty>();)*)+)*
+        pub fn visit(visitor: &mut impl Visitor) {
+            $($($(visitor.$form::<$family::$ty>();)*)+)*
         }
     };
 }

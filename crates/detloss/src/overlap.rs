@@ -1,7 +1,7 @@
 //! What the losses of masks have in common: how much of a mask of logits and of its labels overlaps.
 
-use crate::batch::Element;
 use crate::loss::RowOf;
+use crate::scalar::Element;
 use crate::scalar::lanes::Vector;
 use crate::scalar::{Scalar, lit, slice};
 

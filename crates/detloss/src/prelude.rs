@@ -1,19 +1,18 @@
 //! What the file of a loss imports.
 
-pub use crate::geometry::{
-    Corners, Fields, Label, Logit, Number, Uncertain, UncertainNumber, Xyxy,
-};
+pub use crate::geometry::Xyxy;
 pub use crate::loss;
 pub use crate::loss::{Case, Facts, Loss, RowLoss, SetLoss, case};
+pub use crate::operand::{Corners, Kind, Label, Logit, Number, Uncertain, UncertainNumber};
 pub use crate::scalar::stable::{against, balance, cross_entropy, distance, wrong};
 pub use crate::scalar::{Scalar, lit};
 // What the losses of whole rows and whole batches need besides.
-pub use crate::batch::{Compute, Element};
 pub use crate::density::{Density, Harmony};
-pub use crate::loss::{RowOf, RowTarget, SetOf};
+pub use crate::loss::{RowOf, RowTarget, SetOf, State};
 pub use crate::lovasz::lovasz;
 pub use crate::overlap::{Overlap, Pixels};
 pub use crate::ranking::{Ranking, Step};
 pub use crate::scalar::lanes::Vector;
 pub use crate::scalar::slice;
 pub use crate::scalar::softmax::Softmax;
+pub use crate::scalar::{Compute, Element};

@@ -33,8 +33,8 @@ use parts::Part;
 pub use sorting::Sorting;
 use sweep::{Point, sweep};
 
-use crate::batch::Compute;
 use crate::loss::SetOf;
+use crate::scalar::Compute;
 use crate::scalar::lanes::Vector;
 
 /// The most elements that can be ranked: their indices are kept in 32 bits.
@@ -97,7 +97,7 @@ impl<'a, T: Compute> Ranking<'a, T> {
         let both = |low: Option<Vec<_>>, high: Option<Vec<_>>| Some([low?, high?].concat());
         let all = Part::new(pred, labels, None);
         let mut positives = all.share(labels.len() / SCAN, threads, &positives, &both)?;
-        T::sort(&mut positives);
+        T::sort_by_key(&mut positives, |ranked| ranked.score);
         let places: Vec<u32> = positives.iter().map(|ranked| ranked.index).collect();
         let scores: Vec<f64> = positives.iter().map(|ranked| ranked.score.to_f64()).collect();
         let mut ranking =

@@ -18,6 +18,7 @@
 //! | NaN | a NaN prediction gives a NaN value; it is never swallowed by a choice |
 
 pub mod dual;
+mod element;
 pub mod expr;
 mod float;
 pub mod lanes;
@@ -28,6 +29,7 @@ pub mod stable;
 use std::ops::{Add, Mul, Neg, Sub};
 
 pub use dual::Dual;
+pub use element::{Compute, Element};
 
 /// The largest magnitude a coordinate keeps, 2⁴⁸: products and quotients of areas then stay finite in `f32`.
 pub const LARGEST: f64 = 281_474_976_710_656.0;

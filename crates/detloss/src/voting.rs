@@ -1,7 +1,7 @@
 //! Variance voting: what the uncertainties of the loss [`kl`](crate::losses::values::Kl) are good for.
 
 use crate::error::{Error, Result};
-use crate::geometry::{Corners, Shape};
+use crate::operand::{Corners, Operand};
 
 /// The width of the paper's neighbourhood; the authors' code has 0.01.
 pub const SIGMA_T: f64 = 0.02;

@@ -4,9 +4,10 @@
 //! A number counts as far as it is printed: `.75` is a number between .745 and .755.
 
 use detloss::Batch;
-use detloss::batch::{Element, Weights};
-use detloss::loss::{AnyLoss, Scope};
+use detloss::batch::{Element, Kernel as _, Weights};
+use detloss::loss::Scope;
 use detloss::losses;
+use detloss::losses::AnyLoss;
 use detloss::testing::{Tolerance, assert_close};
 
 const UNITS: [&str; 7] = [
@@ -31,7 +32,7 @@ fn numbers(cell: &str) -> Vec<f64> {
         .collect()
 }
 
-fn loss(name: &str, params: &str) -> Box<dyn AnyLoss> {
+fn loss(name: &str, params: &str) -> AnyLoss {
     let params: Vec<(&str, f64)> = params
         .split_whitespace()
         .map(|param| param.split_once('=').expect("name=value"))
@@ -64,12 +65,15 @@ fn hold<T: Element>(tolerance: Tolerance) {
         let store = |cell: &str| numbers(cell).into_iter().map(T::from_f64).collect::<Vec<_>>();
         let (pred, target) = (store(pred), store(target));
         let loss = loss(name, params);
-        let layout = loss.layout();
-        let sets =
-            if layout.scope == Scope::Set { target.len() / layout.target.names.len() } else { 1 };
-        let columns = if layout.pred.is_row { pred.len() / sets } else { 1 };
+        let signature = loss.signature();
+        let sets = if signature.scope == Scope::Set {
+            target.len() / signature.target.fields().len()
+        } else {
+            1
+        };
+        let columns = if signature.pred.is_row() { pred.len() / sets } else { 1 };
         let (got, got_grad) =
-            Batch::new(&pred, &target).columns(columns).sum().value_and_grad(&*loss).unwrap();
+            Batch::new(&pred, &target).columns(columns).sum().value_and_grad(&loss).unwrap();
         assert_close(
             got,
             value.parse().unwrap(),
@@ -119,7 +123,7 @@ fn published_batches_hold() {
             "sum" => batch.sum(),
             number => batch.normalizer(number.parse().unwrap()),
         };
-        let got = batch.value(&*loss(name, params)).unwrap();
+        let got = batch.value(&loss(name, params)).unwrap();
         assert_close(
             got,
             value.parse().unwrap(),

@@ -1,8 +1,9 @@
 //! A fused call needs its inputs, its outputs, and nothing that grows with the batch.
 
 use detloss::batch::{Element, Target, Weights};
-use detloss::geometry::Fields;
-use detloss::loss::{Entry, Scope};
+use detloss::loss::Scope;
+use detloss::losses::Entry;
+use detloss::operand::Kind;
 use detloss::testing::Random;
 use detloss::{Batch, losses};
 use half::f16;
@@ -29,12 +30,13 @@ fn peak<R>(call: impl FnOnce() -> detloss::Result<R>) -> u64 {
 /// Labels that are half positives: the most that a ranking has to remember.
 fn whole_batch<T: Element>(entry: &Entry, rows: usize) {
     let loss = entry.make();
-    let columns = if entry.pred.is_row { COLUMNS } else { 1 };
-    let pred: Vec<T> = (0..rows * entry.pred.width(columns))
+    let columns = if entry.signature.pred.is_row() { COLUMNS } else { 1 };
+    let pred: Vec<T> = (0..rows * entry.signature.pred.width(columns))
         .map(|i| T::from_f64((i * 37 % 101) as f64 / 50.0))
         .collect();
-    let target: Vec<T> =
-        (0..rows * entry.target.width(columns)).map(|i| T::from_f64((i % 2) as f64)).collect();
+    let target: Vec<T> = (0..rows * entry.signature.target.width(columns))
+        .map(|i| T::from_f64((i % 2) as f64))
+        .collect();
     let weights: Vec<T> = (0..rows).map(|row| T::from_f64((row % 3).min(1) as f64)).collect();
     let mut grad = vec![T::default(); pred.len()];
     let batch = Batch::new(&pred, &target).columns(columns).threads(false);
@@ -43,10 +45,10 @@ fn whole_batch<T: Element>(entry: &Entry, rows: usize) {
         let per_number = bytes as f64 / pred.len() as f64;
         assert!(bytes <= most, "{}, {what}: {bytes} bytes, {per_number} per number", entry.name);
     };
-    check("value", peak(|| batch.value(&*loss)));
-    check("gradient", peak(|| batch.value_and_grad_into(&*loss, &mut grad)));
+    check("value", peak(|| batch.value(&loss)));
+    check("gradient", peak(|| batch.value_and_grad_into(&loss, &mut grad)));
     let chosen = batch.weights(Weights::Rows(&weights));
-    check("some left out", peak(|| chosen.value_and_grad_into(&*loss, &mut grad)));
+    check("some left out", peak(|| chosen.value_and_grad_into(&loss, &mut grad)));
 }
 
 /// The most that a ranking has in use besides its gradient, where a score in a hundred is a positive: this part of the gradient.
@@ -58,14 +60,14 @@ const PER_GRADIENT_SORTING: f64 = 0.35;
 /// Scores out of order, as a detector has them.
 fn few_positives<T: Element>(entry: &Entry, rows: usize) {
     let loss = entry.make();
-    let numbers = rows * entry.pred.names.len();
+    let numbers = rows * entry.signature.pred.fields().len();
     let mut random = Random::new(1);
     let pred: Vec<T> = (0..numbers).map(|_| T::from_f64(random.between(0.0, 4.0))).collect();
     let labels: Vec<T> =
         (0..rows).map(|row| T::from_f64(f64::from(u8::from(row % 100 == 0)))).collect();
     let mut grad = vec![T::default(); numbers];
     let batch = Batch::new(&pred, &labels).threads(false);
-    let bytes = peak(|| batch.value_and_grad_into(&*loss, &mut grad));
+    let bytes = peak(|| batch.value_and_grad_into(&loss, &mut grad));
     let most = if entry.name == "rank_sort" { PER_GRADIENT_SORTING } else { PER_GRADIENT };
     let of_gradient = bytes as f64 / size_of_val(&grad[..]) as f64;
     assert!(of_gradient <= most, "{}: {of_gradient} of a gradient besides", entry.name);
@@ -75,36 +77,35 @@ fn every_call<T: Element>(entry: &Entry, rows: usize) {
     let loss = entry.make();
     let columns = if entry.family == "boxes" { 1 } else { COLUMNS };
     let numbers = |count: usize| vec![T::from_f64(0.5); count];
-    let per_row =
-        |fields: Fields| if fields.is_row { columns } else { fields.names.len() * columns };
-    let (pred, weights) = (numbers(rows * per_row(entry.pred)), numbers(rows));
-    let target = numbers(if entry.pred.is_row {
-        rows * entry.target.width(columns)
+    let per_row = |kind: Kind| if kind.is_row() { columns } else { kind.fields().len() * columns };
+    let (pred, weights) = (numbers(rows * per_row(entry.signature.pred)), numbers(rows));
+    let target = numbers(if entry.signature.pred.is_row() {
+        rows * entry.signature.target.width(columns)
     } else {
-        rows * per_row(entry.target)
+        rows * per_row(entry.signature.target)
     });
     let classes = vec![1_i64; rows];
     let mut grad = numbers(pred.len());
-    let mut units = numbers(if entry.pred.is_row { rows } else { rows * columns });
+    let mut units = numbers(if entry.signature.pred.is_row() { rows } else { rows * columns });
     let dense = Batch::new(&pred, &target).columns(columns).threads(false);
     let weighted = dense.weights(Weights::Rows(&weights)).weighted_mean();
     let check = |what: &str, bytes: u64| {
         assert!(bytes <= MOST, "{}, {what}: {bytes} bytes besides inputs and outputs", entry.name);
     };
-    check("value", peak(|| dense.value(&*loss)));
-    check("gradient", peak(|| dense.value_and_grad_into(&*loss, &mut grad)));
-    check("weights", peak(|| weighted.value_and_grad_into(&*loss, &mut grad)));
-    check("rows", peak(|| dense.rows_and_grad_into(&*loss, None, &mut units, &mut grad)));
-    if entry.target.is_label {
+    check("value", peak(|| dense.value(&loss)));
+    check("gradient", peak(|| dense.value_and_grad_into(&loss, &mut grad)));
+    check("weights", peak(|| weighted.value_and_grad_into(&loss, &mut grad)));
+    check("rows", peak(|| dense.rows_and_grad_into(&loss, None, &mut units, &mut grad)));
+    if entry.signature.target.is_label() {
         let of_class = Batch::new(&pred, Target::Classes(&classes)).columns(columns).threads(false);
-        let peak = peak(|| of_class.value_and_grad_into(&*loss, &mut grad));
+        let peak = peak(|| of_class.value_and_grad_into(&loss, &mut grad));
         check("class indices", peak);
     }
 }
 
 #[test]
 fn a_call_needs_no_memory_that_grows_with_the_batch() {
-    for entry in losses::ALL.iter().filter(|entry| entry.scope != Scope::Set) {
+    for entry in losses::ALL.iter().filter(|entry| entry.signature.scope != Scope::Set) {
         for rows in [10, 100_000] {
             every_call::<f32>(entry, rows);
             every_call::<f64>(entry, rows);
@@ -124,7 +125,7 @@ fn a_ranking_of_few_positives_needs_half_a_gradient_besides() {
 
 #[test]
 fn a_loss_of_whole_batches_needs_memory_in_proportion_to_the_batch() {
-    for entry in losses::ALL.iter().filter(|entry| entry.scope == Scope::Set) {
+    for entry in losses::ALL.iter().filter(|entry| entry.signature.scope == Scope::Set) {
         for rows in [10, 100_000] {
             whole_batch::<f32>(entry, rows);
             whole_batch::<f64>(entry, rows);

@@ -1,6 +1,6 @@
 //! Random inputs, ugly ones among them, that shrink to the smallest that fails.
 
-use detloss::loss::Entry;
+use detloss::losses::Entry;
 use detloss::losses::{self, ALL};
 use detloss::scalar::Scalar;
 use detloss::{Batch, geometry::Xyxy};
@@ -41,7 +41,7 @@ proptest! {
     #[test]
     fn any_boxes_give_finite_numbers_in_range(pred in any_box(), target in any_box()) {
         for entry in of_family("boxes") {
-            let (value, grad) = Batch::new(&pred, &target).value_and_grad(&*entry.make()).unwrap();
+            let (value, grad) = Batch::new(&pred, &target).value_and_grad(&entry.make()).unwrap();
             let (low, high) = entry.facts.range;
             // Rounding may carry a value a little over the end, where the ratio of areas is nearly 1.
             let near = 1e-5;
@@ -53,7 +53,7 @@ proptest! {
     #[test]
     fn any_logits_give_finite_numbers_in_range(logit in logit(), label in 0.0_f32..=1.0) {
         for entry in of_family("scores") {
-            let (value, grad) = Batch::new(&[logit], &[label]).value_and_grad(&*entry.make()).unwrap();
+            let (value, grad) = Batch::new(&[logit], &[label]).value_and_grad(&entry.make()).unwrap();
             let (low, high) = entry.facts.range;
             prop_assert!(value.is_finite() && low - 1e-5 <= value && value <= high, "{}: {value}", entry.name);
             prop_assert!(grad[0].is_finite(), "{}: {grad:?}", entry.name);
@@ -63,8 +63,8 @@ proptest! {
     #[test]
     fn any_values_give_finite_numbers(pred in coordinate(), spread in -1e4_f32..1e4, target in coordinate()) {
         for entry in of_family("values") {
-            let pred = &[pred, spread][..entry.pred.names.len()];
-            let (value, grad) = Batch::new(pred, &[target]).value_and_grad(&*entry.make()).unwrap();
+            let pred = &[pred, spread][..entry.signature.pred.fields().len()];
+            let (value, grad) = Batch::new(pred, &[target]).value_and_grad(&entry.make()).unwrap();
             prop_assert!(value.is_finite() && grad.iter().all(|slope| slope.is_finite()), "{}: {value}, {grad:?}", entry.name);
         }
     }
@@ -72,11 +72,11 @@ proptest! {
     #[test]
     fn any_rows_of_logits_give_finite_numbers(logits in prop::collection::vec(logit(), 1..40), class in 0_usize..40) {
         let class = class % logits.len();
-        for entry in of_family("rows").filter(|entry| entry.target.is_label) {
+        for entry in of_family("rows").filter(|entry| entry.signature.target.is_label()) {
             let (len, class_of) = (logits.len(), [class as i64]);
             let target = detloss::batch::Target::Classes(&class_of);
             let batch = Batch::new(&logits, target).columns(len);
-            let (value, grad) = batch.value_and_grad(&*entry.make()).unwrap();
+            let (value, grad) = batch.value_and_grad(&entry.make()).unwrap();
             prop_assert!(value.is_finite() && 0.0 <= value, "{}: {value}", entry.name);
             prop_assert!(grad.iter().all(|slope| slope.is_finite()), "{}: {grad:?}", entry.name);
             // A logit of another class is never pulled up more than rounding does; the class itself is never pushed down.
@@ -90,8 +90,8 @@ proptest! {
         let moved = |corners: [f64; 4]| corners.map(|x| x + f64::from(by));
         for entry in of_family("boxes").filter(|entry| entry.facts.shift_invariant) {
             let loss = entry.make();
-            let here = Batch::new(&pred, &target).value_and_grad(&*loss).unwrap().1;
-            let there = Batch::new(&moved(pred), &moved(target)).value_and_grad(&*loss).unwrap().1;
+            let here = Batch::new(&pred, &target).value_and_grad(&loss).unwrap().1;
+            let there = Batch::new(&moved(pred), &moved(target)).value_and_grad(&loss).unwrap().1;
             for (here, there) in here.iter().zip(&there) {
                 prop_assert!((here - there).abs() < 1e-9, "{}: {here} became {there}", entry.name);
             }
@@ -104,8 +104,8 @@ proptest! {
         let scale = 2_f64.powi(power);
         for entry in of_family("boxes").filter(|entry| entry.facts.scale_invariant) {
             let loss = entry.make();
-            let here = Batch::new(&pred, &target).value_and_grad(&*loss).unwrap().1;
-            let there = Batch::new(&pred.map(|x| x * scale), &target.map(|x| x * scale)).value_and_grad(&*loss).unwrap().1;
+            let here = Batch::new(&pred, &target).value_and_grad(&loss).unwrap().1;
+            let there = Batch::new(&pred.map(|x| x * scale), &target.map(|x| x * scale)).value_and_grad(&loss).unwrap().1;
             for (here, there) in here.iter().zip(&there) {
                 prop_assert!((here - there * scale).abs() < 1e-9 * (1.0 + here.abs()), "{}: {here} became {there}", entry.name);
             }
@@ -118,8 +118,8 @@ proptest! {
         let transposed = |[x1, y1, x2, y2]: [f64; 4]| [y1, x1, y2, x2];
         for entry in of_family("boxes") {
             let loss = entry.make();
-            let (value, grad) = Batch::new(&pred, &target).value_and_grad(&*loss).unwrap();
-            let (other, other_grad) = Batch::new(&transposed(pred), &transposed(target)).value_and_grad(&*loss).unwrap();
+            let (value, grad) = Batch::new(&pred, &target).value_and_grad(&loss).unwrap();
+            let (other, other_grad) = Batch::new(&transposed(pred), &transposed(target)).value_and_grad(&loss).unwrap();
             prop_assert!((value - other).abs() < 1e-12, "{}: {value} became {other}", entry.name);
             let back = transposed(other_grad.try_into().unwrap());
             for (slope, other) in grad.iter().zip(back) {
@@ -133,7 +133,7 @@ proptest! {
     fn scores_fall_towards_their_label(logit in -8.0_f64..8.0) {
         for entry in of_family("scores") {
             for (label, sign) in [(1.0, -1.0), (0.0, 1.0)] {
-                let grad = Batch::new(&[logit], &[label]).value_and_grad(&*entry.make()).unwrap().1;
+                let grad = Batch::new(&[logit], &[label]).value_and_grad(&entry.make()).unwrap().1;
                 prop_assert!(grad[0] * sign >= 0.0, "{}: {grad:?}", entry.name);
             }
         }

@@ -1,5 +1,6 @@
 //! The numbers a formula is computed on: slopes of every operation, rules at ties and edges, and what a trace leaves out.
 
+use detloss::batch::Kernel as _;
 use detloss::losses::ALL;
 use detloss::scalar::dual::{Dual, Gradient};
 use detloss::scalar::expr::{Expr, Op, Program, Trace};

@@ -40,6 +40,6 @@ loss_module! {
         /// Weight of the positives; negatives have 1 − alpha. Balanced at the share of the negatives.
         ///
         /// From 0 to 1.
-        alpha = 0.5,
+        alpha: f64 = 0.5,
     }
 }

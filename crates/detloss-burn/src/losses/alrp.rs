@@ -46,18 +46,18 @@ loss_module! {
         /// Half the width over which the step rises, 1e-20 at least; or 0 for a hard step.
         ///
         /// From 0 to 100.
-        delta = 1.0,
+        delta: f64 = 1.0,
         /// 1 to order the errors of the regression part by the smooth step, 0 by a hard one.
         ///
         /// From 0 to 1.
-        smooth_order = 0.0,
+        smooth_order: bool = false,
         /// Weight of the regression part outside of a training run.
         ///
         /// From 0 to 1000000.
-        balance = 1.0,
+        balance: f64 = 1.0,
         /// Steps of a training run between updates of the balance: an epoch of COCO with 32 images each.
         ///
         /// From 1 to 1000000000.
-        period = 3665.0,
+        period: u32 = 3665,
     }
 }

@@ -45,10 +45,10 @@ loss_module! {
         /// Half the width over which the step rises, 1e-20 at least; or 0 for a hard step.
         ///
         /// From 0 to 100.
-        delta = 1.0,
+        delta: f64 = 1.0,
         /// 1 to interpolate the precision, 0 not to.
         ///
         /// From 0 to 1.
-        interpolate = 1.0,
+        interpolate: bool = true,
     }
 }

@@ -38,14 +38,14 @@ loss_module! {
         /// How much small errors pull: the smaller, the more.
         ///
         /// From 0.1 to 10.
-        alpha = 0.5,
+        alpha: f64 = 0.5,
         /// The slope far from the target.
         ///
         /// From 0.1 to 3.
-        gamma = 1.5,
+        gamma: f64 = 1.5,
         /// The error from which on the loss is linear.
         ///
         /// From 0.000001 to 1000000.
-        beta = 1.0,
+        beta: f64 = 1.0,
     }
 }

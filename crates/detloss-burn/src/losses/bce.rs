@@ -38,6 +38,6 @@ loss_module! {
         /// Weight of the positives.
         ///
         /// From 0 to 1000000.
-        pos_weight = 1.0,
+        pos_weight: f64 = 1.0,
     }
 }

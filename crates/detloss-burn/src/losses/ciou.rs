@@ -46,11 +46,11 @@ loss_module! {
         /// The aspect ratio counts from this IoU on. 0: always. 0.5: as in the second paper.
         ///
         /// From 0 to 1.
-        gate = 0.0,
+        gate: f64 = 0.0,
         /// Added to every denominator, to compute what a library with an epsilon computes. At 0 a perfect prediction costs
         /// exactly 0, however small.
         ///
         /// From 0 to 0.01.
-        eps = 0.0,
+        eps: f64 = 0.0,
     }
 }

@@ -39,6 +39,6 @@ loss_module! {
         /// Added to numerator and denominator, to compute what a library with an epsilon computes.
         ///
         /// From 0 to 1.
-        eps = 0.0,
+        eps: f64 = 0.0,
     }
 }

@@ -44,6 +44,6 @@ loss_module! {
         /// exactly 0, however small.
         ///
         /// From 0 to 0.01.
-        eps = 0.0,
+        eps: f64 = 0.0,
     }
 }

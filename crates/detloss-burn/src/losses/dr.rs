@@ -43,26 +43,26 @@ loss_module! {
         /// λ⁺: how little the distribution of the positives dwells on the lowest score.
         ///
         /// From 0.01 to 100.
-        lambda_pos = 1.0,
+        lambda_pos: f64 = 1.0,
         /// λ⁻: how little the distribution of the negatives dwells on the highest score; 0.1 / ln 3.5.
         ///
         /// From 0.01 to 100.
-        lambda_neg = 0.07982356001479281,
+        lambda_neg: f64 = 0.07982356001479281,
         /// How sharp the corner of the softened hinge is.
         ///
         /// From 0.01 to 100.
-        sharpness = 6.0,
+        sharpness: f64 = 6.0,
         /// τ: what the loss is multiplied by.
         ///
         /// From 0.01 to 100.
-        tau = 4.0,
+        tau: f64 = 4.0,
         /// How far apart the two expectations are to be.
         ///
         /// From 0 to 1.
-        margin = 0.5,
+        margin: f64 = 0.5,
         /// A switch: 1 if the gradient takes the distributions for constants.
         ///
         /// From 0 to 1.
-        detach = 0.0,
+        detach: bool = false,
     }
 }

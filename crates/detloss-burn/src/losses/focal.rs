@@ -40,10 +40,10 @@ loss_module! {
         /// How strongly easy examples are turned away from. 0 is the (balanced) cross entropy.
         ///
         /// From 0 to 10.
-        gamma = 2.0,
+        gamma: f64 = 2.0,
         /// Weight of the positives; negatives have 1 − alpha. A negative number switches the weighting off.
         ///
         /// From -1 to 1.
-        alpha = 0.25,
+        alpha: f64 = 0.25,
     }
 }

@@ -41,10 +41,10 @@ loss_module! {
         /// How strongly boxes of little overlap are turned down. 0 is the EIoU loss.
         ///
         /// From 0 to 10.
-        gamma = 0.5,
+        gamma: f64 = 0.5,
         /// A switch: 1 keeps the weight out of the gradient, 0 differentiates it.
         ///
         /// From 0 to 1.
-        detach = 1.0,
+        detach: bool = true,
     }
 }

@@ -40,14 +40,14 @@ loss_module! {
         /// Weight of the false positives.
         ///
         /// From 0 to 1.
-        alpha = 0.3,
+        alpha: f64 = 0.3,
         /// Weight of the false negatives.
         ///
         /// From 0 to 1.
-        beta = 0.7,
+        beta: f64 = 0.7,
         /// One by the exponent. 1 is the Tversky loss.
         ///
         /// From 1 to 3.
-        gamma = 1.3333333333333333,
+        gamma: f64 = 1.3333333333333333,
     }
 }

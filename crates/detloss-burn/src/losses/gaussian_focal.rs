@@ -40,10 +40,10 @@ loss_module! {
         /// How strongly easy examples are turned away from.
         ///
         /// From 0 to 10.
-        alpha = 2.0,
+        alpha: f64 = 2.0,
         /// How lenient the loss is around a centre. 0 makes all negatives equal.
         ///
         /// From 0 to 10.
-        beta = 4.0,
+        beta: f64 = 4.0,
     }
 }

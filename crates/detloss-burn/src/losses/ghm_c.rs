@@ -42,14 +42,14 @@ loss_module! {
         /// How many bins g = 0..=1 is cut into; rounded to a whole number.
         ///
         /// From 1 to 1000.
-        bins = 10.0,
+        bins: u32 = 10,
         /// How much of the density of a bin comes from the batches before.
         ///
         /// From 0 to 0.99.
-        momentum = 0.0,
+        momentum: f64 = 0.0,
         /// A switch: 1 if the loss is shared by the bins that have elements, 0 if by all.
         ///
         /// From 0 to 1.
-        nonempty = 0.0,
+        nonempty: bool = false,
     }
 }

@@ -36,6 +36,6 @@ loss_module! {
         /// The error from which on the loss is linear, and the slope it then has.
         ///
         /// From 0 to 1000000.
-        delta = 1.0,
+        delta: f64 = 1.0,
     }
 }

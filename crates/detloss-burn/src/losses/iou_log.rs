@@ -40,6 +40,6 @@ loss_module! {
         /// An IoU below this counts as this, so that boxes without overlap have a finite loss.
         ///
         /// From 0.000000000001 to 0.1.
-        floor = 1e-6,
+        floor: f64 = 1e-6,
     }
 }

@@ -42,6 +42,6 @@ loss_module! {
         /// A log-variance beyond ± this counts as this.
         ///
         /// From 1 to 40.
-        limit = 40.0,
+        limit: f64 = 40.0,
     }
 }

@@ -38,6 +38,6 @@ loss_module! {
         /// How strongly easy examples are turned away from. 0 is the cross entropy.
         ///
         /// From 0 to 10.
-        beta = 2.0,
+        beta: f64 = 2.0,
     }
 }

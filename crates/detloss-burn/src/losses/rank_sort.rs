@@ -42,6 +42,6 @@ loss_module! {
         /// Half the width over which the step rises, 1e-20 at least; or 0 for a hard step.
         ///
         /// From 0 to 100.
-        delta = 0.5,
+        delta: f64 = 0.5,
     }
 }

@@ -40,10 +40,10 @@ loss_module! {
         /// How much a rare class is spared.
         ///
         /// From 0 to 5.
-        p = 0.8,
+        p: f64 = 0.8,
         /// How much it is made to pay where it is wrongly preferred.
         ///
         /// From 0 to 5.
-        q = 2.0,
+        q: f64 = 2.0,
     }
 }

@@ -36,6 +36,6 @@ loss_module! {
         /// The error from which on the loss is linear. 0 is the L1 loss.
         ///
         /// From 0 to 1000000.
-        beta = 1.0,
+        beta: f64 = 1.0,
     }
 }

@@ -41,6 +41,6 @@ loss_module! {
         /// How much of the target is spread evenly over all classes.
         ///
         /// From 0 to 1.
-        smoothing = 0.0,
+        smoothing: f64 = 0.0,
     }
 }

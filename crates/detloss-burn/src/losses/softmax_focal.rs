@@ -40,10 +40,10 @@ loss_module! {
         /// How strongly easy rows are turned away from. 0 is the cross entropy.
         ///
         /// From 0 to 10.
-        gamma = 2.0,
+        gamma: f64 = 2.0,
         /// What every row is multiplied by.
         ///
         /// From 0 to 1.
-        alpha = 1.0,
+        alpha: f64 = 1.0,
     }
 }

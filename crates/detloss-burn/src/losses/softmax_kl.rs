@@ -41,6 +41,6 @@ loss_module! {
         /// What both rows of logits are divided by: the larger, the more the unlikely classes count.
         ///
         /// From 0.1 to 100.
-        temperature = 1.0,
+        temperature: f64 = 1.0,
     }
 }

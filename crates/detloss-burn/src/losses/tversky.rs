@@ -40,14 +40,14 @@ loss_module! {
         /// Weight of the false positives.
         ///
         /// From 0 to 1.
-        alpha = 0.3,
+        alpha: f64 = 0.3,
         /// Weight of the false negatives.
         ///
         /// From 0 to 1.
-        beta = 0.7,
+        beta: f64 = 0.7,
         /// Added to numerator and denominator, to compute what a library with an epsilon computes.
         ///
         /// From 0 to 1.
-        eps = 0.0,
+        eps: f64 = 0.0,
     }
 }

@@ -41,18 +41,18 @@ loss_module! {
         /// Weight of the negatives.
         ///
         /// From 0 to 1.
-        alpha = 0.75,
+        alpha: f64 = 0.75,
         /// How strongly easy negatives are turned away from.
         ///
         /// From 0 to 10.
-        gamma = 2.0,
+        gamma: f64 = 2.0,
         /// A switch: 1 weighs positives by their label, 0 does not.
         ///
         /// From 0 to 1.
-        iou_weighted = 1.0,
+        iou_weighted: bool = true,
         /// A switch: 1 keeps the weight of the negatives out of the gradient, 0 differentiates it.
         ///
         /// From 0 to 1.
-        detach = 0.0,
+        detach: bool = false,
     }
 }

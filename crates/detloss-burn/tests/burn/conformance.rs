@@ -2,7 +2,7 @@
 
 use burn::tensor::DType;
 use detloss::losses::ALL;
-use detloss::testing::{Tolerance, check};
+use detloss::testing::{Tolerance, check, check_tensors, count_requests};
 
 use crate::device;
 use crate::on_tensors::OnTensors;
@@ -15,4 +15,10 @@ fn tensors_of_f64_are_the_core() {
 #[test]
 fn tensors_of_f32_agree_with_the_formula() {
     assert_eq!(check(&OnTensors(device(), DType::F32), Tolerance::F32), ALL.len());
+}
+
+#[test]
+fn tensors_of_every_rank_with_every_option_are_the_core() {
+    let count = check_tensors(&OnTensors(device(), DType::F64), Tolerance::EXACT);
+    assert_eq!(count, count_requests(|_| true));
 }

@@ -1,8 +1,7 @@
 //! The front-end that the suite of the core tests: tensors on some device.
 
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use detloss::loss::Scope;
-use detloss::testing::{FrontEnd, Request, Response};
+use burn::tensor::{DType, Device, Int, IntDType, Tensor, TensorData};
+use detloss::testing::{FrontEnd, Integers, Request, Response};
 use detloss_burn::{Batch, Loss, Target};
 
 /// Tensors of this type on this device.
@@ -30,49 +29,90 @@ pub(crate) fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
     tensor.to_data().iter::<f64>().collect()
 }
 
-impl FrontEnd for OnTensors {
-    fn run(&self, request: Request<'_>) -> Option<Response> {
-        let Request { entry, params, rows } = request;
-        let loss = Loss::with(entry.name, params).unwrap();
-        let height = rows.height.unwrap_or(1);
-        let count = rows.len() * height;
-        let fields = rows.pred.len() / count;
-        let flat = !entry.pred.is_row && fields == 1;
-        let target = |numbers: &[f64]| -> Target {
-            if flat || !entry.target.is_row && entry.target.names.len() == 1 {
-                self.tensor(numbers, [count]).into()
-            } else {
-                self.tensor(numbers, [count, numbers.len() / count]).into()
+/// All types of integers there are.
+const INTEGERS: [IntDType; 8] = [
+    IntDType::U8,
+    IntDType::I8,
+    IntDType::U16,
+    IntDType::I16,
+    IntDType::U32,
+    IntDType::I32,
+    IntDType::U64,
+    IntDType::I64,
+];
+
+/// Calls a block with the dimensions as an array of their number.
+macro_rules! ranked {
+    ($dims:expr, |$array:ident| $block:expr) => {
+        match *$dims {
+            [a] => {
+                let $array = [a];
+                $block
             }
-        };
-        let target = target(&rows.target);
-        let groups = (entry.scope == Scope::Set).then(|| {
-            let ids: Vec<i64> = (0..count).map(|row| (row / height) as i64).collect();
-            self.integers(&ids, [count])
+            [a, b] => {
+                let $array = [a, b];
+                $block
+            }
+            [a, b, c] => {
+                let $array = [a, b, c];
+                $block
+            }
+            [a, b, c, d] => {
+                let $array = [a, b, c, d];
+                $block
+            }
+            ref other => panic!("no test has {other:?}"),
+        }
+    };
+}
+
+impl FrontEnd for OnTensors {
+    fn run(&self, request: &Request<'_>) -> Option<Response> {
+        let Request { pred, target, integers, .. } = request;
+        let target = ranked!(&target.dims[..], |dims| match integers {
+            None => Target::from(self.tensor(&target.numbers, dims)),
+            Some(Integers(which)) => {
+                let numbers: Vec<i64> = target.numbers.iter().map(|&x| x as i64).collect();
+                let dtype = INTEGERS[which % INTEGERS.len()];
+                Target::from(self.integers(&numbers, dims).cast(dtype))
+            }
         });
-        let (values, grad) = if flat {
-            run(&loss, self.tensor(&rows.pred, [count]), target, groups)
-        } else {
-            run(&loss, self.tensor(&rows.pred, [count, fields]), target, groups)
-        };
+        let (values, grad) = ranked!(&pred.dims[..], |dims| self.ask(
+            request,
+            self.tensor(&pred.numbers, dims),
+            target
+        ));
         Some(Response { values, grad })
     }
 }
 
-fn run<const D: usize>(
-    loss: &Loss,
-    pred: Tensor<D>,
-    target: Target,
-    groups: Option<Tensor<1, Int>>,
-) -> (Vec<f64>, Vec<f64>) {
-    let pred = pred.require_grad();
-    let batch = Batch::new(pred.clone(), target);
-    let batch = match groups {
-        Some(ids) => batch.groups(ids),
-        None => batch,
-    };
-    let units = batch.units(loss);
-    let grad = pred.grad(&units.clone().sum().backward()).expect("a gradient of the prediction");
-    assert_eq!(grad.dims(), pred.dims());
-    (numbers(&units), numbers(&grad))
+impl OnTensors {
+    fn ask<const D: usize>(
+        &self,
+        request: &Request<'_>,
+        pred: Tensor<D>,
+        target: Target,
+    ) -> (Vec<f64>, Vec<f64>) {
+        let loss = Loss::with(request.entry.name, request.params).unwrap();
+        let pred = pred.require_grad();
+        let mut batch = Batch::new(pred.clone(), target);
+        if let Some(weights) = &request.weights {
+            batch = ranked!(&weights.dims[..], |dims| batch
+                .weights(self.tensor(&weights.numbers, dims)));
+        }
+        if let Some(weights) = &request.column_weights {
+            batch = batch.column_weights(weights.clone());
+        }
+        if let Some(index) = request.ignore_index {
+            batch = batch.ignore_index(index);
+        }
+        if let Some(ids) = &request.groups {
+            batch = ranked!(&ids.dims[..], |dims| batch.groups(self.integers(&ids.numbers, dims)));
+        }
+        let units = batch.units(&loss);
+        let grad =
+            pred.grad(&units.clone().sum().backward()).expect("a gradient of the prediction");
+        assert_eq!(grad.dims(), pred.dims());
+        (numbers(&units), numbers(&grad))
+    }
 }

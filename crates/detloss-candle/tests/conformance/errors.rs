@@ -1,8 +1,8 @@
 //! What is wrong with a call, and the remedy.
 
 use candle_core::{DType, Device, Result, Tensor};
-use detloss::loss::Entry;
 use detloss::losses::ALL;
+use detloss::losses::Entry;
 use detloss::testing::ordinary;
 use detloss_candle::{Options, Reduction, Road, loss, named};
 
@@ -16,7 +16,7 @@ fn fails(entry: &Entry, pred: &Tensor, target: &Tensor, options: &Options, says:
     for road in [Road::Host, Road::Replay] {
         if road == Road::Host || is_formula(entry) {
             let options = Options { road, ..options.clone() };
-            let error = loss(pred, target, &*entry.make(), &options).unwrap_err().to_string();
+            let error = loss(pred, target, &entry.make(), &options).unwrap_err().to_string();
             for part in says {
                 assert!(error.contains(part), "{} on {road:?}: {error}", entry.name);
             }
@@ -24,7 +24,7 @@ fn fails(entry: &Entry, pred: &Tensor, target: &Tensor, options: &Options, says:
     }
 }
 
-fn tensors(entry: &Entry) -> Tensors {
+fn tensors(entry: &'static Entry) -> Tensors {
     Tensors::new(entry, &ordinary(entry, 4, 1), DType::F32).unwrap()
 }
 
@@ -55,18 +55,18 @@ fn shapes_fit() -> Result<()> {
         let expected = format!("{:?}", target.dims());
         fails(entry, &pred, &short, &plain, &["target", "give floats of shape", &expected]);
         let scalar = pred.flatten_all()?.get(0)?;
-        let is_wide = entry.pred.is_row || entry.pred.names.len() > 1;
+        let is_wide = entry.signature.pred.is_row() || entry.signature.pred.fields().len() > 1;
         if is_wide {
             fails(entry, &scalar, &target, &plain, &["prediction"]);
         }
-        if entry.pred.names.len() > 1 {
+        if entry.signature.pred.fields().len() > 1 {
             let narrow = pred.narrow(1, 1, 1)?;
             fails(
                 entry,
                 &narrow,
                 &target,
                 &plain,
-                &["last dimension is to be", entry.pred.names[0]],
+                &["last dimension is to be", entry.signature.pred.fields()[0]],
             );
         }
         let three = Some(Tensor::ones(3, DType::F32, DEVICE)?);
@@ -89,8 +89,11 @@ fn shapes_fit() -> Result<()> {
 /// One column of labels and class indices of one class say the opposite of each other.
 #[test]
 fn integers_for_a_flat_prediction_are_refused() -> Result<()> {
-    let flat =
-        |entry: &&Entry| entry.target.is_label && !entry.pred.is_row && entry.pred.names.len() == 1;
+    let flat = |entry: &&Entry| {
+        entry.signature.target.is_label()
+            && !entry.signature.pred.is_row()
+            && entry.signature.pred.fields().len() == 1
+    };
     let mut seen = 0;
     for entry in ALL.iter().filter(flat) {
         seen += 1;
@@ -98,7 +101,7 @@ fn integers_for_a_flat_prediction_are_refused() -> Result<()> {
         let labels = Tensor::ones(4, DType::U32, DEVICE)?;
         fails(entry, &pred, &labels, &Options::default(), &["integers of shape [4]", "to_dtype"]);
         let column = pred.reshape((4, 1))?;
-        loss(&column, &labels, &*entry.make(), &Options::default())?;
+        loss(&column, &labels, &entry.make(), &Options::default())?;
     }
     assert!(seen > 0);
     Ok(())
@@ -126,13 +129,15 @@ fn what_the_core_refuses_is_refused_in_its_words() -> Result<()> {
 
 #[test]
 fn a_class_that_is_none_is_named() -> Result<()> {
-    for entry in ALL.iter().filter(|entry| entry.target.is_label && entry.pred.names.len() == 1) {
+    for entry in ALL.iter().filter(|entry| {
+        entry.signature.target.is_label() && entry.signature.pred.fields().len() == 1
+    }) {
         let pred = Tensor::zeros((2, 3), DType::F32, DEVICE)?;
         let classes = Tensor::new(&[1_i64, 7], DEVICE)?;
-        let error = loss(&pred, &classes, &*entry.make(), &Options::default()).unwrap_err();
+        let error = loss(&pred, &classes, &entry.make(), &Options::default()).unwrap_err();
         assert!(error.to_string().contains("row 1 has class 7"), "{}: {error}", entry.name);
         let options = Options { ignore_index: Some(7), ..Options::default() };
-        loss(&pred, &classes, &*entry.make(), &options)?;
+        loss(&pred, &classes, &entry.make(), &options)?;
     }
     Ok(())
 }
@@ -142,7 +147,7 @@ fn what_is_no_formula_is_not_replayed() {
     for entry in ALL.iter().filter(|entry| !is_formula(entry)) {
         let Tensors { pred, target, .. } = tensors(entry);
         let options = Options { road: Road::Replay, ..Options::default() };
-        let error = loss(&pred, &target, &*entry.make(), &options).unwrap_err().to_string();
+        let error = loss(&pred, &target, &entry.make(), &options).unwrap_err().to_string();
         assert!(error.contains(entry.name) && error.contains("Road::Auto"), "{error}");
     }
 }

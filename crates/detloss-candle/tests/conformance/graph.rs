@@ -1,8 +1,9 @@
 //! What a loss is in Candle's graph.
 
 use candle_core::{D, DType, Device, Result, Tensor, Var};
-use detloss::loss::{Entry, Scope};
+use detloss::loss::Scope;
 use detloss::losses::ALL;
+use detloss::losses::Entry;
 use detloss::testing::ordinary;
 use detloss_candle::{Options, Reduction, Road, loss};
 
@@ -15,7 +16,7 @@ fn all() -> impl Iterator<Item = (&'static Entry, Road)> {
     all.filter(|(entry, road)| *road != Road::Replay || is_formula(entry))
 }
 
-fn tensors(entry: &Entry) -> Result<Tensors> {
+fn tensors(entry: &'static Entry) -> Result<Tensors> {
     Tensors::new(entry, &ordinary(entry, 20, 9), DType::F32)
 }
 
@@ -24,7 +25,7 @@ fn a_mean_is_a_scalar_of_the_dtype_of_the_prediction() -> Result<()> {
     for (entry, road) in all() {
         let Tensors { pred, target, .. } = tensors(entry)?;
         let options = Options { road, ..Options::default() };
-        let value = loss(&pred, &target, &*entry.make(), &options)?;
+        let value = loss(&pred, &target, &entry.make(), &options)?;
         assert_eq!((value.rank(), value.dtype()), (0, DType::F32), "{}", entry.name);
     }
     Ok(())
@@ -36,7 +37,7 @@ fn backward_may_be_called_again() -> Result<()> {
         let tensors = tensors(entry)?;
         let options = tensors.each(road);
         for options in [Options { reduction: Reduction::Sum, ..options.clone() }, options] {
-            let value = loss(&tensors.pred, &tensors.target, &*entry.make(), &options)?;
+            let value = loss(&tensors.pred, &tensors.target, &entry.make(), &options)?;
             let first = slopes(&value, &tensors.pred)?;
             assert_eq!(first, slopes(&value, &tensors.pred)?, "{}", entry.name);
             assert!(first.iter().any(|&slope| slope != 0.0), "{}", entry.name);
@@ -50,8 +51,8 @@ fn what_comes_after_scales_the_gradient_and_losses_add_up() -> Result<()> {
     for (entry, road) in all() {
         let Tensors { pred, target, .. } = tensors(entry)?;
         let options = Options { road, ..Options::default() };
-        let once = loss(&pred, &target, &*entry.make(), &options)?;
-        let again = loss(&pred, &target, &*entry.make(), &options)?;
+        let once = loss(&pred, &target, &entry.make(), &options)?;
+        let again = loss(&pred, &target, &entry.make(), &options)?;
         let expected: Vec<f64> = slopes(&once, &pred)?.iter().map(|slope| slope * 4.0).collect();
         assert_eq!(slopes(&((&once * 3.0)? + again)?, &pred)?, expected, "{}", entry.name);
     }
@@ -65,8 +66,8 @@ fn without_a_variable_there_is_no_graph_and_the_same_value() -> Result<()> {
         for reduction in [Reduction::Mean, Reduction::None] {
             let options = Options { reduction, ..tensors.each(road) };
             let kind = entry.make();
-            let tracked = loss(&tensors.pred, &tensors.target, &*kind, &options)?;
-            let plain = loss(&tensors.pred.detach(), &tensors.target, &*kind, &options)?;
+            let tracked = loss(&tensors.pred, &tensors.target, &kind, &options)?;
+            let plain = loss(&tensors.pred.detach(), &tensors.target, &kind, &options)?;
             assert!(tracked.track_op() && !plain.track_op(), "{}", entry.name);
             assert_eq!(numbers(&tracked)?, numbers(&plain)?, "{}", entry.name);
         }
@@ -81,10 +82,10 @@ fn a_target_of_the_graph_is_a_constant() -> Result<()> {
         let source = Var::from_tensor(&target)?;
         let computed = (source.as_tensor() * 1.0)?;
         let options = Options { road, ..Options::default() };
-        let value = loss(&pred, &computed, &*entry.make(), &options)?;
+        let value = loss(&pred, &computed, &entry.make(), &options)?;
         let grads = value.backward()?;
         assert!(grads.get(&source).is_none(), "{}", entry.name);
-        let expected = loss(&pred, &target, &*entry.make(), &options)?;
+        let expected = loss(&pred, &target, &entry.make(), &options)?;
         assert_eq!(
             numbers(grads.get(&pred).unwrap())?,
             slopes(&expected, &pred)?,
@@ -108,9 +109,9 @@ fn strides_make_no_difference() -> Result<()> {
     for (entry, road) in all() {
         let tensors = tensors(entry)?;
         let (options, kind) = (tensors.each(road), entry.make());
-        let expected = loss(&tensors.pred, &tensors.target, &*kind, &options)?;
+        let expected = loss(&tensors.pred, &tensors.target, &kind, &options)?;
         let (pred, target) = (scattered(&tensors.pred)?, scattered(&tensors.target)?);
-        let got = loss(&pred, &target, &*kind, &options)?;
+        let got = loss(&pred, &target, &kind, &options)?;
         assert_eq!(numbers(&got)?, numbers(&expected)?, "{}", entry.name);
         let expected = slopes(&expected, &tensors.pred)?;
         assert_eq!(slopes(&got, &tensors.pred)?, expected, "{}", entry.name);
@@ -124,7 +125,7 @@ fn one_tensor_may_be_prediction_and_target() -> Result<()> {
         let Tensors { pred, target, .. } = tensors(entry)?;
         if entry.facts.zero_at_target && pred.dims() == target.dims() && entry.facts.symmetric {
             let options = Options { road, ..Options::default() };
-            let value = loss(&pred, &pred, &*entry.make(), &options)?;
+            let value = loss(&pred, &pred, &entry.make(), &options)?;
             assert_eq!(value.to_scalar::<f32>()?, 0.0, "{}", entry.name);
         }
     }
@@ -142,7 +143,7 @@ fn an_empty_batch_is_worth_nothing() -> Result<()> {
             [Reduction::Mean, Reduction::WeightedMean, Reduction::Sum, Reduction::None];
         for reduction in reductions {
             let options = Options { reduction, groups: groups.clone(), road, ..Options::default() };
-            let value = loss(&pred, &target, &*entry.make(), &options)?;
+            let value = loss(&pred, &target, &entry.make(), &options)?;
             let expected: &[f64] = if reduction == Reduction::None { &[] } else { &[0.0] };
             assert_eq!(numbers(&value)?, expected, "{}", entry.name);
             let grads = value.sum_all()?.backward()?;
@@ -160,7 +161,7 @@ fn a_batch_without_weight_is_worth_nothing() -> Result<()> {
         for reduction in [Reduction::Mean, Reduction::WeightedMean, Reduction::Sum] {
             let options =
                 Options { reduction, weights: weights.clone(), road, ..Options::default() };
-            let value = loss(&pred, &target, &*entry.make(), &options)?;
+            let value = loss(&pred, &target, &entry.make(), &options)?;
             assert_eq!(numbers(&value)?, [0.0], "{}", entry.name);
             assert!(slopes(&value, &pred)?.iter().all(|&slope| slope == 0.0), "{}", entry.name);
         }
@@ -174,19 +175,19 @@ fn leading_dimensions_are_rows() -> Result<()> {
     for (entry, road) in all() {
         let tensors = tensors(entry)?;
         let kind = entry.make();
-        let flat = loss(&tensors.pred, &tensors.target, &*kind, &tensors.each(road))?;
+        let flat = loss(&tensors.pred, &tensors.target, &kind, &tensors.each(road))?;
         let fold = |tensor: &Tensor| {
             let (rows, tail) = tensor.dims().split_first().unwrap();
             tensor.reshape([&[2, rows / 2], tail].concat())
         };
-        let is_mask = entry.family == "masks" && entry.scope == Scope::Row;
-        let is_flat_set = entry.scope == Scope::Set && flat.rank() == tensors.pred.rank();
+        let is_mask = entry.family == "masks" && entry.signature.scope == Scope::Row;
+        let is_flat_set = entry.signature.scope == Scope::Set && flat.rank() == tensors.pred.rank();
         if is_mask || is_flat_set {
             continue; // There, these dimensions are pixels, or columns.
         }
         let groups = tensors.groups.as_ref().map(fold).transpose()?;
         let options = Options { groups, ..tensors.each(road) };
-        let folded = loss(&fold(&tensors.pred)?, &fold(&tensors.target)?, &*kind, &options)?;
+        let folded = loss(&fold(&tensors.pred)?, &fold(&tensors.target)?, &kind, &options)?;
         assert_eq!(numbers(&folded)?, numbers(&flat)?, "{}", entry.name);
         assert_eq!(
             slopes(&folded, &tensors.pred)?,
@@ -210,10 +211,10 @@ fn all_dimensions_of_a_mask_but_the_first_are_pixels() -> Result<()> {
         seen += 1;
         let (kind, options) =
             (entry.make(), Options { reduction: Reduction::None, ..Options::default() });
-        let flat = loss(&pred, &target, &*kind, &options)?;
+        let flat = loss(&pred, &target, &kind, &options)?;
         let (rows, pixels) = pred.dims2()?;
         let image = |tensor: &Tensor| tensor.reshape((rows, pixels, 1));
-        let images = loss(&image(&pred)?, &image(&target)?, &*kind, &options)?;
+        let images = loss(&image(&pred)?, &image(&target)?, &kind, &options)?;
         assert_eq!(images.dims(), [rows], "{}", entry.name);
         assert_eq!(numbers(&images)?, numbers(&flat)?, "{}", entry.name);
     }
@@ -224,12 +225,13 @@ fn all_dimensions_of_a_mask_but_the_first_are_pixels() -> Result<()> {
 #[test]
 fn a_score_has_a_value_per_column() -> Result<()> {
     let device = &Device::Cpu;
-    let scores = ALL.iter().filter(|entry| entry.pred.names == ["logit"] && is_formula(entry));
+    let scores =
+        ALL.iter().filter(|entry| entry.signature.pred.fields() == ["logit"] && is_formula(entry));
     for entry in scores {
         let pred = Var::new(&[[0.5_f32, -1.0, 2.0], [1.0, 0.0, -2.0]], device)?;
         let target = Tensor::new(&[[1_f32, 0.0, 0.0], [0.0, 0.0, 1.0]], device)?;
         let options = Options { reduction: Reduction::None, ..Options::default() };
-        let values = loss(&pred, &target, &*entry.make(), &options)?;
+        let values = loss(&pred, &target, &entry.make(), &options)?;
         assert_eq!(values.dims(), [2, 3], "{}", entry.name);
     }
     Ok(())

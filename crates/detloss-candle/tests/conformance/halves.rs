@@ -15,14 +15,14 @@ fn check<T: Element + WithDType>() -> Result<()> {
         let memory = rows.memory::<T>();
         let mut values = vec![T::default(); rows.len()];
         let mut grad = vec![T::default(); memory.pred.len()];
-        memory.batch().rows_and_grad_into(&*kind, None, &mut values, &mut grad).unwrap();
+        memory.batch().rows_and_grad_into(&kind, None, &mut values, &mut grad).unwrap();
         let tensors = Tensors::new(entry, &rows, T::DTYPE)?;
         for road in [Road::Host, Road::Replay] {
             if road == Road::Replay && !is_formula(entry) {
                 continue;
             }
             let tolerance = if road == Road::Host { Tolerance::EXACT } else { Tolerance::HALF };
-            let got = loss(&tensors.pred, &tensors.target, &*kind, &tensors.each(road))?;
+            let got = loss(&tensors.pred, &tensors.target, &kind, &tensors.each(road))?;
             assert_eq!(got.dtype(), T::DTYPE, "{}", entry.name);
             for (got, expected) in numbers(&got)?.into_iter().zip(wide(&values)) {
                 assert_close(got, expected, tolerance, &entry.name);
@@ -54,7 +54,7 @@ fn a_scaled_loss_keeps_its_small_slopes() -> Result<()> {
         let (rows, kind) = (ordinary(entry, 20, 13), entry.make());
         let memory = rows.memory::<f16>();
         let (_, expected) =
-            memory.batch().normalizer(NORMALIZER / SCALE).value_and_grad(&*kind).unwrap();
+            memory.batch().normalizer(NORMALIZER / SCALE).value_and_grad(&kind).unwrap();
         let tensors = Tensors::new(entry, &rows, DType::F16)?;
         for road in [Road::Host, Road::Replay] {
             if road == Road::Replay && !is_formula(entry) {
@@ -62,7 +62,7 @@ fn a_scaled_loss_keeps_its_small_slopes() -> Result<()> {
             }
             let reduction = Reduction::Normalizer(NORMALIZER);
             let options = Options { reduction, ..tensors.each(road) };
-            let value = loss(&tensors.pred, &tensors.target, &*kind, &options)?;
+            let value = loss(&tensors.pred, &tensors.target, &kind, &options)?;
             let scaled = slopes(&(value * SCALE)?, &tensors.pred)?;
             for (got, expected) in scaled.into_iter().zip(wide(&expected)) {
                 assert_close(got, expected, Tolerance::HALF, &entry.name);

@@ -9,9 +9,9 @@ mod steps;
 mod ugly;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
-use detloss::batch::Element;
-use detloss::loss::Entry;
-use detloss::testing::Rows;
+use detloss::batch::{Element, Kernel as _};
+use detloss::losses::Entry;
+use detloss::testing::{Array, Integers, Request, Rows};
 use detloss_candle::{Options, Reduction, Road};
 
 /// The tensors of some rows.
@@ -23,19 +23,19 @@ struct Tensors {
 }
 
 impl Tensors {
-    fn new(entry: &Entry, rows: &Rows, dtype: DType) -> Result<Self> {
-        let count = rows.len() * rows.height.unwrap_or(1);
-        let shaped = |numbers: &[f64], width: usize| {
-            let tensor =
-                Tensor::from_slice(numbers, numbers.len(), &Device::Cpu)?.to_dtype(dtype)?;
-            if width == 1 { Ok(tensor) } else { tensor.reshape((count, width)) }
-        };
-        let of_unit = |height| (0..rows.len() as i64).flat_map(move |unit| vec![unit; height]);
-        let groups = |height| Tensor::from_iter(of_unit(height), &Device::Cpu);
+    fn new(entry: &'static Entry, rows: &Rows, dtype: DType) -> Result<Self> {
+        Self::of(&Request::new(entry, &[], rows), dtype)
+    }
+
+    fn of(request: &Request<'_>, dtype: DType) -> Result<Self> {
+        let target = floats(&request.target, dtype)?;
         Ok(Self {
-            pred: Var::from_tensor(&shaped(&rows.pred, entry.pred.width(rows.columns))?)?,
-            target: shaped(&rows.target, entry.target.width(rows.columns))?,
-            groups: rows.height.map(groups).transpose()?,
+            pred: Var::from_tensor(&floats(&request.pred, dtype)?)?,
+            target: match request.integers {
+                Some(Integers(which)) => target.to_dtype(INTEGERS[which % INTEGERS.len()])?,
+                None => target,
+            },
+            groups: request.groups.as_ref().map(integers).transpose()?,
         })
     }
 
@@ -48,6 +48,17 @@ impl Tensors {
             ..Options::default()
         }
     }
+}
+
+/// All types of integers there are.
+const INTEGERS: [DType; 5] = [DType::U8, DType::I16, DType::U32, DType::I32, DType::I64];
+
+fn floats(array: &Array<f64>, dtype: DType) -> Result<Tensor> {
+    Tensor::from_slice(&array.numbers, array.dims.as_slice(), &Device::Cpu)?.to_dtype(dtype)
+}
+
+fn integers(array: &Array<i64>) -> Result<Tensor> {
+    Tensor::from_slice(&array.numbers, array.dims.as_slice(), &Device::Cpu)
 }
 
 /// The numbers of a tensor, row after row.

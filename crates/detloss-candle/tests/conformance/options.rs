@@ -3,8 +3,9 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 use detloss::Batch;
 use detloss::batch::{Kernel, Target, Weights};
-use detloss::loss::{Entry, Scope};
+use detloss::loss::Scope;
 use detloss::losses::ALL;
+use detloss::losses::Entry;
 use detloss::testing::{Random, Rows, Tolerance, assert_close, ordinary};
 use detloss_candle::{Options, Reduction, Road, loss};
 
@@ -30,17 +31,18 @@ struct Table {
 
 impl Table {
     fn new(entry: &Entry) -> Self {
-        let columns = match (entry.pred.is_row, entry.pred.names.len()) {
+        let columns = match (entry.signature.pred.is_row(), entry.signature.pred.fields().len()) {
             (true, _) => Rows::of(entry).columns,
             (false, 1) => 3,
             (false, _) => 1,
         };
-        let (pred, target) = (entry.pred.width(columns), entry.target.width(columns));
-        let items = if entry.pred.is_row { ROWS } else { ROWS * columns };
+        let (pred, target) =
+            (entry.signature.pred.width(columns), entry.signature.target.width(columns));
+        let items = if entry.signature.pred.is_row() { ROWS } else { ROWS * columns };
         let rows = ordinary(entry, ROWS * columns, 3);
         let mut random = Random::new(11);
         let upstream = (0..items).map(|_| random.between(-2.0, 2.0)).collect();
-        let is_set = entry.scope == Scope::Set;
+        let is_set = entry.signature.scope == Scope::Set;
         let mut weight = |_| if is_set { random.below(2) as f64 } else { random.between(0.0, 2.0) };
         Self {
             columns,
@@ -97,7 +99,7 @@ impl Say {
         table: &Table,
         kind: &(impl Kernel + ?Sized),
     ) -> Option<(Vec<f64>, Vec<f64>)> {
-        if self.classes && entry.pred.names.len() > 1 {
+        if self.classes && entry.signature.pred.fields().len() > 1 {
             return None; // Without a dimension of columns, tensors have no class indices.
         }
         let target = if self.classes {
@@ -149,7 +151,11 @@ impl Say {
         let device = &Device::Cpu;
         let shaped = |numbers: &[f64], fields: usize, is_row: bool| {
             let tensor = Tensor::from_slice(numbers, numbers.len(), device)?;
-            if is_row || fields == 1 && entry.pred.names.len() == 1 && !entry.pred.is_row {
+            if is_row
+                || fields == 1
+                    && entry.signature.pred.fields().len() == 1
+                    && !entry.signature.pred.is_row()
+            {
                 tensor.reshape((ROWS, table.columns))
             } else if fields > 1 {
                 tensor.reshape((ROWS, fields))
@@ -157,13 +163,20 @@ impl Say {
                 Ok(tensor)
             }
         };
-        let pred =
-            Var::from_tensor(&shaped(&table.pred, entry.pred.names.len(), entry.pred.is_row)?)?;
+        let pred = Var::from_tensor(&shaped(
+            &table.pred,
+            entry.signature.pred.fields().len(),
+            entry.signature.pred.is_row(),
+        )?)?;
         let target = if self.classes {
             // Any integers will do.
             Tensor::new(&*table.classes, device)?.to_dtype(DType::U32)?
         } else {
-            shaped(&table.target, entry.target.names.len(), entry.target.is_row)?
+            shaped(
+                &table.target,
+                entry.signature.target.fields().len(),
+                entry.signature.target.is_row(),
+            )?
         };
         let weights = |per_row: bool| {
             if per_row {
@@ -197,7 +210,7 @@ fn compare(road: Road, tolerance: Tolerance) -> usize {
         for say in Say::everything() {
             let what = format!("{}, {say:?}", entry.name);
             let (expected, got) =
-                (say.core(entry, &table, &*kind), say.tensors(entry, &table, &*kind, road));
+                (say.core(entry, &table, &kind), say.tensors(entry, &table, &kind, road));
             let (Some(expected), Ok(got)) = (&expected, &got) else {
                 assert!(
                     expected.is_none() && got.is_err(),

@@ -2,20 +2,31 @@
 
 use candle_core::{DType, Result};
 use detloss::losses::ALL;
-use detloss::testing::{FrontEnd, Request, Response, Tolerance, check};
-use detloss_candle::{Road, loss};
+use detloss::testing::{
+    Array, FrontEnd, Request, Response, Tolerance, check, check_tensors, count_requests,
+};
+use detloss_candle::{Options, Road, loss};
 
-use crate::{Tensors, is_formula, numbers, slopes};
+use crate::{Tensors, floats, is_formula, numbers, slopes};
 
 struct OnTensors(DType, Road);
 
 impl FrontEnd for OnTensors {
-    fn run(&self, request: Request<'_>) -> Option<Response> {
+    fn run(&self, request: &Request<'_>) -> Option<Response> {
         let Self(dtype, road) = *self;
         let compute = || -> Result<Response> {
-            let tensors = Tensors::new(request.entry, request.rows, dtype)?;
+            let tensors = Tensors::of(request, dtype)?;
+            let column_weights = request.column_weights.as_ref();
+            let column_weights = column_weights
+                .map(|weights| Array { dims: vec![weights.len()], numbers: weights.clone() });
+            let options = Options {
+                weights: request.weights.as_ref().map(|it| floats(it, dtype)).transpose()?,
+                column_weights: column_weights.map(|it| floats(&it, dtype)).transpose()?,
+                ignore_index: request.ignore_index,
+                ..tensors.each(road)
+            };
             let kind = request.entry.with(request.params).unwrap();
-            let values = loss(&tensors.pred, &tensors.target, &*kind, &tensors.each(road))?;
+            let values = loss(&tensors.pred, &tensors.target, &kind, &options)?;
             Ok(Response { values: numbers(&values)?, grad: slopes(&values, &tensors.pred)? })
         };
         (road == Road::Host || is_formula(request.entry)).then(|| compute().unwrap())
@@ -36,4 +47,12 @@ fn the_host_gives_the_numbers_of_the_core() {
 fn a_replayed_formula_gives_the_numbers_of_the_core() {
     assert_eq!(check(&OnTensors(DType::F64, Road::Replay), Tolerance::LAW), formulas());
     assert_eq!(check(&OnTensors(DType::F32, Road::Replay), Tolerance::F32), formulas());
+}
+
+#[test]
+fn tensors_of_every_rank_with_every_option_give_the_numbers_of_the_core() {
+    let count = check_tensors(&OnTensors(DType::F64, Road::Host), Tolerance::EXACT);
+    assert_eq!(count, count_requests(|_| true));
+    let count = check_tensors(&OnTensors(DType::F64, Road::Replay), Tolerance::LAW);
+    assert_eq!(count, count_requests(is_formula));
 }

@@ -17,21 +17,20 @@ fn steps_are_those_of_the_core() -> Result<()> {
             let rows = ordinary(entry, 5, seed);
             let memory = rows.memory::<f64>();
             let batch = memory.batch();
-            let expected_state = expected_state.get_or_insert_with(|| batch.initial_state(&*kind));
+            let expected_state = expected_state.get_or_insert_with(|| batch.initial_state(&kind));
             let mut grad = vec![0.0; memory.pred.len()];
-            let value = batch.step_into(&*kind, expected_state, &mut grad).unwrap();
+            let value = batch.step_into(&kind, expected_state, &mut grad).unwrap();
 
             let tensors = Tensors::new(entry, &rows, DType::F64)?;
             let options = Options { groups: tensors.groups.clone(), ..Options::default() };
-            let got = step(&tensors.pred, &tensors.target, &*kind, &options, &mut state)?;
+            let got = step(&tensors.pred, &tensors.target, &kind, &options, &mut state)?;
             assert_eq!(numbers(&got)?, [value], "{}", entry.name);
             assert_eq!(slopes(&got, &tensors.pred)?, grad, "{}", entry.name);
             assert_eq!(&state, expected_state, "{}", entry.name);
             // Without a variable, a step is one all the same.
             let (mut before, mut after) = (state.clone(), state.clone());
-            let again = step(&tensors.pred, &tensors.target, &*kind, &options, &mut before)?;
-            let plain =
-                step(&tensors.pred.detach(), &tensors.target, &*kind, &options, &mut after)?;
+            let again = step(&tensors.pred, &tensors.target, &kind, &options, &mut before)?;
+            let plain = step(&tensors.pred.detach(), &tensors.target, &kind, &options, &mut after)?;
             assert_eq!((numbers(&plain)?, after), (numbers(&again)?, before), "{}", entry.name);
         }
         remember += usize::from(!state.is_empty());
@@ -46,10 +45,10 @@ fn a_step_has_one_value_and_its_own_state() -> Result<()> {
         let tensors = Tensors::new(entry, &ordinary(entry, 5, 1), DType::F64)?;
         let (pred, target, kind) = (&tensors.pred, &tensors.target, entry.make());
         let options = Options { reduction: Reduction::None, ..Options::default() };
-        let error = step(pred, target, &*kind, &options, &mut Vec::new()).unwrap_err();
+        let error = step(pred, target, &kind, &options, &mut Vec::new()).unwrap_err();
         assert!(error.to_string().contains("another reduction than None"), "{error}");
         let mut foreign = vec![0.0; 1000];
-        let error = step(pred, target, &*kind, &Options::default(), &mut foreign).unwrap_err();
+        let error = step(pred, target, &kind, &Options::default(), &mut foreign).unwrap_err();
         assert!(error.to_string().contains("1000"), "{}: {error}", entry.name);
     }
     Ok(())

@@ -18,16 +18,16 @@ fn nan_in_a_prediction_gives_nan_in_its_row_alone() -> Result<()> {
             }
             let (rows, kind) = (ordinary(entry, ROWS, 3), entry.make());
             let healthy = Tensors::new(entry, &rows, DType::F32)?;
-            let expected = loss(&healthy.pred, &healthy.target, &*kind, &healthy.each(road))?;
+            let expected = loss(&healthy.pred, &healthy.target, &kind, &healthy.each(road))?;
             let (values, grad) = (numbers(&expected)?, slopes(&expected, &healthy.pred)?);
             for field in 0..rows.width() {
                 let (sick, mut sick_rows) = (field % ROWS, rows.clone());
                 sick_rows.pred[sick * rows.width() + field] = f64::NAN;
                 let tensors = Tensors::new(entry, &sick_rows, DType::F32)?;
-                let got = loss(&tensors.pred, &tensors.target, &*kind, &tensors.each(road))?;
+                let got = loss(&tensors.pred, &tensors.target, &kind, &tensors.each(road))?;
                 let (got, got_grad) = (numbers(&got)?, slopes(&got, &tensors.pred)?);
                 // A loss of whole batches may not read the box of a negative.
-                let is_nan = got[sick].is_nan() || entry.scope == Scope::Set;
+                let is_nan = got[sick].is_nan() || entry.signature.scope == Scope::Set;
                 assert!(is_nan, "{} on {road:?}, field {field}: {}", entry.name, got[sick]);
                 for unit in (0..ROWS).filter(|&unit| unit != sick) {
                     let of_unit = unit * rows.width()..(unit + 1) * rows.width();

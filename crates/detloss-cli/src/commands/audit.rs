@@ -85,7 +85,7 @@ pub(crate) fn run(args: &AuditArgs, json: bool) -> Result<(), CliError> {
 
 /// The losses that were asked for, or all that an audit can take.
 fn choose(names: &[String]) -> Result<Vec<Chosen>, CliError> {
-    let fits = |entry: &&detloss::loss::Entry| Over::of(entry).is_some();
+    let fits = |entry: &&detloss::losses::Entry| Over::of(entry).is_some();
     let mut all: Vec<String> =
         detloss::losses::ALL.iter().filter(fits).map(|entry| entry.name.to_owned()).collect();
     for name in names {

@@ -129,7 +129,7 @@ fn trace(
         let points = (0..POINTS).map(point).collect::<Result<_, CliError>>()?;
         Ok(Curve { words, loss: entry.name, params: chosen.params(), points })
     };
-    if entry.pred.names.len() > axis.pred(entry, from).len() {
+    if entry.signature.pred.fields().len() > axis.pred(entry, from).len() {
         log_variances.iter().map(|&log_variance| curve(Some(log_variance))).collect()
     } else {
         Ok(vec![curve(None)?])

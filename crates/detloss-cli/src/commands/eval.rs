@@ -23,8 +23,8 @@ struct Question {
 impl Question {
     fn new(args: &EvalArgs) -> Result<Self, CliError> {
         let chosen = choice::one(&args.loss, &args.params)?;
-        let (name, scope) = (&args.loss, chosen.entry.scope);
-        let takes_boxes = chosen.entry.pred.names == BoxFormat::Xyxy.fields();
+        let (name, scope) = (&args.loss, chosen.entry.signature.scope);
+        let takes_boxes = chosen.entry.signature.pred.fields() == BoxFormat::Xyxy.fields();
         let wrong = |what: &str| Err(CliError::Usage(format!("{name} {what}")));
         if args.format.is_some() && !takes_boxes {
             return wrong("takes no boxes: leave out --format");
@@ -40,12 +40,12 @@ impl Question {
 
     /// The fields of a prediction.
     fn pred(&self) -> &'static [&'static str] {
-        self.format.map_or(self.chosen.entry.pred.names, BoxFormat::fields)
+        self.format.map_or(self.chosen.entry.signature.pred.fields(), BoxFormat::fields)
     }
 
     /// The fields of a target.
     fn target(&self) -> &'static [&'static str] {
-        self.format.map_or(self.chosen.entry.target.names, BoxFormat::fields)
+        self.format.map_or(self.chosen.entry.signature.target.fields(), BoxFormat::fields)
     }
 
     /// What the loss takes, for what was given.

@@ -1,7 +1,9 @@
 //! `detloss explain`: what a loss is, from the text that documents its code, with its worked cases computed.
 
-use detloss::geometry::Fields;
-use detloss::loss::{Case, Entry, Facts, Scope};
+use detloss::batch::Kernel as _;
+use detloss::loss::{Case, Facts, Scope, State};
+use detloss::losses::Entry;
+use detloss::operand::Kind;
 use serde::Serialize;
 
 use super::eval::{Goal, Input};
@@ -40,9 +42,9 @@ pub(crate) fn run(args: &ExplainArgs, json: bool) -> Result<(), CliError> {
 fn work(entry: &Entry, case: &Case) -> Result<Worked, CliError> {
     let loss = entry.with(case.params)?;
     let class;
-    let goal = match (entry.target, case.target) {
+    let goal = match (entry.signature.target, case.target) {
         // One number cannot be a distribution over the classes of a row.
-        (Fields::DISTRIBUTION, &[index]) => {
+        (Kind::Distribution, &[index]) => {
             class = [index as i64];
             Goal::Classes(&class)
         }
@@ -54,7 +56,7 @@ fn work(entry: &Entry, case: &Case) -> Result<Worked, CliError> {
         target: case.target,
         params: case.params.iter().map(|&(key, value)| (key.to_owned(), value.into())).collect(),
         claimed: case.value,
-        computed: Input::new(entry, case.pred, goal).evaluate(&*loss)?.value,
+        computed: Input::new(entry, case.pred, goal).evaluate(&loss)?.value,
     })
 }
 
@@ -77,7 +79,8 @@ fn as_json(entry: &Entry, sections: &[Section], cases: &[Worked]) -> serde_json:
             "doc": doc::flat(param.doc),
         })
     });
-    let Facts { range, zero_at_target, symmetric, scale_invariant, shift_invariant } = entry.facts;
+    let Facts { range, zero_at_target, symmetric, scale_invariant, shift_invariant, .. } =
+        entry.facts;
     serde_json::json!({
         "id": entry.name,
         "label": entry.label,
@@ -87,11 +90,11 @@ fn as_json(entry: &Entry, sections: &[Section], cases: &[Worked]) -> serde_json:
         "description": description.text(),
         "notes": notes,
         "scope": scope(entry).0,
-        "pred": entry.pred.names,
-        "pred_is_row": entry.pred.is_row,
-        "target": entry.target.names,
-        "target_is_row": entry.target.is_row,
-        "parts": entry.make().layout().parts,
+        "pred": entry.signature.pred.fields(),
+        "pred_is_row": entry.signature.pred.is_row(),
+        "target": entry.signature.target.fields(),
+        "target_is_row": entry.signature.target.is_row(),
+        "parts": entry.signature.components,
         "state": state(entry),
         "params": params.collect::<Vec<_>>(),
         "facts": {
@@ -182,30 +185,30 @@ impl Page {
 /// What goes in, and what a value is of.
 fn input(entry: &Entry) -> Vec<String> {
     let mut lines = vec![
-        format!("prediction  {}", fields(entry.pred)),
-        format!("target      {}", fields(entry.target)),
+        format!("prediction  {}", fields(entry.signature.pred)),
+        format!("target      {}", fields(entry.signature.target)),
         format!("one value   {}", scope(entry).1),
     ];
-    let parts = entry.make().layout().parts;
+    let parts = entry.signature.components;
     if !parts.is_empty() {
         lines.push(format!("sum of      {}", parts.join(", ")));
     }
     let state = state(entry);
     if !state.is_empty() {
         let count = state.len();
-        let rows = if entry.pred.is_row {
+        let rows = if entry.signature.state == State::PerColumn {
             format!(", for rows of {STATE_COLUMNS}")
         } else {
             String::new()
         };
-        lines.push(format!("remembers   {count} numbers from batch to batch{rows}"));
+        lines.push(format!("state       {count} numbers from batch to batch{rows}"));
     }
     lines
 }
 
-fn fields(fields: Fields) -> String {
-    let names = fields.names.join(", ");
-    match (fields.is_row, fields.is_label) {
+fn fields(kind: Kind) -> String {
+    let names = kind.fields().join(", ");
+    match (kind.is_row(), kind.is_label()) {
         (false, _) => names,
         (true, false) => format!("a row of any length: a {names} per column"),
         (true, true) => format!("a row of any length: a {names} per column, or one class"),
@@ -214,21 +217,30 @@ fn fields(fields: Fields) -> String {
 
 /// What one value is of: for programs and for readers.
 fn scope(entry: &Entry) -> (&'static str, &'static str) {
-    match entry.scope {
+    match entry.signature.scope {
         Scope::Unit => ("unit", "per prediction"),
         Scope::Row => ("row", "per row"),
         Scope::Set => ("set", "per batch, or per image (group) in it"),
     }
 }
 
-/// What a training run begins to remember.
+/// The state that a training run begins with.
 fn state(entry: &Entry) -> Vec<f64> {
-    entry.make().state(if entry.pred.is_row { STATE_COLUMNS } else { 1 })
+    entry.make().initial_state(match entry.signature.state {
+        State::PerColumn => STATE_COLUMNS,
+        State::None | State::Fixed => 1,
+    })
 }
 
 fn facts(facts: Facts) -> [String; 5] {
-    let Facts { range: (low, high), zero_at_target, symmetric, scale_invariant, shift_invariant } =
-        facts;
+    let Facts {
+        range: (low, high),
+        zero_at_target,
+        symmetric,
+        scale_invariant,
+        shift_invariant,
+        ..
+    } = facts;
     let high =
         if high.is_finite() { format!("to {}", number(high)) } else { "without bound".into() };
     let low = if low.is_finite() { format!("from {}", number(low)) } else { "from -inf".into() };

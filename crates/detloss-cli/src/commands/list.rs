@@ -2,8 +2,9 @@
 
 use std::io::{IsTerminal, stdout};
 
-use detloss::loss::{Entry, Param};
+use detloss::loss::Param;
 use detloss::losses::ALL;
+use detloss::losses::Entry;
 use serde::Serialize;
 
 use crate::cli::ListArgs;

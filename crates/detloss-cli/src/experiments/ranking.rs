@@ -8,8 +8,8 @@ mod descent;
 mod precision;
 mod synthetic;
 
-use detloss::geometry::{Fields, Label, Logit};
-use detloss::loss::Entry;
+use detloss::losses::Entry;
+use detloss::operand::Kind;
 
 pub(crate) use descent::{Course, STEP, run};
 pub(crate) use precision::average_precision;
@@ -69,8 +69,8 @@ impl Scores {
 
 /// Whether a loss takes scores one by one, each with its label, and perhaps with the error of its box.
 pub(crate) fn fits(entry: &Entry) -> bool {
-    let is_score = entry.pred == Fields::of::<Logit>() || takes_errors(entry);
-    is_score && entry.target == Fields::of::<Label>()
+    let is_score = entry.signature.pred == Kind::Logit || takes_errors(entry);
+    is_score && entry.signature.target == Kind::Label
 }
 
 /// The losses that race if nobody says otherwise.
@@ -81,7 +81,7 @@ pub(crate) fn defaults() -> Vec<String> {
 
 /// A prediction of a logit with the error of its box.
 fn takes_errors(entry: &Entry) -> bool {
-    matches!(entry.pred.names, ["logit", "error"])
+    entry.signature.pred == Kind::LogitWithError
 }
 
 /// What the scores should say, as this loss takes it.

@@ -1,7 +1,10 @@
 //! What is minimised: a loss of scores and a loss of boxes, any two of the list.
 
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
-use detloss::loss::{Entry, Scope};
+use detloss::loss::Scope;
+use detloss::losses::Entry;
+use detloss::operand::Kind;
+use detloss::signature::Signature;
 use detloss_burn::{Batch, Loss};
 
 use super::detector::{CELL, Output};
@@ -13,13 +16,13 @@ use crate::output::CliError;
 
 /// Whether a loss can train the scores of a detector.
 pub(crate) fn is_of_scores(entry: &Entry) -> bool {
-    entry.target.is_label && entry.pred.names[0] == "logit"
+    entry.signature.target.is_label() && entry.signature.pred.fields()[0] == "logit"
 }
 
 /// Whether a loss can train the boxes of a detector.
 pub(crate) fn is_of_boxes(entry: &Entry) -> bool {
-    let is_of_coordinates = entry.pred.names == ["value"] && entry.target.names == ["value"];
-    is_of_two_boxes(entry) || is_of_coordinates
+    let Signature { pred, target, .. } = entry.signature;
+    is_of_two_boxes(entry) || pred == Kind::Number && target == Kind::Number
 }
 
 /// Two losses, and how they are joined.
@@ -66,7 +69,7 @@ impl Objective {
                 bbox.name
             ));
         }
-        if takes_errors(score) && bbox.scope != Scope::Unit {
+        if takes_errors(score) && bbox.signature.scope != Scope::Unit {
             return wrong(format!(
                 "{} needs an error of each box, and {} is of whole batches: take one of `detloss list --family boxes`",
                 score.name, bbox.name
@@ -97,7 +100,7 @@ impl Objective {
 
     /// Whether background needs a score of its own: a loss of distributions cannot say "none of them" without.
     pub(crate) fn background(&self) -> bool {
-        self.scores.pred.is_row
+        self.scores.signature.pred.is_row()
     }
 
     /// The value for what a detector says of some scenes. `state` is what the loss of the scores remembers: empty before the first step.
@@ -116,7 +119,7 @@ impl Objective {
             Labels::Classes(classes) => Batch::new(output.logits, classes),
             Labels::Dense(labels) => Batch::new(output.logits, labels),
         };
-        let scores = match self.scores.scope {
+        let scores = match self.scores.signature.scope {
             Scope::Set => scores.mean(),
             _ => scores.normalizer(targets.positives.len().max(1) as f64),
         };
@@ -208,7 +211,7 @@ enum Labels {
 
 /// Whether a prediction is a logit with the error of its box.
 fn takes_errors(entry: &Entry) -> bool {
-    entry.pred.names.len() == 2
+    entry.signature.pred == Kind::LogitWithError
 }
 
 /// The value of a batch, with what the loss remembers brought up to date.

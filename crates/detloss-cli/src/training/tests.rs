@@ -99,7 +99,7 @@ fn objective(scores: &str, boxes: &str) -> (Objective, Settings) {
     .collect();
     let chosen = choice::every(&[scores.into(), boxes.into()], &params).unwrap();
     // Losses of a whole batch divide by more than its size: GHM-R by its bins, too.
-    let box_weight = if chosen[1].entry.scope == Scope::Set { 10.0 } else { 1.0 };
+    let box_weight = if chosen[1].entry.signature.scope == Scope::Set { 10.0 } else { 1.0 };
     let objective = Objective::new(&chosen[0], &chosen[1], box_weight, false).unwrap();
     let settings = Settings {
         data: "squares".into(),

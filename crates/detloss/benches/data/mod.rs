@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use detloss::Batch;
-use detloss::loss::{AnyLoss, Entry};
+use detloss::losses::{AnyLoss, Entry};
 
 /// Numbers of a prediction that stay in the first-level cache with target and gradient.
 pub(crate) const IN_CACHE: usize = 2048;
@@ -27,29 +27,31 @@ impl Data {
     pub(crate) fn new(entry: &Entry, numbers: usize) -> Self {
         let mut random = Random(1);
         let (mut pred, mut target) = (Vec::with_capacity(numbers), Vec::with_capacity(numbers));
-        let columns = if entry.pred.is_row { COLUMNS } else { 1 };
+        let columns = if entry.signature.pred.is_row() { COLUMNS } else { 1 };
         while pred.len() < numbers {
-            if entry.pred.names[0] == "x1" {
+            if entry.signature.pred.fields()[0] == "x1" {
                 pred.extend(random.corners());
                 target.extend(random.corners());
                 continue;
             }
-            for (at, &name) in entry.pred.names.iter().enumerate() {
+            for (at, &name) in entry.signature.pred.fields().iter().enumerate() {
                 // Errors and uncertainties, which come second, are small.
                 let most = if name == "logit" { 8.0 } else { 3.0 };
                 let least = if at == 0 { -most } else { 0.0 };
                 pred.extend((0..columns).map(|_| random.within(least, most)));
             }
-            target.extend((0..entry.target.width(columns)).map(|_| match entry.target.names[0] {
-                "label" => f32::from(u8::from(random.within(0.0, 1.0) < 0.25)),
-                "probability" => 1.0 / COLUMNS as f32,
-                "class" => random.within(0.0, COLUMNS as f32).floor(),
-                "position" => random.within(0.0, (COLUMNS - 1) as f32),
-                _ => random.within(-3.0, 3.0),
+            target.extend((0..entry.signature.target.width(columns)).map(|_| {
+                match entry.signature.target.fields()[0] {
+                    "label" => f32::from(u8::from(random.within(0.0, 1.0) < 0.25)),
+                    "probability" => 1.0 / COLUMNS as f32,
+                    "class" => random.within(0.0, COLUMNS as f32).floor(),
+                    "position" => random.within(0.0, (COLUMNS - 1) as f32),
+                    _ => random.within(-3.0, 3.0),
+                }
             }));
         }
         let grad = vec![0.0; pred.len()];
-        Self { pred, target, grad, unit: entry.pred.width(columns), columns }
+        Self { pred, target, grad, unit: entry.signature.pred.width(columns), columns }
     }
 
     /// How many losses that is.
@@ -63,7 +65,7 @@ impl Data {
     }
 
     /// Value and gradient, once.
-    pub(crate) fn run(&mut self, loss: &dyn AnyLoss, threads: bool) {
+    pub(crate) fn run(&mut self, loss: &AnyLoss, threads: bool) {
         let batch =
             Batch::new(&self.pred, &self.target).columns(self.columns).sum().threads(threads);
         black_box(batch.value_and_grad_into(loss, &mut self.grad).expect("lengths that fit"));

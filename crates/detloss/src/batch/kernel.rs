@@ -2,22 +2,24 @@
 
 use fearless_simd::Simd;
 
-use super::element::Element;
 use super::level::{Job, Level};
 use super::prefetch;
 use crate::error::Result;
-use crate::geometry::{Fields, Shape};
 use crate::loss::{
-    Described, Formula, Loss, Row, RowLoss, RowOf, RowTarget, Scope, Set, SetLoss, SetOf,
+    Case, Described, Facts, Formula, Loss, Row, RowLoss, RowOf, RowTarget, Scope, Set, SetLoss,
+    SetOf,
 };
+use crate::operand::{Kind, Operand};
+use crate::scalar::Element;
 use crate::scalar::dual::Gradient;
 use crate::scalar::expr::{Expr, Program, Trace};
 use crate::scalar::lanes::{LANES, Lanes, Vector};
+use crate::signature::Signature;
 
 /// What the drivers need of a loss. Every loss has it; nobody implements it by hand.
 pub trait Kernel: Send + Sync {
-    /// What lies in memory.
-    fn layout(&self) -> Layout;
+    /// How the loss is called.
+    fn signature(&self) -> Signature;
 
     /// The formula as a list of operations, with its gradient if asked for. None for losses that are no formula.
     ///
@@ -25,9 +27,9 @@ pub trait Kernel: Send + Sync {
     /// the list.
     fn trace(&self, gradient: bool) -> Option<Program>;
 
-    /// Whether the gradient is the slope of the value. That of ranking losses is not, nor is one of a loss that holds a part of
-    /// itself still.
-    fn gradient_is_slope(&self) -> bool;
+    /// Whether the gradient is the derivative of the value. That of ranking losses is not, nor is one of a loss that detaches a part
+    /// of itself.
+    fn has_exact_gradient(&self) -> bool;
 
     /// Whether every parameter lies in its range; its fields are public.
     ///
@@ -36,29 +38,14 @@ pub trait Kernel: Send + Sync {
     /// [`Error::BadParam`](crate::Error::BadParam).
     fn check(&self) -> Result<()>;
 
-    /// What a training run begins to remember, for rows of `columns`; see [`SetLoss::state`].
-    fn state(&self, columns: usize) -> Vec<f64>;
+    /// The state that a training run begins with, for rows of `columns`; see [`SetLoss::initial_state`].
+    fn initial_state(&self, columns: usize) -> Vec<f64>;
 
     #[doc(hidden)]
     fn tile_f32(&self, level: Level, tile: Tile<'_, f32>) -> f64;
 
     #[doc(hidden)]
     fn tile_f64(&self, tile: Tile<'_, f64>) -> f64;
-}
-
-/// What the prediction and the target of a loss look like in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layout {
-    /// The loss.
-    pub loss: &'static str,
-    /// What one value is of.
-    pub scope: Scope,
-    /// The fields of a prediction.
-    pub pred: Fields,
-    /// The fields of a target.
-    pub target: Fields,
-    /// The names of the terms that make up the value, where they are of interest one by one.
-    pub parts: &'static [&'static str],
 }
 
 /// A few units of a batch, small enough for the first-level cache. For a formula in `f32`, whole vectors of units; for a loss of
@@ -77,10 +64,10 @@ pub struct Tile<'a, T> {
     pub(crate) values: Option<&'a mut [T]>,
     /// Where the gradient goes.
     pub(crate) grad: Option<&'a mut [T]>,
-    /// What a loss of whole batches remembers.
+    /// The state of a loss of whole batches.
     pub(crate) state: Option<&'a mut [f64]>,
-    /// Where the terms of a loss of whole batches go.
-    pub(crate) parts: &'a mut [f64],
+    /// Where the components of a loss of whole batches go.
+    pub(crate) components: &'a mut [f64],
     /// Whether a loss of whole batches may share its work among threads.
     pub(crate) threads: bool,
 }
@@ -109,7 +96,7 @@ impl<'a, T: Copy> Tile<'a, T> {
                 values,
                 grad,
                 state: None,
-                parts: &mut [],
+                components: &mut [],
                 threads: false,
             },
             Self {
@@ -122,7 +109,7 @@ impl<'a, T: Copy> Tile<'a, T> {
                 values: more_values,
                 grad: more_grad,
                 state: None,
-                parts: &mut [],
+                components: &mut [],
                 threads: false,
             },
         )
@@ -136,20 +123,24 @@ pub(crate) enum TileTarget<'a, T> {
     Classes(&'a [i64]),
 }
 
-/// How losses of one kind run. This indirection lets all kinds implement [`Kernel`] without overlap.
-pub trait Run<L> {
+/// How losses of one form run. This indirection lets all forms implement [`Kernel`] without overlap.
+pub trait Driver<L> {
     #[doc(hidden)]
-    fn layout() -> Layout;
+    const SIGNATURE: Signature;
+    #[doc(hidden)]
+    const FACTS: Facts;
+    #[doc(hidden)]
+    const CASES: &'static [Case];
     #[doc(hidden)]
     fn trace(_: &L, _: bool) -> Option<Program> {
         None
     }
     #[doc(hidden)]
-    fn gradient_is_slope(_: &L) -> bool {
+    fn has_exact_gradient(_: &L) -> bool {
         true
     }
     #[doc(hidden)]
-    fn state(_: &L, _: usize) -> Vec<f64> {
+    fn initial_state(_: &L, _: usize) -> Vec<f64> {
         Vec::new()
     }
     #[doc(hidden)]
@@ -158,22 +149,22 @@ pub trait Run<L> {
 
 impl<L: Described> Kernel for L
 where
-    L::Kind: Run<L>,
+    L::Form: Driver<L>,
 {
-    fn layout(&self) -> Layout {
-        L::Kind::layout()
+    fn signature(&self) -> Signature {
+        L::Form::SIGNATURE
     }
 
     fn trace(&self, gradient: bool) -> Option<Program> {
-        L::Kind::trace(self, gradient)
+        L::Form::trace(self, gradient)
     }
 
-    fn gradient_is_slope(&self) -> bool {
-        L::Kind::gradient_is_slope(self)
+    fn has_exact_gradient(&self) -> bool {
+        L::Form::has_exact_gradient(self)
     }
 
-    fn state(&self, columns: usize) -> Vec<f64> {
-        L::Kind::state(self, columns)
+    fn initial_state(&self, columns: usize) -> Vec<f64> {
+        L::Form::initial_state(self, columns)
     }
 
     fn check(&self) -> Result<()> {
@@ -187,39 +178,34 @@ where
         struct OnLanes<'a, L>(L, Tile<'a, f32>);
         impl<L: Described> Job for OnLanes<'_, L>
         where
-            L::Kind: Run<L>,
+            L::Form: Driver<L>,
         {
             type Output = f64;
             #[inline(always)]
             fn run<S: Simd>(self, simd: S) -> f64 {
-                L::Kind::tile::<Lanes<S>>(&self.0, simd, self.1)
+                L::Form::tile::<Lanes<S>>(&self.0, simd, self.1)
             }
         }
         level.run(OnLanes(*self, tile))
     }
 
     fn tile_f64(&self, tile: Tile<'_, f64>) -> f64 {
-        L::Kind::tile::<f64>(self, (), tile)
+        L::Form::tile::<f64>(self, (), tile)
     }
 }
 
-impl<L: Loss> Run<L> for Formula {
-    fn layout() -> Layout {
-        Layout {
-            loss: L::NAME,
-            scope: Scope::Unit,
-            pred: Fields::of::<L::Pred>(),
-            target: Fields::of::<L::Target>(),
-            parts: &[],
-        }
-    }
+impl<L: Loss> Driver<L> for Formula {
+    const SIGNATURE: Signature =
+        Signature::new(L::NAME, Scope::Unit, L::Pred::KIND, L::Target::KIND);
+    const FACTS: Facts = L::FACTS;
+    const CASES: &'static [Case] = L::CASES;
 
     fn trace(loss: &L, gradient: bool) -> Option<Program> {
         let trace = Trace::new();
-        let fields = L::Pred::FIELDS.len();
+        let fields = L::Pred::KIND.fields().len();
         let target = |index| trace.input(fields + index);
         let outputs = if gradient {
-            type Active<'t, L> = <<L as Loss>::Pred as Shape>::Dual<Expr<'t>>;
+            type Active<'t, L> = <<L as Loss>::Pred as Operand>::Dual<Expr<'t>>;
             let pred = L::Pred::of(|index| Active::<L>::variable(trace.input(index), index));
             let result =
                 loss.eval(pred, L::Target::of(|index| Active::<L>::constant(target(index))));
@@ -231,9 +217,9 @@ impl<L: Loss> Run<L> for Formula {
         Some(trace.program(&outputs))
     }
 
-    fn gradient_is_slope(loss: &L) -> bool {
+    fn has_exact_gradient(loss: &L) -> bool {
         let trace = Trace::new();
-        let target = |index| trace.input(L::Pred::FIELDS.len() + index);
+        let target = |index| trace.input(L::Pred::KIND.fields().len() + index);
         let _ = loss.eval(L::Pred::of(|index| trace.input(index)), L::Target::of(target));
         !trace.detaches()
     }
@@ -272,7 +258,7 @@ fn value<L: Loss, V: Vector>(
     units: Units<'_, V::Element>,
     values: Option<&mut [V::Element]>,
 ) -> f64 {
-    let (p, t) = (L::Pred::FIELDS.len() * V::LEN, L::Target::FIELDS.len() * V::LEN);
+    let (p, t) = (L::Pred::KIND.fields().len() * V::LEN, L::Target::KIND.fields().len() * V::LEN);
     let blocks = units
         .pred
         .chunks_exact(p)
@@ -314,8 +300,8 @@ fn value_and_grad<L: Loss, V: Vector>(
     factor: V::Element,
     grad: &mut [V::Element],
 ) -> f64 {
-    type Active<L, V> = <<L as Loss>::Pred as Shape>::Dual<V>;
-    let (p, t) = (L::Pred::FIELDS.len() * V::LEN, L::Target::FIELDS.len() * V::LEN);
+    type Active<L, V> = <<L as Loss>::Pred as Operand>::Dual<V>;
+    let (p, t) = (L::Pred::KIND.fields().len() * V::LEN, L::Target::KIND.fields().len() * V::LEN);
     let blocks = units
         .pred
         .chunks_exact(p)
@@ -352,11 +338,10 @@ fn value_and_grad<L: Loss, V: Vector>(
     L::Pred::order(sum).sum()
 }
 
-impl<L: RowLoss> Run<L> for Row {
-    fn layout() -> Layout {
-        let (pred, target) = (Fields::LOGITS, L::TARGET);
-        Layout { loss: L::NAME, scope: Scope::Row, pred, target, parts: &[] }
-    }
+impl<L: RowLoss> Driver<L> for Row {
+    const SIGNATURE: Signature = Signature::new(L::NAME, Scope::Row, Kind::Logits, L::TARGET);
+    const FACTS: Facts = L::FACTS;
+    const CASES: &'static [Case] = L::CASES;
 
     #[inline(always)]
     fn tile<V: Vector>(loss: &L, token: V::Token, tile: Tile<'_, V::Element>) -> f64 {
@@ -402,18 +387,21 @@ impl<L: RowLoss> Run<L> for Row {
     }
 }
 
-impl<L: SetLoss> Run<L> for Set {
-    fn layout() -> Layout {
-        let (pred, target, parts) = (L::PRED, L::TARGET, L::PARTS);
-        Layout { loss: L::NAME, scope: Scope::Set, pred, target, parts }
+impl<L: SetLoss> Driver<L> for Set {
+    const SIGNATURE: Signature = Signature {
+        components: L::COMPONENTS,
+        state: L::STATE,
+        ..Signature::new(L::NAME, Scope::Set, L::PRED, L::TARGET)
+    };
+    const FACTS: Facts = L::FACTS;
+    const CASES: &'static [Case] = L::CASES;
+
+    fn has_exact_gradient(loss: &L) -> bool {
+        loss.has_exact_gradient()
     }
 
-    fn gradient_is_slope(loss: &L) -> bool {
-        loss.is_slope()
-    }
-
-    fn state(loss: &L, columns: usize) -> Vec<f64> {
-        loss.state(columns)
+    fn initial_state(loss: &L, columns: usize) -> Vec<f64> {
+        loss.initial_state(columns)
     }
 
     #[inline(always)]
@@ -421,8 +409,11 @@ impl<L: SetLoss> Run<L> for Set {
         let TileTarget::Dense(target) = tile.target else {
             unreachable!("the driver writes out the labels of whole batches")
         };
-        let Tile { columns, pred, factor, grad, state, parts, threads, .. } = tile;
+        let Tile { columns, pred, factor, grad, state, components, threads, .. } = tile;
         let scale = factor.to_f64();
-        loss.set::<V>(token, SetOf { pred, target, columns, scale, threads, grad, state, parts })
+        loss.set::<V>(
+            token,
+            SetOf { pred, target, columns, scale, threads, grad, state, components },
+        )
     }
 }

@@ -1,11 +1,14 @@
 //! A checked batch, cut into chunks and tiles.
 
-use super::element::{Compute, Element};
-use super::kernel::{Kernel, Layout, Tile, TileTarget};
+use super::dispatch::{Dispatch, Element};
+use super::kernel::{Kernel, Tile, TileTarget};
 use super::sets::{self, Groups};
-use super::{Batch, Normalizer, Target, Weights, parallel};
+use super::{Batch, Normalizer, Target, Weights};
 use crate::error::{Error, Result};
 use crate::loss::Scope;
+use crate::parallel;
+use crate::scalar::Element as _;
+use crate::signature::Signature;
 
 /// How many numbers of a prediction one tile holds: its operands stay in the first-level cache.
 pub(super) const TILE: usize = 1024;
@@ -17,7 +20,7 @@ const CHUNK: usize = 64 * TILE;
 pub(super) struct Plan<'a, T, K: ?Sized> {
     pub(super) batch: &'a Batch<'a, T>,
     pub(super) loss: &'a K,
-    pub(super) layout: Layout,
+    pub(super) signature: Signature,
     pub(super) rows: usize,
     /// How many values there are.
     units: usize,
@@ -37,15 +40,22 @@ pub(super) struct Outputs<'a, T> {
     pub(super) grad: Option<&'a mut [T]>,
     pub(super) upstream: Option<&'a [T]>,
     pub(super) factor: f64,
-    /// Only for losses of whole batches: what they remember.
+    /// Only for losses of whole batches: their state.
     pub(super) state: Option<&'a mut [f64]>,
-    /// Only for losses of whole batches: the terms of the sum.
-    pub(super) parts: Option<&'a mut [f64]>,
+    /// Only for losses of whole batches: the components of the value.
+    pub(super) components: Option<&'a mut [f64]>,
 }
 
 impl<T> Default for Outputs<'_, T> {
     fn default() -> Self {
-        Self { values: None, grad: None, upstream: None, factor: 1.0, state: None, parts: None }
+        Self {
+            values: None,
+            grad: None,
+            upstream: None,
+            factor: 1.0,
+            state: None,
+            components: None,
+        }
     }
 }
 
@@ -91,13 +101,14 @@ fn check_classes<T>(batch: &Batch<'_, T>, classes: &[i64], is_row: bool) -> Resu
 impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     /// Checks everything that can be wrong, once.
     pub(super) fn new(batch: &'a Batch<'a, T>, loss: &'a K) -> Result<Self> {
-        let layout = loss.layout();
-        let Layout { loss: name, scope, pred, target, .. } = layout;
+        let signature = loss.signature();
+        let Signature { loss: name, scope, pred, target, .. } = signature;
+        let takes = signature.takes();
         loss.check()?;
         // Rows of no columns are fine as long as there are none.
         let columns = if batch.pred.is_empty() { batch.columns.max(1) } else { batch.columns };
-        let is_row = pred.is_row;
-        let row = if is_row { columns } else { pred.names.len() * columns };
+        let is_row = pred.is_row();
+        let row = if is_row { columns } else { pred.fields().len() * columns };
         if row == 0 || !batch.pred.len().is_multiple_of(row) {
             return Err(Error::Ragged { what: "the prediction", got: batch.pred.len(), row });
         }
@@ -111,7 +122,9 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
             Target::Dense(target) => {
                 of_length("the target", target, items * target_width)?;
             }
-            Target::Classes(_) if !target.is_label => return Err(Error::NotALabel { loss: name }),
+            Target::Classes(_) if !takes.class_indices => {
+                return Err(Error::NotALabel { loss: name });
+            }
             Target::Classes(classes) => {
                 of_length("the classes", classes, rows)?;
                 check_classes(batch, classes, is_row)?;
@@ -126,7 +139,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         };
         if let Some(weights) = batch.column_weights {
             of_length("the weights per column", weights, columns)?;
-            if scope == Scope::Set || is_row && !target.is_label {
+            if !takes.column_weights {
                 return Err(Error::NoColumnWeights { loss: name });
             }
         }
@@ -147,7 +160,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
             (_, None) => Groups::new(0, None),
         };
         let units = if scope == Scope::Set { groups.len() } else { items };
-        Ok(Self { batch, loss, layout, rows, units, width, target_width, is_row, groups })
+        Ok(Self { batch, loss, signature, rows, units, width, target_width, is_row, groups })
     }
 
     pub(super) fn units(&self) -> usize {
@@ -163,7 +176,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     }
 
     pub(super) fn state<'o>(&self, state: &'o mut [f64]) -> Result<&'o mut [f64]> {
-        let expected = self.loss.state(self.batch.columns).len();
+        let expected = self.loss.initial_state(self.batch.columns).len();
         of_length("the state", state, expected)
     }
 
@@ -181,7 +194,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     pub(super) fn weight(&self) -> f64 {
         match self.batch.normalizer {
             Normalizer::Units => self.units as f64,
-            Normalizer::WeightSum if self.layout.scope == Scope::Set => {
+            Normalizer::WeightSum if self.signature.scope == Scope::Set => {
                 self.groups_that_count() as f64
             }
             Normalizer::WeightSum => self.weight_sum(),
@@ -221,7 +234,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
 
     /// Σ wᵢ ℓᵢ, with the outputs written.
     pub(super) fn run(&self, outputs: Outputs<'_, T>) -> f64 {
-        if self.layout.scope == Scope::Set {
+        if self.signature.scope == Scope::Set {
             return self.run_sets(outputs);
         }
         let chunk = (CHUNK / self.width).max(1).next_multiple_of(self.tile_units());
@@ -297,7 +310,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
                 values,
                 grad,
                 state: None,
-                parts: &mut [],
+                components: &mut [],
                 threads: false,
             };
             T::Compute::tile(self.loss, self.batch.level, tile)

@@ -1,12 +1,13 @@
 //! How a loss of whole batches runs: on each group of rows, on what counts in it.
 
-use super::element::{Compute, Element};
+use super::dispatch::{Dispatch, Element};
 use super::kernel::{Kernel, Tile, TileTarget};
 use super::plan::{Outputs, Plan};
 use super::{Batch, Target, Weights};
 use crate::error::{Error, Result};
-use crate::geometry::Fields;
+use crate::operand::Kind;
 use crate::ranking;
+use crate::scalar::{Compute, Element as _};
 
 /// The rows of a batch, group by group in ascending order of their ids.
 pub(super) struct Groups {
@@ -72,7 +73,7 @@ fn ends(ids: impl Iterator<Item = i64> + Clone) -> Vec<usize> {
 }
 
 /// Checks what only losses of whole batches ask for: weights that choose, and classes that are whole numbers.
-pub(super) fn check<T: Element>(batch: &Batch<'_, T>, target: Fields) -> Result<()> {
+pub(super) fn check<T: Element>(batch: &Batch<'_, T>, target: Kind) -> Result<()> {
     if batch.pred.len() > ranking::MOST {
         return Err(Error::TooMany { got: batch.pred.len(), most: ranking::MOST });
     }
@@ -84,7 +85,7 @@ pub(super) fn check<T: Element>(batch: &Batch<'_, T>, target: Fields) -> Result<
             return Err(Error::Entry { what: "the weights", index, got, wanted });
         }
     }
-    if let (Fields::CLASS, Target::Dense(classes)) = (target, batch.target) {
+    if let (Kind::Class, Target::Dense(classes)) = (target, batch.target) {
         let columns = batch.columns as f64;
         let known = |class: f64| class < 0.0 || class < columns && class.fract() == 0.0;
         if let Some(index) = classes.iter().position(|class| !known(class.to_f64())) {
@@ -117,11 +118,11 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
         let items = self.items_per_row();
         let target = self.groups.arranged(target, self.target_width * items, &mut moved);
         let counts = self.counts();
-        let Outputs { values: to_values, grad, upstream, factor, state, parts } = outputs;
+        let Outputs { values: to_values, grad, upstream, factor, state, components } = outputs;
         let scale = |index: usize| factor * upstream.map_or(1.0, |slopes| slopes[index].to_f64());
         let run = |grad: Option<&mut [T::Compute]>| {
             let groups = self.cut(pred, target, counts.as_deref(), grad, &scale);
-            self.run_groups(groups, state, parts)
+            self.run_groups(groups, state, components)
         };
         let values = match grad {
             None => run(None),
@@ -152,7 +153,7 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
 
     /// How many elements a row has: its columns, or one if the row is the element.
     fn items_per_row(&self) -> usize {
-        if self.layout.pred.is_row { 1 } else { self.batch.columns }
+        if self.signature.pred.is_row() { 1 } else { self.batch.columns }
     }
 
     /// How many numbers a row of predictions has.
@@ -164,7 +165,7 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
     fn written_target<'s>(&'s self, scratch: &'s mut Vec<T::Compute>) -> &'s [T::Compute] {
         match self.batch.target {
             Target::Dense(dense) => T::read(dense, scratch),
-            Target::Classes(classes) if self.layout.pred.is_row => {
+            Target::Classes(classes) if self.signature.pred.is_row() => {
                 scratch.extend(classes.iter().map(|&class| T::Compute::from_f64(class as f64)));
                 scratch
             }
@@ -181,7 +182,7 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
             Some(Weights::Rows(weights) | Weights::Elements(weights)) => weights,
             None => &[],
         };
-        let is_label = self.layout.target.is_label;
+        let is_label = self.signature.target.is_label();
         let labels = match self.batch.target {
             Target::Dense(labels) if is_label => labels,
             _ => &[],
@@ -239,20 +240,20 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
         &self,
         groups: Vec<Group<'_, T::Compute>>,
         state: Option<&mut [f64]>,
-        parts: Option<&mut [f64]>,
+        components: Option<&mut [f64]>,
     ) -> Vec<f64> {
-        let terms = self.layout.parts.len();
+        let terms = self.signature.components.len();
         let run = |group: Group<'_, T::Compute>, state: Option<&mut [f64]>| {
-            let mut parts = vec![0.0; terms];
-            (self.run_group(group, state, &mut parts), parts)
+            let mut components = vec![0.0; terms];
+            (self.run_group(group, state, &mut components), components)
         };
         let results: Vec<(f64, Vec<f64>)> = match state {
             Some(state) => groups.into_iter().map(|group| run(group, Some(&mut *state))).collect(),
             None => self.each(groups, |group| run(group, None)),
         };
-        if let Some(sums) = parts {
-            for (_, parts) in &results {
-                sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
+        if let Some(sums) = components {
+            for (_, components) in &results {
+                sums.iter_mut().zip(components).for_each(|(sum, component)| *sum += component);
             }
         }
         results.into_iter().map(|(value, _)| value).collect()
@@ -277,7 +278,7 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
         &self,
         group: Group<'_, T::Compute>,
         state: Option<&mut [f64]>,
-        parts: &mut [f64],
+        components: &mut [f64],
     ) -> f64 {
         let Group { pred, target, counts, grad, scale } = group;
         let tile = |pred, target, grad| {
@@ -294,7 +295,7 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
                 values: None,
                 grad,
                 state,
-                parts,
+                components,
                 threads: self.batch.threads,
             };
             T::Compute::tile(self.loss, self.batch.level, tile)

@@ -1,13 +1,13 @@
 //! Losses of a whole row.
 
 use super::{Case, Described, Facts, Row};
-use crate::geometry::Fields;
+use crate::operand::Kind;
 use crate::scalar::lanes::Vector;
 
 /// A loss of a whole row of logits: against a class, a distribution over the classes, a mask. It writes its own gradient.
-pub trait RowLoss: Described<Kind = Row> {
-    /// The fields of the target of one row.
-    const TARGET: Fields;
+pub trait RowLoss: Described<Form = Row> {
+    /// What the target of one row is.
+    const TARGET: Kind;
     /// What holds for this loss.
     const FACTS: Facts;
     /// Worked cases.

@@ -1,33 +1,46 @@
 //! Losses of a whole batch.
 
 use super::{Case, Described, Facts, Set};
-use crate::batch::Element;
-use crate::geometry::Fields;
+use crate::operand::Kind;
+use crate::scalar::Element;
 use crate::scalar::lanes::Vector;
+
+/// What a loss carries from one batch of a training run to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing.
+    None,
+    /// As many numbers as its parameters say.
+    Fixed,
+    /// A number per column, such as a count per class.
+    PerColumn,
+}
 
 /// A loss of a whole batch, or of every group (image) in it. It writes its own gradient.
 ///
 /// It sees the elements that count and nothing else: what is ignored or belongs to another group never reaches it.
-pub trait SetLoss: Described<Kind = Set> {
-    /// The fields of one prediction.
-    const PRED: Fields;
-    /// The fields of one target.
-    const TARGET: Fields;
-    /// The names of the terms whose sum is the value, where their separate values are of interest.
-    const PARTS: &'static [&'static str] = &[];
+pub trait SetLoss: Described<Form = Set> {
+    /// What one prediction is.
+    const PRED: Kind;
+    /// What one target is.
+    const TARGET: Kind;
+    /// The names of the components whose sum is the value, where their separate values are of interest.
+    const COMPONENTS: &'static [&'static str] = &[];
+    /// What it carries from one batch of a training run to the next.
+    const STATE: State = State::None;
     /// What holds for this loss.
     const FACTS: Facts;
     /// Worked cases.
     const CASES: &'static [Case];
 
-    /// Whether the gradient is the slope of the value. Ranking losses have none, and weights may be held still.
-    fn is_slope(&self) -> bool {
+    /// Whether the gradient is the derivative of the value. That of ranking losses is not, nor is one that detaches weights.
+    fn has_exact_gradient(&self) -> bool {
         true
     }
 
-    /// What a training run begins to remember, for rows of `columns`: plain numbers to be saved with its checkpoints. Empty for
-    /// a loss that remembers nothing.
-    fn state(&self, columns: usize) -> Vec<f64> {
+    /// The state that a training run begins with, for rows of `columns`: plain numbers to be saved with its checkpoints. Empty for
+    /// a loss without state.
+    fn initial_state(&self, columns: usize) -> Vec<f64> {
         let _ = columns;
         Vec::new()
     }
@@ -52,10 +65,10 @@ pub struct SetOf<'a, V: Vector> {
     pub threads: bool,
     /// Where the gradient goes, if anybody wants it.
     pub grad: Option<&'a mut [V::Element]>,
-    /// What was remembered from the batches before, to be brought up to date; None outside of a training run.
+    /// The state that the batches before left, to be brought up to date; None outside of a training run.
     pub state: Option<&'a mut [f64]>,
-    /// Where the values of [`SetLoss::PARTS`] go.
-    pub parts: &'a mut [f64],
+    /// Where the values of [`SetLoss::COMPONENTS`] go.
+    pub components: &'a mut [f64],
 }
 
 impl<V: Vector> SetOf<'_, V> {
@@ -64,7 +77,7 @@ impl<V: Vector> SetOf<'_, V> {
         if let Some(grad) = self.grad {
             grad.fill(V::Element::from_f64(f64::NAN));
         }
-        self.parts.fill(f64::NAN);
+        self.components.fill(f64::NAN);
         f64::NAN
     }
 }

@@ -4,7 +4,7 @@ use std::iter::Peekable;
 
 use super::exact::two_sum;
 use super::sweep::{Line, Moments, from_above};
-use crate::batch::Compute;
+use crate::scalar::Compute;
 
 /// Cells for every border: with more of them, the search for one leaves the cache.
 const CELLS: usize = 2;

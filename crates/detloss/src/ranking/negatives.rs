@@ -8,7 +8,8 @@ use super::borders::{Borders, Segment, merge};
 use super::parts::Part;
 use super::sweep::{from_above, sweep};
 use super::{Ranked, Ranking, counts_above};
-use crate::batch::{Compute, parallel};
+use crate::parallel;
+use crate::scalar::Compute;
 
 /// Elements for every positive from which on the positives are few. With fewer elements, sorting takes less time.
 pub(super) const FEW: usize = 24;
@@ -90,7 +91,7 @@ impl<T: Compute> Ranking<'_, T> {
         let mut negatives = vec![Ranked::default(); self.reached + 1];
         negatives_of(&self.all(None), |score| score >= lowest, &mut negatives);
         negatives.pop();
-        T::sort(&mut negatives);
+        T::sort_by_key(&mut negatives, |ranked| ranked.score);
         negatives
     }
 }

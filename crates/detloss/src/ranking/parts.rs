@@ -1,7 +1,8 @@
 //! Consecutive elements of a set: the work of one thread.
 
 use super::Ranked;
-use crate::batch::{Compute, parallel};
+use crate::parallel;
+use crate::scalar::Compute;
 
 /// Some of the elements of a set.
 #[derive(Debug)]

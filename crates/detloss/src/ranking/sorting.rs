@@ -1,7 +1,7 @@
 //! Positives against positives of less quality: steps over pairs in the order of two things at once.
 
 use super::Ranking;
-use crate::batch::Compute;
+use crate::scalar::Compute;
 
 /// How badly each positive is sorted among the positives.
 #[derive(Clone, Debug)]

@@ -8,8 +8,8 @@ use std::ops::{Add, Mul, Neg, Sub};
 
 use fearless_simd::{Level, Simd, SimdBase, SimdFloat, f32x16, prelude::*};
 
+use super::Compute;
 use super::{LARGEST, SMALLEST, Scalar, literal_on_the_right};
-use crate::batch::Compute;
 
 /// How many numbers [`Lanes`] hold.
 pub const LANES: usize = 16;

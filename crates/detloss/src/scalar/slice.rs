@@ -2,7 +2,7 @@
 
 use super::lanes::{LANES, Vector};
 use super::stable::against;
-use crate::batch::Element;
+use crate::scalar::Element;
 
 /// How many vectors are added up before the sum goes on in `f64`: few enough that `f32` loses nothing that matters.
 const BLOCK: usize = 64;

@@ -3,7 +3,7 @@
 use super::lanes::Vector;
 use super::lit;
 use super::slice::{load, store};
-use crate::batch::Element;
+use crate::scalar::Element;
 
 /// What is left of a row of logits zⱼ once their maximum is taken out: qⱼ = e^(zⱼ − max) / (1 + rest).
 #[derive(Clone, Copy, Debug)]

@@ -1,53 +1,13 @@
 //! The checks that make sense for any front-end.
 
-use super::{Rows, Tolerance, assert_close, cases, nasty, ordinary};
-use crate::loss::Entry;
-use crate::losses;
-
-/// What a front-end is asked for: the loss of every unit by itself, and its gradient by the prediction.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    /// The loss.
-    pub entry: &'static Entry,
-    /// Its parameters, the others at their defaults.
-    pub params: &'a [(&'a str, f64)],
-    /// The inputs.
-    pub rows: &'a Rows,
-}
-
-/// What a front-end answers.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Response {
-    /// The loss of every unit.
-    pub values: Vec<f64>,
-    /// Its gradient by every number of the prediction.
-    pub grad: Vec<f64>,
-}
+use super::request::{Request, Response, shaped};
+use super::{Tolerance, assert_close, cases, nasty, ordinary};
+use crate::losses::{self, Entry};
 
 /// Something that computes losses.
 pub trait FrontEnd {
     /// Losses and gradients; None if this front-end does not do this loss.
-    fn run(&self, request: Request<'_>) -> Option<Response>;
-}
-
-impl Request<'_> {
-    /// The answer of the crate itself, in `f64`.
-    ///
-    /// # Panics
-    ///
-    /// If the parameters or the rows are not the loss's.
-    #[must_use]
-    pub fn reference(&self) -> Response {
-        let loss = self.entry.with(self.params).unwrap_or_else(|error| panic!("{error}"));
-        let memory = self.rows.memory::<f64>();
-        let mut response =
-            Response { values: vec![0.0; self.rows.len()], grad: vec![0.0; memory.pred.len()] };
-        memory
-            .batch()
-            .rows_and_grad_into(&*loss, None, &mut response.values, &mut response.grad)
-            .unwrap_or_else(|error| panic!("{error}"));
-        response
-    }
+    fn run(&self, request: &Request<'_>) -> Option<Response>;
 }
 
 /// Holds a front-end to what the crate is held to, loss by loss, and returns how many losses it does.
@@ -62,8 +22,7 @@ pub fn check(front_end: &impl FrontEnd, tolerance: Tolerance) -> usize {
 fn check_loss(front_end: &impl FrontEnd, tolerance: Tolerance, entry: &'static Entry) -> bool {
     let name = entry.name;
     for (case, rows) in cases(entry) {
-        let Some(response) = front_end.run(Request { entry, params: case.params, rows: &rows })
-        else {
+        let Some(response) = front_end.run(&Request::new(entry, case.params, &rows)) else {
             return false;
         };
         let tolerance = Tolerance {
@@ -78,8 +37,8 @@ fn check_loss(front_end: &impl FrontEnd, tolerance: Tolerance, entry: &'static E
         );
     }
     let rows = ordinary(entry, 100, 1);
-    let request = Request { entry, params: &[], rows: &rows };
-    let Some(response) = front_end.run(request) else { return false };
+    let request = Request::new(entry, &[], &rows);
+    let Some(response) = front_end.run(&request) else { return false };
     let reference = request.reference();
     assert_eq!(response.values.len(), rows.len(), "{name}: one loss per unit");
     assert_eq!(
@@ -107,7 +66,7 @@ fn check_loss(front_end: &impl FrontEnd, tolerance: Tolerance, entry: &'static E
         );
     }
     let rows = nasty(entry);
-    let response = front_end.run(Request { entry, params: &[], rows: &rows }).unwrap_or_default();
+    let response = front_end.run(&Request::new(entry, &[], &rows)).unwrap_or_default();
     for (unit, value) in response.values.iter().enumerate() {
         assert!(value.is_finite(), "{name}: {} is worth {value}", rows.what[unit]);
     }
@@ -116,4 +75,37 @@ fn check_loss(front_end: &impl FrontEnd, tolerance: Tolerance, entry: &'static E
     }
     assert_eq!(response.values.len(), rows.len(), "{name}: one loss per unit");
     true
+}
+
+/// Holds a front-end of tensors to what it is asked for in tensors of rank 1 to 4, with weights of every form, groups, and class
+/// indices of every integer width; returns how many requests it answered.
+///
+/// # Panics
+///
+/// If it does not keep up.
+pub fn check_tensors(front_end: &impl FrontEnd, tolerance: Tolerance) -> usize {
+    let mut count = 0;
+    for request in losses::ALL.iter().flat_map(shaped) {
+        let what = format!("{}, {}", request.entry.name, request.what);
+        let Some(response) = front_end.run(&request) else { continue };
+        count += 1;
+        let reference = request.reference();
+        let pairs = [
+            ("value", &response.values, &reference.values),
+            ("partial derivative", &response.grad, &reference.grad),
+        ];
+        for (which, got, expected) in pairs {
+            assert_eq!(got.len(), expected.len(), "{what}: one for every {which}");
+            for (index, (&got, &expected)) in got.iter().zip(expected).enumerate() {
+                assert_close(got, expected, tolerance, &format!("{what}: {which} {index}"));
+            }
+        }
+    }
+    count
+}
+
+/// How many requests [`check_tensors`] has of these losses.
+#[must_use]
+pub fn count_requests(of: impl Fn(&Entry) -> bool) -> usize {
+    losses::ALL.iter().filter(|entry| of(entry)).map(|entry| shaped(entry).len()).sum()
 }

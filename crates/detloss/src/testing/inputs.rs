@@ -1,9 +1,11 @@
-//! Inputs for any loss, made from the names of its fields.
+//! Inputs for any loss, made from what its operands are.
 
 use super::Rows;
 use super::rows::COLUMNS;
-use crate::geometry::Fields;
-use crate::loss::{Case, Entry, Scope};
+use crate::loss::{Case, Scope};
+use crate::losses::Entry;
+use crate::operand::Kind;
+use crate::signature::Signature;
 
 /// How many rows a set needs to come near the ends of its range.
 const TALL: usize = 512;
@@ -34,63 +36,20 @@ impl Random {
     }
 }
 
-/// What the fields of a prediction or target are, judged by their names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Box,
-    Value,
-    Uncertain,
-    Logit,
-    /// A logit with the localisation error of its box.
-    Located,
-    /// 0, 1, or a quality in between.
-    Label,
-    /// 0 or 1.
-    Hard,
-    /// A row of logits.
-    Logits,
-    Distribution,
-    /// A row of labels.
-    Mask,
-    Class,
-    Position,
-}
-
-fn kind(fields: Fields) -> Kind {
-    match (fields.names, fields.is_row) {
-        (["x1", "y1", "x2", "y2"], false) => Kind::Box,
-        (["value"], false) => Kind::Value,
-        (["value", "log_variance"], false) => Kind::Uncertain,
-        (["logit"], false) => Kind::Logit,
-        (["logit", "error"], false) => Kind::Located,
-        (["label"], false) => Kind::Label,
-        (["class"], false) => Kind::Class,
-        (["position"], false) => Kind::Position,
-        (["logit"], true) => Kind::Logits,
-        (["probability"], true) => Kind::Distribution,
-        (["label"], true) => Kind::Mask,
-        _ => panic!("teach testing/inputs.rs what inputs look like that have {fields:?}"),
-    }
-}
-
-/// The kinds of the prediction and of the target. Sets have positives and negatives and nothing in between.
-fn kinds(entry: &Entry) -> (Kind, Kind) {
-    let target = match kind(entry.target) {
-        Kind::Label if entry.scope == Scope::Set => Kind::Hard,
-        other => other,
-    };
-    (kind(entry.pred), target)
+/// Whether labels are 0 or 1 only: whole batches have positives and negatives and nothing in between.
+fn is_binary(entry: &Entry) -> bool {
+    entry.signature.scope == Scope::Set
 }
 
 /// `count` rows as training sees them: most predictions are near their targets, some far away; no ties.
 #[must_use]
 pub fn ordinary(entry: &Entry, count: usize, seed: u64) -> Rows {
     let (mut rows, mut random) = (Rows::of(entry), Random::new(seed));
-    let (pred_kind, target_kind) = kinds(entry);
+    let Signature { pred: pred_kind, target: target_kind, .. } = entry.signature;
     for unit in 0..count {
         let (mut preds, mut targets) = (Vec::new(), Vec::new());
         for _ in 0..rows.height.unwrap_or(1) {
-            let target = ordinary_target(target_kind, &mut random);
+            let target = ordinary_target(target_kind, is_binary(entry), &mut random);
             preds.extend(ordinary_pred(pred_kind, &target, &mut random));
             targets.extend(target);
         }
@@ -99,19 +58,30 @@ pub fn ordinary(entry: &Entry, count: usize, seed: u64) -> Rows {
     rows
 }
 
-fn ordinary_target(kind: Kind, random: &mut Random) -> Vec<f64> {
+/// One prediction with its target, in rows of `columns`.
+pub(super) fn pair(entry: &Entry, columns: usize, random: &mut Random) -> (Vec<f64>, Vec<f64>) {
+    let Signature { pred, target, .. } = entry.signature;
+    if entry.signature.is_mask() {
+        let logits = (0..columns).map(|_| random.between(-4.0, 4.0)).collect();
+        return (logits, (0..columns).map(|_| random.below(2) as f64).collect());
+    }
+    let target = ordinary_target(target, is_binary(entry), random);
+    (ordinary_pred(pred, &target, random), target)
+}
+
+fn ordinary_target(kind: Kind, binary: bool, random: &mut Random) -> Vec<f64> {
     match kind {
         Kind::Box => {
             let (x, y) = (random.between(-5.0, 5.0), random.between(-5.0, 5.0));
             vec![x, y, x + random.between(0.5, 4.0), y + random.between(0.5, 4.0)]
         }
-        Kind::Value => vec![random.between(-3.0, 3.0)],
+        Kind::Number => vec![random.between(-3.0, 3.0)],
+        Kind::Label if binary => vec![random.below(2) as f64],
         Kind::Label => vec![match random.below(3) {
             0 => 0.0,
             1 => 1.0,
             _ => random.between(0.05, 0.95),
         }],
-        Kind::Hard => vec![random.below(2) as f64],
         Kind::Class => vec![random.below(COLUMNS) as f64],
         Kind::Position => vec![random.between(0.0, (COLUMNS - 1) as f64)],
         Kind::Mask => (0..COLUMNS).map(|_| random.below(2) as f64).collect(),
@@ -122,7 +92,7 @@ fn ordinary_target(kind: Kind, random: &mut Random) -> Vec<f64> {
             let sum: f64 = masses.iter().sum();
             masses.iter().map(|mass| mass / sum).collect()
         }
-        Kind::Uncertain | Kind::Logit | Kind::Located => panic!("{kind:?} is no target"),
+        other => panic!("teach testing/inputs.rs what a target is that is {other:?}"),
     }
 }
 
@@ -132,25 +102,25 @@ fn one_hot(hot: usize) -> Vec<f64> {
 
 fn ordinary_pred(kind: Kind, target: &[f64], random: &mut Random) -> Vec<f64> {
     match kind {
-        Kind::Box if random.below(4) == 0 => ordinary_target(Kind::Box, random),
+        Kind::Box if random.below(4) == 0 => ordinary_target(kind, false, random),
         Kind::Box => {
             let (w, h) = (target[2] - target[0], target[3] - target[1]);
             let mut near = |edge: f64, side: f64| edge + side * random.between(-0.4, 0.4);
             vec![near(target[0], w), near(target[1], h), near(target[2], w), near(target[3], h)]
         }
-        Kind::Value | Kind::Uncertain => {
+        Kind::Number | Kind::UncertainNumber => {
             let spread = [0.2, 1.5, 5.0][random.below(3)];
             let mut pred = vec![target[0] + random.between(-spread, spread)];
-            if kind == Kind::Uncertain {
+            if kind == Kind::UncertainNumber {
                 pred.push(random.between(-2.0, 2.0));
             }
             pred
         }
         Kind::Logit => vec![random.between(-6.0, 6.0)],
         // Not farther than the steps of ranking losses reach, most of the time.
-        Kind::Located => vec![random.between(-2.0, 2.0), random.between(0.0, 1.0)],
+        Kind::LogitWithError => vec![random.between(-2.0, 2.0), random.between(0.0, 1.0)],
         Kind::Logits => (0..COLUMNS).map(|_| random.between(-4.0, 4.0)).collect(),
-        other => panic!("{other:?} is no prediction"),
+        other => panic!("teach testing/inputs.rs what a prediction is that is {other:?}"),
     }
 }
 
@@ -161,10 +131,10 @@ pub fn nasty(entry: &Entry) -> Rows {
 }
 
 fn ugly_rows(entry: &Entry, mut rows: Rows) -> Rows {
-    let (pred, target) = kinds(entry);
+    let Signature { pred, target, .. } = entry.signature;
     let height = rows.height;
-    for (what_target, target) in arrangements(ugly(target), height) {
-        for (what_pred, pred) in arrangements(ugly(pred), height) {
+    for (what_target, target) in arrangements(ugly(target, is_binary(entry)), height) {
+        for (what_pred, pred) in arrangements(ugly(pred, false), height) {
             rows.push(format!("{what_pred} against {what_target}"), &pred, &target);
         }
     }
@@ -187,7 +157,7 @@ fn arrangements(ugly: Vec<(String, Vec<f64>)>, height: Option<usize>) -> Vec<(St
         .collect()
 }
 
-fn ugly(kind: Kind) -> Vec<(String, Vec<f64>)> {
+fn ugly(kind: Kind, binary: bool) -> Vec<(String, Vec<f64>)> {
     const MAX: f64 = f32::MAX as f64;
     const TINY: f64 = f32::MIN_POSITIVE as f64;
     let named = |numbers: &[f64]| numbers.iter().map(|&x| (format!("{x:e}"), vec![x])).collect();
@@ -216,7 +186,7 @@ fn ugly(kind: Kind) -> Vec<(String, Vec<f64>)> {
         ]
         .map(|(what, corners)| (what.to_owned(), corners.to_vec()))
         .to_vec(),
-        Kind::Value => named(&[
+        Kind::Number => named(&[
             0.0,
             -0.0,
             TINY,
@@ -232,7 +202,7 @@ fn ugly(kind: Kind) -> Vec<(String, Vec<f64>)> {
             MAX,
             -MAX,
         ]),
-        Kind::Uncertain => {
+        Kind::UncertainNumber => {
             let values = [0.0, 1e-6, 1.0, -1.0, 1e6, -1e6, MAX, -MAX];
             let log_variances = [0.0, 1.0, -1.0, 10.0, -10.0, 88.0, -88.0, 1e4, -1e4];
             let pair = |value: f64| {
@@ -245,7 +215,7 @@ fn ugly(kind: Kind) -> Vec<(String, Vec<f64>)> {
             0.0, -0.0, 1e-6, -1e-6, 1.0, -1.0, 16.5, -16.5, 40.0, -40.0, 87.0, -87.0, 87.5, -87.5,
             89.0, -89.0, 104.0, -104.0, 1e3, -1e3, 1e4, -1e4,
         ]),
-        Kind::Located => {
+        Kind::LogitWithError => {
             let logits = [0.0, -0.0, 1e-6, 0.5, -0.5, 1.0, 2.0, 40.0, -40.0, 1e4, -1e4, 1e30];
             let pair = |logit: f64| {
                 [0.0, 1e-6, 0.5, 1.0, 1e6]
@@ -253,8 +223,8 @@ fn ugly(kind: Kind) -> Vec<(String, Vec<f64>)> {
             };
             logits.into_iter().flat_map(pair).collect()
         }
+        Kind::Label if binary => named(&[0.0, 1.0]),
         Kind::Label => named(&[0.0, 1.0, 0.5, 1e-6, 1.0 - 1e-6]),
-        Kind::Hard => named(&[0.0, 1.0]),
         Kind::Class => {
             (0..COLUMNS).map(|class| (format!("class {class}"), vec![class as f64])).collect()
         }
@@ -286,10 +256,11 @@ fn ugly(kind: Kind) -> Vec<(String, Vec<f64>)> {
 /// The worked cases of a loss, each with its rows of one unit.
 pub fn cases(entry: &Entry) -> impl Iterator<Item = (&'static Case, Rows)> {
     entry.cases.iter().map(|case| {
-        let is_class = entry.target == Fields::DISTRIBUTION;
+        let is_class = entry.signature.target == Kind::Distribution;
         let height =
-            (entry.scope == Scope::Set).then(|| case.target.len() / entry.target.names.len());
-        let columns = if entry.pred.is_row { case.pred.len() / height.unwrap_or(1) } else { 1 };
+            is_binary(entry).then(|| case.target.len() / entry.signature.target.fields().len());
+        let columns =
+            if entry.signature.pred.is_row() { case.pred.len() / height.unwrap_or(1) } else { 1 };
         let mut rows = Rows::new(columns, height);
         rows.what.push(case.what.to_owned());
         rows.pred = case.pred.to_vec();
@@ -308,8 +279,8 @@ pub fn cases(entry: &Entry) -> impl Iterator<Item = (&'static Case, Rows)> {
 #[must_use]
 pub fn tied(entry: &Entry) -> Rows {
     let mut rows = Rows::of(entry);
-    let (pred, target) = kinds(entry);
-    let (preds, targets) = (whole(pred), whole(target));
+    let Signature { pred, target, .. } = entry.signature;
+    let (preds, targets) = (whole(pred, false), whole(target, is_binary(entry)));
     let Some(height) = rows.height else {
         for target in &targets {
             for pred in &preds {
@@ -329,18 +300,18 @@ pub fn tied(entry: &Entry) -> Rows {
     rows
 }
 
-fn whole(kind: Kind) -> Vec<Vec<f64>> {
+fn whole(kind: Kind, binary: bool) -> Vec<Vec<f64>> {
     const SPANS: [[f64; 2]; 5] = [[0.0, 1.0], [0.0, 2.0], [1.0, 2.0], [1.0, 3.0], [0.0, 3.0]];
     match kind {
         Kind::Box => {
             SPANS.iter().flat_map(|x| SPANS.map(|y| vec![x[0], y[0], x[1], y[1]])).collect()
         }
-        Kind::Value | Kind::Logit => (-3..=3).map(|x| vec![f64::from(x)]).collect(),
-        Kind::Uncertain | Kind::Located => {
+        Kind::Number | Kind::Logit => (-3..=3).map(|x| vec![f64::from(x)]).collect(),
+        Kind::UncertainNumber | Kind::LogitWithError => {
             (-3..=3).flat_map(|x| [-1.0, 0.0, 1.0].map(|more| vec![f64::from(x), more])).collect()
         }
+        Kind::Label if binary => vec![vec![0.0], vec![1.0]],
         Kind::Label => vec![vec![0.0], vec![0.5], vec![1.0]],
-        Kind::Hard => vec![vec![0.0], vec![1.0]],
         Kind::Class | Kind::Position => (0..COLUMNS).map(|place| vec![place as f64]).collect(),
         Kind::Mask => vec![
             vec![0.0; COLUMNS],
@@ -355,7 +326,7 @@ fn whole(kind: Kind) -> Vec<Vec<f64>> {
 /// Rows from everywhere, among them some near either end of the range of any loss.
 #[must_use]
 pub fn everywhere(entry: &Entry) -> Rows {
-    if entry.scope == Scope::Set {
+    if is_binary(entry) {
         return ugly_rows(entry, Rows::new(Rows::of(entry).columns, Some(TALL)));
     }
     let mut rows = nasty(entry);
@@ -363,7 +334,7 @@ pub fn everywhere(entry: &Entry) -> Rows {
     for unit in 0..more.len() {
         rows.push(&*more.what[unit], more.pred_of(unit), more.target_of(unit));
     }
-    if kind(entry.pred) == Kind::Box {
+    if entry.signature.pred == Kind::Box {
         // Every pair of boxes whose corners are these: far and near, empty and inverted, thin and wide.
         const AT: [f64; 4] = [0.0, 1.0, 1e3, 1e3 + 1.0];
         for index in 0..AT.len().pow(8) {
@@ -379,14 +350,14 @@ pub fn everywhere(entry: &Entry) -> Rows {
 #[must_use]
 pub fn certain_target(entry: &Entry, scale: f64, random: &mut Random) -> Vec<f64> {
     let round = |x: f64| f64::from(x as f32);
-    let (_, target) = kinds(entry);
+    let target = entry.signature.target;
     let certain = |random: &mut Random| match target {
         Kind::Label => vec![random.below(2) as f64],
         Kind::Distribution => one_hot(random.below(COLUMNS)),
         // Their logits, labels and places have no scale.
-        Kind::Hard | Kind::Class | Kind::Mask | Kind::Logits => ordinary_target(target, random),
+        Kind::Class | Kind::Mask | Kind::Logits => ordinary_target(target, false, random),
         Kind::Position => vec![random.below(COLUMNS) as f64],
-        other => ordinary_target(other, random).iter().map(|x| round(x * scale)).collect(),
+        other => ordinary_target(other, false, random).iter().map(|x| round(x * scale)).collect(),
     };
     (0..Rows::of(entry).height.unwrap_or(1)).flat_map(|_| certain(random)).collect()
 }
@@ -396,18 +367,23 @@ pub fn certain_target(entry: &Entry, scale: f64, random: &mut Random) -> Vec<f64
 pub fn perfect(entry: &Entry, target: &[f64], element: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
     const SURE: f64 = 1e4;
     let sure = |is: bool| if is { SURE } else { -SURE };
-    let (pred, kind) = kinds(entry);
+    let Signature { pred, target: kind, .. } = entry.signature;
     let class = |class: f64| (0..COLUMNS).map(move |column| sure(column as f64 == class));
     match (pred, kind) {
-        (Kind::Located, _) => target.iter().flat_map(|&label| [sure(label > 0.5), 0.0]).collect(),
-        (_, Kind::Hard | Kind::Mask | Kind::Distribution) => {
+        (Kind::LogitWithError, _) => {
+            target.iter().flat_map(|&label| [sure(label > 0.5), 0.0]).collect()
+        }
+        (_, Kind::Mask | Kind::Distribution) => {
             target.iter().map(|&label| sure(label > 0.5)).collect()
         }
         (_, Kind::Class | Kind::Position) => {
             target.iter().flat_map(|&place| class(place)).collect()
         }
+        (_, Kind::Label) if is_binary(entry) => {
+            target.iter().map(|&label| sure(label > 0.5)).collect()
+        }
         (_, Kind::Logits) => target.to_vec(),
-        _ if entry.scope == Scope::Set => target.to_vec(),
+        _ if is_binary(entry) => target.to_vec(),
         _ => element(target),
     }
 }

@@ -3,7 +3,8 @@
 //! Every number is one of `f32`, so that all precisions are given the same rows.
 
 use crate::batch::{Batch, Element};
-use crate::loss::{Entry, Scope};
+use crate::loss::Scope;
+use crate::losses::Entry;
 
 /// How many columns the rows of a loss over whole rows have here: no power of two, and not a multiple of the lanes.
 pub(super) const COLUMNS: usize = 5;
@@ -31,8 +32,8 @@ impl Rows {
     /// No units, for this loss.
     #[must_use]
     pub fn of(entry: &Entry) -> Self {
-        let columns = if entry.pred.is_row { COLUMNS } else { 1 };
-        Self::new(columns, (entry.scope == Scope::Set).then_some(SET))
+        let columns = if entry.signature.pred.is_row() { COLUMNS } else { 1 };
+        Self::new(columns, (entry.signature.scope == Scope::Set).then_some(SET))
     }
 
     /// No units, of this shape.

@@ -2,8 +2,8 @@
 
 use detloss::Batch;
 use detloss::batch::{Level, Weights};
-use detloss::loss::Entry;
 use detloss::losses::ALL;
+use detloss::losses::Entry;
 use detloss::testing::{Memory, Tolerance, assert_close, ordinary};
 
 use crate::{at_level, bits, in_f64, mixed, of_units};
@@ -14,9 +14,9 @@ fn every_tail_is_computed_like_its_rows_one_by_one() {
         let (loss, rows) = (entry.make(), mixed(entry, 33));
         for level in Level::available() {
             let alone: Vec<_> =
-                (0..33).map(|unit| at_level(&*loss, &rows.only(unit), level)).collect();
+                (0..33).map(|unit| at_level(&loss, &rows.only(unit), level)).collect();
             for count in 0..=33 {
-                let (values, grad) = at_level(&*loss, &rows.first(count), level);
+                let (values, grad) = at_level(&loss, &rows.first(count), level);
                 for unit in 0..count {
                     let what = format!(
                         "{} at {level}, row {unit} of {count}: {}",
@@ -42,12 +42,12 @@ fn the_value_is_the_sum_of_the_rows() {
         {
             let memory = few.cycle(count).memory::<f32>();
             let batch = memory.batch().sum();
-            let rows = batch.rows(&*loss).unwrap();
+            let rows = batch.rows(&loss).unwrap();
             let sum: f64 = rows.iter().map(|&x| f64::from(x)).sum();
-            let (with_grad, grad) = batch.value_and_grad(&*loss).unwrap();
+            let (with_grad, grad) = batch.value_and_grad(&loss).unwrap();
             let what = format!("{}, {count} rows", entry.name);
             assert_eq!(rows.len(), count, "{what}");
-            assert_close(batch.value(&*loss).unwrap(), sum, Tolerance::SUM_F32, &what);
+            assert_close(batch.value(&loss).unwrap(), sum, Tolerance::SUM_F32, &what);
             assert_close(with_grad, sum, Tolerance::SUM_F32, &what);
             let width = few.width();
             let period = &grad[..few.pred.len().min(grad.len())];
@@ -65,7 +65,7 @@ fn the_value_is_the_sum_of_the_rows() {
 
 /// How many units of these tests share a row, and with it a weight.
 fn columns_of(entry: &Entry) -> usize {
-    if entry.pred.is_row { 1 } else { 3 }
+    if entry.signature.pred.is_row() { 1 } else { 3 }
 }
 
 /// Every way to weigh a batch of sixty units, with the weight that each unit then has.
@@ -78,7 +78,7 @@ fn weighed(entry: &Entry, batch: Batch<'_, f64>, each: impl Fn(&str, Batch<'_, f
     each("no weights", batch, &[1.0; 60]);
     each("per row", batch.weights(Weights::Rows(&by_row)), &of_rows);
     each("per element", batch.weights(Weights::Elements(&by_element)), &by_element);
-    if !entry.pred.is_row {
+    if !entry.signature.pred.is_row() {
         let both: Vec<f64> =
             (0..60).map(|unit| of_rows[unit] * by_column[unit % columns]).collect();
         each(
@@ -101,13 +101,17 @@ struct Plain {
 impl Plain {
     fn new(entry: &'static Entry) -> Self {
         let rows = ordinary(entry, 60, 31);
-        let (values, grad) = in_f64(&*entry.make(), &rows);
+        let (values, grad) = in_f64(&entry.make(), &rows);
         Self { entry, memory: rows.memory(), values, grad, width: rows.width() }
     }
 
     fn batch(&self) -> Batch<'_, f64> {
         let batch = self.memory.batch();
-        if self.entry.pred.is_row { batch } else { batch.columns(columns_of(self.entry)) }
+        if self.entry.signature.pred.is_row() {
+            batch
+        } else {
+            batch.columns(columns_of(self.entry))
+        }
     }
 
     /// The gradient by every number, `factor(unit)` times.
@@ -134,9 +138,9 @@ fn weights_multiply_normalizers_divide_and_upstream_slopes_multiply_the_gradient
                 ("by a number", batch.normalizer(7.5), 7.5),
             ] {
                 let what = format!("{}, {how}, {reduction}", entry.name);
-                assert_close(batch.divisor(&*loss).unwrap(), divisor, Tolerance::LAW, &what);
-                assert_close(batch.value(&*loss).unwrap(), sum / divisor, Tolerance::LAW, &what);
-                let (value, grad) = batch.upstream(-2.5).value_and_grad(&*loss).unwrap();
+                assert_close(batch.divisor(&loss).unwrap(), divisor, Tolerance::LAW, &what);
+                assert_close(batch.value(&loss).unwrap(), sum / divisor, Tolerance::LAW, &what);
+                let (value, grad) = batch.upstream(-2.5).value_and_grad(&loss).unwrap();
                 assert_close(
                     value,
                     sum / divisor,
@@ -147,7 +151,7 @@ fn weights_multiply_normalizers_divide_and_upstream_slopes_multiply_the_gradient
                 // A loss that can be negative has no root.
                 if sum > 0.0 {
                     let (mut grad, expected) = (vec![7.0; grad.len()], (sum / divisor).sqrt());
-                    let root = batch.upstream(3.0).root_and_grad_into(&*loss, &mut grad).unwrap();
+                    let root = batch.upstream(3.0).root_and_grad_into(&loss, &mut grad).unwrap();
                     assert_close(root, expected, Tolerance::LAW, &format!("{what}: root"));
                     plain.assert_grad(
                         &grad,
@@ -169,8 +173,8 @@ fn rows_are_weighed_but_not_normalized_and_have_a_slope_each() {
             let what = format!("{}, {how}", entry.name);
             let (mut rows, mut grad) = (vec![7.0; 60], vec![7.0; plain.grad.len()]);
             let batch = batch.weighted_mean().upstream(0.5);
-            batch.rows_and_grad_into(&*loss, Some(&upstream), &mut rows, &mut grad).unwrap();
-            assert_eq!(rows, batch.rows(&*loss).unwrap(), "{what}: with and without gradient");
+            batch.rows_and_grad_into(&loss, Some(&upstream), &mut rows, &mut grad).unwrap();
+            assert_eq!(rows, batch.rows(&loss).unwrap(), "{what}: with and without gradient");
             for unit in 0..60 {
                 assert_close(
                     rows[unit],
@@ -194,10 +198,10 @@ fn weights_reach_the_lanes_they_belong_to() {
         let weights: Vec<f32> =
             (0..53).map(|unit| [0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0][unit % 7]).collect();
         for level in Level::available() {
-            let (values, grad) = at_level(&*loss, &rows, level);
+            let (values, grad) = at_level(&loss, &rows, level);
             let batch = memory.batch().level(level).weights(Weights::Elements(&weights));
             let (mut got, mut slopes) = (vec![7.0; 53], vec![7.0; grad.len()]);
-            batch.rows_and_grad_into(&*loss, None, &mut got, &mut slopes).unwrap();
+            batch.rows_and_grad_into(&loss, None, &mut got, &mut slopes).unwrap();
             for unit in 0..53 {
                 let what = format!("{} at {level}, row {unit}", entry.name);
                 assert_eq!(got[unit], values[unit] * weights[unit], "{what}");

@@ -1,8 +1,8 @@
 //! Class indices are labels that nobody has to write out.
 
 use detloss::batch::{Target, Weights};
-use detloss::loss::Entry;
 use detloss::losses::ALL;
+use detloss::losses::Entry;
 use detloss::testing::{Random, Tolerance, assert_close};
 use detloss::{Batch, Error};
 
@@ -12,7 +12,7 @@ const COLUMNS: usize = 7;
 const ROWS: usize = 211;
 
 fn with_labels() -> impl Iterator<Item = &'static Entry> {
-    of_units().filter(|entry| entry.target.is_label)
+    of_units().filter(|entry| entry.signature.target.is_label())
 }
 
 fn logits() -> Vec<f32> {
@@ -41,12 +41,12 @@ fn one_hot(classes: &[i64]) -> Vec<f32> {
 fn assert_same(indices: Batch<'_, f32>, written: Batch<'_, f32>, entry: &Entry, what: &str) {
     let loss = entry.make();
     let all = |batch: Batch<'_, f32>| {
-        let (value, grad) = batch.value_and_grad(&*loss).unwrap();
-        let rows = batch.rows(&*loss).unwrap();
+        let (value, grad) = batch.value_and_grad(&loss).unwrap();
+        let rows = batch.rows(&loss).unwrap();
         let rest = rows.into_iter().chain(grad).map(f64::from);
         std::iter::once(value).chain(rest).collect::<Vec<_>>()
     };
-    let tolerance = if entry.pred.is_row { Tolerance::F32 } else { Tolerance::EXACT };
+    let tolerance = if entry.signature.pred.is_row() { Tolerance::F32 } else { Tolerance::EXACT };
     let (indices, written) = (all(indices), all(written));
     assert_eq!(indices.len(), written.len(), "{}", entry.name);
     for (index, (&got, &expected)) in indices.iter().zip(&written).enumerate() {
@@ -58,7 +58,7 @@ fn assert_same(indices: Batch<'_, f32>, written: Batch<'_, f32>, entry: &Entry, 
 fn class_indices_are_one_hot_targets() {
     assert!(with_labels().count() > 0);
     for entry in with_labels() {
-        let (logits, classes) = (logits(), classes(!entry.pred.is_row));
+        let (logits, classes) = (logits(), classes(!entry.signature.pred.is_row()));
         let dense = one_hot(&classes);
         let by_column: Vec<f32> = (0..COLUMNS).map(|column| 0.5 + column as f32).collect();
         let by_row: Vec<f32> = (0..ROWS).map(|row| (row % 4) as f32).collect();
@@ -77,16 +77,16 @@ fn class_indices_are_one_hot_targets() {
 /// A whole row counts as much as its class does; torch divides the cross entropy by the same sum.
 #[test]
 fn the_weighted_mean_of_rows_divides_by_the_weights_of_their_classes() {
-    for entry in with_labels().filter(|entry| entry.pred.is_row) {
+    for entry in with_labels().filter(|entry| entry.signature.pred.is_row()) {
         let (loss, logits, classes) = (entry.make(), logits(), classes(false));
         let by_column: Vec<f32> = (0..COLUMNS).map(|column| 0.5 + column as f32).collect();
         let batch = Batch::new(&logits, Target::Classes(&classes))
             .columns(COLUMNS)
             .column_weights(&by_column);
         let divisor: f64 = classes.iter().map(|&class| f64::from(by_column[class as usize])).sum();
-        let expected = batch.sum().value(&*loss).unwrap() / divisor;
+        let expected = batch.sum().value(&loss).unwrap() / divisor;
         assert_close(
-            batch.weighted_mean().value(&*loss).unwrap(),
+            batch.weighted_mean().value(&loss).unwrap(),
             expected,
             Tolerance::LAW,
             &entry.name,
@@ -98,7 +98,7 @@ fn the_weighted_mean_of_rows_divides_by_the_weights_of_their_classes() {
 fn an_ignored_row_is_a_row_of_weight_zero() {
     for entry in with_labels() {
         let (loss, logits) = (entry.make(), logits());
-        let mut classes = classes(!entry.pred.is_row);
+        let mut classes = classes(!entry.signature.pred.is_row());
         for row in (0..ROWS).step_by(3) {
             classes[row] = 255;
         }
@@ -114,19 +114,19 @@ fn an_ignored_row_is_a_row_of_weight_zero() {
         // Not by bits: a slope of either sign times 0 is a 0 of either sign.
         let same = |ignoring: Batch<'_, f32>, weighed: Batch<'_, f32>| {
             assert_eq!(
-                ignoring.value_and_grad(&*loss),
-                weighed.value_and_grad(&*loss),
+                ignoring.value_and_grad(&loss),
+                weighed.value_and_grad(&loss),
                 "{}",
                 entry.name
             );
-            assert_eq!(ignoring.rows(&*loss), weighed.rows(&*loss), "{}", entry.name);
+            assert_eq!(ignoring.rows(&loss), weighed.rows(&loss), "{}", entry.name);
         };
         same(ignoring, weighed);
         same(ignoring.weighted_mean(), weighed.weighted_mean());
         let none = vec![255; ROWS];
         let all_ignored =
             Batch::new(&logits, Target::Classes(&none)).columns(COLUMNS).ignore_index(255);
-        let (value, grad) = all_ignored.weighted_mean().value_and_grad(&*loss).unwrap();
+        let (value, grad) = all_ignored.weighted_mean().value_and_grad(&loss).unwrap();
         assert_eq!(value, 0.0, "{}: a batch of ignored rows", entry.name);
         assert!(grad.iter().all(|&slope| slope == 0.0), "{}: a batch of ignored rows", entry.name);
     }
@@ -136,7 +136,7 @@ fn an_ignored_row_is_a_row_of_weight_zero() {
 fn a_negative_weight_of_a_class_counts_against_it_in_both_kinds_of_target() {
     let by_column = [1.0, -2.0, 0.0, 0.5, -0.25, 3.0, 1.5];
     for entry in with_labels() {
-        let (logits, classes) = (logits(), classes(!entry.pred.is_row));
+        let (logits, classes) = (logits(), classes(!entry.signature.pred.is_row()));
         let dense = one_hot(&classes);
         let weigh =
             |target| Batch::new(&logits, target).columns(COLUMNS).column_weights(&by_column);
@@ -150,7 +150,7 @@ fn an_index_that_is_no_class_is_refused() {
     for entry in with_labels() {
         let (loss, logits) = (entry.make(), logits());
         let last = COLUMNS as i64;
-        let is_row = entry.pred.is_row;
+        let is_row = entry.signature.pred.is_row();
         for (bad, refused) in [
             (-2, true),
             (last + 1, true),
@@ -164,21 +164,21 @@ fn an_index_that_is_no_class_is_refused() {
             let batch = Batch::new(&logits, Target::Classes(&classes)).columns(COLUMNS);
             let expected = Error::Class { row: 100, got: bad, classes: COLUMNS };
             assert_eq!(
-                batch.value(&*loss).err(),
+                batch.value(&loss).err(),
                 refused.then_some(expected),
                 "{}, class {bad}",
                 entry.name
             );
-            assert!(batch.ignore_index(bad).value(&*loss).is_ok(), "{}: {bad} ignored", entry.name);
+            assert!(batch.ignore_index(bad).value(&loss).is_ok(), "{}: {bad} ignored", entry.name);
         }
     }
 }
 
 #[test]
 fn class_indices_are_refused_where_targets_are_no_labels() {
-    for entry in ALL.iter().filter(|entry| !entry.target.is_label) {
-        let pred = vec![0.0_f32; entry.pred.width(1)];
-        let error = Batch::new(&pred, Target::Classes(&[0])).value(&*entry.make()).unwrap_err();
+    for entry in ALL.iter().filter(|entry| !entry.signature.target.is_label()) {
+        let pred = vec![0.0_f32; entry.signature.pred.width(1)];
+        let error = Batch::new(&pred, Target::Classes(&[0])).value(&entry.make()).unwrap_err();
         assert_eq!(error, Error::NotALabel { loss: entry.name });
     }
 }

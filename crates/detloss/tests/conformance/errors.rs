@@ -40,7 +40,7 @@ fn what_does_not_fit_is_refused_and_nothing_is_written() {
         let tall = 6 * rows.height.unwrap_or(1);
         let wrong = |what, expected, got| Error::Length { what, expected, got };
         let check =
-            |batch: Batch<'_, f32>, expected: &Error| refused(batch, &*loss, 6, grad, expected);
+            |batch: Batch<'_, f32>, expected: &Error| refused(batch, &loss, 6, grad, expected);
 
         let short = &memory.target[1..];
         let expected = wrong("the target", memory.target.len(), memory.target.len() - 1);
@@ -62,14 +62,14 @@ fn what_does_not_fit_is_refused_and_nothing_is_written() {
         for got in [0.0, -1.0, f64::INFINITY] {
             check(batch.normalizer(got), &Error::Normalizer { got });
         }
-        assert!(matches!(batch.normalizer(f64::NAN).value(&*loss), Err(Error::Normalizer { .. })));
+        assert!(matches!(batch.normalizer(f64::NAN).value(&loss), Err(Error::Normalizer { .. })));
 
         let row = rows.width() / rows.height.unwrap_or(1);
         if row > 1 {
             let ragged = Error::Ragged { what: "the prediction", got: grad - 1, row };
             check(Batch::new(&memory.pred[1..], &memory.target).columns(rows.columns), &ragged);
         }
-        if !entry.pred.is_row {
+        if !entry.signature.pred.is_row() {
             let columns = 4 * tall;
             let ragged = Error::Ragged { what: "the prediction", got: grad, row: columns * row };
             check(batch.columns(columns), &ragged);
@@ -84,8 +84,8 @@ fn rows_without_columns_are_refused_unless_there_are_none() {
         let memory = rows.memory::<f32>();
         let (batch, grad) = (memory.batch().columns(0), memory.pred.len());
         let ragged = Error::Ragged { what: "the prediction", got: grad, row: 0 };
-        refused(batch, &*loss, 6, grad, &ragged);
-        assert_eq!(Batch::<f32>::new(&[], &[]).columns(0).value(&*loss), Ok(0.0), "{}", entry.name);
+        refused(batch, &loss, 6, grad, &ragged);
+        assert_eq!(Batch::<f32>::new(&[], &[]).columns(0).value(&loss), Ok(0.0), "{}", entry.name);
     }
 }
 
@@ -109,22 +109,22 @@ fn buffers_of_the_wrong_length_are_refused_and_not_written() {
                 expected: grad,
                 got: wrong_grad.len(),
             };
-            assert_eq!(batch.rows_into(&*loss, &mut wrong_rows).as_ref(), Err(&of_rows));
-            assert_eq!(batch.value_and_grad_into(&*loss, &mut wrong_grad).as_ref(), Err(&of_grad));
-            assert_eq!(batch.root_and_grad_into(&*loss, &mut wrong_grad).as_ref(), Err(&of_grad));
+            assert_eq!(batch.rows_into(&loss, &mut wrong_rows).as_ref(), Err(&of_rows));
+            assert_eq!(batch.value_and_grad_into(&loss, &mut wrong_grad).as_ref(), Err(&of_grad));
+            assert_eq!(batch.root_and_grad_into(&loss, &mut wrong_grad).as_ref(), Err(&of_grad));
             assert_eq!(
-                batch.rows_and_grad_into(&*loss, None, &mut wrong_rows, &mut slopes),
+                batch.rows_and_grad_into(&loss, None, &mut wrong_rows, &mut slopes),
                 Err(of_rows)
             );
             assert_eq!(
-                batch.rows_and_grad_into(&*loss, None, &mut rows, &mut wrong_grad),
+                batch.rows_and_grad_into(&loss, None, &mut rows, &mut wrong_grad),
                 Err(of_grad)
             );
             let upstream = near(6);
             let of_upstream =
                 Error::Length { what: "the upstream gradient", expected: 6, got: upstream.len() };
             assert_eq!(
-                batch.rows_and_grad_into(&*loss, Some(&upstream), &mut rows, &mut slopes),
+                batch.rows_and_grad_into(&loss, Some(&upstream), &mut rows, &mut slopes),
                 Err(of_upstream)
             );
             let written = [&rows, &slopes, &wrong_rows, &wrong_grad]
@@ -147,6 +147,6 @@ fn a_parameter_set_by_hand_is_checked_like_one_set_by_name() {
 fn an_index_to_ignore_needs_class_indices() {
     for entry in ALL.iter().filter(|entry| entry.family == "scores") {
         let batch = Batch::new(&[0.0_f32], &[1.0]).ignore_index(0);
-        assert_eq!(batch.value(&*entry.make()), Err(Error::NothingToIgnore));
+        assert_eq!(batch.value(&entry.make()), Err(Error::NothingToIgnore));
     }
 }

@@ -1,7 +1,8 @@
 //! Facts are verified in both directions: a claim by trying to break it, a denial by a counter-example.
 
-use detloss::loss::Entry;
 use detloss::losses::ALL;
+use detloss::losses::Entry;
+use detloss::signature::Signature;
 use detloss::testing::{Random, Rows, Tolerance, everywhere, ordinary};
 
 use crate::in_f64;
@@ -9,13 +10,8 @@ use crate::in_f64;
 /// A finite end of a range must be reached nearly; an infinite one by numbers beyond this.
 const FAR: f64 = 80.0;
 
-/// Whether the fields of the target are numbers, and not labels, classes or shares.
-fn is_on_a_scale(entry: &Entry) -> bool {
-    ["x1", "value"].contains(&entry.target.names[0]) || entry.target == entry.pred
-}
-
 fn values(entry: &Entry, rows: &Rows) -> Vec<f64> {
-    in_f64(&*entry.make(), rows).0
+    in_f64(&entry.make(), rows).0
 }
 
 /// Whether `changed` leaves the values of ordinary rows as they are; with a row where it does not.
@@ -59,7 +55,8 @@ fn verify(entry: &Entry, what: &str, claimed: bool, found: &Result<(), String>) 
 fn symmetry_is_what_the_facts_say() {
     for entry in ALL {
         let exchange = |pred: &[f64], target: &[f64]| {
-            (entry.pred == entry.target).then(|| (target.to_vec(), pred.to_vec()))
+            (entry.signature.pred == entry.signature.target)
+                .then(|| (target.to_vec(), pred.to_vec()))
         };
         verify(entry, "symmetric", entry.facts.symmetric, &keeps_values(entry, exchange));
     }
@@ -68,15 +65,10 @@ fn symmetry_is_what_the_facts_say() {
 #[test]
 fn scale_invariance_is_what_the_facts_say() {
     for entry in ALL {
-        let by = |factor: f64| {
-            move |fields: &[f64]| fields.iter().map(|x| x * factor).collect::<Vec<_>>()
-        };
+        let Signature { pred: of_pred, target: of_target, .. } = entry.signature;
         let found = [0.01, 0.3, 2.0, 100.0].into_iter().try_for_each(|factor| {
             keeps_values(entry, |pred, target| {
-                // An index is no number on a scale.
-                let is_index = ["class", "position"].contains(&entry.target.names[0]);
-                let target = if is_index { target.to_vec() } else { by(factor)(target) };
-                Some((by(factor)(pred), target))
+                Some((of_pred.scaled(pred, factor), of_target.scaled(target, factor)))
             })
         });
         verify(entry, "scale invariant", entry.facts.scale_invariant, &found);
@@ -86,15 +78,10 @@ fn scale_invariance_is_what_the_facts_say() {
 #[test]
 fn shift_invariance_is_what_the_facts_say() {
     for entry in ALL {
-        let by = |offset: f64| {
-            move |fields: &[f64]| fields.iter().map(|x| x + offset).collect::<Vec<_>>()
-        };
+        let Signature { pred: of_pred, target: of_target, .. } = entry.signature;
         let found = [-10.0, 0.3, 2.0].into_iter().try_for_each(|offset| {
             keeps_values(entry, |pred, target| {
-                // Labels, classes and distributions are no numbers on a scale.
-                let target =
-                    if is_on_a_scale(entry) { by(offset)(target) } else { target.to_vec() };
-                Some((by(offset)(pred), target))
+                Some((of_pred.shifted(pred, offset), of_target.shifted(target, offset)))
             })
         });
         verify(entry, "shift invariant", entry.facts.shift_invariant, &found);
@@ -120,14 +107,14 @@ fn extreme(entry: &Entry, rows: &Rows, values: &[f64], sign: f64) -> f64 {
             };
             let pred: Vec<f64> = holder.pred.iter().map(&mut moved).collect();
             // Labels and distributions have their own bounds; boxes and values do not.
-            let target = if entry.pred == entry.target {
+            let target = if entry.signature.pred == entry.signature.target {
                 holder.target.iter().map(&mut moved).collect()
             } else {
                 holder.target.clone()
             };
             near.push(format!("round {round}"), &pred, &target);
         }
-        let found = in_f64(&*entry.make(), &near).0;
+        let found = in_f64(&entry.make(), &near).0;
         top = best(&found);
         if found[top] * sign > record * sign {
             (record, holder) = (found[top], near.only(top));

@@ -22,14 +22,14 @@ fn is_f32_rounded<T: Element + PartialEq + std::fmt::Debug>(
     let mut wide_memory = rows.memory::<f32>();
     (wide_memory.pred, wide_memory.target) = (widen(&memory.pred), widen(&memory.target));
     let wide_batch = wide_memory.batch();
-    batch.rows_and_grad_into(&*loss, None, &mut values, &mut grad).unwrap();
-    wide_batch.rows_and_grad_into(&*loss, None, &mut wide_values, &mut wide_grad).unwrap();
+    batch.rows_and_grad_into(&loss, None, &mut values, &mut grad).unwrap();
+    wide_batch.rows_and_grad_into(&loss, None, &mut wide_values, &mut wide_grad).unwrap();
     let narrow = |numbers: &[f32]| numbers.iter().map(|&x| round(x)).collect::<Vec<_>>();
     assert_eq!(values, narrow(&wide_values), "{name}");
     assert_eq!(grad, narrow(&wide_grad), "{name}");
     assert_eq!(
-        batch.value(&*loss).unwrap(),
-        wide_batch.value(&*loss).unwrap(),
+        batch.value(&loss).unwrap(),
+        wide_batch.value(&loss).unwrap(),
         "{name}: the sum is not rounded"
     );
 }
@@ -72,7 +72,7 @@ fn slopes_are_scaled_before_they_are_rounded() {
         let run = |batch: detloss::Batch<'_, f16>, upstream: Option<&[f16]>| {
             let (mut values, mut grad) =
                 (vec![f16::ZERO; rows.len()], vec![f16::ZERO; memory.pred.len()]);
-            batch.rows_and_grad_into(&*loss, upstream, &mut values, &mut grad).unwrap();
+            batch.rows_and_grad_into(&loss, upstream, &mut values, &mut grad).unwrap();
             grad
         };
         // Powers of two: nothing is rounded but the result, to f16.

@@ -2,7 +2,7 @@
 
 use detloss::Batch;
 use detloss::batch::{Level, Target, Weights};
-use detloss::loss::Entry;
+use detloss::losses::Entry;
 use detloss::testing::{Random, Tolerance, assert_close};
 
 use crate::of_units;
@@ -11,7 +11,7 @@ const ROWS: usize = 3;
 
 /// The losses of rows whose target may be a class.
 fn of_classes() -> impl Iterator<Item = &'static Entry> {
-    of_units().filter(|entry| entry.pred.is_row && entry.target.is_label)
+    of_units().filter(|entry| entry.signature.pred.is_row() && entry.signature.target.is_label())
 }
 
 /// In `f64` there is one place, so nothing is padded there.
@@ -41,12 +41,12 @@ fn rows_of_every_length_agree_with_f64() {
                     let lanes = Batch::new(&logits32, target32).columns(columns).level(level);
                     let lanes =
                         lanes.column_weights(&by_column32).weights(Weights::Rows(&weights32));
-                    let (value, grad) = lanes.value_and_grad(&*loss).unwrap();
-                    let (expected, slopes) = wide.value_and_grad(&*loss).unwrap();
+                    let (value, grad) = lanes.value_and_grad(&loss).unwrap();
+                    let (expected, slopes) = wide.value_and_grad(&loss).unwrap();
                     let what = format!("{} at {level}, {columns} columns", entry.name);
                     assert_close(value, expected, Tolerance::F32, &what);
                     assert_eq!(
-                        lanes.value(&*loss).unwrap(),
+                        lanes.value(&loss).unwrap(),
                         value,
                         "{what}: with and without gradient"
                     );
@@ -72,7 +72,7 @@ fn rows_may_be_longer_than_a_chunk() {
     for entry in of_classes() {
         let loss = entry.make();
         let value = |logits: &[f32], classes: &[i64], columns: usize| {
-            Batch::new(logits, Target::Classes(classes)).columns(columns).value(&*loss).unwrap()
+            Batch::new(logits, Target::Classes(classes)).columns(columns).value(&loss).unwrap()
         };
         let one = value(&logits[..columns], &[7], columns);
         assert!(one > 10.0, "{}: {one}", entry.name);

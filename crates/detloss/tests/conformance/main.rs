@@ -36,7 +36,7 @@ fn in_f64(loss: &(impl Kernel + ?Sized), rows: &Rows) -> (Vec<f64>, Vec<f64>) {
 }
 
 /// Ordinary rows and ugly ones, mixed.
-fn mixed(entry: &detloss::loss::Entry, count: usize) -> Rows {
+fn mixed(entry: &detloss::losses::Entry, count: usize) -> Rows {
     let (plain, ugly) = (ordinary(entry, count, 3), nasty(entry));
     let mut rows = plain.like();
     for unit in 0..count {
@@ -48,8 +48,8 @@ fn mixed(entry: &detloss::loss::Entry, count: usize) -> Rows {
 }
 
 /// The losses with a value for every unit: all that are not of whole batches.
-fn of_units() -> impl Iterator<Item = &'static detloss::loss::Entry> {
-    ALL.iter().filter(|entry| entry.scope != Scope::Set)
+fn of_units() -> impl Iterator<Item = &'static detloss::losses::Entry> {
+    ALL.iter().filter(|entry| entry.signature.scope != Scope::Set)
 }
 
 fn bits(numbers: &[f32]) -> Vec<u32> {

@@ -1,9 +1,10 @@
 //! Parameters: their ranges, and that each does something.
 
 use detloss::Error;
-use detloss::batch::Level;
-use detloss::loss::{AnyLoss, Entry};
+use detloss::batch::{Kernel as _, Level};
+use detloss::loss::ParamKind;
 use detloss::losses::{self, ALL};
+use detloss::losses::{AnyLoss, Entry};
 use detloss::testing::{Rows, nasty, ordinary};
 
 use crate::{at_level, in_f64};
@@ -20,6 +21,7 @@ pub(crate) fn settings(entry: &Entry) -> Vec<Vec<(&'static str, f64)>> {
             (1.5 * param.default).clamp(low, high),
             high,
         ] {
+            let value = if param.kind == ParamKind::Real { value } else { value.round() };
             settings.push(vec![(param.name, value)]);
         }
     }
@@ -50,10 +52,18 @@ fn a_parameter_takes_the_ends_of_its_range_and_nothing_beyond() {
         let mut loss = entry.make();
         for end in [param.range.0, param.range.1] {
             loss.set(param.name, end).unwrap();
-            assert!(loss.params().contains(&end), "{}: {} = {end} is kept", entry.name, param.name);
+            assert_eq!(loss.param(param.name), Some(end), "{}: {} is kept", entry.name, param.name);
+            let checked = loss.check().map(|()| loss.params());
+            assert!(checked.is_ok(), "{}: what is set reaches the formula", entry.name);
         }
-        let before = loss.params();
-        for beyond in [param.range.0.next_down(), param.range.1.next_up(), f64::NAN] {
+        let before = loss.params().to_vec();
+        let (low, high) = param.range;
+        let beyond = match param.kind {
+            ParamKind::Real => vec![low.next_down(), high.next_up(), f64::NAN],
+            ParamKind::Count => vec![low - 1.0, low + 0.5, high + 1.0, f64::NAN],
+            ParamKind::Switch => vec![-1.0, 0.5, 2.0, f64::NAN],
+        };
+        for beyond in beyond {
             let error = loss.set(param.name, beyond).unwrap_err();
             assert!(matches!(error, Error::BadParam { key, .. } if key == param.name), "{error}");
             assert_eq!(loss.params(), before, "a refused value changes nothing");
@@ -75,7 +85,7 @@ fn an_unknown_parameter_is_named_with_those_there_are() {
 }
 
 /// Values and gradients, and what a training run remembers after them.
-fn everything(loss: &dyn AnyLoss, rows: &Rows) -> ((Vec<f64>, Vec<f64>), Vec<f64>) {
+fn everything(loss: &AnyLoss, rows: &Rows) -> ((Vec<f64>, Vec<f64>), Vec<f64>) {
     let memory = rows.memory::<f64>();
     let batch = memory.batch();
     let mut state = batch.initial_state(loss);
@@ -89,13 +99,13 @@ fn every_parameter_does_something() {
         ALL.iter().flat_map(|entry| entry.params.iter().map(move |param| (entry, param)))
     {
         let rows = ordinary(entry, 200, 13);
-        let default = everything(&*entry.make(), &rows);
+        let default = everything(&entry.make(), &rows);
         let changes = settings(entry)
             .iter()
             .filter(|setting| {
                 setting.iter().any(|&(key, value)| key == param.name && value != param.default)
             })
-            .any(|setting| everything(&*entry.with(setting).unwrap(), &rows) != default);
+            .any(|setting| everything(&entry.with(setting).unwrap(), &rows) != default);
         assert!(changes, "{}: {} changes nothing", entry.name, param.name);
     }
 }
@@ -106,8 +116,8 @@ fn parameters_of_all_kinds_leave_ugly_rows_finite() {
         let rows = nasty(entry);
         for setting in settings(entry) {
             let loss = entry.with(&setting).unwrap();
-            let (values, grad) = in_f64(&*loss, &rows);
-            let (narrow_values, narrow_grad) = at_level(&*loss, &rows, Level::best());
+            let (values, grad) = in_f64(&loss, &rows);
+            let (narrow_values, narrow_grad) = at_level(&loss, &rows, Level::best());
             let narrow = narrow_values.iter().chain(&narrow_grad).all(|x| x.is_finite());
             assert!(narrow, "{} {setting:?} in f32", entry.name);
             assert!(
@@ -133,4 +143,36 @@ fn an_unknown_loss_is_refused_with_the_nearest_name() {
         );
         assert_eq!(losses::find(entry.name).unwrap().name, entry.name);
     }
+}
+
+#[test]
+fn a_loss_is_what_is_written_of_it() {
+    for entry in ALL {
+        for setting in settings(entry) {
+            let loss = entry.with(&setting).unwrap();
+            let written = loss.to_string();
+            let read: AnyLoss = written.parse().unwrap();
+            assert_eq!(read, loss, "{written}");
+            assert_eq!(read.to_string(), written);
+            assert_eq!(in_f64(&read, &nasty(entry)), in_f64(&loss, &nasty(entry)), "{written}");
+            for (param, value) in loss.changed() {
+                assert!(written.contains(&format!("{}=", param.name)) && value != param.default);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_loss_is_refused_with_the_way_to_write_one() {
+    for text in ["ciou(gate=0.5", "ciou(gate)", "ciou(gate=x)", "ciou(gate=0, gate=1)"] {
+        let error = text.parse::<AnyLoss>().unwrap_err();
+        assert!(error.to_string().contains("ciou(gate=0.5)"), "{error}");
+    }
+    for (text, word) in [("cious", "ciou"), ("ciou(beta=1)", "gate"), ("ciou(gate=7)", "0 to 1")] {
+        let error = text.parse::<AnyLoss>().unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+    }
+    let switch = "focal_eiou(detach=false)".parse::<AnyLoss>().unwrap();
+    assert_eq!(switch.param("detach"), Some(0.0));
+    assert_eq!(switch, "focal_eiou( detach = 0 )".parse().unwrap());
 }

@@ -2,8 +2,9 @@
 
 use detloss::Batch;
 use detloss::batch::Level;
-use detloss::loss::{Entry, Scope};
+use detloss::loss::Scope;
 use detloss::losses::ALL;
+use detloss::losses::Entry;
 use detloss::testing::{Random, Tolerance, assert_close};
 
 use crate::{at_level, bits, mixed};
@@ -30,9 +31,9 @@ fn any_number_of_threads_gives_the_same_bits() {
         // Some more than three chunks of 65536 numbers, and no whole number of tiles.
         let memory = few.cycle(3 * 65_536 / few.width() + 77).memory::<f32>();
         let batch = memory.batch();
-        let alone = everything(batch.threads(false), &*loss);
+        let alone = everything(batch.threads(false), &loss);
         for pool in &pools {
-            let threaded = pool.install(|| everything(batch, &*loss));
+            let threaded = pool.install(|| everything(batch, &loss));
             assert!(
                 threaded == alone,
                 "{} with {} threads",
@@ -52,15 +53,16 @@ fn any_number_of_threads_gives_the_same_bits_of_one_large_set() {
         .map(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap())
         .collect();
     let mut random = Random::new(43);
-    let of_labels = |entry: &&Entry| entry.scope == Scope::Set && !entry.pred.is_row;
+    let of_labels =
+        |entry: &&Entry| entry.signature.scope == Scope::Set && !entry.signature.pred.is_row();
     for entry in ALL.iter().filter(of_labels) {
         let loss = entry.make();
-        let numbers = ELEMENTS * entry.pred.names.len();
+        let numbers = ELEMENTS * entry.signature.pred.fields().len();
         let pred: Vec<f64> = (0..numbers).map(|_| random.between(0.0, 3.0) / 1.1).collect();
         let labels: Vec<f64> =
             (0..ELEMENTS).map(|index| f64::from(u8::from(index % 50 == 0))).collect();
         let bits = |batch: Batch<'_, f64>| {
-            let (value, grad) = batch.value_and_grad(&*loss).unwrap();
+            let (value, grad) = batch.value_and_grad(&loss).unwrap();
             (value.to_bits(), grad.iter().map(|slope| slope.to_bits()).collect::<Vec<_>>())
         };
         let batch = Batch::new(&pred, &labels);
@@ -80,10 +82,9 @@ fn levels_that_fuse_give_the_same_bits_and_the_others_are_close() {
     for entry in ALL {
         let (loss, rows) = (entry.make(), mixed(entry, 301));
         let memory = rows.memory::<f32>();
-        let at = |level: Level| everything(memory.batch().level(level), &*loss);
+        let at = |level: Level| everything(memory.batch().level(level), &loss);
         for pair in fusing.windows(2) {
-            let (one, other) =
-                (at_level(&*loss, &rows, *pair[0]), at_level(&*loss, &rows, *pair[1]));
+            let (one, other) = (at_level(&loss, &rows, *pair[0]), at_level(&loss, &rows, *pair[1]));
             for unit in 0..rows.len() {
                 let what =
                     format!("{} at {} and {}: {}", entry.name, pair[0], pair[1], rows.what[unit]);
@@ -100,9 +101,9 @@ fn levels_that_fuse_give_the_same_bits_and_the_others_are_close() {
             );
         }
         let rows = detloss::testing::ordinary(entry, 300, 41);
-        let best = at_level(&*loss, &rows, levels[0]);
+        let best = at_level(&loss, &rows, levels[0]);
         for &level in &levels[1..] {
-            let this = at_level(&*loss, &rows, level);
+            let this = at_level(&loss, &rows, level);
             for (got, expected) in this.0.iter().zip(&best.0).chain(this.1.iter().zip(&best.1)) {
                 assert_close(
                     (*got).into(),

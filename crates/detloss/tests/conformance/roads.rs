@@ -1,9 +1,10 @@
 //! Every road a formula can be run on gives the same numbers.
 
-use detloss::batch::Level;
-use detloss::geometry::Shape;
-use detloss::loss::{Described, Loss, RowLoss, Scope, SetLoss, Visitor};
+use detloss::batch::{Kernel as _, Level};
+use detloss::loss::{Described, Loss, RowLoss, Scope, SetLoss};
+use detloss::losses::Visitor;
 use detloss::losses::{self, ALL};
+use detloss::operand::Operand;
 use detloss::scalar::Scalar;
 use detloss::scalar::dual::Gradient;
 use detloss::scalar::expr::Program;
@@ -11,17 +12,12 @@ use detloss::testing::{
     FrontEnd, Request, Response, Tolerance, assert_close, check, nasty, ordinary, tied,
 };
 
-use crate::at_level;
-
 /// The lanes of a batch, with one set of instructions.
 struct OnLanes(Level);
 
 impl FrontEnd for OnLanes {
-    fn run(&self, request: Request<'_>) -> Option<Response> {
-        let loss = request.entry.with(request.params).unwrap();
-        let (values, grad) = at_level(&*loss, request.rows, self.0);
-        let wide = |numbers: Vec<f32>| numbers.into_iter().map(f64::from).collect();
-        Some(Response { values: wide(values), grad: wide(grad) })
+    fn run(&self, request: &Request<'_>) -> Option<Response> {
+        Some(request.answer::<f32>(self.0))
     }
 }
 
@@ -32,19 +28,20 @@ struct OnDuals<S>(fn(f64) -> S);
 struct Replayed;
 
 impl<S: Scalar + Into<f64>> FrontEnd for OnDuals<S> {
-    fn run(&self, request: Request<'_>) -> Option<Response> {
-        struct Visit<'a, S>(Request<'a>, fn(f64) -> S, Option<Response>);
+    fn run(&self, request: &Request<'_>) -> Option<Response> {
+        struct Visit<'a, S>(&'a Request<'a>, fn(f64) -> S, Option<Response>);
         impl<S: Scalar + Into<f64>> Visitor for Visit<'_, S> {
             fn formula<L: Loss>(&mut self) {
-                let Request { entry, params, rows } = self.0;
+                let Request { entry, params, pred, target, .. } = self.0;
                 if L::NAME != entry.name {
                     return;
                 }
-                type Active<L, S> = <<L as Loss>::Pred as Shape>::Dual<S>;
+                type Active<L, S> = <<L as Loss>::Pred as Operand>::Dual<S>;
                 let loss = with::<L>(params);
                 let mut response = Response::default();
-                for unit in 0..rows.len() {
-                    let (pred, target) = (rows.pred_of(unit), rows.target_of(unit));
+                let fields = (L::Pred::KIND.fields().len(), L::Target::KIND.fields().len());
+                let preds = pred.numbers.chunks(fields.0);
+                for (pred, target) in preds.zip(target.numbers.chunks(fields.1)) {
                     let result = loss.eval(
                         L::Pred::of(|k| Active::<L, S>::variable(self.1(pred[k]), k)),
                         L::Target::of(|k| Active::<L, S>::constant(self.1(target[k]))),
@@ -57,9 +54,8 @@ impl<S: Scalar + Into<f64>> FrontEnd for OnDuals<S> {
                     assert_eq!(
                         value,
                         plain,
-                        "{}, {}: derivatives do not change the value",
-                        L::NAME,
-                        rows.what[unit]
+                        "{}, {pred:?} against {target:?}: derivatives do not change the value",
+                        L::NAME
                     );
                     response.values.push(value);
                     response.grad.extend((0..pred.len()).map(|k| result.partial(k).into()));
@@ -86,20 +82,22 @@ fn with<L: Described>(params: &[(&str, f64)]) -> L {
 }
 
 impl FrontEnd for Replayed {
-    fn run(&self, request: Request<'_>) -> Option<Response> {
-        let Request { entry, params, rows } = request;
+    fn run(&self, request: &Request<'_>) -> Option<Response> {
+        let Request { entry, params, pred, target, .. } = request;
         let loss = entry.with(params).unwrap();
         let (value, both): (Program, Program) = (loss.trace(false)?, loss.trace(true)?);
         assert_eq!(value.outputs.len(), 1);
-        assert_eq!(both.outputs.len(), 1 + entry.pred.names.len());
+        assert_eq!(both.outputs.len(), 1 + entry.signature.pred.fields().len());
         let mut response = Response::default();
-        for unit in 0..rows.len() {
-            let inputs = [rows.pred_of(unit), rows.target_of(unit)].concat();
+        let fields = (entry.signature.pred.fields().len(), entry.signature.target.fields().len());
+        let preds = pred.numbers.chunks(fields.0);
+        for (pred, target) in preds.zip(target.numbers.chunks(fields.1)) {
+            let inputs = [pred, target].concat();
             let (alone, outputs) = (value.run(&inputs), both.run(&inputs));
             assert_eq!(
                 alone[0], outputs[0],
-                "{}, {}: value with and without gradient",
-                entry.name, rows.what[unit]
+                "{}, {pred:?} against {target:?}: value with and without gradient",
+                entry.name
             );
             response.values.push(outputs[0]);
             response.grad.extend(&outputs[1..]);
@@ -109,7 +107,7 @@ impl FrontEnd for Replayed {
 }
 
 fn formulas() -> usize {
-    ALL.iter().filter(|entry| entry.scope == Scope::Unit).count()
+    ALL.iter().filter(|entry| entry.signature.scope == Scope::Unit).count()
 }
 
 #[test]
@@ -138,8 +136,8 @@ fn the_replayed_trace_agrees_with_the_formula() {
 fn the_replayed_trace_gives_the_same_bits_on_ugly_rows_too() {
     for entry in ALL {
         for rows in [nasty(entry), tied(entry), ordinary(entry, 500, 5)] {
-            let request = Request { entry, params: &[], rows: &rows };
-            let (Some(got), expected) = (Replayed.run(request), request.reference()) else {
+            let request = Request::new(entry, &[], &rows);
+            let (Some(got), expected) = (Replayed.run(&request), request.reference()) else {
                 continue;
             };
             for unit in 0..rows.len() {

@@ -1,9 +1,10 @@
 //! The table of degenerate inputs: finite in, finite out; NaN stays in its row.
 
 use detloss::batch::{Level, Weights};
-use detloss::geometry::Shape;
-use detloss::loss::{Entry, Loss, RowLoss, Scope, SetLoss, Visitor};
+use detloss::loss::{Loss, RowLoss, Scope, SetLoss};
 use detloss::losses::{self, ALL};
+use detloss::losses::{Entry, Visitor};
+use detloss::operand::Operand;
 use detloss::testing::{Random, Rows, Tolerance, assert_close, certain_target, nasty, perfect};
 
 use crate::{at_level, bits, in_f64, mixed};
@@ -13,7 +14,7 @@ fn finite_rows_have_finite_values_and_slopes() {
     for entry in ALL {
         let (loss, rows) = (entry.make(), nasty(entry));
         for level in Level::available() {
-            let (values, grad) = at_level(&*loss, &rows, level);
+            let (values, grad) = at_level(&loss, &rows, level);
             for unit in 0..rows.len() {
                 let slopes = &grad[unit * rows.width()..][..rows.width()];
                 let finite =
@@ -26,7 +27,7 @@ fn finite_rows_have_finite_values_and_slopes() {
                 );
             }
         }
-        let (values, grad) = in_f64(&*loss, &rows);
+        let (values, grad) = in_f64(&loss, &rows);
         for unit in 0..rows.len() {
             let slopes = &grad[unit * rows.width()..][..rows.width()];
             let finite = values[unit].is_finite() && slopes.iter().all(|slope| slope.is_finite());
@@ -44,7 +45,7 @@ fn finite_rows_have_finite_values_and_slopes() {
 fn a_batch_of_ugly_rows_has_a_finite_value() {
     for entry in ALL {
         let memory = nasty(entry).memory::<f32>();
-        let (value, _) = memory.batch().value_and_grad(&*entry.make()).unwrap();
+        let (value, _) = memory.batch().value_and_grad(&entry.make()).unwrap();
         assert!(value.is_finite(), "{}: {value}", entry.name);
     }
 }
@@ -56,9 +57,9 @@ fn an_empty_batch_is_worth_nothing() {
         let (pred, target): ([f32; 0], [f32; 0]) = ([], []);
         let batch = detloss::Batch::new(&pred, &target).columns(Rows::of(entry).columns);
         for batch in [batch, batch.weighted_mean(), batch.sum(), batch.normalizer(3.0)] {
-            assert_eq!(batch.value_and_grad(&*loss).unwrap(), (0.0, vec![]), "{}", entry.name);
-            assert_eq!(batch.rows(&*loss).unwrap(), vec![], "{}", entry.name);
-            assert_eq!(batch.root_and_grad_into(&*loss, &mut []).unwrap(), 0.0, "{}", entry.name);
+            assert_eq!(batch.value_and_grad(&loss).unwrap(), (0.0, vec![]), "{}", entry.name);
+            assert_eq!(batch.rows(&loss).unwrap(), vec![], "{}", entry.name);
+            assert_eq!(batch.root_and_grad_into(&loss, &mut []).unwrap(), 0.0, "{}", entry.name);
         }
     }
 }
@@ -71,12 +72,12 @@ fn a_batch_without_weight_is_worth_nothing() {
         let weights = vec![0.0; rows.len() * rows.height.unwrap_or(1)];
         let batch = memory.batch().weights(Weights::Rows(&weights));
         for batch in [batch, batch.weighted_mean(), batch.sum()] {
-            let (value, grad) = batch.value_and_grad(&*loss).unwrap();
+            let (value, grad) = batch.value_and_grad(&loss).unwrap();
             assert_eq!(value, 0.0, "{}", entry.name);
             assert!(grad.iter().all(|&slope| slope == 0.0), "{}", entry.name);
         }
         let mut grad = vec![7.0; memory.pred.len()];
-        assert_eq!(batch.root_and_grad_into(&*loss, &mut grad).unwrap(), 0.0, "{}", entry.name);
+        assert_eq!(batch.root_and_grad_into(&loss, &mut grad).unwrap(), 0.0, "{}", entry.name);
         assert!(
             grad.iter().all(|&slope| slope == 0.0),
             "{}: the root has slope 0 at 0",
@@ -98,11 +99,11 @@ fn poison(entry: &'static Entry, poison: f64) {
         (bits(&values), bits(&grad))
     };
     for level in Level::available() {
-        let clean = at_level(&*loss, &rows, level);
+        let clean = at_level(&loss, &rows, level);
         for (sick, field) in [(0, 0), (6, rows.width() - 1), (16, rows.width() / 2), (34, 0)] {
             let mut sick_rows = rows.clone();
             sick_rows.pred[sick * rows.width() + field] = poison;
-            let (values, grad) = at_level(&*loss, &sick_rows, level);
+            let (values, grad) = at_level(&loss, &sick_rows, level);
             let what =
                 format!("{} at {level}, {poison} in field {field} of row {sick}", entry.name);
             assert_eq!(
@@ -136,18 +137,18 @@ fn infinity_in_a_prediction_stays_in_its_row() {
 fn nan_in_any_field_gives_nan_in_f64_too() {
     for entry in ALL {
         let rows = mixed(entry, 30);
-        let healthy = in_f64(&*entry.make(), &rows);
+        let healthy = in_f64(&entry.make(), &rows);
         for index in 0..rows.pred.len() {
             let mut sick = rows.clone();
             sick.pred[index] = f64::NAN;
-            let (values, grad) = in_f64(&*entry.make(), &sick);
+            let (values, grad) = in_f64(&entry.make(), &sick);
             let unit = index / rows.width();
             // What a loss does not read, such as the box of a negative, is nothing to it.
             let slopes = unit * rows.width()..(unit + 1) * rows.width();
             let is_read =
                 values[unit] != healthy.0[unit] || grad[slopes.clone()] != healthy.1[slopes];
             assert!(
-                values[unit].is_nan() || !is_read && entry.scope == Scope::Set,
+                values[unit].is_nan() || !is_read && entry.signature.scope == Scope::Set,
                 "{}, field {}: {}",
                 entry.name,
                 index % rows.width(),
@@ -178,7 +179,7 @@ impl Perfect<'_> {
 
 impl Visitor for Perfect<'_> {
     fn formula<L: Loss>(&mut self) {
-        let fields = L::Pred::FIELDS.len();
+        let fields = L::Pred::KIND.fields().len();
         // The target knows, unless the prediction has fields of its own.
         self.show(L::NAME, |target| {
             Some(L::Target::perfect(target))
@@ -200,10 +201,10 @@ impl Visitor for Perfect<'_> {
 fn a_perfect_prediction_costs_exactly_nothing_where_the_facts_say_so_and_nowhere_else() {
     losses::visit(&mut Perfect(&mut |entry, rows| {
         let loss = entry.make();
-        let (values, grad) = in_f64(&*loss, rows);
+        let (values, grad) = in_f64(&loss, rows);
         let mut all_zero = values.iter().chain(&grad).all(|&x| x == 0.0);
         for level in Level::available() {
-            let (values, grad) = at_level(&*loss, rows, level);
+            let (values, grad) = at_level(&loss, rows, level);
             if entry.facts.zero_at_target {
                 for (index, slope) in grad.iter().enumerate() {
                     let (unit, zero) = (index / rows.width(), Tolerance::EXACT);

@@ -26,7 +26,7 @@ fn hold(
 ) {
     let loss = find(name).unwrap().with(params).unwrap();
     let (got, slopes) =
-        Batch::new(pred, target).columns(columns).sum().value_and_grad(&*loss).unwrap();
+        Batch::new(pred, target).columns(columns).sum().value_and_grad(&loss).unwrap();
     let what = format!("{name} {params:?}, {what}");
     let wide = Tolerance { absolute: 1e-14, relative: 1e-12 };
     assert_same((got, &slopes), (*value, grad), wide, &what);
@@ -34,7 +34,7 @@ fn hold(
     let (pred, target) = (narrow(pred), narrow(target));
     for level in Level::available() {
         let batch = Batch::new(&pred, &target).columns(columns).level(level).sum();
-        let (got, slopes) = batch.value_and_grad(&*loss).unwrap();
+        let (got, slopes) = batch.value_and_grad(&loss).unwrap();
         let slopes: Vec<f64> = slopes.into_iter().map(f64::from).collect();
         let what = format!("{what} at {level}");
         assert_same((got, &slopes), (*value, grad), Tolerance::F32, &what);

@@ -305,7 +305,7 @@ fn several_parts(what: &str, set: &Set) {
         hold("ap", &params, inputs, &ap(set, delta, true), &what);
         let loss = find("ap").unwrap().with(&params).unwrap();
         let batch = Batch::new(inputs.0, inputs.1);
-        let with = |threads| pool(threads).install(|| batch.value_and_grad(&*loss).unwrap());
+        let with = |threads| pool(threads).install(|| batch.value_and_grad(&loss).unwrap());
         assert_eq!(with(1), with(4), "{what}: bits on one thread and on four");
         let pairs = set.scores.iter().zip(set.errors()).flat_map(|(&score, error)| [score, error]);
         let pred: Vec<f64> = pairs.collect();
@@ -320,7 +320,7 @@ fn the_parts_of_rank_sort_are_those_of_its_paper() {
     let set = random_set(40, 60, Some(0.25), &mut Random::new(109)).with_qualities();
     let (ranking, sorting, _) = rank_sort(&set, 0.5);
     let loss = find("rank_sort").unwrap().make();
-    let parts = Batch::new(&set.scores, &set.labels).parts(&*loss).unwrap();
+    let parts = Batch::new(&set.scores, &set.labels).components(&loss).unwrap();
     assert_close(parts[0], ranking, Tolerance::LAW, &"ranking");
     assert_close(parts[1], sorting, Tolerance::LAW, &"sorting");
 }
@@ -338,12 +338,12 @@ fn alrp_balances_itself_in_a_training_run() {
         let pred: Vec<f64> = pairs.collect();
         let batch = Batch::new(&pred, &set.labels);
         if step == 0 {
-            state = batch.initial_state(&*loss);
+            state = batch.initial_state(&loss);
         }
         let (plain, _) = alrp(&set, 1.0, false, 0.0);
         let (both, _) = alrp(&set, 1.0, false, 1.0);
         let mut grad = vec![0.0; pred.len()];
-        let value = batch.step_into(&*loss, &mut state, &mut grad).unwrap();
+        let value = batch.step_into(&loss, &mut state, &mut grad).unwrap();
         assert_close(value, plain + balance * (both - plain), Tolerance::LAW, &step);
         assert_same(
             (value, &grad),

@@ -207,7 +207,7 @@ fn edges_between_bins_belong_to_the_upper_one() {
     let loss = find("ghm_r").unwrap();
     let scaled: Vec<f64> = errors.iter().map(|x| x / 4.0).collect();
     let (value, grad) = Batch::new(&scaled, &[0.0; 5])
-        .value_and_grad(&*loss.with(&[("mu", 0.75), ("bins", 5.0)]).unwrap())
+        .value_and_grad(&loss.with(&[("mu", 0.75), ("bins", 5.0)]).unwrap())
         .unwrap();
     assert_same((4.0 * value, &grad), (slow.0, &slow.1), Tolerance::LAW, "ghm_r");
     let set = (vec![0.0, 0.0, 1e4, -1e4, 0.1], vec![0.0; 5]);
@@ -225,9 +225,9 @@ fn ghm_remembers_densities() {
     for step in 0..6 {
         let set = random_set(30, 0.3, &mut random);
         let batch = Batch::new(&set.0, &set.1);
-        assert_eq!(batch.initial_state(&*loss), [0.0; 10]);
+        assert_eq!(batch.initial_state(&loss), [0.0; 10]);
         let mut grad = vec![0.0; 30];
-        let value = batch.step_into(&*loss, &mut state, &mut grad).unwrap();
+        let value = batch.step_into(&loss, &mut state, &mut grad).unwrap();
         let run = Some((&mut past[..], 0.75));
         let slow = Ghm { bins: 10, nonempty: true, run }.of(&scores_for_ghm(&set));
         assert_same((value, &grad), (slow.0, &slow.1), Tolerance::LAW, &format!("step {step}"));
@@ -281,7 +281,7 @@ fn seesaw_is_the_definition_and_remembers_counts() {
             let loss = find("seesaw").unwrap().make();
             let mut grad = vec![0.0; logits.len()];
             let batch = Batch::new(&logits, &classes).columns(columns);
-            let value = batch.step_into(&*loss, &mut state, &mut grad).unwrap();
+            let value = batch.step_into(&loss, &mut state, &mut grad).unwrap();
             let slow = seesaw(&logits, &classes, &seen, 0.8, 2.0);
             assert_same((value, &grad), (slow.0, &slow.1), Tolerance::LAW, "a step");
             assert_eq!(state, seen);

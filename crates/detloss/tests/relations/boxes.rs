@@ -20,7 +20,7 @@ fn giou_is_iou_where_one_box_holds_the_other() {
         }
     }
     assert!(nested.len() > 50);
-    let (giou, iou) = (of(&*loss("giou", &[]), &nested), of(&*loss("iou", &[]), &nested));
+    let (giou, iou) = (of(&loss("giou", &[]), &nested), of(&loss("iou", &[]), &nested));
     for unit in 0..nested.len() {
         assert_close(giou.0[unit], iou.0[unit], Tolerance::LAW, &nested.what[unit]);
     }
@@ -29,8 +29,7 @@ fn giou_is_iou_where_one_box_holds_the_other() {
 /// Touching nothing, GIoU still falls as the boxes approach; IoU does not.
 #[test]
 fn giou_pulls_disjoint_boxes_together() {
-    let at =
-        |name, x: f64| one(&*loss(name, &[]), &[x, 0.0, x + 1.0, 1.0], &[0.0, 0.0, 1.0, 1.0]).0;
+    let at = |name, x: f64| one(&loss(name, &[]), &[x, 0.0, x + 1.0, 1.0], &[0.0, 0.0, 1.0, 1.0]).0;
     assert!(at("giou", 3.0) < at("giou", 4.0));
     assert!(at("diou", 3.0) < at("diou", 4.0));
     assert_eq!(at("iou", 3.0), at("iou", 4.0));
@@ -39,7 +38,7 @@ fn giou_pulls_disjoint_boxes_together() {
 #[test]
 fn each_penalty_adds_to_the_one_before() {
     let rows = inputs("iou");
-    let [iou, _, giou, diou, ciou, eiou, _] = BOXES.map(|name| of(&*loss(name, &[]), &rows).0);
+    let [iou, _, giou, diou, ciou, eiou, _] = BOXES.map(|name| of(&loss(name, &[]), &rows).0);
     let (mut more, mut shaped) = (0, 0);
     for unit in 0..rows.len() {
         assert!(iou[unit] <= giou[unit], "{}", rows.what[unit]);
@@ -55,30 +54,27 @@ fn each_penalty_adds_to_the_one_before() {
 #[test]
 fn ciou_and_eiou_are_diou_between_boxes_of_one_shape() {
     let (pred, target) = ([0.0, 0.0, 3.0, 2.0], [1.0, 0.5, 4.0, 2.5]);
-    let diou = one(&*loss("diou", &[]), &pred, &target).0;
-    assert_close(one(&*loss("ciou", &[]), &pred, &target).0, diou, Tolerance::LAW, &"ciou");
-    assert_close(one(&*loss("eiou", &[]), &pred, &target).0, diou, Tolerance::LAW, &"eiou");
+    let diou = one(&loss("diou", &[]), &pred, &target).0;
+    assert_close(one(&loss("ciou", &[]), &pred, &target).0, diou, Tolerance::LAW, &"ciou");
+    assert_close(one(&loss("eiou", &[]), &pred, &target).0, diou, Tolerance::LAW, &"eiou");
     let twice = [0.0, 0.0, 6.0, 4.0];
     let (diou, ciou) =
-        (one(&*loss("diou", &[]), &twice, &target).0, one(&*loss("ciou", &[]), &twice, &target).0);
+        (one(&loss("diou", &[]), &twice, &target).0, one(&loss("ciou", &[]), &twice, &target).0);
     assert_close(ciou, diou, Tolerance::LAW, &"the same aspect ratio");
-    assert!(one(&*loss("eiou", &[]), &twice, &target).0 > diou + 0.1, "not the same size");
+    assert!(one(&loss("eiou", &[]), &twice, &target).0 > diou + 0.1, "not the same size");
 }
 
 #[test]
 fn diou_is_iou_between_boxes_of_one_centre() {
     let (pred, target) = ([-2.0, -1.0, 2.0, 1.0], [-1.0, -2.0, 1.0, 2.0]);
-    assert_eq!(
-        one(&*loss("diou", &[]), &pred, &target).0,
-        one(&*loss("iou", &[]), &pred, &target).0
-    );
+    assert_eq!(one(&loss("diou", &[]), &pred, &target).0, one(&loss("iou", &[]), &pred, &target).0);
 }
 
 #[test]
 fn a_closed_gate_makes_ciou_diou() {
     assert_same(
-        &*loss("ciou", &[("gate", 1.0)]),
-        &*loss("diou", &[]),
+        &loss("ciou", &[("gate", 1.0)]),
+        &loss("diou", &[]),
         &inputs("ciou"),
         "no IoU reaches 1",
     );
@@ -87,8 +83,8 @@ fn a_closed_gate_makes_ciou_diou() {
 #[test]
 fn logarithm_and_square_are_those_of_the_iou() {
     let rows = inputs("iou");
-    let (iou, log) = (of(&*loss("iou", &[]), &rows), of(&*loss("iou_log", &[]), &rows));
-    let square = of(&*loss("iou_square", &[]), &rows);
+    let (iou, log) = (of(&loss("iou", &[]), &rows), of(&loss("iou_log", &[]), &rows));
+    let square = of(&loss("iou_square", &[]), &rows);
     let mut overlapping = 0;
     for unit in 0..rows.len() {
         let overlap = 1.0 - iou.0[unit];
@@ -120,13 +116,13 @@ fn logarithm_and_square_are_those_of_the_iou() {
 #[test]
 fn focal_eiou_weighs_eiou_by_the_overlap() {
     let rows = inputs("eiou");
-    let (iou, eiou) = (of(&*loss("iou", &[]), &rows), of(&*loss("eiou", &[]), &rows));
-    let focal = of(&*loss("focal_eiou", &[("gamma", 0.5)]), &rows);
+    let (iou, eiou) = (of(&loss("iou", &[]), &rows), of(&loss("eiou", &[]), &rows));
+    let focal = of(&loss("focal_eiou", &[("gamma", 0.5)]), &rows);
     for unit in 0..rows.len() {
         let expected = (1.0 - iou.0[unit]).sqrt() * eiou.0[unit];
         assert_close(focal.0[unit], expected, Tolerance::LAW, &rows.what[unit]);
     }
-    assert_same(&*loss("focal_eiou", &[("gamma", 0.0)]), &*loss("eiou", &[]), &rows, "gamma 0");
+    assert_same(&loss("focal_eiou", &[("gamma", 0.0)]), &loss("eiou", &[]), &rows, "gamma 0");
 }
 
 #[test]
@@ -134,12 +130,12 @@ fn a_step_against_the_gradient_brings_boxes_closer() {
     let rows = inputs("iou");
     for name in ["giou", "diou", "ciou", "eiou"] {
         let loss = loss(name, &[]);
-        let (before, grad) = of(&*loss, &rows);
+        let (before, grad) = of(&loss, &rows);
         let mut stepped = rows.clone();
         for (edge, slope) in stepped.pred.iter_mut().zip(&grad) {
             *edge -= 1e-4 * slope;
         }
-        let after = of(&*loss, &stepped).0;
+        let after = of(&loss, &stepped).0;
         for unit in 0..rows.len() {
             let moved = grad[unit * 4..unit * 4 + 4].iter().any(|&slope| slope.abs() > 1e-6);
             assert!(moved && after[unit] < before[unit], "{name}: {}", rows.what[unit]);

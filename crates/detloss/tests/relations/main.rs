@@ -7,29 +7,30 @@ mod scores;
 mod values;
 
 use detloss::Batch;
-use detloss::loss::AnyLoss;
+use detloss::batch::Kernel as _;
+use detloss::losses::AnyLoss;
 use detloss::losses::find;
 use detloss::testing::{Rows, Tolerance, assert_close, ordinary};
 
-fn loss(name: &str, params: &[(&str, f64)]) -> Box<dyn AnyLoss> {
+fn loss(name: &str, params: &[(&str, f64)]) -> AnyLoss {
     find(name).and_then(|entry| entry.with(params)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Losses and gradients of every row.
-fn of(loss: &dyn AnyLoss, rows: &Rows) -> (Vec<f64>, Vec<f64>) {
+fn of(loss: &AnyLoss, rows: &Rows) -> (Vec<f64>, Vec<f64>) {
     let memory = rows.memory::<f64>();
     let (mut values, mut grad) = (vec![0.0; rows.len()], vec![0.0; memory.pred.len()]);
     memory.batch().rows_and_grad_into(loss, None, &mut values, &mut grad).unwrap();
     (values, grad)
 }
 
-fn one(loss: &dyn AnyLoss, pred: &[f64], target: &[f64]) -> (f64, Vec<f64>) {
-    let columns = if loss.layout().pred.is_row { pred.len() } else { 1 };
+fn one(loss: &AnyLoss, pred: &[f64], target: &[f64]) -> (f64, Vec<f64>) {
+    let columns = if loss.signature().pred.is_row() { pred.len() } else { 1 };
     Batch::new(pred, target).columns(columns).sum().value_and_grad(loss).unwrap()
 }
 
 /// Two losses with the same values and slopes.
-fn assert_same(left: &dyn AnyLoss, right: &dyn AnyLoss, rows: &Rows, what: &str) {
+fn assert_same(left: &AnyLoss, right: &AnyLoss, rows: &Rows, what: &str) {
     let (left, right) = (of(left, rows), of(right, rows));
     for (unit, (&left, &right)) in left.0.iter().zip(&right.0).enumerate() {
         assert_close(left, right, Tolerance::LAW, &format!("{what}: {}", rows.what[unit]));

@@ -1,7 +1,7 @@
 //! Laws between losses of rows of logits.
 
-use detloss::geometry::Fields;
 use detloss::losses;
+use detloss::operand::Kind;
 use detloss::testing::{Tolerance, assert_close};
 
 use crate::{assert_same, inputs, loss, of, one};
@@ -9,8 +9,8 @@ use crate::{assert_same, inputs, loss, of, one};
 #[test]
 fn softmax_of_two_classes_is_the_sigmoid_of_their_difference() {
     for (a, b) in [(0.3, -1.2), (5.0, 4.0), (-7.0, 9.0)] {
-        let (softmax, slopes) = one(&*loss("softmax_ce", &[]), &[a, b], &[1.0, 0.0]);
-        let (sigmoid, slope) = one(&*loss("bce", &[]), &[a - b], &[1.0]);
+        let (softmax, slopes) = one(&loss("softmax_ce", &[]), &[a, b], &[1.0, 0.0]);
+        let (sigmoid, slope) = one(&loss("bce", &[]), &[a - b], &[1.0]);
         assert_close(softmax, sigmoid, Tolerance::LAW, &"value");
         assert_close(slopes[0], slope[0], Tolerance::LAW, &"slope by the class");
         assert_close(slopes[1], -slope[0], Tolerance::LAW, &"slope by the other");
@@ -28,15 +28,15 @@ fn softmax_focal_without_gamma_is_softmax_cross_entropy() {
         }
     }
     assert!(classes.len() > 100);
-    assert_same(&*focal, &*loss("softmax_ce", &[]), &classes, "gamma 0");
+    assert_same(&focal, &loss("softmax_ce", &[]), &classes, "gamma 0");
 }
 
 #[test]
 fn softmax_focal_of_two_classes_is_focal_without_alpha() {
     for (a, b) in [(0.3, -1.2), (2.0, 4.0)] {
         let (softmax, slopes) =
-            one(&*loss("softmax_focal", &[("alpha", 1.0)]), &[a, b], &[1.0, 0.0]);
-        let (sigmoid, slope) = one(&*loss("focal", &[("alpha", -1.0)]), &[a - b], &[1.0]);
+            one(&loss("softmax_focal", &[("alpha", 1.0)]), &[a, b], &[1.0, 0.0]);
+        let (sigmoid, slope) = one(&loss("focal", &[("alpha", -1.0)]), &[a - b], &[1.0]);
         assert_close(softmax, sigmoid, Tolerance::LAW, &"value");
         assert_close(slopes[0], slope[0], Tolerance::LAW, &"slope");
     }
@@ -44,9 +44,9 @@ fn softmax_focal_of_two_classes_is_focal_without_alpha() {
 
 #[test]
 fn the_slopes_of_a_softmax_add_up_to_nothing() {
-    for entry in losses::ALL.iter().filter(|entry| entry.target == Fields::DISTRIBUTION) {
+    for entry in losses::ALL.iter().filter(|entry| entry.signature.target == Kind::Distribution) {
         let rows = inputs(entry.name);
-        for slopes in of(&*entry.make(), &rows).1.chunks(rows.width()) {
+        for slopes in of(&entry.make(), &rows).1.chunks(rows.width()) {
             assert_close(slopes.iter().sum(), 0.0, Tolerance::LAW, &entry.name);
         }
     }

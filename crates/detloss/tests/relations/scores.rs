@@ -18,7 +18,7 @@ fn hard() -> Rows {
 #[test]
 fn focal_without_gamma_and_alpha_is_cross_entropy() {
     let (focal, bce) = (loss("focal", &[("gamma", 0.0), ("alpha", -1.0)]), loss("bce", &[]));
-    assert_same(&*focal, &*bce, &inputs("bce"), "gamma 0, no alpha");
+    assert_same(&focal, &bce, &inputs("bce"), "gamma 0, no alpha");
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn focal_without_gamma_is_balanced_cross_entropy() {
             loss("focal", &[("gamma", 0.0), ("alpha", alpha)]),
             loss("alpha_balanced_ce", &[("alpha", alpha)]),
         );
-        assert_same(&*focal, &*balanced, &hard(), &format!("alpha {alpha}"));
+        assert_same(&focal, &balanced, &hard(), &format!("alpha {alpha}"));
     }
 }
 
@@ -37,8 +37,8 @@ fn alpha_one_forgets_the_negatives_and_alpha_zero_the_positives() {
     for name in ["focal", "alpha_balanced_ce"] {
         for (alpha, forgotten) in [(1.0, 0.0), (0.0, 1.0)] {
             let loss = loss(name, &[("alpha", alpha)]);
-            assert_eq!(one(&*loss, &[0.3], &[forgotten]), (0.0, vec![0.0]));
-            assert!(one(&*loss, &[0.3], &[1.0 - forgotten]).0 > 0.1);
+            assert_eq!(one(&loss, &[0.3], &[forgotten]), (0.0, vec![0.0]));
+            assert!(one(&loss, &[0.3], &[1.0 - forgotten]).0 > 0.1);
         }
     }
 }
@@ -48,7 +48,7 @@ fn focal_turns_away_from_the_easy() {
     let ratio = |p: f64| {
         let logit = (p / (1.0 - p)).ln();
         let (focal, bce) = (loss("focal", &[("alpha", -1.0)]), loss("bce", &[]));
-        one(&*focal, &[logit], &[1.0]).0 / one(&*bce, &[logit], &[1.0]).0
+        one(&focal, &[logit], &[1.0]).0 / one(&bce, &[logit], &[1.0]).0
     };
     assert_close(ratio(0.9), 0.01, Tolerance::LAW, &"a hundredth at 0.9");
     assert_close(ratio(0.5), 0.25, Tolerance::LAW, &"a quarter at 0.5");
@@ -61,14 +61,14 @@ fn quality_focal_of_hard_labels_is_focal_without_alpha() {
             loss("quality_focal", &[("beta", gamma)]),
             loss("focal", &[("gamma", gamma), ("alpha", -1.0)]),
         );
-        assert_same(&*quality, &*focal, &hard(), &format!("gamma {gamma}"));
+        assert_same(&quality, &focal, &hard(), &format!("gamma {gamma}"));
     }
 }
 
 #[test]
 fn varifocal_weighs_positives_by_quality_and_negatives_by_focus() {
     let rows = inputs("varifocal");
-    let (varifocal, bce) = (of(&*loss("varifocal", &[]), &rows), of(&*loss("bce", &[]), &rows));
+    let (varifocal, bce) = (of(&loss("varifocal", &[]), &rows), of(&loss("bce", &[]), &rows));
     let (mut positives, mut negatives) = (0, 0);
     for unit in 0..rows.len() {
         let quality = rows.target_of(unit)[0];
@@ -96,7 +96,7 @@ fn cross_entropy_treats_a_label_and_its_opposite_alike() {
         let loss = loss(name, &[]);
         for (logit, label) in [(0.7, 1.0), (-2.0, 0.3), (4.0, 0.0)] {
             let (this, mirrored) =
-                (one(&*loss, &[logit], &[label]), one(&*loss, &[-logit], &[1.0 - label]));
+                (one(&loss, &[logit], &[label]), one(&loss, &[-logit], &[1.0 - label]));
             assert_close(this.0, mirrored.0, Tolerance::LAW, &name);
             assert_close(this.1[0], -mirrored.1[0], Tolerance::LAW, &name);
         }

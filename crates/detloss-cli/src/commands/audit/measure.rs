@@ -1,7 +1,9 @@
 //! The losses of each detection.
 
 use detloss::Batch;
-use detloss::loss::Entry;
+use detloss::loss::Scope;
+use detloss::losses::Entry;
+use detloss::operand::Kind;
 use indicatif::ProgressBar;
 
 use super::stats::{Spread, share};
@@ -25,11 +27,9 @@ impl Over {
 
     /// What this loss can be measured on, if anything.
     pub(super) fn of(entry: &Entry) -> Option<Self> {
-        match (entry.family, entry.pred.names, entry.target.names) {
-            ("boxes", pred, target) if pred == BoxFormat::Xyxy.fields() && target == pred => {
-                Some(Self::Pairs)
-            }
-            ("scores", [_], [_]) => Some(Self::Scores),
+        match (entry.signature.scope, entry.signature.pred, entry.signature.target) {
+            (Scope::Unit, Kind::Box, Kind::Box) => Some(Self::Pairs),
+            (Scope::Unit, Kind::Logit, Kind::Label) => Some(Self::Scores),
             _ => None,
         }
     }
@@ -130,7 +130,10 @@ impl Audit {
                     entry: chosen.entry,
                     params: chosen.params(),
                     over,
-                    slopes: gradient.chunks(chosen.entry.pred.names.len()).map(length).collect(),
+                    slopes: gradient
+                        .chunks(chosen.entry.signature.pred.fields().len())
+                        .map(length)
+                        .collect(),
                     total: values.iter().sum(),
                     spread: Spread::of(&values),
                     values,

@@ -1,8 +1,9 @@
 //! The lines through the space of predictions that curves are drawn along.
 
 use clap::ValueEnum;
-use detloss::geometry::Fields;
-use detloss::loss::{Entry, Scope};
+use detloss::loss::Scope;
+use detloss::losses::Entry;
+use detloss::operand::Kind;
 use detloss::scalar::dual::Gradient;
 use detloss::scalar::{Dual, Scalar, lit};
 
@@ -22,12 +23,12 @@ impl AxisName {
 
     /// Whether a loss can be drawn over this axis.
     pub(super) fn fits(self, entry: &Entry) -> bool {
-        let fields = entry.pred.names;
+        let fields = entry.signature.pred.fields();
         match self {
             Self::Error => matches!(fields, ["value"] | ["value", "log_variance"]),
             Self::Probability | Self::Logit => right_class(entry).is_some(),
             Self::Margin => {
-                let is_pair = entry.scope == Scope::Set && !entry.pred.is_row;
+                let is_pair = entry.signature.scope == Scope::Set && !entry.signature.pred.is_row();
                 is_pair && matches!(fields, ["logit"] | ["logit", "error"])
             }
             Self::Offset | Self::Scale => matches!(fields, ["x1", "y1", "x2", "y2"]),
@@ -91,7 +92,9 @@ impl AxisName {
                 logits(entry, Along::variable(logit, 0))
             }
             // Both are located perfectly, where a loss asks for that.
-            Self::Margin if entry.pred.names.len() > 1 => vec![along, zero, zero, zero],
+            Self::Margin if entry.signature.pred.fields().len() > 1 => {
+                vec![along, zero, zero, zero]
+            }
             Self::Margin => vec![along, zero],
             Self::Offset => vec![along, zero, along + one, one],
             Self::Scale => {
@@ -115,11 +118,11 @@ impl AxisName {
 /// The logits of a prediction as multiples of the one that is drawn over, and the target, where the sigmoid of that one is the
 /// probability of what is right: of one score, of the first of two classes, or of a mask that is half object, half background.
 fn right_class(entry: &Entry) -> Option<(&'static [f64], &'static [f64])> {
-    match (entry.scope, entry.pred.names, entry.target) {
+    match (entry.signature.scope, entry.signature.pred.fields(), entry.signature.target) {
         (Scope::Unit, ["logit"], _) => Some((&[1.0], &[1.0])),
-        (_, _, Fields::DISTRIBUTION) => Some((&[1.0, 0.0], &[1.0, 0.0])),
-        (_, ["logit"], Fields::CLASS) => Some((&[1.0, 0.0], &[0.0])),
-        (Scope::Row, ["logit"], Fields::LABELS) => Some((&[1.0, -1.0], &[1.0, 0.0])),
+        (_, _, Kind::Distribution) => Some((&[1.0, 0.0], &[1.0, 0.0])),
+        (_, ["logit"], Kind::Class) => Some((&[1.0, 0.0], &[0.0])),
+        (Scope::Row, ["logit"], Kind::Mask) => Some((&[1.0, -1.0], &[1.0, 0.0])),
         _ => None,
     }
 }

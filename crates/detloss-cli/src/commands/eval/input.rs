@@ -2,8 +2,9 @@
 
 use detloss::Batch;
 use detloss::batch::{Kernel, Target};
-use detloss::geometry::Fields;
-use detloss::loss::{Entry, Scope};
+use detloss::loss::Scope;
+use detloss::losses::Entry;
+use detloss::operand::Kind;
 
 use super::Question;
 use crate::cli::EvalArgs;
@@ -37,15 +38,11 @@ pub(crate) struct Answer {
 impl<'a> Input<'a> {
     /// As many columns as fit the numbers.
     pub(crate) fn new(entry: &Entry, pred: &'a [f64], goal: Goal<'a>) -> Self {
-        let items = pred.len() / if entry.pred.is_row { 1 } else { entry.pred.names.len() };
-        let rows = match goal {
-            Goal::Classes(classes) => classes.len(),
-            // A row of scores is as good as a column of them.
-            Goal::Fields(_) if !entry.pred.is_row => items,
-            Goal::Fields(_) if entry.scope == Scope::Row || entry.target.is_row => 1,
-            Goal::Fields(target) => target.len() / entry.target.names.len(),
+        let columns = match goal {
+            Goal::Classes(classes) => entry.signature.columns_of_indices(pred.len(), classes.len()),
+            Goal::Fields(target) => entry.signature.columns_of(pred.len(), target.len()),
         };
-        Self { pred, goal, columns: items / rows.max(1) }
+        Self { pred, goal, columns }
     }
 
     /// The loss of all this together.
@@ -56,8 +53,8 @@ impl<'a> Input<'a> {
         };
         let batch = Batch::new(self.pred, target).columns(self.columns).sum();
         let (value, gradient) = batch.value_and_grad(loss)?;
-        let parts = loss.layout().parts;
-        let values = if parts.is_empty() { Vec::new() } else { batch.parts(loss)? };
+        let parts = loss.signature().components;
+        let values = if parts.is_empty() { Vec::new() } else { batch.components(loss)? };
         Ok(Answer { value, gradient, parts: parts.iter().copied().zip(values).collect() })
     }
 }
@@ -76,14 +73,14 @@ pub(super) fn check(question: &Question, args: &EvalArgs) -> Result<(), CliError
     }
     let entry = question.chosen.entry;
     let has_class = !args.class.is_empty();
-    if has_class && !entry.target.is_label {
+    if has_class && !entry.signature.target.is_label() {
         return Err(CliError::Usage(format!(
             "{} takes no class: give --target {}",
             args.loss,
-            wanted(question, entry.target)
+            wanted(question, entry.signature.target)
         )));
     }
-    if has_class && args.class.len() > 1 && entry.scope != Scope::Set {
+    if has_class && args.class.len() > 1 && entry.signature.scope != Scope::Set {
         return Err(CliError::Usage(format!(
             "--class has {} classes, but {} is of one row: give one class, or rows in a --file",
             args.class.len(),
@@ -91,7 +88,7 @@ pub(super) fn check(question: &Question, args: &EvalArgs) -> Result<(), CliError
         )));
     }
     let given = args.pred.len();
-    match (entry.scope, entry.pred.is_row) {
+    match (entry.signature.scope, entry.signature.pred.is_row()) {
         (Scope::Unit, _) if !has_class => exactly("--pred", given, question.pred())?,
         (Scope::Set, false) => whole("--pred", given, question.pred().len(), question.pred())?,
         _ => {}
@@ -101,14 +98,15 @@ pub(super) fn check(question: &Question, args: &EvalArgs) -> Result<(), CliError
         return Ok(());
     }
     let target = args.target.len();
-    match entry.target {
-        Fields { is_row: true, .. } if target != given => {
-            Err(numbers("--target", target, given, &wanted(question, entry.target)))
+    let width = entry.signature.target.fields().len();
+    match entry.signature.target.is_row() {
+        true if target != given => {
+            Err(numbers("--target", target, given, &wanted(question, entry.signature.target)))
         }
-        Fields { is_row: false, names, .. } if target != rows * names.len() => {
+        false if target != rows * width => {
             let each = if rows > 1 { ", for each prediction" } else { "" };
-            let wanted = format!("{}{each}", wanted(question, entry.target));
-            Err(numbers("--target", target, rows * names.len(), &wanted))
+            let wanted = format!("{}{each}", wanted(question, entry.signature.target));
+            Err(numbers("--target", target, rows * width, &wanted))
         }
         _ => Ok(()),
     }
@@ -117,7 +115,8 @@ pub(super) fn check(question: &Question, args: &EvalArgs) -> Result<(), CliError
 /// How many targets there have to be.
 fn rows(question: &Question, args: &EvalArgs) -> Result<usize, CliError> {
     let entry = question.chosen.entry;
-    let items = args.pred.len() / if entry.pred.is_row { 1 } else { question.pred().len() };
+    let items =
+        args.pred.len() / if entry.signature.pred.is_row() { 1 } else { question.pred().len() };
     let given = match (args.columns, args.class.len()) {
         (Some(columns), _) => {
             let columns = columns.max(1);
@@ -127,8 +126,12 @@ fn rows(question: &Question, args: &EvalArgs) -> Result<usize, CliError> {
             }
             items / columns
         }
-        (None, 0) if entry.scope == Scope::Set && entry.pred.is_row && !entry.target.is_row => {
-            (args.target.len() / entry.target.names.len()).max(1)
+        (None, 0)
+            if entry.signature.scope == Scope::Set
+                && entry.signature.pred.is_row()
+                && !entry.signature.target.is_row() =>
+        {
+            (args.target.len() / entry.signature.target.fields().len()).max(1)
         }
         (None, 0) => 1,
         (None, classes) => classes,
@@ -139,7 +142,7 @@ fn rows(question: &Question, args: &EvalArgs) -> Result<usize, CliError> {
         )));
     }
     // What is no row has a target for each element, in whatever columns it lies.
-    Ok(if entry.pred.is_row { given } else { items })
+    Ok(if entry.signature.pred.is_row() { given } else { items })
 }
 
 fn exactly(option: &str, given: usize, fields: &[&str]) -> Result<(), CliError> {
@@ -164,12 +167,12 @@ fn numbers(option: &str, given: usize, expected: usize, wanted: &str) -> CliErro
 }
 
 /// What a target is, in words.
-fn wanted(question: &Question, target: Fields) -> String {
+fn wanted(question: &Question, target: Kind) -> String {
     match target {
-        Fields { is_row: true, is_label: true, .. } => {
+        kind if kind.is_row() && kind.is_label() => {
             "one per logit, or a class with --class".to_owned()
         }
-        Fields { is_row: true, names, .. } => format!("a {} per logit", names[0]),
+        kind if kind.is_row() => format!("a {} per logit", kind.fields()[0]),
         _ => question.target().join(","),
     }
 }

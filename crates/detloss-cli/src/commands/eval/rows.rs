@@ -9,8 +9,8 @@ use std::path::Path;
 use anyhow::Context;
 use detloss::Batch;
 use detloss::batch::{Target, Weights};
-use detloss::geometry::Fields;
 use detloss::loss::Scope;
+use detloss::operand::Kind;
 use serde_json::json;
 
 use self::read::{Rows, read};
@@ -45,7 +45,7 @@ pub(super) fn run(
     };
     let (batch, reduced) = match args.reduction {
         Reduction::None => {
-            let units = match question.chosen.entry.scope {
+            let units = match question.chosen.entry.signature.scope {
                 Scope::Set => rows.group_count(),
                 Scope::Unit | Scope::Row => rows.count,
             };
@@ -69,9 +69,9 @@ pub(super) fn run(
         "value": value,
         "grad": gradient.chunks(rows.width.max(1)).collect::<Vec<_>>(),
     });
-    let names = loss.layout().parts;
+    let names = loss.signature().components;
     if !names.is_empty() {
-        let parts: Vec<_> = names.iter().copied().zip(batch.parts(loss)?).collect();
+        let parts: Vec<_> = names.iter().copied().zip(batch.components(loss)?).collect();
         answer["parts"] = input::as_map(&parts).into();
     }
     print_json(&answer)
@@ -85,10 +85,10 @@ fn batch<'a>(
     target: &'a [f64],
 ) -> Batch<'a, f64> {
     let entry = question.chosen.entry;
-    let is_class = entry.target == Fields::DISTRIBUTION;
+    let is_class = entry.signature.target == Kind::Distribution;
     let target = if is_class { Target::Classes(&rows.classes) } else { Target::Dense(target) };
     let mut batch = Batch::new(pred, target);
-    if entry.pred.is_row {
+    if entry.signature.pred.is_row() {
         batch = batch.columns(rows.width);
     }
     if args.weights {
@@ -112,7 +112,8 @@ impl Lines<'_> {
     /// The value of each line: its own, that of its group, or that of the whole file.
     fn each(&self) -> impl Iterator<Item = (f64, &[f64])> {
         let ids = self.rows.group_ids();
-        let value = move |line: usize| match (self.question.chosen.entry.scope, &ids[..]) {
+        let value = move |line: usize| match (self.question.chosen.entry.signature.scope, &ids[..])
+        {
             (Scope::Unit | Scope::Row, _) => self.values[line],
             (Scope::Set, []) => self.values[0],
             (Scope::Set, ids) => {

@@ -1,4 +1,4 @@
-use detloss::loss::Entry;
+use detloss::losses::Entry;
 
 use super::*;
 
@@ -63,7 +63,7 @@ fn exact_gradients_tell_another_story() {
         ("focal_eiou", [6.086, 6.009, 5.990, 5.947, 1213.8]),
     ] {
         let loss = entry(name).make();
-        let outcome = run(&centers, || Exact::new(&*loss), |_| ());
+        let outcome = run(&centers, || Exact::new(&loss), |_| ());
         let reference = [None, Some(at_50), Some(at_100), Some(at_160), Some(at_200), Some(total)];
         assert_matches(name, &outcome, reference);
     }
@@ -106,6 +106,6 @@ fn a_perfect_box_stays_under_an_exact_gradient() {
     let targets = Boxes::targets();
     let mut ascent = Boxes::zeros();
     let loss = entry("ciou").make();
-    Exact::new(&*loss).write(&targets, &targets, &mut ascent);
+    Exact::new(&loss).write(&targets, &targets, &mut ascent);
     assert_eq!(ascent, Boxes::zeros());
 }

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use detloss::Batch;
 use detloss::batch::Kernel;
-use detloss::loss::{Entry, Scope};
+use detloss::loss::Scope;
+use detloss::losses::Entry;
 
 use super::{Scores, errors, labels, takes_errors};
 
@@ -49,7 +50,7 @@ pub(crate) fn run(
     iterations: usize,
     done: impl Fn(),
 ) -> detloss::Result<Course> {
-    let fields = entry.pred.names.len();
+    let fields = entry.signature.pred.fields().len();
     let labels = labels(entry, scores);
     let mut pred = vec![0.0; fields * scores.logits.len()];
     if takes_errors(entry) {
@@ -66,7 +67,7 @@ pub(crate) fn run(
             fields[0] = logit;
         }
         let mut batch = Batch::new(&pred, &labels);
-        if let (Scope::Set, Some(classes)) = (entry.scope, &scores.classes) {
+        if let (Scope::Set, Some(classes)) = (entry.signature.scope, &scores.classes) {
             batch = batch.groups(classes);
         }
         let start = Instant::now();

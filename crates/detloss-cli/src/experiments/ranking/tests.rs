@@ -53,7 +53,7 @@ fn made_up_qualities_rise_with_the_scores() {
 fn every_step_of_every_loss_has_the_same_length() {
     let scores = synthetic(9, 300, 1);
     for entry in losses::ALL.iter().filter(|entry| fits(entry)) {
-        let course = run(&*entry.make(), entry, &scores, 1, || {}).unwrap();
+        let course = run(&entry.make(), entry, &scores, 1, || {}).unwrap();
         let moved = course.logits.iter().zip(&scores.logits).map(|(a, b)| f64::from(a - b).powi(2));
         let length = moved.sum::<f64>().sqrt();
         assert!((length - 3.0 * descent::STEP).abs() < 1e-4, "{}: {length}", entry.name);
@@ -64,7 +64,7 @@ fn every_step_of_every_loss_has_the_same_length() {
 fn every_loss_of_scores_ranks_better_in_the_end() {
     let scores = synthetic(20, 500, 1);
     for entry in losses::ALL.iter().filter(|entry| fits(entry)) {
-        let course = run(&*entry.make(), entry, &scores, 30, || {}).unwrap();
+        let course = run(&entry.make(), entry, &scores, 30, || {}).unwrap();
         let (first, last) = (course.precision[0], course.precision[30]);
         assert!(last > first + 0.05, "{}: from {first} to {last}", entry.name);
         assert_eq!(course.values.len(), 31, "{}", entry.name);
@@ -75,7 +75,7 @@ fn every_loss_of_scores_ranks_better_in_the_end() {
 fn scores_without_a_slope_rest() {
     let scores = Scores { logits: vec![1.0], ious: vec![None], classes: None };
     let entry = losses::find("bce").unwrap();
-    let course = run(&*entry.make(), entry, &scores, 3, || {}).unwrap();
+    let course = run(&entry.make(), entry, &scores, 3, || {}).unwrap();
     // No positive, no length.
     assert_eq!(course.logits, scores.logits);
 }

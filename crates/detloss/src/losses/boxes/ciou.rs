@@ -49,14 +49,9 @@ impl Loss for Ciou {
     type Pred = Corners;
     type Target = Corners;
 
-    const FACTS: Facts = Facts {
-        // α v ≤ 1/2 where the boxes do not overlap: v is at most 1.
-        range: (0.0, 2.5),
-        zero_at_target: true,
-        symmetric: true,
-        scale_invariant: true,
-        shift_invariant: true,
-    };
+    // α v ≤ 1/2 where the boxes do not overlap: v is at most 1.
+    const FACTS: Facts =
+        Facts::range(0.0, 2.5).zero_at_target().symmetric().scale_invariant().shift_invariant();
 
     const CASES: &'static [Case] = &[
         case("same box", &[0., 0., 1., 1.], &[0., 0., 1., 1.], 0.0),

@@ -36,14 +36,9 @@ impl Loss for Eiou {
     type Pred = Corners;
     type Target = Corners;
 
-    const FACTS: Facts = Facts {
-        // An upright box does not pass 3.25 (a point on the target's corner); an inverted one far away costs 4.
-        range: (0.0, 4.0),
-        zero_at_target: true,
-        symmetric: true,
-        scale_invariant: true,
-        shift_invariant: true,
-    };
+    // An upright box does not pass 3.25 (a point on the target's corner); an inverted one far away costs 4.
+    const FACTS: Facts =
+        Facts::range(0.0, 4.0).zero_at_target().symmetric().scale_invariant().shift_invariant();
 
     const CASES: &'static [Case] = &[
         case("same box", &[0., 0., 1., 1.], &[0., 0., 1., 1.], 0.0),

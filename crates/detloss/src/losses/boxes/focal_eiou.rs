@@ -32,8 +32,8 @@ loss! {
     "focal_eiou", "Focal-EIoU" => pub struct FocalEiou: Formula {
         /// How strongly boxes of little overlap are turned down. 0 is the EIoU loss.
         gamma: f64 = 0.5 in 0.0..=10.0,
-        /// A switch: 1 keeps the weight out of the gradient, 0 differentiates it.
-        detach: f64 = 1.0 in 0.0..=1.0,
+        /// Whether the weight is detached: a constant for the gradient.
+        detach: bool = true,
     }
 }
 
@@ -41,14 +41,9 @@ impl Loss for FocalEiou {
     type Pred = Corners;
     type Target = Corners;
 
-    const FACTS: Facts = Facts {
-        // The supremum, found by search: a flat target crossed by an upright box of 0.32 of its width.
-        range: (0.0, 0.811),
-        zero_at_target: true,
-        symmetric: true,
-        scale_invariant: true,
-        shift_invariant: true,
-    };
+    // The supremum, found by search: a flat target crossed by an upright box of 0.32 of its width.
+    const FACTS: Facts =
+        Facts::range(0.0, 0.811).zero_at_target().symmetric().scale_invariant().shift_invariant();
 
     const CASES: &'static [Case] = &[
         case("same box", &[0., 0., 1., 1.], &[0., 0., 1., 1.], 0.0),
@@ -65,7 +60,7 @@ impl Loss for FocalEiou {
         let penalties =
             pred.center_distance_ratio(target, 0.0) + pred.size_difference_ratio(target);
         let eiou_loss = lit(1.0) - iou + penalties;
-        let weighed_by = if self.detach == 0.0 {
+        let weighed_by = if !self.detach {
             // The slope of the power has no bound where the IoU vanishes.
             S::if_lt(iou, iou.lit(1e-6), iou.detach(), iou)
         } else {

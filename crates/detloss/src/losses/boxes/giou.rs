@@ -38,13 +38,8 @@ impl Loss for Giou {
     type Pred = Corners;
     type Target = Corners;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, 2.0),
-        zero_at_target: true,
-        symmetric: true,
-        scale_invariant: true,
-        shift_invariant: true,
-    };
+    const FACTS: Facts =
+        Facts::range(0.0, 2.0).zero_at_target().symmetric().scale_invariant().shift_invariant();
 
     const CASES: &'static [Case] = &[
         case("same box", &[0., 0., 1., 1.], &[0., 0., 1., 1.], 0.0),

@@ -36,15 +36,9 @@ loss! {
 }
 
 impl RowLoss for Dice {
-    const TARGET: Fields = Fields::LABELS;
+    const TARGET: Kind = Kind::Mask;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, 1.0),
-        zero_at_target: true,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: false,
-    };
+    const FACTS: Facts = Facts::range(0.0, 1.0).zero_at_target();
 
     const CASES: &'static [Case] = &[
         case("undecided: 1 − 2/4", &[0., 0., 0., 0.], &[1., 1., 0., 0.], 0.5),

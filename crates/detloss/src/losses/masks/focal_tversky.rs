@@ -39,15 +39,9 @@ loss! {
 }
 
 impl RowLoss for FocalTversky {
-    const TARGET: Fields = Fields::LABELS;
+    const TARGET: Kind = Kind::Mask;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, 1.0),
-        zero_at_target: true,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: false,
-    };
+    const FACTS: Facts = Facts::range(0.0, 1.0).zero_at_target();
 
     const CASES: &'static [Case] = &[
         case("half of it found: (0.7 / 1.7)^¾", &[99., -99.], &[1., 1.], 0.514_028_074_046_672_5),

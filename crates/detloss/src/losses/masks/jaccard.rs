@@ -33,15 +33,9 @@ loss! {
 }
 
 impl RowLoss for Jaccard {
-    const TARGET: Fields = Fields::LABELS;
+    const TARGET: Kind = Kind::Mask;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, 1.0),
-        zero_at_target: true,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: false,
-    };
+    const FACTS: Facts = Facts::range(0.0, 1.0).zero_at_target();
 
     const CASES: &'static [Case] = &[
         case("undecided: 1 − 1/3", &[0., 0., 0., 0.], &[1., 1., 0., 0.], 2.0 / 3.0),

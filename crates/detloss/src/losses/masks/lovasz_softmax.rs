@@ -32,16 +32,10 @@ loss! {
 }
 
 impl SetLoss for LovaszSoftmax {
-    const PRED: Fields = Fields::LOGITS;
-    const TARGET: Fields = Fields::CLASS;
+    const PRED: Kind = Kind::Logits;
+    const TARGET: Kind = Kind::Class;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, 1.0),
-        zero_at_target: true,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: true,
-    };
+    const FACTS: Facts = Facts::range(0.0, 1.0).zero_at_target().shift_invariant();
 
     const CASES: &'static [Case] = &[
         case("undecided", &[0., 0., 0., 0.], &[0., 1.], 0.5),

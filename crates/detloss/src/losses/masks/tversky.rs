@@ -39,15 +39,9 @@ loss! {
 }
 
 impl RowLoss for Tversky {
-    const TARGET: Fields = Fields::LABELS;
+    const TARGET: Kind = Kind::Mask;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, 1.0),
-        zero_at_target: true,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: false,
-    };
+    const FACTS: Facts = Facts::range(0.0, 1.0).zero_at_target();
 
     const CASES: &'static [Case] = &[
         case("one extra: 0.3 / 1.3", &[99., 99., -99.], &[1., 0., 0.], 0.230_769_230_769_230_77),

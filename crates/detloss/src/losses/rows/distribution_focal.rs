@@ -34,15 +34,9 @@ loss! {
 }
 
 impl RowLoss for DistributionFocal {
-    const TARGET: Fields = Fields::POSITION;
+    const TARGET: Kind = Kind::Position;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, f64::INFINITY),
-        zero_at_target: true,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: true,
-    };
+    const FACTS: Facts = Facts::range(0.0, f64::INFINITY).zero_at_target().shift_invariant();
 
     const CASES: &'static [Case] = &[
         case("undecided: ln 4", &[1., 1., 1., 1.], &[1.3], 2.0 * LN_2),

@@ -37,15 +37,9 @@ loss! {
 }
 
 impl RowLoss for SoftmaxFocal {
-    const TARGET: Fields = Fields::DISTRIBUTION;
+    const TARGET: Kind = Kind::Distribution;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, f64::INFINITY),
-        zero_at_target: true,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: true,
-    };
+    const FACTS: Facts = Facts::range(0.0, f64::INFINITY).zero_at_target().shift_invariant();
 
     const CASES: &'static [Case] = &[
         case("undecided: 9/16 ln 4", &[1., 1., 1., 1.], &[0., 1., 0., 0.], 0.779_790_578_129_938_5),

@@ -38,15 +38,9 @@ loss! {
 }
 
 impl RowLoss for SoftmaxKl {
-    const TARGET: Fields = Fields::LOGITS;
+    const TARGET: Kind = Kind::Logits;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, f64::INFINITY),
-        zero_at_target: true,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: true,
-    };
+    const FACTS: Facts = Facts::range(0.0, f64::INFINITY).zero_at_target().shift_invariant();
 
     const CASES: &'static [Case] = &[
         case("undecided, the teacher sure: ln 2", &[0., 0.], &[100., -100.], LN_2),

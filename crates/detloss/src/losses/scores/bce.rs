@@ -38,13 +38,7 @@ impl Loss for Bce {
     type Pred = Logit;
     type Target = Label;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, f64::INFINITY),
-        zero_at_target: true,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: false,
-    };
+    const FACTS: Facts = Facts::range(0.0, f64::INFINITY).zero_at_target();
 
     const CASES: &'static [Case] = &[
         case("undecided: ln 2", &[0.0], &[1.0], LN_2),

@@ -40,13 +40,7 @@ impl Loss for Focal {
     type Pred = Logit;
     type Target = Label;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, f64::INFINITY),
-        zero_at_target: true,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: false,
-    };
+    const FACTS: Facts = Facts::range(0.0, f64::INFINITY).zero_at_target();
 
     const CASES: &'static [Case] = &[
         case("undecided, positive: ln 2 / 16", &[0.0], &[1.0], 0.043_321_698_784_996_58),

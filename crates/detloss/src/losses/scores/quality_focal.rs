@@ -36,13 +36,7 @@ impl Loss for QualityFocal {
     type Pred = Logit;
     type Target = Label;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, f64::INFINITY),
-        zero_at_target: true,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: false,
-    };
+    const FACTS: Facts = Facts::range(0.0, f64::INFINITY).zero_at_target();
 
     const CASES: &'static [Case] = &[
         case("background, undecided: ln 2 / 4", &[0.0], &[0.0], 0.173_286_795_139_986_33),

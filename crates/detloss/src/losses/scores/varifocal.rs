@@ -25,7 +25,7 @@ loss! {
     ///
     /// α = 0.75, γ = 2. The weight p^γ is differentiated, as in MMDetection, Ultralytics and PaddleDetection; RT-DETR and
     /// D-FINE detach it, which more than halves the gradient of a negative at the default γ while p is small.
-    /// `iou_weighted` = 0 is MMDetection's option of that name: positives with weight 1.
+    /// `iou_weighted` = false is MMDetection's option of that name: positives with weight 1.
     ///
     /// # References
     ///
@@ -36,10 +36,10 @@ loss! {
         alpha: f64 = 0.75 in 0.0..=1.0,
         /// How strongly easy negatives are turned away from.
         gamma: f64 = 2.0 in 0.0..=10.0,
-        /// A switch: 1 weighs positives by their label, 0 does not.
-        iou_weighted: f64 = 1.0 in 0.0..=1.0,
-        /// A switch: 1 keeps the weight of the negatives out of the gradient, 0 differentiates it.
-        detach: f64 = 0.0 in 0.0..=1.0,
+        /// Whether positives are weighted by their label.
+        iou_weighted: bool = true,
+        /// Whether the weight of the negatives is detached: a constant for the gradient.
+        detach: bool = false,
     }
 }
 
@@ -47,13 +47,7 @@ impl Loss for Varifocal {
     type Pred = Logit;
     type Target = Label;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, f64::INFINITY),
-        zero_at_target: true,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: false,
-    };
+    const FACTS: Facts = Facts::range(0.0, f64::INFINITY).zero_at_target();
 
     const CASES: &'static [Case] = &[
         case("background, undecided: 3 ln 2 / 16", &[0.0], &[0.0], 0.129_965_096_354_989_74),
@@ -66,9 +60,9 @@ impl Loss for Varifocal {
 
     #[inline(always)]
     fn eval<S: Scalar>(&self, logit: S, label: S) -> S {
-        let score = if self.detach == 0.0 { logit.sigmoid() } else { logit.sigmoid().detach() };
+        let score = if self.detach { logit.sigmoid().detach() } else { logit.sigmoid() };
         let negative = score.pow(self.gamma) * lit(self.alpha);
-        let positive = if self.iou_weighted == 0.0 { label.lit(1.0) } else { label };
+        let positive = if self.iou_weighted { label } else { label.lit(1.0) };
         let weight = S::if_lt(label.lit(0.0), label, positive, negative);
         weight * cross_entropy(logit, label)
     }

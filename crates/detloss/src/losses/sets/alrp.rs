@@ -37,12 +37,12 @@ loss! {
     "alrp", "aLRP" => pub struct Alrp: Set {
         /// Half the width over which the step rises, 1e-20 at least; or 0 for a hard step.
         delta: f64 = 1.0 in 0.0..=100.0,
-        /// 1 to order the errors of the regression part by the smooth step, 0 by a hard one.
-        smooth_order: f64 = 0.0 in 0.0..=1.0,
+        /// Whether the errors of the regression part are ordered by the smooth step, instead of a hard one.
+        smooth_order: bool = false,
         /// Weight of the regression part outside of a training run.
         balance: f64 = 1.0 in 0.0..=1e6,
         /// Steps of a training run between updates of the balance: an epoch of COCO with 32 images each.
-        period: f64 = 3665.0 in 1.0..=1e9,
+        period: u32 = 3665 in 1..=1_000_000_000,
     }
 }
 
@@ -53,17 +53,12 @@ const LEAST: f64 = 1e-5;
 const FIRST_BALANCE: f64 = 50.0;
 
 impl SetLoss for Alrp {
-    const PRED: Fields = Fields { names: &["logit", "error"], is_row: false, is_label: false };
-    const TARGET: Fields = Fields::of::<Label>();
-    const PARTS: &'static [&'static str] = &["classification", "regression"];
+    const PRED: Kind = Kind::LogitWithError;
+    const TARGET: Kind = Kind::Label;
+    const COMPONENTS: &'static [&'static str] = &["classification", "regression"];
+    const STATE: State = State::Fixed;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, f64::INFINITY),
-        zero_at_target: false,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: false,
-    };
+    const FACTS: Facts = Facts::range(0.0, f64::INFINITY);
 
     const CASES: &'static [Case] = &[
         case("right order, perfect boxes", &[2., 0., 1., 0., -1., 0.], &[1., 1., 0.], 0.0),
@@ -72,12 +67,12 @@ impl SetLoss for Alrp {
         case("the same, balanced", &[2., 0.5, -2., 0.], &[1., 0.], 5.0).with(&[("balance", 10.0)]),
     ];
 
-    fn is_slope(&self) -> bool {
+    fn has_exact_gradient(&self) -> bool {
         false
     }
 
     /// β, Σ classification, Σ regression, steps.
-    fn state(&self, _: usize) -> Vec<f64> {
+    fn initial_state(&self, _: usize) -> Vec<f64> {
         vec![FIRST_BALANCE, 0.0, 0.0, 0.0]
     }
 
@@ -103,7 +98,7 @@ impl SetLoss for Alrp {
             .zip(&errors)
             .map(|(sum, error)| sum - ranking.tie() * error)
             .collect();
-        let ordered = if self.smooth_order > 0.5 {
+        let ordered = if self.smooth_order {
             of_others.iter().zip(&errors).map(|(others, error)| others + error).collect()
         } else {
             ranking.weighted_above(&errors, Step::Hard)
@@ -132,9 +127,9 @@ impl SetLoss for Alrp {
                 grad[2 * index + 1] = V::Element::from_f64(scale * balance * slope);
             }
         }
-        let parts = [classification, balance * regression];
-        set.parts.copy_from_slice(&parts);
-        parts.iter().sum()
+        let components = [classification, balance * regression];
+        set.components.copy_from_slice(&components);
+        components.iter().sum()
     }
 }
 
@@ -142,7 +137,7 @@ impl Alrp {
     /// The slopes of the sum of the regression part by the error of each positive, ranks held still.
     fn slopes_by_error<T: Compute>(&self, ranking: &Ranking<'_, T>, ranks: &[f64]) -> Vec<f64> {
         let per_rank: Vec<f64> = ranks.iter().map(|rank| 1.0 / rank).collect();
-        if self.smooth_order > 0.5 {
+        if self.smooth_order {
             let mut slopes = ranking.weighted_below(&per_rank, Step::Rising);
             let itself = 1.0 - ranking.tie();
             slopes.iter_mut().zip(per_rank).for_each(|(slope, own)| *slope += itself * own);
@@ -161,7 +156,7 @@ impl Alrp {
         *classifications += classification;
         *regressions += regression;
         *steps += 1.0;
-        if *steps >= self.period {
+        if *steps >= f64::from(self.period) {
             if *regressions > 0.0 {
                 *balance = (*classifications + *regressions) / *regressions;
             }

@@ -36,22 +36,16 @@ loss! {
     "ap", "AP" => pub struct Ap: Set {
         /// Half the width over which the step rises, 1e-20 at least; or 0 for a hard step.
         delta: f64 = 1.0 in 0.0..=100.0,
-        /// 1 to interpolate the precision, 0 not to.
-        interpolate: f64 = 1.0 in 0.0..=1.0,
+        /// Whether the precision is interpolated.
+        interpolate: bool = true,
     }
 }
 
 impl SetLoss for Ap {
-    const PRED: Fields = Fields::of::<Logit>();
-    const TARGET: Fields = Fields::of::<Label>();
+    const PRED: Kind = Kind::Logit;
+    const TARGET: Kind = Kind::Label;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, 1.0),
-        zero_at_target: true,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: true,
-    };
+    const FACTS: Facts = Facts::range(0.0, 1.0).zero_at_target().shift_invariant();
 
     const CASES: &'static [Case] = &[
         case("right order, well apart", &[2., 1., -1.], &[1., 1., 0.], 0.0),
@@ -61,7 +55,7 @@ impl SetLoss for Ap {
         case("a hard step", &[2., 0., 1.], &[1., 1., 0.], 1.0 / 6.0).with(&[("delta", 0.0)]),
     ];
 
-    fn is_slope(&self) -> bool {
+    fn has_exact_gradient(&self) -> bool {
         false
     }
 
@@ -78,7 +72,7 @@ impl SetLoss for Ap {
             .zip(like)
             .map(|(above, like)| above / (1.0 + like - ranking.tie() + above))
             .collect();
-        if self.interpolate > 0.5 {
+        if self.interpolate {
             let mut least = 1.0_f64;
             for error in &mut errors {
                 least = least.min(*error);

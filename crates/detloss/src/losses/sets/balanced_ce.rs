@@ -34,16 +34,10 @@ loss! {
 }
 
 impl SetLoss for BalancedCe {
-    const PRED: Fields = Fields::of::<Logit>();
-    const TARGET: Fields = Fields::of::<Label>();
+    const PRED: Kind = Kind::Logit;
+    const TARGET: Kind = Kind::Label;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, f64::INFINITY),
-        zero_at_target: true,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: false,
-    };
+    const FACTS: Facts = Facts::range(0.0, f64::INFINITY).zero_at_target();
 
     const CASES: &'static [Case] = &[
         case("undecided: 2 (1 · 3 / 4²) ln 2", &[0.; 4], &[1., 0., 0., 0.], 0.375 * LN_2),

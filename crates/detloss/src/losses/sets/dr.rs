@@ -42,23 +42,17 @@ loss! {
         tau: f64 = 4.0 in 0.01..=100.0,
         /// How far apart the two expectations are to be.
         margin: f64 = 0.5 in 0.0..=1.0,
-        /// A switch: 1 if the gradient takes the distributions for constants.
-        detach: f64 = 0.0 in 0.0..=1.0,
+        /// Whether the distributions are detached: constants for the gradient.
+        detach: bool = false,
     }
 }
 
 impl SetLoss for Dr {
-    const PRED: Fields = Fields::of::<Logit>();
-    const TARGET: Fields = Fields::of::<Label>();
+    const PRED: Kind = Kind::Logit;
+    const TARGET: Kind = Kind::Label;
 
-    const FACTS: Facts = Facts {
-        // ln(1 + e⁻³) · 2/3 and ln(1 + e⁹) · 2/3.
-        range: (0.032_391_567_715_828_04, 6.000_082_268_126_482),
-        zero_at_target: false,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: false,
-    };
+    // ln(1 + e⁻³) · 2/3 and ln(1 + e⁹) · 2/3.
+    const FACTS: Facts = Facts::range(0.032_391_567_715_828_04, 6.000_082_268_126_482);
 
     const CASES: &'static [Case] = &[
         case("undecided: P⁻ = P⁺ = 0.5", &[0., 0., 0.], &[1., 0., 0.], 2.032_391_567_715_827_7),
@@ -74,8 +68,8 @@ impl SetLoss for Dr {
         case("two against one", &[1., -1., 0.5], &[1., 1., 0.], 2.711_189_224_456_794_6),
     ];
 
-    fn is_slope(&self) -> bool {
-        self.detach == 0.0
+    fn has_exact_gradient(&self) -> bool {
+        !self.detach
     }
 
     /// Both classes are seen from their labels: the distance of a score is p for negatives and 1 − p for positives, and the weights
@@ -116,7 +110,7 @@ impl SetLoss for Dr {
         if let Some(grad) = set.grad {
             let pull = set.scale * self.tau * violation.sigmoid();
             let shares = [pull.over(negatives), pull.over(positives)];
-            let bend = if self.is_slope() { rates } else { [0.0; 2] };
+            let bend = if self.has_exact_gradient() { rates } else { [0.0; 2] };
             for start in (0..count).step_by(V::LEN) {
                 let (label, logit) = slice::scores::<V>(token, set.pred, set.target, start);
                 let distance = logit.sigmoid();

@@ -34,11 +34,11 @@ loss! {
     /// Li, Liu, Wang, *Gradient Harmonized Single-Stage Detector*, AAAI 2019, eqs. 8–10. <https://arxiv.org/abs/1811.05181>
     "ghm_c", "GHM-C" => pub struct GhmC: Set {
         /// How many bins g = 0..=1 is cut into; rounded to a whole number.
-        bins: f64 = 10.0 in 1.0..=1000.0,
+        bins: u32 = 10 in 1..=1000,
         /// How much of the density of a bin comes from the batches before.
         momentum: f64 = 0.0 in 0.0..=0.99,
-        /// A switch: 1 if the loss is shared by the bins that have elements, 0 if by all.
-        nonempty: f64 = 0.0 in 0.0..=1.0,
+        /// Whether the loss is shared by the bins that have elements, instead of by all.
+        nonempty: bool = false,
     }
 }
 
@@ -49,16 +49,11 @@ impl GhmC {
 }
 
 impl SetLoss for GhmC {
-    const PRED: Fields = Fields::of::<Logit>();
-    const TARGET: Fields = Fields::of::<Label>();
+    const PRED: Kind = Kind::Logit;
+    const TARGET: Kind = Kind::Label;
+    const STATE: State = State::Fixed;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, f64::INFINITY),
-        zero_at_target: true,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: false,
-    };
+    const FACTS: Facts = Facts::range(0.0, f64::INFINITY).zero_at_target();
 
     const CASES: &'static [Case] = &[
         case("one bin of ten: ln 2 / 10", &[0., 0.], &[0., 1.], 0.1 * LN_2),
@@ -74,7 +69,7 @@ impl SetLoss for GhmC {
         case("certain and right", &[1e4, -1e4], &[1., 0.], 0.0),
     ];
 
-    fn state(&self, _: usize) -> Vec<f64> {
+    fn initial_state(&self, _: usize) -> Vec<f64> {
         self.density().state()
     }
 

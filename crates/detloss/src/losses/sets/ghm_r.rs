@@ -30,11 +30,11 @@ loss! {
         /// The error below which the loss is quadratic rather than linear.
         mu: f64 = 0.02 in 0.0..=1.0,
         /// How many bins g = 0..=1 is cut into; rounded to a whole number.
-        bins: f64 = 10.0 in 1.0..=1000.0,
+        bins: u32 = 10 in 1..=1000,
         /// How much of the density of a bin comes from the batches before.
         momentum: f64 = 0.0 in 0.0..=0.99,
-        /// A switch: 1 if the loss is shared by the bins that have values, 0 if by all.
-        nonempty: f64 = 0.0 in 0.0..=1.0,
+        /// Whether the loss is shared by the bins that have values, instead of by all.
+        nonempty: bool = false,
     }
 }
 
@@ -45,16 +45,12 @@ impl GhmR {
 }
 
 impl SetLoss for GhmR {
-    const PRED: Fields = Fields::of::<Number>();
-    const TARGET: Fields = Fields::of::<Number>();
+    const PRED: Kind = Kind::Number;
+    const TARGET: Kind = Kind::Number;
+    const STATE: State = State::Fixed;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, f64::INFINITY),
-        zero_at_target: true,
-        symmetric: true,
-        scale_invariant: false,
-        shift_invariant: true,
-    };
+    const FACTS: Facts =
+        Facts::range(0.0, f64::INFINITY).zero_at_target().symmetric().shift_invariant();
 
     const CASES: &'static [Case] = &[
         case("in the last bin: (√1.0004 − 0.02) / 10", &[1.], &[0.], 0.098_019_998_000_399_9),
@@ -66,7 +62,7 @@ impl SetLoss for GhmR {
         case("perfect", &[1., 2.], &[1., 2.], 0.0),
     ];
 
-    fn state(&self, _: usize) -> Vec<f64> {
+    fn initial_state(&self, _: usize) -> Vec<f64> {
         self.density().state()
     }
 

@@ -37,17 +37,11 @@ loss! {
 }
 
 impl SetLoss for RankSort {
-    const PRED: Fields = Fields::of::<Logit>();
-    const TARGET: Fields = Fields::of::<Label>();
-    const PARTS: &'static [&'static str] = &["ranking", "sorting"];
+    const PRED: Kind = Kind::Logit;
+    const TARGET: Kind = Kind::Label;
+    const COMPONENTS: &'static [&'static str] = &["ranking", "sorting"];
 
-    const FACTS: Facts = Facts {
-        range: (0.0, 1.0),
-        zero_at_target: true,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: true,
-    };
+    const FACTS: Facts = Facts::range(0.0, 1.0).zero_at_target().shift_invariant();
 
     const CASES: &'static [Case] = &[
         case("in order", &[4., 2., -1.], &[0.9, 0.6, 0.], 0.0),
@@ -56,7 +50,7 @@ impl SetLoss for RankSort {
         case("no positive", &[1., 2.], &[0., 0.], 0.0),
     ];
 
-    fn is_slope(&self) -> bool {
+    fn has_exact_gradient(&self) -> bool {
         false
     }
 
@@ -88,8 +82,8 @@ impl SetLoss for RankSort {
             }
         }
         let mean = |errors: &[f64]| errors.iter().sum::<f64>() / count;
-        let parts = [mean(&errors), mean(&sorting.errors)];
-        set.parts.copy_from_slice(&parts);
-        parts.iter().sum()
+        let components = [mean(&errors), mean(&sorting.errors)];
+        set.components.copy_from_slice(&components);
+        components.iter().sum()
     }
 }

@@ -29,16 +29,11 @@ loss! {
 }
 
 impl SetLoss for Rmse {
-    const PRED: Fields = Fields::of::<Number>();
-    const TARGET: Fields = Fields::of::<Number>();
+    const PRED: Kind = Kind::Number;
+    const TARGET: Kind = Kind::Number;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, f64::INFINITY),
-        zero_at_target: true,
-        symmetric: true,
-        scale_invariant: false,
-        shift_invariant: true,
-    };
+    const FACTS: Facts =
+        Facts::range(0.0, f64::INFINITY).zero_at_target().symmetric().shift_invariant();
 
     const CASES: &'static [Case] = &[
         case("two errors: √((9 + 16) / 2)", &[3., 0.], &[0., 4.], 3.535_533_905_932_737_7),

@@ -42,16 +42,11 @@ loss! {
 const LEAST: f64 = 0.01;
 
 impl SetLoss for Seesaw {
-    const PRED: Fields = Fields::LOGITS;
-    const TARGET: Fields = Fields::CLASS;
+    const PRED: Kind = Kind::Logits;
+    const TARGET: Kind = Kind::Class;
+    const STATE: State = State::PerColumn;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, f64::INFINITY),
-        zero_at_target: true,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: true,
-    };
+    const FACTS: Facts = Facts::range(0.0, f64::INFINITY).zero_at_target().shift_invariant();
 
     const CASES: &'static [Case] = &[
         case("undecided between two that occur: ln 2", &[0.; 4], &[0., 1.], LN_2),
@@ -68,11 +63,11 @@ impl SetLoss for Seesaw {
         case("certain and right", &[1e4, -1e4], &[0.], 0.0),
     ];
 
-    fn is_slope(&self) -> bool {
+    fn has_exact_gradient(&self) -> bool {
         self.q == 0.0
     }
 
-    fn state(&self, columns: usize) -> Vec<f64> {
+    fn initial_state(&self, columns: usize) -> Vec<f64> {
         vec![0.0; columns]
     }
 

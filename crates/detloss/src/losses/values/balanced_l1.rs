@@ -40,13 +40,8 @@ impl Loss for BalancedL1 {
     type Pred = Number;
     type Target = Number;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, f64::INFINITY),
-        zero_at_target: true,
-        symmetric: true,
-        scale_invariant: false,
-        shift_invariant: true,
-    };
+    const FACTS: Facts =
+        Facts::range(0.0, f64::INFINITY).zero_at_target().symmetric().shift_invariant();
 
     // ln(b + 1) = γ/α = 3: at e = 1 both branches give γ + γ/b − α.
     const CASES: &'static [Case] = &[

@@ -40,13 +40,7 @@ impl Loss for Kl {
     type Pred = UncertainNumber;
     type Target = Number;
 
-    const FACTS: Facts = Facts {
-        range: (-20.0, f64::INFINITY),
-        zero_at_target: false,
-        symmetric: false,
-        scale_invariant: false,
-        shift_invariant: false,
-    };
+    const FACTS: Facts = Facts::range(-20.0, f64::INFINITY);
 
     const CASES: &'static [Case] = &[
         case("exact, variance 1", &[3.0, 0.0], &[3.0], 0.0),

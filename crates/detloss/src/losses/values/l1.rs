@@ -33,13 +33,8 @@ impl Loss for L1 {
     type Pred = Number;
     type Target = Number;
 
-    const FACTS: Facts = Facts {
-        range: (0.0, f64::INFINITY),
-        zero_at_target: true,
-        symmetric: true,
-        scale_invariant: false,
-        shift_invariant: true,
-    };
+    const FACTS: Facts =
+        Facts::range(0.0, f64::INFINITY).zero_at_target().symmetric().shift_invariant();
 
     const CASES: &'static [Case] = &[
         case("equal", &[3.0], &[3.0], 0.0),

@@ -16,7 +16,7 @@ fn large_scores_of_f64_lose_nothing() {
         *score = 1e4 + *score / 3.0;
     }
     let loss = find("ap").unwrap().make();
-    let (value, grad) = Batch::new(&set.scores, &set.labels).value_and_grad(&*loss).unwrap();
+    let (value, grad) = Batch::new(&set.scores, &set.labels).value_and_grad(&loss).unwrap();
     let (slow, slopes) = ap(&set, 1.0, true);
     let tolerance = Tolerance { absolute: 1e-15, relative: 1e-12 };
     assert_same((value, &grad), (slow, &slopes), tolerance, "scores around 1e4");
@@ -58,8 +58,8 @@ fn a_slope_out_of_range_leaves_ties_alone() {
     let labels: Vec<f32> = (0..25).map(|index| f32::from(u8::from(index == 0))).collect();
     let loss = find("ap").unwrap().with(&[("delta", 1e-20), ("interpolate", 0.0)]).unwrap();
     let batch = Batch::new(&scores, &labels);
-    let (_, plain) = batch.value_and_grad(&*loss).unwrap();
-    let (_, large) = batch.upstream(1e20).value_and_grad(&*loss).unwrap();
+    let (_, plain) = batch.value_and_grad(&loss).unwrap();
+    let (_, large) = batch.upstream(1e20).value_and_grad(&loss).unwrap();
     for (large, plain) in large.into_iter().zip(plain) {
         assert_close(f64::from(large), 1e20 * f64::from(plain), Tolerance::F32, &"slope");
     }
@@ -71,7 +71,7 @@ fn sorting_far_out_is_no_nan() {
     for labels in [&[0.5, 0.75, 0.5, 0.5, 0.5, 0.75][..], &[0.5, 0.5, 0.625, 0.75, 0.25]] {
         let scores = vec![2_418_200_258_711.014_6_f64; labels.len()];
         let loss = find("rank_sort").unwrap().with(&[("delta", 1e-20)]).unwrap();
-        let (value, grad) = Batch::new(&scores, labels).value_and_grad(&*loss).unwrap();
+        let (value, grad) = Batch::new(&scores, labels).value_and_grad(&loss).unwrap();
         assert!((0.0..=2.0).contains(&value), "{value}");
         assert!(grad.iter().all(|slope| slope.is_finite()), "{grad:?}");
     }
@@ -88,7 +88,7 @@ fn the_foot_of_a_step_is_rounded_to_the_nearest() {
         labels[0] = 1.0;
         let above = count as f64 * height / 2.0;
         let tolerance = Tolerance { absolute: count as f64 * 2_f64.powi(-63), relative: 1e-12 };
-        let value = Batch::new(&scores, &labels).value(&*loss).unwrap();
+        let value = Batch::new(&scores, &labels).value(&loss).unwrap();
         assert_close(value, above / (1.0 + above), tolerance, &format!("{count} at {height}"));
     }
 }
@@ -132,10 +132,10 @@ fn the_gradient_may_lie_in_memory_of_any_content() {
         for (name, pred) in [("ap", &set.scores), ("alrp", &pairs), ("rank_sort", &set.scores)] {
             let loss = find(name).unwrap().make();
             let batch = Batch::new(pred, &set.labels);
-            let clean = batch.value_and_grad(&*loss).unwrap();
+            let clean = batch.value_and_grad(&loss).unwrap();
             for before in [f64::NAN, 1e30, -0.0] {
                 let mut grad = vec![before; pred.len()];
-                let value = batch.value_and_grad_into(&*loss, &mut grad).unwrap();
+                let value = batch.value_and_grad_into(&loss, &mut grad).unwrap();
                 assert_eq!((value, &grad), (clean.0, &clean.1), "{name} over {before}");
             }
         }
@@ -151,8 +151,7 @@ fn a_label_that_is_no_number_poisons_all() {
         set.labels[17] = f64::NAN;
         for name in ["ap", "rank_sort"] {
             let loss = find(name).unwrap().make();
-            let (value, grad) =
-                Batch::new(&set.scores, &set.labels).value_and_grad(&*loss).unwrap();
+            let (value, grad) = Batch::new(&set.scores, &set.labels).value_and_grad(&loss).unwrap();
             assert!(value.is_nan() && grad.iter().all(|slope| slope.is_nan()), "{name}");
         }
     }
@@ -180,7 +179,7 @@ fn a_crowd_below_the_step_does_not_hide_the_few_on_it() {
     let mut labels = vec![0.0; scores.len()];
     labels[0] = 1.0;
     let loss = find("ap").unwrap().make();
-    let value = Batch::new(&scores, &labels).value(&*loss).unwrap();
+    let value = Batch::new(&scores, &labels).value(&loss).unwrap();
     let above = step(-0.9999, 1.0);
     assert_close(value, above / (1.0 + above), Tolerance { absolute: 0.0, relative: 1e-12 }, &"ap");
 }

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use anyhow::Context;
 use csv::StringRecord;
-use detloss::geometry::Fields;
+use detloss::operand::Kind;
 
 use super::super::Question;
 use crate::cli::EvalArgs;
@@ -40,7 +40,7 @@ pub(super) fn read(
         .comment(Some(b'#'))
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
-    let is_row = question.chosen.entry.pred.is_row;
+    let is_row = question.chosen.entry.signature.pred.is_row();
     let width = if is_row { 0 } else { question.pred().len() };
     let mut rows = Rows { width, ..Rows::default() };
     for (index, record) in reader.records().enumerate() {
@@ -77,30 +77,31 @@ impl Columns {
         let flags = [(args.groups, "group"), (args.weights, "weight")];
         let more: Vec<_> = flags.into_iter().filter(|(is, _)| *is).map(|(_, name)| name).collect();
         let entry = question.chosen.entry;
-        if !entry.pred.is_row {
+        if !entry.signature.pred.is_row() {
             let of = |what: &'static str| move |field: &&str| format!("{what} {field}");
             let pred = question.pred().iter().map(of("prediction")).collect();
             let target = question.target().iter().map(of("target")).collect();
             return Self { pred, target, more };
         }
         let numbers = cells.saturating_sub(more.len());
-        let row = |fields: Fields, width: usize| {
-            (0..width).map(|index| format!("{}{index}", fields.names[0])).collect()
+        let row = |kind: Kind, width: usize| {
+            (0..width).map(|index| format!("{}{index}", kind.fields()[0])).collect()
         };
-        let (width, target) = match entry.target {
-            Fields { is_row: true, is_label: false, .. } => {
+        let (width, target) = match entry.signature.target {
+            kind if kind.is_row() && !kind.is_label() => {
                 let width = known.unwrap_or((numbers / 2).max(1));
-                (width, row(entry.target, width))
+                (width, row(entry.signature.target, width))
             }
-            Fields { is_row: true, .. } => {
+            kind if kind.is_row() => {
                 (known.unwrap_or(numbers.saturating_sub(1).max(1)), vec!["class".to_owned()])
             }
-            Fields { names, .. } => {
+            kind => {
+                let names = kind.fields();
                 let width = known.unwrap_or(numbers.saturating_sub(names.len()).max(1));
                 (width, names.iter().map(|&name| name.to_owned()).collect())
             }
         };
-        Self { pred: row(entry.pred, width), target, more }
+        Self { pred: row(entry.signature.pred, width), target, more }
     }
 
     fn names(&self) -> Vec<&str> {
@@ -135,7 +136,7 @@ impl Rows {
         let columns = Columns::new(question, args, cells, known);
         let names = columns.names();
         if cells != names.len() {
-            let is_set = question.chosen.entry.scope == detloss::loss::Scope::Set;
+            let is_set = question.chosen.entry.signature.scope == detloss::loss::Scope::Set;
             let hint = match (cells == names.len() + 1, args.weights, args.groups || !is_set) {
                 (true, false, true) => "; or add --weights",
                 (true, false, false) => "; or add --weights or --groups",
@@ -162,7 +163,7 @@ impl Rows {
         for column in 0..self.width {
             self.pred.push(number(column)?);
         }
-        if question.chosen.entry.target == Fields::DISTRIBUTION {
+        if question.chosen.entry.signature.target == Kind::Distribution {
             self.classes.push(whole(self.width, "class")?);
         } else {
             for column in self.width..end {

@@ -3,14 +3,7 @@
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-use super::kernel::{Kernel, Tile, TileTarget};
-use super::level::Level;
-use super::plan::TILE;
-use crate::geometry::MOST_FIELDS;
-use crate::loss::Scope;
-use crate::ranking::Ranked;
-use crate::scalar::Scalar;
-use crate::scalar::lanes::LANES;
+use super::Scalar;
 
 /// A number in a caller's memory: `f32`, `f64`, `f16` or `bf16`.
 ///
@@ -37,26 +30,19 @@ pub trait Element: Copy + Default + Send + Sync + 'static {
     ) -> R;
 }
 
-/// A number that is computed with.
+/// A number that is computed with: `f32` or `f64`.
 pub trait Compute: Element<Compute = Self> + PartialOrd + Scalar {
-    /// Weights for a tile of a batch that has none.
-    #[doc(hidden)]
-    const ONES: &'static [Self];
-
     /// The largest number that is finite.
     #[doc(hidden)]
     const MAX: f64;
 
-    #[doc(hidden)]
-    fn tile<K: Kernel + ?Sized>(kernel: &K, level: Level, tile: Tile<'_, Self>) -> f64;
-
-    /// Sorts by score, in ascending order.
-    #[doc(hidden)]
-    fn sort(ranked: &mut [Ranked<Self>]);
-
     /// The least number that is not below this one.
     #[doc(hidden)]
     fn at_least(number: f64) -> Self;
+
+    /// Sorts by a key, in ascending order; equal keys stay in their order.
+    #[doc(hidden)]
+    fn sort_by_key<I: Copy>(items: &mut [I], key: impl Fn(&I) -> Self);
 
     /// A whole number in the bits of a float, for a place that is not yet needed for one.
     #[doc(hidden)]
@@ -68,29 +54,15 @@ pub trait Compute: Element<Compute = Self> + PartialOrd + Scalar {
 }
 
 impl Compute for f32 {
-    const ONES: &'static [f32] = &[1.0; TILE];
-
     const MAX: f64 = f32::MAX as f64;
-
-    fn tile<K: Kernel + ?Sized>(kernel: &K, level: Level, tile: Tile<'_, f32>) -> f64 {
-        let units = tile.weights.len();
-        let layout = kernel.layout();
-        match (layout.scope, layout.pred.names.len()) {
-            (Scope::Unit, width) if !units.is_multiple_of(LANES) => {
-                let (whole, rest) = tile.split(units - units % LANES, width);
-                kernel.tile_f32(level, whole) + rest_of_tile(kernel, level, rest, width)
-            }
-            _ => kernel.tile_f32(level, tile),
-        }
-    }
-
-    fn sort(ranked: &mut [Ranked<f32>]) {
-        radsort::sort_by_key(ranked, |ranked| ranked.score);
-    }
 
     fn at_least(number: f64) -> f32 {
         let nearest = number as f32;
         if f64::from(nearest) < number { nearest.next_up() } else { nearest }
+    }
+
+    fn sort_by_key<I: Copy>(items: &mut [I], key: impl Fn(&I) -> f32) {
+        radsort::sort_by_key(items, key);
     }
 
     fn pack(number: u32) -> f32 {
@@ -102,61 +74,15 @@ impl Compute for f32 {
     }
 }
 
-/// Fewer units than a vector has lanes, filled up with units of weight 0.
-fn rest_of_tile<K: Kernel + ?Sized>(
-    kernel: &K,
-    level: Level,
-    tile: Tile<'_, f32>,
-    width: usize,
-) -> f64 {
-    let units = tile.weights.len();
-    let TileTarget::Dense(target) = tile.target else {
-        unreachable!("formulas have dense targets")
-    };
-    let padded = |from: &[f32]| {
-        let mut pad = [0.0; LANES * MOST_FIELDS];
-        pad[..from.len()].copy_from_slice(from);
-        pad
-    };
-    let (pred, weights) = (padded(tile.pred), padded(tile.weights));
-    let target_width = target.len() / units;
-    let target = padded(target);
-    let (mut values, mut grad) = ([0.0; LANES], [0.0; LANES * MOST_FIELDS]);
-    let sum = kernel.tile_f32(
-        level,
-        Tile {
-            pred: &pred[..LANES * width],
-            target: TileTarget::Dense(&target[..LANES * target_width]),
-            weights: &weights[..LANES],
-            values: tile.values.is_some().then_some(&mut values),
-            grad: tile.grad.is_some().then_some(&mut grad[..LANES * width]),
-            ..tile
-        },
-    );
-    if let Some(to) = tile.values {
-        to.copy_from_slice(&values[..units]);
-    }
-    if let Some(to) = tile.grad {
-        to.copy_from_slice(&grad[..units * width]);
-    }
-    sum
-}
-
 impl Compute for f64 {
-    const ONES: &'static [f64] = &[1.0; TILE];
-
     const MAX: f64 = f64::MAX;
-
-    fn tile<K: Kernel + ?Sized>(kernel: &K, _: Level, tile: Tile<'_, f64>) -> f64 {
-        kernel.tile_f64(tile)
-    }
-
-    fn sort(ranked: &mut [Ranked<f64>]) {
-        radsort::sort_by_key(ranked, |ranked| ranked.score);
-    }
 
     fn at_least(number: f64) -> f64 {
         number
+    }
+
+    fn sort_by_key<I: Copy>(items: &mut [I], key: impl Fn(&I) -> f64) {
+        radsort::sort_by_key(items, key);
     }
 
     fn pack(number: u32) -> f64 {
