@@ -54,6 +54,7 @@ pub(crate) fn numpy() -> anyhow::Result<String> {
     for entry in losses::ALL {
         for (index, (reduction, result)) in REDUCTIONS.into_iter().enumerate() {
             let mut keywords = options(entry, "ArrayLike");
+            keywords.extend(dim(entry));
             keywords.push("normalizer: float | None = None".into());
             keywords.push(reduction.into());
             keywords.extend(params(entry));
@@ -82,7 +83,7 @@ pub(crate) fn torch() -> anyhow::Result<String> {
     let fixed = fixed.map(str::to_owned);
     for entry in losses::ALL {
         let (options, params) = (options(entry, "Tensor"), params(entry));
-        let function = [&inputs[..], &options, &avg_factor, &fixed, &params].concat();
+        let function = [&inputs[..], &options, &dim(entry), &avg_factor, &fixed, &params].concat();
         text += "\n";
         define(&mut text, "", entry.name, &function, "Tensor", &summary(entry))?;
     }
@@ -90,7 +91,7 @@ pub(crate) fn torch() -> anyhow::Result<String> {
         let (options, params) = (options(entry, "Tensor"), params(entry));
         writeln!(text, "\nclass {}(Loss):\n    {}", class_name(entry)?, summary(entry))?;
         let mut constructor = [&["self".to_owned()], &fixed[..]].concat();
-        let mut own = Vec::new();
+        let mut own = dim(entry);
         // Rows of three columns are as good as any to see whether anything is remembered.
         if !entry.make().state(3).is_empty() {
             own.push("columns: int = 1".to_owned());
@@ -141,9 +142,7 @@ fn define(
 
 /// The keywords that make sense for the loss.
 fn options(entry: &Entry, array: &str) -> Vec<String> {
-    let is_set = entry.scope == Scope::Set;
-    let is_mask = entry.family == "masks" && entry.scope == Scope::Row;
-    let has_columns = entry.pred.names.len() == 1 && !is_mask;
+    let (is_set, has_columns) = (entry.scope == Scope::Set, has_columns(entry));
     let is_label = entry.target.is_label;
     let keyword = |name: &str, kind: &str| format!("{name}: {kind} | None = None");
     let mut options = vec![keyword("weight", array)];
@@ -157,6 +156,17 @@ fn options(entry: &Entry, array: &str) -> Vec<String> {
         options.push(keyword("groups", array));
     }
     options
+}
+
+/// Where the columns are, of a loss that has them.
+fn dim(entry: &Entry) -> Vec<String> {
+    has_columns(entry).then(|| "dim: int = -1".to_owned()).into_iter().collect()
+}
+
+/// A dimension of the prediction is one of columns, not of fields or pixels.
+fn has_columns(entry: &Entry) -> bool {
+    let is_mask = entry.family == "masks" && entry.scope == Scope::Row;
+    entry.pred.names.len() == 1 && !is_mask
 }
 
 fn params(entry: &Entry) -> Vec<String> {

@@ -80,14 +80,14 @@ def test_keywords(spec):
     """Only those that make sense are there, and an error lists them."""
     pred, target = ordinary(spec, 6)
     takes = list(inspect.signature(function(spec)).parameters)[2:]
-    assert takes == [*spec.options, "normalizer", "reduction", *(param.name for param in spec.params)]
-    given = {"class_weight": np.ones(COLUMNS), "ignore_index": 0, "groups": np.zeros(6, int), "nonsense": 1.0}
+    assert takes == [*spec.options, *(["dim"] if spec.has_columns else []), "normalizer", "reduction", *(param.name for param in spec.params)]
+    given = {"class_weight": np.ones(COLUMNS), "ignore_index": 0, "groups": np.zeros(6, int), "dim": 0, "nonsense": 1.0}
     for name, value in given.items():
         if name in takes:
             continue
         with pytest.raises(TypeError, match=rf"{spec.name}\(\) takes no keyword '{name}': it takes {', '.join(takes)}$"):
             function(spec)(pred, target, **{name: value})
-        with pytest.raises(TypeError, match=rf"{spec.name}(\(\) has no parameter '{name}'| takes no {name}: it takes)"):
+        with pytest.raises(TypeError, match=rf"{spec.name}(\(\) has no parameter '{name}'| takes no {name}: it)"):
             detloss.value_and_grad(spec.name, pred, target, **{name: value})
 
 

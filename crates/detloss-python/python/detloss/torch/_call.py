@@ -62,3 +62,15 @@ class Call(NamedTuple):
 def in_precision(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     """The tensor in this precision. To ask first costs less than a conversion that has nothing to do."""
     return tensor if tensor.dtype == dtype else tensor.to(dtype)
+
+
+_LARGEST = torch.iinfo(torch.int64).max
+
+
+def as_integers(tensor: Tensor) -> Tensor:
+    """As int64. In a narrower type the numbers that it is compared with would wrap around, and not all operations know the unsigned
+    ones. What is beyond counts as the largest."""
+    if tensor.dtype == torch.int64:
+        return tensor
+    wide = tensor.to(torch.int64)
+    return torch.where(wide < 0, _LARGEST, wide) if tensor.dtype == torch.uint64 else wide

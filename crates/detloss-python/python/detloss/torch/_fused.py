@@ -17,7 +17,7 @@ from torch import Tensor
 from torch._C._functorch import is_legacy_batchedtensor
 
 from detloss import _core
-from detloss._spec import SPECS, loss
+from detloss._spec import SPECS, check_divisor, loss
 from detloss.torch._call import Call, in_precision
 from detloss.torch._gradient import only_first
 
@@ -111,8 +111,7 @@ def _kernel(
         "ignore_index": ignore_index,
         "groups": _array(groups, torch.int64),
         "reduction": reduction,
-        # 0 counts as 1; what is no divisor, the kernel refuses.
-        "normalizer": None if normalizer is None else float(normalizer) or 1.0,
+        "normalizer": None if normalizer is None else check_divisor(float(normalizer), "avg_factor"),
         "scale": scale,
         "rows": None if rows is None else rows.numpy(),
         "grad": grad.numpy() if with_grad else None,
