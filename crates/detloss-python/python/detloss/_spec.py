@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from math import inf, prod
 from typing import NamedTuple
 
@@ -177,7 +177,8 @@ def find(name: str) -> Spec:
         raise
 
 
-@cache
+# A parameter that changes in every step of a training run does not fill the memory.
+@lru_cache(maxsize=512)
 def loss(name: str, values: tuple[float, ...]) -> _core.Loss:
     """The loss with these values of its parameters."""
     return _core.Loss(name, values)

@@ -69,15 +69,12 @@ def prepare(
     at = form(spec, pred.shape, target.shape, is_integer, *shapes, dim=dim)
     if ignore_index is not None and not at.classes:
         raise ValueError(f"{spec.name}: ignore_index is for class indices: give the target as integers of shape {at.rows}")
-    precision = torch.promote_types(pred.dtype, torch.float32)
-    return Tensors(
-        pred,
-        as_integers(target) if at.classes else in_precision(target, pred.dtype),
-        None if weight is None else in_precision(weight, precision),
-        None if class_weight is None else in_precision(class_weight, precision),
-        None if groups is None else as_integers(groups),
-        at,
-    )
+    target = as_integers(target) if at.classes else in_precision(target, pred.dtype)
+    if weight is not None:
+        weight = in_precision(weight, torch.promote_types(pred.dtype, torch.float32))
+    if class_weight is not None:
+        class_weight = in_precision(class_weight, torch.promote_types(pred.dtype, torch.float32))
+    return Tensors(pred, target, weight, class_weight, None if groups is None else as_integers(groups), at)
 
 
 def compute(

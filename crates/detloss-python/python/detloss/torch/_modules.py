@@ -49,11 +49,13 @@ class Loss(nn.Module):
         if columns is not None and not self.spec.remembers:
             raise TypeError(f"{type(self).__name__} takes no columns: it remembers nothing of them")
         columns = 1 if columns is None else columns
-        self.chosen = Chosen(self.spec, params)
+        # As attributes, so that a compiler takes them for numbers that may change.
+        for param, value in zip(self.spec.params, self.spec.values(params), strict=True):
+            super().__setattr__(param.name, value)
         if dim != -1 and not self.spec.has_columns:
             raise TypeError(f"{type(self).__name__} takes no dim: its prediction has no columns to look for")
         self.reduction, self.loss_weight, self.road, self.dim = reduction, loss_weight, road, dim
-        chosen = loss(self.spec.name, self.chosen.params)
+        chosen = loss(self.spec.name, self.chosen.params)  # Raises if a value is out of range.
         first_state = chosen.initial_state(columns)
         self._remembers_columns = len(first_state) != len(chosen.initial_state(columns + 1))
         self.register_buffer("state", torch.tensor(first_state, dtype=torch.float64) if first_state else None)
@@ -87,20 +89,18 @@ class Loss(nn.Module):
             **options,
         )
 
-    def __getattr__(self, name: str) -> Any:
-        chosen = self.__dict__.get("chosen")
-        if chosen is not None and name in chosen.named:
-            return chosen.named[name]
-        return super().__getattr__(name)
+    @property
+    def chosen(self) -> Chosen:
+        """The loss with the parameters as they are now."""
+        return Chosen(self.spec, {param.name: self.__dict__[param.name] for param in self.spec.params})
 
     def __setattr__(self, name: str, value: Any) -> None:
         """A parameter of the loss can be changed during training: ``module.gamma = 1.5``."""
         if any(param.name == name for param in self.spec.params):
-            chosen = Chosen(self.spec, self.chosen.named | {name: value})
-            loss(self.spec.name, chosen.params)  # Raises if the value is out of range.
-            self.chosen = chosen
-        else:
-            super().__setattr__(name, value)
+            changed = Chosen(self.spec, self.chosen.named | {name: value})
+            loss(self.spec.name, changed.params)  # Raises if the value is out of range.
+            value = changed.named[name]
+        super().__setattr__(name, value)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Loss:
         """Moves what is remembered, but leaves its precision: in half of it, a count would stop at 2048."""
