@@ -134,7 +134,7 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
                 *to = T::from_f64(value);
             }
         }
-        values.iter().sum()
+        values.iter().sum::<f64>() + 0.0
     }
 
     /// How many groups have something that counts.
@@ -255,7 +255,8 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
                 sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
             }
         }
-        results.into_iter().map(|(value, _)| value).collect()
+        // The sum of nothing is −0 in Rust: no loss is.
+        results.into_iter().map(|(value, _)| value + 0.0).collect()
     }
 
     #[cfg(feature = "rayon")]
