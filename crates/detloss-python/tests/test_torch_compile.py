@@ -161,6 +161,18 @@ def test_traced_calls_are_no_constants(name):
     torch.testing.assert_close(make_fx(lambda a: loss(a, y))(x)(other), loss(other, y))
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning", "ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("name", ["focal", "softmax_ce", "giou"])
+def test_torchscript_records_operations(name):
+    """A kernel would leave nothing to record."""
+    spec = next(spec for spec in SPECS if spec.name == name)
+    pred, target = tensors(ordinary(spec))
+    other = pred.detach() * 1.25
+    loss = function(spec)
+    traced = torch.jit.trace(lambda a, b: loss(a, b), (pred.detach(), target), check_trace=False)
+    torch.testing.assert_close(traced(other, target), loss(other, target))
+
+
 FORMULAS = [spec for spec in SPECS if spec.is_formula]
 
 
