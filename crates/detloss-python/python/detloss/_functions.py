@@ -12,7 +12,7 @@ _DIVISOR = 'what the sum is divided by, instead of the number of {unit}s; only w
 
 KEYWORDS = {
     "class_weight": "a factor per column, of shape (columns,).",
-    "ignore_index": "rows whose class index is this one count with weight 0.",
+    "ignore_index": "rows whose class index is this one are worth 0, whatever they hold.",
     "groups": "the image of each row (integers), of shape {rows}: a value for each image, in ascending order.",
     "dim": "the dimension of pred that the columns are in, such as 1 for (n, columns, height, width). The last one by default.",
     "normalizer": _DIVISOR,

@@ -91,6 +91,11 @@ def _integers(array: NDArray[Any], what: str) -> NDArray[np.int64]:
     return _like(array, _INT64, what)
 
 
+def _columns_last(array: NDArray[Any], dim: int, dims: int) -> NDArray[Any]:
+    """With the columns last. What has one dimension less than the prediction's ``dims`` is of rows, and has none."""
+    return np.moveaxis(array, dim, -1) if array.ndim == dims else array
+
+
 def _room(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     if out is None:
         return np.empty(shape, dtype)
@@ -127,54 +132,52 @@ def compute(
     if state is not None and reduction == "none":
         raise ValueError("a step of a training run has one value: leave out state, or reduction=\"none\"")
     chosen = loss(spec.name, spec.values(params))
-    pred, target = _array(pred, "the prediction"), _array(target, "the target")
-    weight = None if weight is None else _array(weight, "the weight")
-    shape = pred.shape
+    given, goal = _array(pred, "the prediction"), _array(target, "the target")
+    factors = None if weight is None else _array(weight, "the weight")
+    shape = given.shape
     if dim != -1:
-        check_dim(spec, dim, pred.ndim)
-        # What has one dimension less is of rows, and has no columns.
-        pred, target, weight = (
-            array if array is None or array.ndim != len(shape) else np.moveaxis(array, dim, -1) for array in (pred, target, weight)
-        )
-    pred = _floats(pred)
-    dtype = pred.dtype
+        check_dim(spec, dim, given.ndim)
+        given, goal = _columns_last(given, dim, len(shape)), _columns_last(goal, dim, len(shape))
+        factors = None if factors is None else _columns_last(factors, dim, len(shape))
+    given = _floats(given)
+    dtype = given.dtype
     call: _core.Call = {"reduction": reduction, "threads": _threads}
     if normalizer is not None:
         call["normalizer"] = check_divisor(normalizer, "normalizer")
     if ignore_index is not None:
         call["ignore_index"] = ignore_index
-    if weight is not None:
-        weight = call["weight"] = _like(weight, dtype, "the weight")
+    if factors is not None:
+        factors = call["weight"] = _like(factors, dtype, "the weight")
     if class_weight is not None:
         class_weight = call["class_weight"] = _like(_array(class_weight, "the class weight"), dtype, "the class weight")
     if groups is not None:
         groups = call["groups"] = _integers(_array(groups, "the array of groups"), "the groups")
     at = form(
         spec,
-        pred.shape,
-        target.shape,
-        target.dtype.kind in "iu",
-        None if weight is None else weight.shape,
+        given.shape,
+        goal.shape,
+        goal.dtype.kind in "iu",
+        None if factors is None else factors.shape,
         None if class_weight is None else class_weight.shape,
         None if groups is None else groups.shape,
         dim=dim,
     )
     call["columns"], call["classes"], call["per_row"] = at.columns, at.classes, at.per_row
-    grad = rows = None
+    grad = slopes = rows = None
     if with_grad:
         grad = _room(out, shape, dtype)
         # Columns that are not last are put there, and back where they were.
-        call["grad"] = grad if dim == -1 else np.empty(pred.shape, dtype)
+        slopes = call["grad"] = grad if dim == -1 else np.empty(given.shape, dtype)
     if reduction == "none":
         rows = call["rows"] = np.empty(at.units if spec.scope != "set" else (_sets(at, groups),), dtype)
     if state is not None:
         call["state"] = state
-    target = _integers(target, "the target") if at.classes else _like(target, dtype, "the target")
-    value = chosen.run(pred, target, call)
+    goal = _integers(goal, "the target") if at.classes else _like(goal, dtype, "the target")
+    value = chosen.run(given, goal, call)
     if dim != -1:
-        if grad is not None:
-            grad[...] = np.moveaxis(call["grad"], -1, dim)
-        if rows is not None and rows.ndim == pred.ndim:
+        if grad is not None and slopes is not None:
+            grad[...] = np.moveaxis(slopes, -1, dim)
+        if rows is not None and rows.ndim == given.ndim:
             rows = np.moveaxis(rows, -1, dim)
     return (value if rows is None else rows), grad
 
@@ -209,7 +212,7 @@ def value_and_grad(
         target: what they should be, of any number type, brought to the precision of ``pred``; class indices are integers.
         weight: a factor per value, or per row. Losses of whole batches take 0 and 1: what has weight 0 is left out.
         class_weight: a factor per column.
-        ignore_index: rows of this class count with weight 0.
+        ignore_index: rows of this class count with weight 0, whatever they hold.
         groups: the image of each row, for losses of whole batches: one value per image, in ascending order.
         dim: the dimension of ``pred`` that the columns are in, such as 1 for (n, columns, height, width).
         normalizer: what the sum is divided by, instead of the number of values.

@@ -23,7 +23,8 @@ class Chosen:
     @property
     def key(self) -> str:
         """All of it as text, which every version of the compiler takes for a constant."""
-        return _key(self.spec.name, self._constants)
+        text: str = _key(self.spec.name, self._constants)
+        return text
 
     @property
     def named(self) -> dict[str, float]:

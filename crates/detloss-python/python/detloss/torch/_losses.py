@@ -59,10 +59,8 @@ def prepare(
     if dim != -1:
         check_dim(spec, dim, pred.dim())
         dims = pred.dim()
-        # What has one dimension less is of rows, and has no columns.
-        pred, target, weight = (
-            tensor if tensor is None or tensor.dim() != dims else tensor.movedim(dim, -1) for tensor in (pred, target, weight)
-        )
+        pred, target = _columns_last(pred, dim, dims), _columns_last(target, dim, dims)
+        weight = None if weight is None else _columns_last(weight, dim, dims)
     pred, target = _in_one_precision(pred, target)
     is_integer = not (target.is_floating_point() or target.dtype == torch.bool)
     shapes = (None if tensor is None else tensor.shape for tensor in (weight, class_weight, groups))
@@ -75,6 +73,11 @@ def prepare(
     if class_weight is not None:
         class_weight = in_precision(class_weight, torch.promote_types(pred.dtype, torch.float32))
     return Tensors(pred, target, weight, class_weight, None if groups is None else as_integers(groups), at)
+
+
+def _columns_last(tensor: Tensor, dim: int, dims: int) -> Tensor:
+    """With the columns last. What has one dimension less than the prediction's ``dims`` is of rows, and has none."""
+    return tensor.movedim(dim, -1) if tensor.dim() == dims else tensor
 
 
 def compute(
@@ -135,7 +138,7 @@ def compute(
 
 def _is_for_kernels(pred: Tensor) -> bool:
     """Whether a tensor has memory to lend. The transforms of ``torch.func``, and traces, look through operations, not into kernels."""
-    return pred.device.type == "cpu" and not (torch._C._are_functorch_transforms_active() or torch.jit.is_tracing())
+    return pred.device.type == "cpu" and not (torch._C._are_functorch_transforms_active() or torch._C._is_tracing())
 
 
 def check_road(road: str) -> None:

@@ -26,7 +26,7 @@ class Loss(nn.Module):
         **params: the parameters of the loss.
 
     A loss that remembers something from step to step keeps it in the buffer ``state``, which is part of the ``state_dict`` and is
-    brought up to date by every call in training mode.
+    brought up to date by every call in training mode. One thread at a time: several that call one module lose each other's steps.
     """
 
     spec: Spec
@@ -51,7 +51,7 @@ class Loss(nn.Module):
         columns = 1 if columns is None else columns
         # As attributes, so that a compiler takes them for numbers that may change.
         for param, value in zip(self.spec.params, self.spec.values(params), strict=True):
-            super().__setattr__(param.name, value)
+            object.__setattr__(self, param.name, value)
         if dim != -1 and not self.spec.has_columns:
             raise TypeError(f"{type(self).__name__} takes no dim: its prediction has no columns to look for")
         self.reduction, self.loss_weight, self.road, self.dim = reduction, loss_weight, road, dim
