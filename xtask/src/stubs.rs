@@ -52,6 +52,7 @@ pub(crate) fn numpy() -> anyhow::Result<String> {
     for entry in losses::ALL {
         for (index, (reduction, result)) in REDUCTIONS.into_iter().enumerate() {
             let mut keywords = options(entry, "ArrayLike");
+            keywords.extend(dim(entry));
             keywords.push("normalizer: float | None = None".into());
             keywords.push(reduction.into());
             keywords.extend(params(entry));
@@ -80,7 +81,7 @@ pub(crate) fn torch() -> anyhow::Result<String> {
     let fixed = fixed.map(str::to_owned);
     for entry in losses::ALL {
         let (options, params) = (options(entry, "Tensor"), params(entry));
-        let function = [&inputs[..], &options, &avg_factor, &fixed, &params].concat();
+        let function = [&inputs[..], &options, &dim(entry), &avg_factor, &fixed, &params].concat();
         text += "\n";
         define(&mut text, "", entry.name, &function, "Tensor", &summary(entry))?;
     }
@@ -88,7 +89,7 @@ pub(crate) fn torch() -> anyhow::Result<String> {
         let (options, params) = (options(entry, "Tensor"), params(entry));
         writeln!(text, "\nclass {}(Loss):\n    {}", entry.class_name(), summary(entry))?;
         let mut constructor = [&["self".to_owned()], &fixed[..]].concat();
-        let mut own = Vec::new();
+        let mut own = dim(entry);
         if entry.signature.state == State::PerColumn {
             own.push("num_classes: int".to_owned());
         }
@@ -151,6 +152,11 @@ fn options(entry: &Entry, array: &str) -> Vec<String> {
         options.push(keyword("groups", array));
     }
     options
+}
+
+/// Where the columns are, of a loss that has them.
+fn dim(entry: &Entry) -> Vec<String> {
+    entry.signature.has_columns().then(|| "dim: int = -1".to_owned()).into_iter().collect()
 }
 
 fn params(entry: &Entry) -> Vec<String> {

@@ -22,7 +22,7 @@ pub struct Options {
     /// A weight per column, of shape `[columns]`: class weights of scores and logits, coordinate weights of values. Not for masks
     /// and losses of whole batches.
     pub column_weights: Option<Tensor>,
-    /// Rows of this class count with weight 0. For targets that are class indices.
+    /// Rows of this class count with weight 0, whatever they hold. For targets that are class indices.
     pub ignore_index: Option<i64>,
     /// The image of every row, for losses of whole batches: there is then one value per image, in ascending order of these numbers.
     pub groups: Option<Tensor>,

@@ -17,7 +17,7 @@ pub(crate) fn run(
     let signature = &call.signature;
     call.check(loss)?;
     let fields = signature.pred.fields().len();
-    let mut inputs = columns(&call.pred.detach(), fields)?;
+    let mut inputs = columns(&predictions(call)?, fields)?;
     inputs.extend(columns(&labels(call)?, signature.target.fields().len())?);
     let mut outputs = program::run(program, &inputs)?;
     let (values, partials) = (outputs.remove(0), outputs);
@@ -41,6 +41,22 @@ pub(crate) fn run(
         None
     };
     Ok(Outcome { value, grad, value_of_row: None })
+}
+
+/// The predictions, with 0 in ignored rows: whatever these hold, infinity and NaN included, must not reach the sum through a
+/// product with their weight.
+fn predictions(call: &Call<'_>) -> Result<Tensor> {
+    let pred = call.pred.detach();
+    let Some(kept) = kept(call)? else { return Ok(pred) };
+    let pred = pred.reshape(((), call.shapes.columns))?;
+    kept.broadcast_as(pred.shape())?.where_cond(&pred, &pred.zeros_like()?)
+}
+
+/// Whether each row, of one column, is not ignored. None if nothing is.
+fn kept(call: &Call<'_>) -> Result<Option<Tensor>> {
+    let Some(index) = call.options.ignore_index else { return Ok(None) };
+    let rows = call.target.elem_count();
+    call.target.to_dtype(DType::I64)?.reshape((rows, 1))?.ne(index).map(Some)
 }
 
 /// The fields of a prediction or target, each in order for all units.
@@ -69,9 +85,8 @@ fn weights(call: &Call<'_>) -> Result<Option<Tensor>> {
     if let Some(weights) = &call.column_weights {
         factors.push(weights.reshape((1, grid.1))?);
     }
-    if let Some(index) = call.options.ignore_index {
-        let classes = call.target.to_dtype(DType::I64)?.reshape((grid.0, 1))?;
-        factors.push(classes.ne(index)?.to_dtype(call.pred.dtype())?);
+    if let Some(kept) = kept(call)? {
+        factors.push(kept.to_dtype(call.pred.dtype())?);
     }
     let factors = factors.iter().map(|factor| factor.broadcast_as(grid));
     let product = factors.reduce(|product, factor| product? * factor?);

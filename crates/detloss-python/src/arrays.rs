@@ -56,13 +56,15 @@ pub(crate) fn write<'py, T: Element>(
     what: &str,
     array: &Bound<'py, PyAny>,
 ) -> PyResult<PyReadwriteArrayDyn<'py, T>> {
-    let array = lendable::<T>(what, array)?;
-    array.try_readwrite().map_err(|error| match error {
-        BorrowError::NotWriteable => {
-            PyValueError::new_err(format!("{what} is read-only: give an array of your own"))
-        }
-        _ => shared(what),
-    })
+    // First, as a broadcast array is both read-only and not contiguous, and a contiguous copy of it would be of no use.
+    if let Ok(array) = array.cast::<PyArrayDyn<T>>()
+        && let Err(BorrowError::NotWriteable) = array.try_readwrite()
+    {
+        return Err(PyValueError::new_err(format!(
+            "{what} is read-only: give an array of your own"
+        )));
+    }
+    lendable::<T>(what, array)?.try_readwrite().map_err(|_| shared(what))
 }
 
 /// An array of `T` whose memory is a slice.
@@ -78,12 +80,14 @@ fn lendable<'a, 'py, T: Element>(
         let wanted = dtype::<T>(array.py());
         return Err(PyTypeError::new_err(format!("{what} is of {is}: convert it to {wanted}")));
     };
-    if !array.is_c_contiguous() || !array.is_aligned() {
-        return Err(PyValueError::new_err(format!(
-            "{what} is not contiguous: give an array that is, such as numpy.ascontiguousarray makes"
-        )));
-    }
-    Ok(array)
+    let fault = if !array.is_c_contiguous() {
+        "is not contiguous: give an array that is, such as numpy.ascontiguousarray makes"
+    } else if !array.is_aligned() {
+        "does not begin at a multiple of the size of its numbers: give an array that does, such as its copy()"
+    } else {
+        return Ok(array);
+    };
+    Err(PyValueError::new_err(format!("{what} {fault}")))
 }
 
 fn shared(what: &str) -> PyErr {

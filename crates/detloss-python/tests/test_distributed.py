@@ -359,7 +359,7 @@ def test_one_process_is_the_loss_itself(spec):
 def test_normaliser_of_one_process():
     assert avg_factor(3).item() == 3.0 and avg_factor(0).item() == 1.0
     assert avg_factor(torch.tensor([2.5])).shape == ()
-    with pytest.raises(ValueError, match=r"avg_factor has shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"count has shape \(2,\)"):
         avg_factor(torch.ones(2))
 
 

@@ -34,12 +34,16 @@ from mmdet_cases import (
     TARGET,
     WITH_BACKGROUND,
     Case,
+    balanced_l1,
     entropy,
+    gaussian_focal,
     integers,
     normal,
     one_hot,
     random,
+    smooth_l1,
     softmax_ce,
+    varifocal,
 )
 
 CALLS: list[dict[str, Any]] = [
@@ -434,3 +438,39 @@ except ModuleNotFoundError as error:
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip().startswith("mmdet")
+
+
+GRID = (2, 3, 4, 5)
+HEATS = random(*GRID, seed=70, low=0.01, high=0.99)
+OF_GRIDS: list[tuple[str, dict[str, Any], tuple[Tensor, Tensor], Callable[..., Tensor]]] = [
+    ("L1Loss", {}, (normal(*GRID), normal(*GRID, seed=1)), lambda p, t: (p - t).abs()),
+    ("MSELoss", {}, (normal(*GRID), normal(*GRID, seed=1)), lambda p, t: (p - t) ** 2),
+    ("SmoothL1Loss", {}, (normal(*GRID), normal(*GRID, seed=1)), smooth_l1),
+    ("BalancedL1Loss", {}, (normal(*GRID), normal(*GRID, seed=1)), balanced_l1),
+    ("VarifocalLoss", {}, (normal(*GRID), HEATS.round() * HEATS), varifocal),
+    ("GaussianFocalLoss", {}, (HEATS, HEATS.round()), gaussian_focal),
+    ("CrossEntropyLoss", {"use_sigmoid": True}, (normal(*GRID), HEATS.round()), entropy),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "inputs", "formula"), OF_GRIDS, ids=lambda given: given if isinstance(given, str) else "")
+@pytest.mark.parametrize("shape", [(2, 1, 4, 5), (1, 3, 1, 1), (2, 1, 1, 1), (4, 1), (1,), ()], ids=str)
+def test_a_weight_multiplies_by_broadcasting(
+    name: str, arguments: dict[str, Any], inputs: tuple[Tensor, Tensor], formula: Callable[..., Tensor], shape: tuple[int, ...]
+) -> None:
+    """CornerNet gives one weight for both coordinates of every place."""
+    loss, weight = getattr(mmdet, name)(**arguments), random(*shape, seed=71)
+    pred, target = inputs
+    for call in CALLS:
+        found = value_and_grad(lambda x: loss(x, target, weight=weight, **call), pred)
+        values = Case(name, arguments, inputs, lambda p, t: formula(p, t) * weight)
+        assert_close(found, value_and_grad(lambda x: reduced(replaced(values, x), None, **call), pred), 1e-12)
+
+
+@pytest.mark.parametrize("name", [name for name in CONSTRUCTORS if name not in ("GHMC", "GHMR", "SeesawLoss")])
+def test_one_weight_for_all(name: str) -> None:
+    case = next(case for case in CASES if case.name == name)
+    loss = getattr(mmdet, name)(**case.arguments)
+    for shape in ((), (1,)):
+        found = loss(*case.inputs, weight=torch.full(shape, 0.5, dtype=F64))
+        torch.testing.assert_close(found, 0.5 * loss(*case.inputs))

@@ -119,12 +119,16 @@ def test_buffers_that_will_not_do():
     frozen = np.zeros_like(pred)
     frozen.flags.writeable = False
     both = np.concatenate([pred, target])
+    odd = np.zeros(pred.nbytes + 1, np.uint8)[1:].view(pred.dtype).reshape(pred.shape)
+    one = np.broadcast_to(np.zeros(1), pred.shape)
     wrong = [
         (pred, np.zeros((2, 2)), ValueError, r"out has shape \(2, 2\)"),
         (pred, np.zeros(pred.shape, np.float32), ValueError, "dtype float32"),
         (pred, pred.tolist(), TypeError, "out is a list: give a NumPy array"),
         (pred, np.asfortranarray(np.zeros_like(pred)), ValueError, "the gradient is not contiguous"),
+        (pred, odd, ValueError, "the gradient does not begin at a multiple of the size of its numbers.*copy"),
         (pred, frozen, ValueError, "the gradient is read-only"),
+        (pred, one, ValueError, "the gradient is read-only"),
         (pred, pred, ValueError, "shares memory"),
         (pred, target, ValueError, "shares memory"),
         (both[1 : 1 + len(pred)], both[: len(pred)], ValueError, "shares memory"),

@@ -80,15 +80,42 @@ def test_keywords(spec):
     """Only those that make sense are there, and an error lists them."""
     pred, target = ordinary(spec, 6)
     takes = list(inspect.signature(function(spec)).parameters)[2:]
-    assert takes == [*spec.options, "normalizer", "reduction", *(param.name for param in spec.params)]
-    given = {"class_weight": np.ones(COLUMNS), "ignore_index": 0, "groups": np.zeros(6, int), "nonsense": 1.0}
+    assert takes == [*spec.options, *(["dim"] if spec.has_columns else []), "normalizer", "reduction", *(param.name for param in spec.params)]
+    given = {"class_weight": np.ones(COLUMNS), "ignore_index": 0, "groups": np.zeros(6, int), "dim": 0, "nonsense": 1.0}
     for name, value in given.items():
         if name in takes:
             continue
         with pytest.raises(TypeError, match=rf"{spec.name}\(\) takes no keyword '{name}': it takes {', '.join(takes)}$"):
             function(spec)(pred, target, **{name: value})
-        with pytest.raises(TypeError, match=rf"{spec.name}(\(\) has no parameter '{name}'| takes no {name}: it takes)"):
+        with pytest.raises(TypeError, match=rf"{spec.name}(\(\) has no parameter '{name}'| takes no {name}: it)"):
             detloss.value_and_grad(spec.name, pred, target, **{name: value})
+
+
+@all_losses
+def test_what_would_be_taken_for_a_number(spec):
+    """None would be NaN, and the mask of an array would be of no effect."""
+    pred, target = ordinary(spec, 6)
+    for name, what in {"pred": "prediction", "target": "target", "weight": "weight", "class_weight": "class weight"}.items():
+        if name == "class_weight" and name not in spec.options:
+            continue
+        given = {"pred": pred, "target": target, "weight": np.ones(6), "class_weight": np.ones(COLUMNS)}
+        given = {key: given[key] for key in ("pred", "target", name)}
+        holes, masked = given[name].astype(object), np.ma.masked_array(given[name], np.zeros(given[name].shape, bool))
+        holes.flat[-1] = None
+        fails(rf"the {what} has None at \[{', '.join(str(size - 1) for size in holes.shape)}\]: give a number", spec, **{**given, name: holes})
+        assert np.isfinite(function(spec)(**{**given, name: masked}))
+        masked.mask.flat[0] = True
+        fails(f"the {what} is an array with a mask, which is of no effect here", spec, **{**given, name: masked})
+
+
+@all_losses
+def test_parameters_are_single_numbers(spec):
+    pred, target = ordinary(spec, 6)
+    for param in spec.params:
+        remedy = "give one number" + ("; a factor per class is class_weight$" if "class_weight" in spec.options else "$")
+        for value in ([0.1, 0.2], np.ones(3), "much", None):
+            match = f"{spec.name}: {param.name} is a {type(value).__name__}: {remedy}"
+            fails(match, spec, pred, target, error=TypeError, **{param.name: value})
 
 
 def test_names():

@@ -20,6 +20,7 @@ NUMPY = {
     "class_weight": "ArrayLike | None",
     "ignore_index": "int | None",
     "groups": "ArrayLike | None",
+    "dim": "int",
     "normalizer": "float | None",
 }
 TORCH = {
@@ -27,6 +28,7 @@ TORCH = {
     "class_weight": "Tensor | None",
     "ignore_index": "int | None",
     "groups": "Tensor | None",
+    "dim": "int",
     "avg_factor": "Tensor | float | None",
     "reduction": "str",
     "loss_weight": "float",
@@ -134,7 +136,8 @@ def test_torch_classes(spec, torch):
     constructor.args.defaults.clear()
     own = keywords(constructor)
     params = {param.name: (param.default, "float") for param in spec.params}
-    assert own == ({"columns": (1, "int")} if spec.remembers else {}) | params
+    of_columns = {"dim": (-1, "int")} if spec.has_columns else {}
+    assert own == of_columns | ({"columns": (1, "int")} if spec.remembers else {}) | params
     loss = getattr(torch, spec.class_name)
     given = {name: default for name, (default, _) in own.items()}
     state = None

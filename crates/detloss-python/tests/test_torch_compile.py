@@ -6,14 +6,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install detloss[torch]")
 
-from torch._dynamo.testing import CompileCounter  # noqa: E402
+from torch._dynamo.utils import counters  # noqa: E402
 from torch.autograd import forward_ad  # noqa: E402
 from torch.fx.experimental.proxy_tensor import make_fx  # noqa: E402
 
 import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 from detloss.torch import _fused  # noqa: E402
-from samples import classes, ordinary, takes_classes  # noqa: E402
+from samples import COLUMNS, classes, ordinary, takes_classes  # noqa: E402
 from test_torch import SPECS, all_losses, both_roads, function, slope, tensors  # noqa: E402
 
 
@@ -75,17 +75,63 @@ def test_operator(name, reduction, monkeypatch):
     assert set(torch.library.opcheck(operator, arguments, test_utils=checks).values()) == {"SUCCESS"}
 
 
+def steps_agree(call, settings, pred, target):
+    """Calls `call` with each of the settings, compiled and not; how many graphs that took."""
+    counters.clear()
+    compiled = torch.compile(call, fullgraph=True, backend="aot_eager")
+    for setting in settings:
+        value, expected = compiled(pred, target, *setting), call(pred, target, *setting)
+        torch.testing.assert_close(value, expected, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(slope(value, pred), slope(expected, pred), rtol=1e-10, atol=1e-12)
+    return counters["stats"]["unique_graphs"]
+
+
 @both_roads
 def test_numbers_that_change_are_not_compiled_anew(road):
     """As many positives as there are, and a weight on a schedule, in every step."""
-    counter = CompileCounter()
     call = lambda x, y, n, w: detloss.torch.focal(x, y, avg_factor=n, loss_weight=w, road=road)  # noqa: E731
-    compiled = torch.compile(call, fullgraph=True, backend=counter)
-    pred, target = torch.randn(4, 5, requires_grad=True), torch.zeros(4, 5)
-    for step in range(2, 14):
-        value = compiled(pred, target, step, 0.5 + step)
-        torch.testing.assert_close(value, call(pred, target, step, 0.5 + step))
-    assert counter.frame_count <= 3
+    settings = [(step, 0.5 + step) for step in range(2, 14)]
+    assert steps_agree(call, settings, *tensors(ordinary(next(spec for spec in SPECS if spec.name == "focal")))) <= 3
+
+
+WITH_PARAMS = [spec for spec in SPECS if spec.params]
+
+
+@pytest.mark.parametrize("spec", WITH_PARAMS, ids=lambda spec: spec.name)
+def test_parameters_that_change_are_not_compiled_anew(spec):
+    """On the fused road, of functions and of modules. The first graph takes them for constants, the second for numbers."""
+    pred, target = tensors(ordinary(spec))
+    module = getattr(detloss.torch, spec.class_name)(**({"columns": COLUMNS} if spec.remembers else {})).eval()
+    settings = [tuple(between(param, step) for param in spec.params) for step in range(10)]
+
+    def of_function(x, y, *values):
+        return function(spec)(x, y, **dict(zip((param.name for param in spec.params), values, strict=True)))
+
+    assert steps_agree(of_function, settings, pred, target) <= 2
+    compiled = torch.compile(module, fullgraph=True, backend="aot_eager")
+    counters.clear()
+    for setting in settings:
+        for param, value in zip(spec.params, setting, strict=True):
+            setattr(module, param.name, value)
+        torch.testing.assert_close(compiled(pred, target), module(pred, target))
+    assert counters["stats"]["unique_graphs"] <= 2
+
+
+def between(param, step):
+    """A value of a parameter: its default, and then others on the way to the middle of its range."""
+    if param.name == "bins":  # As many numbers are remembered.
+        return param.default
+    return param.default + 0.05 * step * ((param.low + param.high) / 2 - param.default)
+
+
+@pytest.mark.parametrize("name", ["focal", "softmax_focal", "ap"])
+def test_parameters_that_change_on_the_replay_road(name):
+    """There they are constants of the graph: compiled anew, and right."""
+    spec = next(spec for spec in SPECS if spec.name == name)
+    param = spec.params[0]
+    call = lambda x, y, value: function(spec)(x, y, road="replay", **{param.name: value})  # noqa: E731
+    settings = [(param.low + (param.high - param.low) * share,) for share in (0.25, 0.375, 0.5)]
+    assert steps_agree(call, settings, *tensors(ordinary(spec))) == 3
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")  # PyTorch's own, in its first jvp.
@@ -113,6 +159,18 @@ def test_traced_calls_are_no_constants(name):
     x, y, other = torch.randn(6), torch.ones(6), torch.randn(6)
     loss = getattr(detloss.torch, name)
     torch.testing.assert_close(make_fx(lambda a: loss(a, y))(x)(other), loss(other, y))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning", "ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("name", ["focal", "softmax_ce", "giou"])
+def test_torchscript_records_operations(name):
+    """A kernel would leave nothing to record."""
+    spec = next(spec for spec in SPECS if spec.name == name)
+    pred, target = tensors(ordinary(spec))
+    other = pred.detach() * 1.25
+    loss = function(spec)
+    traced = torch.jit.trace(lambda a, b: loss(a, b), (pred.detach(), target), check_trace=False)
+    torch.testing.assert_close(traced(other, target), loss(other, target))
 
 
 FORMULAS = [spec for spec in SPECS if spec.is_formula]

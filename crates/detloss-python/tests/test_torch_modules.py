@@ -197,12 +197,15 @@ def test_batch_without_positives(spec, road):
     for factor in (-1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="avg_factor"):
             function(spec)(pred, target, avg_factor=factor, road=road)
-    unknown = torch.tensor(float("nan"))
+    unknown, negative = torch.tensor(float("nan")), torch.tensor(-2.0)
     if road == "replay":
         assert function(spec)(pred, target, avg_factor=unknown, road=road).isnan()
     else:
-        with pytest.raises(ValueError, match="NaN"):
-            function(spec)(pred, target, avg_factor=unknown, road=road)
+        for factor, words in ((unknown, "nan"), (negative, "-2.0")):
+            with pytest.raises(ValueError, match=f"avg_factor is {words}: give a positive number"):
+                function(spec)(pred, target, avg_factor=factor, road=road)
+    with pytest.raises(ValueError, match="avg_factor requires a gradient.*use avg_factor.detach"):
+        function(spec)(pred, target, avg_factor=torch.tensor(2.0, requires_grad=True), road=road)
 
 
 UGLY = [0.0, -0.0, 1.0, -1.0, 0.5, 1e-6, 1e6, -1e6, 3.0, 3.0, 1e-30, 1e4, -1e4, 3e38, -3e38]

@@ -148,9 +148,8 @@ impl<'a, T: Element> Batch<'a, T> {
         Self { column_weights: Some(weights), ..self }
     }
 
-    /// Rows whose target is this class index count with weight 0. For targets that are class indices.
-    ///
-    /// A weight of 0 is a product: a row of NaN stays NaN.
+    /// Rows whose target is this class index count with weight 0, whatever they hold: they are worth 0 and have no gradient. For
+    /// targets that are class indices.
     #[must_use]
     pub fn ignore_index(self, index: i64) -> Self {
         Self { ignore_index: Some(index), ..self }

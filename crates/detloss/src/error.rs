@@ -160,8 +160,9 @@ impl fmt::Display for Error {
             ),
             Self::Class { row, got, classes } => write!(
                 f,
-                "row {row} has class {got}, but there are {classes} classes: \
-                 use 0..{classes}, or set ignore_index to {got}"
+                "row {row} has class {got}, but there are {classes} classes: use 0 to {}, in a loss of scores -1 or {classes} \
+                 for background, or set ignore_index to {got}",
+                classes.saturating_sub(1)
             ),
             Self::Normalizer { got } => {
                 write!(

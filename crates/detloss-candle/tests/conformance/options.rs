@@ -239,3 +239,36 @@ fn the_host_does_what_the_core_does_and_refuses_what_it_refuses() {
 fn the_replay_does_what_the_core_does_and_refuses_what_it_refuses() {
     assert!(compare(Road::Replay, Tolerance::LAW) > 500);
 }
+
+/// Value and gradient are those of zeros in the ignored rows, which have no gradient.
+#[test]
+fn an_ignored_row_may_hold_anything() -> Result<()> {
+    const COLUMNS: usize = 3;
+    let classes = Tensor::new(&[0_i64, 2, 1, 2, 0], &Device::Cpu)?;
+    for entry in ALL.iter().filter(|entry| entry.signature.target.is_label() && entry.signature.scope != Scope::Set) {
+        for road in [Road::Host, Road::Replay] {
+            if road == Road::Replay && !is_formula(entry) || entry.signature.pred.fields().len() != 1 {
+                continue;
+            }
+            let run = |ignored: f32| {
+                let logits: Vec<f32> = (0..5 * COLUMNS)
+                    .map(|place| match place / COLUMNS {
+                        1 | 3 => ignored,
+                        _ => place as f32 - 7.0,
+                    })
+                    .collect();
+                let pred =
+                    Var::from_tensor(&Tensor::from_vec(logits, (5, COLUMNS), &Device::Cpu)?)?;
+                let options = Options { ignore_index: Some(2), road, ..Options::default() };
+                let value = loss(&pred, &classes, &entry.make(), &options)?;
+                Ok::<_, candle_core::Error>((numbers(&value)?, slopes(&value, &pred)?))
+            };
+            let (value, grad) = run(0.0)?;
+            assert!(value[0].is_finite() && grad[COLUMNS..2 * COLUMNS] == [0.0; COLUMNS]);
+            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                assert_eq!(run(bad)?, (value.clone(), grad.clone()), "{}: {bad}", entry.name);
+            }
+        }
+    }
+    Ok(())
+}

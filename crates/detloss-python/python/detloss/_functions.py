@@ -12,8 +12,9 @@ _DIVISOR = 'what the sum is divided by, instead of the number of {unit}s; only w
 
 KEYWORDS = {
     "class_weight": "a factor per column, of shape (columns,).",
-    "ignore_index": "rows whose class index is this one count with weight 0.",
+    "ignore_index": "rows whose class index is this one are worth 0, whatever they hold.",
     "groups": "the image of each row (integers), of shape {rows}: a value for each image, in ascending order.",
+    "dim": "the dimension of pred that the columns are in, such as 1 for (n, columns, height, width). The last one by default.",
     "normalizer": _DIVISOR,
     "avg_factor": _DIVISOR,
     "reduction": '"mean", "sum", "weighted_mean" (the sum is divided by that of the weights) or "none".',
@@ -148,6 +149,8 @@ def make(
     ``compute`` is given all options, the others as None.
     """
     keywords = {name: default for name, default in options.items() if name not in OPTIONS or name in spec.options}
+    if not spec.has_columns:
+        del keywords["dim"]
     parameters = {param.name: param.default for param in spec.params}
 
     def function(pred: Any, target: Any, **given: Any) -> Any:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from detloss import _core
-from detloss._spec import Form, Spec, check_divisor, check_reduction, find, form, loss
+from detloss._layout import check_dim, form
+from detloss._spec import Form, Spec, check_divisor, check_reduction, find, loss
 
 _threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
@@ -20,6 +21,7 @@ OPTIONS: dict[str, Any] = {
     "class_weight": None,
     "ignore_index": None,
     "groups": None,
+    "dim": -1,
     "normalizer": None,
     "reduction": "mean",
 }
@@ -46,9 +48,20 @@ _FLOATS = {np.dtype(kind): np.dtype(kind) for kind in (np.float32, np.float64, n
 """The types that losses are computed of, and what others are converted to; bfloat16 joins when it is met."""
 
 
-def _floats(array: ArrayLike) -> NDArray[Any]:
+def _array(given: ArrayLike, what: str) -> NDArray[Any]:
+    """As an array, unless something in it would be taken for a number without a word."""
+    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+        raise ValueError(f"{what} is an array with a mask, which is of no effect here: give it filled, and masked rows a weight of 0")
+    array = np.asarray(given)
+    if array.dtype == object:
+        places = (place for place, number in np.ndenumerate(array) if number is None)
+        if (place := next(places, None)) is not None:
+            raise ValueError(f"{what} has None at {list(place)}: give a number, and a weight of 0 to what is not to count")
+    return array
+
+
+def _floats(array: NDArray[Any]) -> NDArray[Any]:
     """As an array of a type that can be computed with; a copy only if it has to be."""
-    array = np.asarray(array)
     dtype = _FLOATS.get(array.dtype)
     if dtype is None:
         native = array.dtype.newbyteorder("=")
@@ -56,9 +69,8 @@ def _floats(array: ArrayLike) -> NDArray[Any]:
     return _like(array, dtype, "the prediction")
 
 
-def _like(array: ArrayLike, dtype: Any, what: str) -> NDArray[Any]:
+def _like(array: NDArray[Any], dtype: Any, what: str) -> NDArray[Any]:
     """As a contiguous array of this type; a copy only if it has to be."""
-    array = np.asarray(array)
     if array.dtype is not dtype and array.dtype != dtype:
         if array.dtype.kind not in "fiub" and array.dtype.name not in ("bfloat16", "object"):
             raise TypeError(f"{what} is of {array.dtype}: give real numbers")
@@ -70,11 +82,18 @@ def _like(array: ArrayLike, dtype: Any, what: str) -> NDArray[Any]:
 _INT64 = np.dtype(np.int64)
 
 
-def _integers(array: ArrayLike, what: str) -> NDArray[np.int64]:
-    array = np.asarray(array)
+def _integers(array: NDArray[Any], what: str) -> NDArray[np.int64]:
+    """As 64-bit integers. What is beyond them counts as the largest, and does not wrap around."""
     if array.dtype.kind not in "iu" and array.size > 0:
         raise TypeError(f"{what} are of {array.dtype}: give integers")
+    if array.dtype.kind == "u" and array.dtype.itemsize == 8:
+        array = np.minimum(array, np.iinfo(np.int64).max)
     return _like(array, _INT64, what)
+
+
+def _columns_last(array: NDArray[Any], dim: int, dims: int) -> NDArray[Any]:
+    """With the columns last. What has one dimension less than the prediction's ``dims`` is of rows, and has none."""
+    return np.moveaxis(array, dim, -1) if array.ndim == dims else array
 
 
 def _room(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
@@ -102,6 +121,7 @@ def compute(
     class_weight: ArrayLike | None,
     ignore_index: int | None,
     groups: ArrayLike | None,
+    dim: int,
     normalizer: float | None,
     reduction: str,
     state: NDArray[np.float64] | None,
@@ -112,37 +132,53 @@ def compute(
     if state is not None and reduction == "none":
         raise ValueError("a step of a training run has one value: leave out state, or reduction=\"none\"")
     chosen = loss(spec.name, spec.values(params))
-    pred, target = _floats(pred), np.asarray(target)
-    shape, dtype = pred.shape, pred.dtype
+    given, goal = _array(pred, "the prediction"), _array(target, "the target")
+    factors = None if weight is None else _array(weight, "the weight")
+    shape = given.shape
+    if dim != -1:
+        check_dim(spec, dim, given.ndim)
+        given, goal = _columns_last(given, dim, len(shape)), _columns_last(goal, dim, len(shape))
+        factors = None if factors is None else _columns_last(factors, dim, len(shape))
+    given = _floats(given)
+    dtype = given.dtype
     call: _core.Call = {"reduction": reduction, "threads": _threads}
     if normalizer is not None:
         call["normalizer"] = check_divisor(normalizer, "normalizer")
     if ignore_index is not None:
         call["ignore_index"] = ignore_index
-    if weight is not None:
-        weight = call["weight"] = _like(weight, dtype, "the weight")
+    if factors is not None:
+        factors = call["weight"] = _like(factors, dtype, "the weight")
     if class_weight is not None:
-        class_weight = call["class_weight"] = _like(class_weight, dtype, "the class weight")
+        class_weight = call["class_weight"] = _like(_array(class_weight, "the class weight"), dtype, "the class weight")
     if groups is not None:
-        groups = call["groups"] = _integers(groups, "the groups")
+        groups = call["groups"] = _integers(_array(groups, "the array of groups"), "the groups")
     at = form(
         spec,
-        shape,
-        target.shape,
-        target.dtype.kind in "iu",
-        None if weight is None else weight.shape,
+        given.shape,
+        goal.shape,
+        goal.dtype.kind in "iu",
+        None if factors is None else factors.shape,
         None if class_weight is None else class_weight.shape,
         None if groups is None else groups.shape,
+        dim=dim,
     )
     call["columns"], call["classes"], call["per_row"] = at.columns, at.classes, at.per_row
-    grad = rows = None
+    grad = slopes = rows = None
     if with_grad:
-        grad = call["grad"] = _room(out, shape, dtype)
+        grad = _room(out, shape, dtype)
+        # Columns that are not last are put there, and back where they were.
+        slopes = call["grad"] = grad if dim == -1 else np.empty(given.shape, dtype)
     if reduction == "none":
         rows = call["rows"] = np.empty(at.units if spec.scope != "set" else (_sets(at, groups),), dtype)
     if state is not None:
         call["state"] = state
-    value = chosen.run(pred, _like(target, _INT64 if at.classes else dtype, "the target"), call)
+    goal = _integers(goal, "the target") if at.classes else _like(goal, dtype, "the target")
+    value = chosen.run(given, goal, call)
+    if dim != -1:
+        if grad is not None and slopes is not None:
+            grad[...] = np.moveaxis(slopes, -1, dim)
+        if rows is not None and rows.ndim == given.ndim:
+            rows = np.moveaxis(rows, -1, dim)
     return (value if rows is None else rows), grad
 
 
@@ -160,6 +196,7 @@ def value_and_grad(
     class_weight: ArrayLike | None = None,
     ignore_index: int | None = None,
     groups: ArrayLike | None = None,
+    dim: int = -1,
     normalizer: float | None = None,
     reduction: str = "mean",
     state: NDArray[np.float64] | None = None,
@@ -175,8 +212,9 @@ def value_and_grad(
         target: what they should be, of any number type, brought to the precision of ``pred``; class indices are integers.
         weight: a factor per value, or per row. Losses of whole batches take 0 and 1: what has weight 0 is left out.
         class_weight: a factor per column.
-        ignore_index: rows of this class count with weight 0.
+        ignore_index: rows of this class count with weight 0, whatever they hold.
         groups: the image of each row, for losses of whole batches: one value per image, in ascending order.
+        dim: the dimension of ``pred`` that the columns are in, such as 1 for (n, columns, height, width).
         normalizer: what the sum is divided by, instead of the number of values.
         reduction: "mean", "sum", "weighted_mean" (divides by the sum of the weights), or "none": a value for each unit,
             and the gradient of each by its own part of ``pred``.
@@ -202,6 +240,7 @@ def value_and_grad(
         class_weight=class_weight,
         ignore_index=ignore_index,
         groups=groups,
+        dim=dim,
         normalizer=normalizer,
         reduction=reduction,
         state=state,

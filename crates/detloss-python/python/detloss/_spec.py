@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from math import inf, prod
 from typing import NamedTuple
 
@@ -127,7 +127,15 @@ class Spec:
             if name not in known:
                 has = ", ".join(known) if known else "none"
                 raise TypeError(f"{self.name}() has no parameter {name!r}: it has {has}")
-        return tuple(float(params.get(param.name, param.default)) for param in self.params)
+        return tuple(self._value(param.name, params.get(param.name, param.default)) for param in self.params)
+
+    def _value(self, name: str, given: object) -> float:
+        """A parameter as a number."""
+        try:
+            return float(given)  # type: ignore[arg-type]
+        except (TypeError, ValueError, RuntimeError):
+            per_class = "; a factor per class is class_weight" if "class_weight" in self.options else ""
+            raise TypeError(f"{self.name}: {name} is a {type(given).__name__}: give one number{per_class}") from None
 
 
 def _spec(name: str) -> Spec:
@@ -169,7 +177,8 @@ def find(name: str) -> Spec:
         raise
 
 
-@cache
+# A parameter that changes in every step of a training run does not fill the memory.
+@lru_cache(maxsize=512)
 def loss(name: str, values: tuple[float, ...]) -> _core.Loss:
     """The loss with these values of its parameters."""
     return _core.Loss(name, values)

@@ -275,9 +275,10 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         outputs: Outputs<'_, T>,
         scratch: &mut Scratch<T::Compute>,
     ) -> f64 {
-        let Scratch { pred, target, weights, column_weights, values, grad } = scratch;
+        let Scratch { pred, kept, target, weights, column_weights, values, grad } = scratch;
         let pred =
             T::read(&self.batch.pred[first * self.width..(first + count) * self.width], pred);
+        let pred = self.without_ignored(first, count, pred, kept);
         let target = match self.batch.target {
             Target::Dense(dense) => TileTarget::Dense(T::read(
                 &dense[first * self.target_width..(first + count) * self.target_width],
@@ -396,6 +397,31 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         scratch
     }
 
+    /// The predictions of `count` units from unit `first` on, with 0 in those of ignored rows: whatever they hold, infinity and
+    /// NaN included, must not reach the sum through a product with their weight.
+    fn without_ignored<'s>(
+        &self,
+        first: usize,
+        count: usize,
+        pred: &'s [T::Compute],
+        scratch: &'s mut Vec<T::Compute>,
+    ) -> &'s [T::Compute] {
+        let Some((classes, ignored)) = self.ignored() else { return pred };
+        let units_of_row = if self.is_row { 1 } else { self.batch.columns };
+        let is_ignored = |unit: usize| classes[(first + unit) / units_of_row] == ignored;
+        if !(0..count).any(is_ignored) {
+            return pred;
+        }
+        scratch.clear();
+        scratch.extend_from_slice(pred);
+        for (unit, fields) in scratch.chunks_exact_mut(self.width).enumerate() {
+            if is_ignored(unit) {
+                fields.fill(T::Compute::default());
+            }
+        }
+        scratch
+    }
+
     /// The class indices, and the one that is ignored.
     pub(super) fn ignored(&self) -> Option<(&'a [i64], i64)> {
         match self.batch.target {
@@ -409,6 +435,8 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
 #[derive(Default)]
 struct Scratch<C> {
     pred: Vec<C>,
+    /// The predictions without those of ignored rows.
+    kept: Vec<C>,
     target: Vec<C>,
     weights: Vec<C>,
     column_weights: Vec<C>,

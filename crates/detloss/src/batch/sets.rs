@@ -135,7 +135,7 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
                 *to = T::from_f64(value);
             }
         }
-        values.iter().sum()
+        values.iter().sum::<f64>() + 0.0
     }
 
     /// How many groups have something that counts.
@@ -256,7 +256,8 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
                 sums.iter_mut().zip(components).for_each(|(sum, component)| *sum += component);
             }
         }
-        results.into_iter().map(|(value, _)| value).collect()
+        // The sum of nothing is −0 in Rust: no loss is.
+        results.into_iter().map(|(value, _)| value + 0.0).collect()
     }
 
     #[cfg(feature = "rayon")]

@@ -132,6 +132,39 @@ fn an_ignored_row_is_a_row_of_weight_zero() {
     }
 }
 
+/// Value, gradient and rows are those of the same batch with zeros in the ignored rows, which are 0 themselves.
+#[test]
+fn an_ignored_row_may_hold_anything() {
+    for entry in with_labels() {
+        for (ignored, bad) in [(255, f32::NAN), (2, f32::INFINITY), (0, f32::NEG_INFINITY)] {
+            let (loss, mut zeros) = (entry.make(), logits());
+            let mut classes = classes(!entry.signature.pred.is_row());
+            for row in (0..ROWS).step_by(3) {
+                classes[row] = ignored;
+            }
+            let is_ignored = |number: usize| classes[number / COLUMNS] == ignored;
+            let mut odd = zeros.clone();
+            for number in (0..zeros.len()).filter(|&number| is_ignored(number)) {
+                (zeros[number], odd[number]) = (0.0, bad);
+            }
+            let batch = |logits| {
+                let target = Target::Classes(&classes);
+                Batch::new(logits, target).columns(COLUMNS).ignore_index(ignored)
+            };
+            let name = format!("{}: {bad} in rows of class {ignored}", entry.name);
+            assert_eq!(
+                batch(&odd).value_and_grad(&loss),
+                batch(&zeros).value_and_grad(&loss),
+                "{name}"
+            );
+            assert_eq!(batch(&odd).rows(&loss), batch(&zeros).rows(&loss), "{name}");
+            let grad = batch(&odd).value_and_grad(&loss).unwrap().1;
+            let mut of_ignored = (0..grad.len()).filter(|&number| is_ignored(number));
+            assert!(of_ignored.all(|number| grad[number] == 0.0), "{name}");
+        }
+    }
+}
+
 #[test]
 fn a_negative_weight_of_a_class_counts_against_it_in_both_kinds_of_target() {
     let by_column = [1.0, -2.0, 0.0, 0.5, -0.25, 3.0, 1.5];

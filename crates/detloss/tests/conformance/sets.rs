@@ -194,6 +194,25 @@ fn class_indices_are_written_out() {
     }
 }
 
+/// Nothing at all, rows of which none counts, and single rows, which most losses have nothing to say about.
+#[test]
+fn a_loss_of_nothing_is_no_negative_zero() {
+    for entry in sets() {
+        let (loss, one) = (entry.make(), One::new(entry, 23));
+        let check = |batch: Batch<'_, f64>, units: usize, what: &str| {
+            let mut rows = vec![1.0; units];
+            batch.rows_into(&loss, &mut rows).unwrap();
+            rows.push(batch.value(&loss).unwrap());
+            rows.push(batch.value_and_grad(&loss).unwrap().0);
+            assert!(rows.iter().all(|value| value.is_sign_positive()), "{}: {what}", entry.name);
+        };
+        check(Batch::new(&[], &[]).columns(one.columns), 0, "no rows");
+        check(one.batch().weights(Weights::Rows(&[0.0; ROWS])), 1, "no row that counts");
+        let ids: Vec<i64> = (0..ROWS as i64).collect();
+        check(one.batch().groups(&ids), ROWS, "a row to a group");
+    }
+}
+
 #[test]
 fn a_state_goes_from_group_to_group_as_from_step_to_step() {
     for entry in sets() {

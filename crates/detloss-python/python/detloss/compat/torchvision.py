@@ -12,7 +12,10 @@ are, too, up to rounding, but for what is a defect there:
   1e-7.
 - The mean of no logits is 0. There, it is NaN, while that of no boxes is 0.
 
-Beyond 2⁴⁸, coordinates count as ±2⁴⁸. Gradients are first derivatives: there is no backward through the backward.
+And but for what is narrower here, or wider: ``eps`` is 0.01 at most, and ``gamma`` from 0 to 10; the targets of
+``sigmoid_focal_loss`` have no gradient, and asking for one is an error; boxes and targets may be integers. Beyond 2⁴⁸,
+coordinates count as ±2⁴⁸. Gradients are first derivatives: there is no backward through the backward. ``torch.jit.trace``
+records torch operations; ``torch.jit.script`` cannot read these functions.
 """
 
 from __future__ import annotations
@@ -51,7 +54,7 @@ def sigmoid_focal_loss(
         ValueError: for different shapes, an alpha or a gamma out of range, or another reduction.
     """
     if not (0 <= alpha <= 1) and alpha != -1:
-        raise ValueError(f"alpha is {alpha}: give a number from 0 to 1, or -1 to switch the weights off")
+        raise ValueError(f"Invalid alpha value: {alpha}. Give a number from 0 to 1, or -1 to switch the weights off")
     _check_reduction(reduction)
     if targets.shape != inputs.shape:
         raise ValueError(
@@ -104,7 +107,8 @@ def complete_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none
 
 def _check_reduction(reduction: str) -> None:
     if reduction not in _REDUCTIONS:
-        raise ValueError(f"reduction is {reduction!r}: give one of {', '.join(map(repr, _REDUCTIONS))}")
+        names = ", ".join(map(repr, _REDUCTIONS))
+        raise ValueError(f"Invalid Value for arg 'reduction': {reduction!r}. Give one of {names}")
 
 
 def _pairs(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:

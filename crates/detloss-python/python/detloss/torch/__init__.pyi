@@ -114,6 +114,7 @@ def l1(
     *,
     weight: Tensor | None = None,
     class_weight: Tensor | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -127,6 +128,7 @@ def l2(
     *,
     weight: Tensor | None = None,
     class_weight: Tensor | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -140,6 +142,7 @@ def smooth_l1(
     *,
     weight: Tensor | None = None,
     class_weight: Tensor | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -154,6 +157,7 @@ def huber(
     *,
     weight: Tensor | None = None,
     class_weight: Tensor | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -168,6 +172,7 @@ def balanced_l1(
     *,
     weight: Tensor | None = None,
     class_weight: Tensor | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -198,6 +203,7 @@ def bce(
     weight: Tensor | None = None,
     class_weight: Tensor | None = None,
     ignore_index: int | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -213,6 +219,7 @@ def alpha_balanced_ce(
     weight: Tensor | None = None,
     class_weight: Tensor | None = None,
     ignore_index: int | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -228,6 +235,7 @@ def focal(
     weight: Tensor | None = None,
     class_weight: Tensor | None = None,
     ignore_index: int | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -244,6 +252,7 @@ def quality_focal(
     weight: Tensor | None = None,
     class_weight: Tensor | None = None,
     ignore_index: int | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -259,6 +268,7 @@ def varifocal(
     weight: Tensor | None = None,
     class_weight: Tensor | None = None,
     ignore_index: int | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -277,6 +287,7 @@ def gaussian_focal(
     weight: Tensor | None = None,
     class_weight: Tensor | None = None,
     ignore_index: int | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -293,6 +304,7 @@ def softmax_ce(
     weight: Tensor | None = None,
     class_weight: Tensor | None = None,
     ignore_index: int | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -308,6 +320,7 @@ def softmax_focal(
     weight: Tensor | None = None,
     class_weight: Tensor | None = None,
     ignore_index: int | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -322,6 +335,7 @@ def softmax_kl(
     target: Tensor,
     *,
     weight: Tensor | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -335,6 +349,7 @@ def distribution_focal(
     target: Tensor,
     *,
     weight: Tensor | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -430,6 +445,7 @@ def lovasz_softmax(
     weight: Tensor | None = None,
     ignore_index: int | None = None,
     groups: Tensor | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -444,6 +460,7 @@ def ap(
     weight: Tensor | None = None,
     ignore_index: int | None = None,
     groups: Tensor | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -477,6 +494,7 @@ def rank_sort(
     weight: Tensor | None = None,
     ignore_index: int | None = None,
     groups: Tensor | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -492,6 +510,7 @@ def dr(
     weight: Tensor | None = None,
     ignore_index: int | None = None,
     groups: Tensor | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -512,6 +531,7 @@ def balanced_ce(
     weight: Tensor | None = None,
     ignore_index: int | None = None,
     groups: Tensor | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -526,6 +546,7 @@ def ghm_c(
     weight: Tensor | None = None,
     ignore_index: int | None = None,
     groups: Tensor | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -542,6 +563,7 @@ def ghm_r(
     *,
     weight: Tensor | None = None,
     groups: Tensor | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -560,6 +582,7 @@ def seesaw(
     weight: Tensor | None = None,
     ignore_index: int | None = None,
     groups: Tensor | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -575,6 +598,7 @@ def rmse(
     *,
     weight: Tensor | None = None,
     groups: Tensor | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -781,7 +805,7 @@ class FocalEIoULoss(Loss):
 
 class L1Loss(Loss):
     """L1 loss: the absolute error."""
-    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto", *, dim: int = -1) -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,
@@ -803,7 +827,7 @@ class L1Loss(Loss):
 
 class L2Loss(Loss):
     """L2 loss: the squared error."""
-    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto", *, dim: int = -1) -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,
@@ -831,6 +855,7 @@ class SmoothL1Loss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         beta: float = 1.0,
     ) -> None: ...
     def forward(  # type: ignore[override]
@@ -860,6 +885,7 @@ class HuberLoss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         delta: float = 1.0,
     ) -> None: ...
     def forward(  # type: ignore[override]
@@ -889,6 +915,7 @@ class BalancedL1Loss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         alpha: float = 0.5,
         gamma: float = 1.5,
         beta: float = 1.0,
@@ -947,6 +974,7 @@ class BCELoss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         pos_weight: float = 1.0,
     ) -> None: ...
     def forward(  # type: ignore[override]
@@ -978,6 +1006,7 @@ class AlphaBalancedCELoss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         alpha: float = 0.5,
     ) -> None: ...
     def forward(  # type: ignore[override]
@@ -1009,6 +1038,7 @@ class FocalLoss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         gamma: float = 2.0,
         alpha: float = 0.25,
     ) -> None: ...
@@ -1041,6 +1071,7 @@ class QualityFocalLoss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         beta: float = 2.0,
     ) -> None: ...
     def forward(  # type: ignore[override]
@@ -1072,6 +1103,7 @@ class VarifocalLoss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         alpha: float = 0.75,
         gamma: float = 2.0,
         iou_weighted: float = 1.0,
@@ -1106,6 +1138,7 @@ class GaussianFocalLoss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         alpha: float = 2.0,
         beta: float = 4.0,
     ) -> None: ...
@@ -1138,6 +1171,7 @@ class SoftmaxCELoss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         smoothing: float = 0.0,
     ) -> None: ...
     def forward(  # type: ignore[override]
@@ -1169,6 +1203,7 @@ class SoftmaxFocalLoss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         gamma: float = 2.0,
         alpha: float = 1.0,
     ) -> None: ...
@@ -1201,6 +1236,7 @@ class SoftmaxKLLoss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         temperature: float = 1.0,
     ) -> None: ...
     def forward(  # type: ignore[override]
@@ -1222,7 +1258,7 @@ class SoftmaxKLLoss(Loss):
 
 class DistributionFocalLoss(Loss):
     """Distribution focal loss: a coordinate as a distribution over places, peaked around the true one."""
-    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto", *, dim: int = -1) -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,
@@ -1401,7 +1437,7 @@ class LovaszHingeLoss(Loss):
 
 class LovaszSoftmaxLoss(Loss):
     """Lovász-Softmax: the mean Jaccard loss of the classes of an image, made continuous."""
-    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto", *, dim: int = -1) -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,
@@ -1431,6 +1467,7 @@ class APLoss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         delta: float = 1.0,
         interpolate: float = 1.0,
     ) -> None: ...
@@ -1496,6 +1533,7 @@ class RankSortLoss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         delta: float = 0.5,
     ) -> None: ...
     def forward(  # type: ignore[override]
@@ -1527,6 +1565,7 @@ class DRLoss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         lambda_pos: float = 1.0,
         lambda_neg: float = 0.07982356001479281,
         sharpness: float = 6.0,
@@ -1557,7 +1596,7 @@ class DRLoss(Loss):
 
 class BalancedCELoss(Loss):
     """Balanced CE: binary cross entropy in which positives and negatives have the same say."""
-    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto", *, dim: int = -1) -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,
@@ -1587,6 +1626,7 @@ class GHMCLoss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         columns: int = 1,
         bins: float = 10.0,
         momentum: float = 0.0,
@@ -1621,6 +1661,7 @@ class GHMRLoss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         columns: int = 1,
         mu: float = 0.02,
         bins: float = 10.0,
@@ -1654,6 +1695,7 @@ class SeesawLoss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         columns: int = 1,
         p: float = 0.8,
         q: float = 2.0,
@@ -1681,7 +1723,7 @@ class SeesawLoss(Loss):
 
 class RMSELoss(Loss):
     """Root mean squared error: the typical error, in the unit of the values."""
-    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto", *, dim: int = -1) -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,

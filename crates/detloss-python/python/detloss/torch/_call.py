@@ -12,23 +12,39 @@ from detloss._spec import SPECS, Form, Spec
 
 
 class Chosen:
-    """A loss with the values of its parameters.
+    """A loss with the values of its parameters. Under a compiler these may be numbers that change from call to call."""
 
-    One object, since PyTorch's compiler takes an object for what it is, but floats for numbers that may change.
-    """
-
-    __slots__ = ("key", "params", "spec")
+    __slots__ = ("params", "spec")
 
     def __init__(self, spec: Spec, params: Mapping[str, float]) -> None:
         self.spec = spec
         self.params: tuple[float, ...] = spec.values(params)
-        self.key = " ".join([spec.name, *map(repr, self.params)])
+
+    @property
+    def key(self) -> str:
         """All of it as text, which every version of the compiler takes for a constant."""
+        text: str = _key(self.spec.name, self._constants)
+        return text
 
     @property
     def named(self) -> dict[str, float]:
-        """The parameters by their names."""
-        return {param.name: value for param, value in zip(self.spec.params, self.params, strict=True)}
+        """The parameters by their names, as constants."""
+        return {param.name: value for param, value in zip(self.spec.params, self._constants, strict=True)}
+
+    @property
+    def _constants(self) -> tuple[float, ...]:
+        """The parameters, held to be what they are now: a compiler compiles anew for others.
+
+        It does so for whatever is the key of a dictionary.
+        """
+        if not torch.compiler.is_compiling():
+            return self.params
+        return tuple([key for value in self.params for key in {value: None}])
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _key(name: str, params: tuple[float, ...]) -> str:
+    return " ".join([name, *map(repr, params)])
 
 
 _DEFAULTS = {name: Chosen(spec, {}) for name, spec in SPECS.items()}
@@ -36,12 +52,7 @@ _DEFAULTS = {name: Chosen(spec, {}) for name, spec in SPECS.items()}
 
 def choose(spec: Spec, params: Mapping[str, float]) -> Chosen:
     """The loss with these parameters, the others at their defaults."""
-    return _chosen(spec.name, tuple(params), tuple(params.values())) if params else _DEFAULTS[spec.name]
-
-
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def _chosen(name: str, names: tuple[str, ...], values: tuple[float, ...]) -> Chosen:
-    return Chosen(SPECS[name], dict(zip(names, values, strict=True)))
+    return Chosen(spec, params) if params else _DEFAULTS[spec.name]
 
 
 class Call(NamedTuple):
@@ -62,3 +73,15 @@ class Call(NamedTuple):
 def in_precision(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     """The tensor in this precision. To ask first costs less than a conversion that has nothing to do."""
     return tensor if tensor.dtype == dtype else tensor.to(dtype)
+
+
+_LARGEST = torch.iinfo(torch.int64).max
+
+
+def as_integers(tensor: Tensor) -> Tensor:
+    """As int64. In a narrower type the numbers that it is compared with would wrap around, and not all operations know the unsigned
+    ones. What is beyond counts as the largest."""
+    if tensor.dtype == torch.int64:
+        return tensor
+    wide = tensor.to(torch.int64)
+    return torch.where(wide < 0, _LARGEST, wide) if tensor.dtype == torch.uint64 else wide

@@ -7,7 +7,6 @@ compiler the same kernel is called by an autograd function, since calling an ope
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 from typing import Any, Optional
 
@@ -17,7 +16,7 @@ from torch import Tensor
 from torch._C._functorch import is_legacy_batchedtensor
 
 from detloss import _core
-from detloss._spec import SPECS, loss
+from detloss._spec import SPECS, check_divisor, loss
 from detloss.torch._call import Call, in_precision
 from detloss.torch._gradient import only_first
 
@@ -39,9 +38,13 @@ def run(call: Call, pred: Tensor, target: Tensor) -> Tensor:
         normalizer = call.avg_factor.detach()
     elif call.avg_factor is not None and is_traced:
         # A number that changes from step to step would be compiled anew in each.
-        normalizer = torch.full((), call.avg_factor, dtype=torch.float64, device="cpu")
+        normalizer = _number(call.avg_factor)
     elif call.avg_factor is not None:
         reduction, scale = "sum", scale / call.avg_factor
+    params: Any = call.chosen.params
+    if is_traced:
+        # So would parameters of the loss.
+        params = torch.stack([_number(value) for value in params]) if params else None
     scale_later = reduction == "none" or is_traced
     arguments = (
         target,
@@ -50,8 +53,8 @@ def run(call: Call, pred: Tensor, target: Tensor) -> Tensor:
         call.groups,
         normalizer,
         call.state,
+        params,
         spec.name,
-        call.chosen.params,
         at.columns,
         min(prod(at.rows), 1) if spec.scope == "set" else prod(at.units),
         at.classes,
@@ -70,6 +73,11 @@ def run(call: Call, pred: Tensor, target: Tensor) -> Tensor:
     return value * scale if scale_later and scale != 1.0 else value
 
 
+def _number(value: float) -> Tensor:
+    """A number as a tensor of the host: as a product, for a compiler follows numbers that change through arithmetic only."""
+    return torch.ones((), dtype=torch.float64, device="cpu") * value
+
+
 def _is_watched(pred: Tensor) -> bool:
     """Whether somebody notes down what is done, and so has to see the operator."""
     return type(pred) not in (Tensor, torch.nn.Parameter) or torch._C._len_torch_dispatch_stack() > 0
@@ -84,8 +92,8 @@ def _kernel(
     groups: Optional[Tensor],
     normalizer: Optional[Tensor],
     state: Optional[Tensor],
+    params: Optional[Tensor],
     name: str,
-    params: Sequence[float],
     columns: int,
     units: int,
     classes: bool,
@@ -111,8 +119,7 @@ def _kernel(
         "ignore_index": ignore_index,
         "groups": _array(groups, torch.int64),
         "reduction": reduction,
-        # 0 counts as 1; what is no divisor, the kernel refuses.
-        "normalizer": None if normalizer is None else float(normalizer) or 1.0,
+        "normalizer": None if normalizer is None else check_divisor(float(normalizer), "avg_factor"),
         "scale": scale,
         "rows": None if rows is None else rows.numpy(),
         "grad": grad.numpy() if with_grad else None,
@@ -120,7 +127,9 @@ def _kernel(
         "threads": torch.get_num_threads(),
     }
     wanted = torch.int64 if classes else dtype
-    value = loss(name, tuple(params)).run(values, _array(target, wanted), call)
+    # Without a compiler they are a tuple.
+    given: Any = params.tolist() if isinstance(params, Tensor) else params
+    value = loss(name, tuple(given or ())).run(values, _array(target, wanted), call)
     result = torch.from_numpy(np.array(value, _NUMPY[dtype])) if rows is None else rows
     result = in_precision(result, pred.dtype)
     if pred.device.type == "cpu":
@@ -204,7 +213,7 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, pred: Tensor, arguments: tuple[Any, ...]) -> tuple[Tensor, Tensor, Tensor]:
         value, grad, after = _kernel(pred, *arguments)
-        groups, ctx.spec, ctx.reduction, ctx.dtype = arguments[3], SPECS[arguments[6]], arguments[13], pred.dtype
+        groups, ctx.spec, ctx.reduction, ctx.dtype = arguments[3], SPECS[arguments[7]], arguments[13], pred.dtype
         # One memory, two tensors: the one that is an output is only for those who differentiate again.
         output = grad.detach()
         ctx.save_for_backward(grad, output, groups if ctx.reduction == "none" else None)
@@ -236,8 +245,8 @@ def _fake(
     groups: Tensor | None,
     normalizer: Tensor | None,
     state: Tensor | None,
+    params: Tensor | None,
     name: str,
-    params: Sequence[float],
     columns: int,
     units: int,
     classes: bool,
@@ -259,7 +268,7 @@ def _fake(
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
-    groups, ctx.spec, ctx.reduction, ctx.dtype = inputs[4], SPECS[inputs[7]], inputs[14], inputs[0].dtype
+    groups, ctx.spec, ctx.reduction, ctx.dtype = inputs[4], SPECS[inputs[8]], inputs[14], inputs[0].dtype
     ctx.save_for_backward(output[1], groups if ctx.reduction == "none" else None)
     ctx.set_materialize_grads(False)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from detloss._spec import Form, Spec, check_divisor, check_reduction, form
+from detloss._layout import check_dim, form
+from detloss._spec import Form, Spec, check_divisor, check_reduction
 from detloss.torch import _fused, _replay
-from detloss.torch._call import Call, Chosen, choose, in_precision
+from detloss.torch._call import Call, Chosen, as_integers, choose, in_precision
 
 ROADS = ("auto", "fused", "replay")
 
@@ -19,6 +20,7 @@ OPTIONS: dict[str, Any] = {
     "class_weight": None,
     "ignore_index": None,
     "groups": None,
+    "dim": -1,
     "avg_factor": None,
     "reduction": "mean",
     "loss_weight": 1.0,
@@ -27,6 +29,55 @@ OPTIONS: dict[str, Any] = {
 """The keywords of every function, and their defaults. A function has those that make sense for its loss."""
 
 _PRECISIONS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+class Tensors(NamedTuple):
+    """The tensors of a call as the roads take them, with the columns last, and how they make up a batch."""
+
+    pred: Tensor
+    target: Tensor
+    weight: Tensor | None
+    class_weight: Tensor | None
+    groups: Tensor | None
+    at: Form
+
+
+def prepare(
+    spec: Spec,
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None,
+    class_weight: Tensor | None,
+    ignore_index: int | None,
+    groups: Tensor | None,
+    dim: int,
+) -> Tensors:
+    """Checks the tensors of a call, and brings each into the type that is computed with. The roads meet no other."""
+    given = {"pred": pred, "target": target, "weight": weight, "class_weight": class_weight, "groups": groups}
+    _check_tensors(spec, {what: tensor for what, tensor in given.items() if tensor is not None or what in ("pred", "target")})
+    if dim != -1:
+        check_dim(spec, dim, pred.dim())
+        dims = pred.dim()
+        pred, target = _columns_last(pred, dim, dims), _columns_last(target, dim, dims)
+        weight = None if weight is None else _columns_last(weight, dim, dims)
+    pred, target = _in_one_precision(pred, target)
+    is_integer = not (target.is_floating_point() or target.dtype == torch.bool)
+    shapes = (None if tensor is None else tensor.shape for tensor in (weight, class_weight, groups))
+    at = form(spec, pred.shape, target.shape, is_integer, *shapes, dim=dim)
+    if ignore_index is not None and not at.classes:
+        raise ValueError(f"{spec.name}: ignore_index is for class indices: give the target as integers of shape {at.rows}")
+    target = as_integers(target) if at.classes else in_precision(target, pred.dtype)
+    if weight is not None:
+        weight = in_precision(weight, torch.promote_types(pred.dtype, torch.float32))
+    if class_weight is not None:
+        class_weight = in_precision(class_weight, torch.promote_types(pred.dtype, torch.float32))
+    return Tensors(pred, target, weight, class_weight, None if groups is None else as_integers(groups), at)
+
+
+def _columns_last(tensor: Tensor, dim: int, dims: int) -> Tensor:
+    """With the columns last. What has one dimension less than the prediction's ``dims`` is of rows, and has none."""
+    return tensor.movedim(dim, -1) if tensor.dim() == dims else tensor
 
 
 def compute(
@@ -39,6 +90,7 @@ def compute(
     class_weight: Tensor | None = None,
     ignore_index: int | None = None,
     groups: Tensor | None = None,
+    dim: int = -1,
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
@@ -50,17 +102,19 @@ def compute(
     check_reduction(reduction, avg_factor, "avg_factor")
     if state is not None and reduction == "none":
         raise ValueError(f"{spec.name}: what it remembers is brought up to date once per step: use a reduction other than 'none'")
-    given = {"pred": pred, "target": target, "weight": weight, "class_weight": class_weight, "groups": groups}
-    check_tensors(spec, {what: tensor for what, tensor in given.items() if tensor is not None or what in ("pred", "target")})
-    avg_factor = check_factor(avg_factor)
+    avg_factor = check_factor(avg_factor, "avg_factor")
     if isinstance(loss_weight, Tensor):
         raise TypeError(f"{spec.name}: loss_weight is a tensor: give a number, and multiply the loss by the tensor yourself")
-    pred, target = _in_one_precision(pred, target)
-    at = form_of(spec, pred, target, weight, class_weight, groups)
-    if ignore_index is not None and not at.classes:
-        raise ValueError(f"{spec.name}: ignore_index is for class indices: give the target as integers of shape {at.rows}")
-    if not at.classes:
-        target = in_precision(target, pred.dtype)
+    pred, target, weight, class_weight, groups, at = prepare(
+        spec,
+        pred,
+        target,
+        weight=weight,
+        class_weight=class_weight,
+        ignore_index=ignore_index,
+        groups=groups,
+        dim=dim,
+    )
     call = Call(
         params if isinstance(params, Chosen) else choose(spec, params),
         at,
@@ -75,22 +129,16 @@ def compute(
     )
     run = _fused.run if road == "fused" or (road == "auto" and _is_for_kernels(pred)) else _replay.run
     if target.requires_grad and torch.is_grad_enabled():
-        return _by_both(run, call, pred, target)
-    return run(call, pred, target)
+        value = _by_both(run, call, pred, target)
+    else:
+        value = run(call, pred, target)
+    # A value per number goes back to where the number was.
+    return value.movedim(-1, dim) if dim != -1 and reduction == "none" and value.dim() == pred.dim() else value
 
 
 def _is_for_kernels(pred: Tensor) -> bool:
-    """Whether a tensor has memory to lend: the transforms of ``torch.func`` look through operations, not into kernels."""
-    return pred.device.type == "cpu" and not torch._C._are_functorch_transforms_active()
-
-
-def form_of(
-    spec: Spec, pred: Tensor, target: Tensor, weight: Tensor | None, class_weight: Tensor | None, groups: Tensor | None
-) -> Form:
-    """How the tensors of a call make up a batch."""
-    is_integer = not (target.is_floating_point() or target.dtype == torch.bool)
-    shapes = [None if tensor is None else tensor.shape for tensor in (weight, class_weight, groups)]
-    return form(spec, pred.shape, target.shape, is_integer, *shapes)
+    """Whether a tensor has memory to lend. The transforms of ``torch.func``, and traces, look through operations, not into kernels."""
+    return pred.device.type == "cpu" and not (torch._C._are_functorch_transforms_active() or torch._C._is_tracing())
 
 
 def check_road(road: str) -> None:
@@ -99,18 +147,23 @@ def check_road(road: str) -> None:
         raise ValueError(f"road is {road!r}: give one of {', '.join(map(repr, ROADS))}")
 
 
-def check_factor(factor: Tensor | float | None) -> Tensor | float | None:
+def check_factor(factor: Tensor | float | None, keyword: str) -> Tensor | float | None:
     """A divisor; a number of 0, a batch without positives, is 1. A tensor is not asked for its value."""
     if factor is None:
         return None
-    if isinstance(factor, Tensor):
-        if factor.numel() != 1:
-            raise ValueError(f"avg_factor has shape {tuple(factor.shape)}: give a number, or a tensor of one")
-        return factor
-    return check_divisor(factor, "avg_factor")
+    if not isinstance(factor, Tensor):
+        return check_divisor(factor, keyword)
+    if factor.numel() != 1:
+        raise ValueError(f"{keyword} has shape {tuple(factor.shape)}: give a number, or a tensor of one")
+    if factor.requires_grad and torch.is_grad_enabled():
+        raise ValueError(
+            f"{keyword} requires a gradient, which is by pred only: use {keyword}.detach(), or reduction='sum' and divide by it "
+            "yourself"
+        )
+    return factor
 
 
-def check_tensors(spec: Spec, tensors: dict[str, Any]) -> None:
+def _check_tensors(spec: Spec, tensors: dict[str, Any]) -> None:
     """An error for what is no tensor, on another device, of no precision of ours, or asks for a gradient in vain."""
     for what, tensor in tensors.items():
         if not isinstance(tensor, Tensor):

@@ -21,15 +21,17 @@ class Loss(nn.Module):
         reduction: "mean", "sum", "weighted_mean" or "none".
         loss_weight: what the loss is multiplied by.
         road: "auto", "fused" or "replay".
+        dim: the dimension of ``pred`` that the columns (classes) are in, for a loss that has columns; the last one by default.
         columns: for a loss that remembers something of every column (class): how many there are.
         **params: the parameters of the loss.
 
     A loss that remembers something from step to step keeps it in the buffer ``state``, which is part of the ``state_dict`` and is
-    brought up to date by every call in training mode.
+    brought up to date by every call in training mode. One thread at a time: several that call one module lose each other's steps.
     """
 
     spec: Spec
     state: Tensor | None
+    dim: int = -1
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class Loss(nn.Module):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
+        dim: int = -1,
         columns: int | None = None,
         **params: float,
     ) -> None:
@@ -46,9 +49,13 @@ class Loss(nn.Module):
         if columns is not None and not self.spec.remembers:
             raise TypeError(f"{type(self).__name__} takes no columns: it remembers nothing of them")
         columns = 1 if columns is None else columns
-        self.chosen = Chosen(self.spec, params)
-        self.reduction, self.loss_weight, self.road = reduction, loss_weight, road
-        chosen = loss(self.spec.name, self.chosen.params)
+        # As attributes, so that a compiler takes them for numbers that may change.
+        for param, value in zip(self.spec.params, self.spec.values(params), strict=True):
+            object.__setattr__(self, param.name, value)
+        if dim != -1 and not self.spec.has_columns:
+            raise TypeError(f"{type(self).__name__} takes no dim: its prediction has no columns to look for")
+        self.reduction, self.loss_weight, self.road, self.dim = reduction, loss_weight, road, dim
+        chosen = loss(self.spec.name, self.chosen.params)  # Raises if a value is out of range.
         first_state = chosen.initial_state(columns)
         self._remembers_columns = len(first_state) != len(chosen.initial_state(columns + 1))
         self.register_buffer("state", torch.tensor(first_state, dtype=torch.float64) if first_state else None)
@@ -56,11 +63,16 @@ class Loss(nn.Module):
     def forward(self, pred: Tensor, target: Tensor, **options: Any) -> Tensor:
         """The loss of ``pred`` against ``target``; the options are those of the function of the same name."""
         self.spec.check_options(**{name: given for name, given in options.items() if name != "avg_factor"})
+        return self._of(pred, target, self.dim, options)
+
+    def _of(self, pred: Tensor, target: Tensor, dim: int, options: dict[str, Any]) -> Tensor:
+        """The loss of tensors whose columns are in this dimension."""
         state = self.state
-        if state is not None and self._remembers_columns and pred.shape[-1:] != state.shape:
+        if state is not None and self._remembers_columns and pred.shape[dim:][:1] != state.shape:
+            columns = pred.shape[dim] if -pred.dim() <= dim < pred.dim() else 1
             raise ValueError(
                 f"{self.spec.name}: pred has shape {tuple(pred.shape)}, and this module remembers {len(state)} columns: "
-                f"make it with columns={pred.shape[-1] if pred.dim() else 1}"
+                f"make it with columns={columns}"
             )
         if state is not None and not self.training:
             state = state.clone()
@@ -69,6 +81,7 @@ class Loss(nn.Module):
             pred,
             target,
             self.chosen,
+            dim=dim,
             reduction=self.reduction,
             loss_weight=self.loss_weight,
             road=self.road,
@@ -76,20 +89,18 @@ class Loss(nn.Module):
             **options,
         )
 
-    def __getattr__(self, name: str) -> Any:
-        chosen = self.__dict__.get("chosen")
-        if chosen is not None and name in chosen.named:
-            return chosen.named[name]
-        return super().__getattr__(name)
+    @property
+    def chosen(self) -> Chosen:
+        """The loss with the parameters as they are now."""
+        return Chosen(self.spec, {param.name: self.__dict__[param.name] for param in self.spec.params})
 
     def __setattr__(self, name: str, value: Any) -> None:
         """A parameter of the loss can be changed during training: ``module.gamma = 1.5``."""
         if any(param.name == name for param in self.spec.params):
-            chosen = Chosen(self.spec, self.chosen.named | {name: value})
-            loss(self.spec.name, chosen.params)  # Raises if the value is out of range.
-            self.chosen = chosen
-        else:
-            super().__setattr__(name, value)
+            changed = Chosen(self.spec, self.chosen.named | {name: value})
+            loss(self.spec.name, changed.params)  # Raises if the value is out of range.
+            value = changed.named[name]
+        super().__setattr__(name, value)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Loss:
         """Moves what is remembered, but leaves its precision: in half of it, a count would stop at 2048."""
@@ -104,7 +115,7 @@ class Loss(nn.Module):
         return self
 
     def extra_repr(self) -> str:
-        shown = {"reduction": self.reduction, "loss_weight": self.loss_weight, "road": self.road}
+        shown = {name: getattr(self, name) for name in ("reduction", "loss_weight", "road", "dim")}
         changed = [f"{name}={value!r}" for name, value in shown.items() if value != OPTIONS[name]]
         return ", ".join([*(f"{name}={value:g}" for name, value in self.chosen.named.items()), *changed])
 
@@ -112,6 +123,8 @@ class Loss(nn.Module):
 def make(spec: Spec, module: str) -> type[Loss]:
     """The module of a loss."""
     keywords = {name: OPTIONS[name] for name in ("reduction", "loss_weight", "road")}
+    if spec.has_columns:
+        keywords["dim"] = OPTIONS["dim"]
     if spec.remembers:
         keywords["columns"] = 1
     body = {

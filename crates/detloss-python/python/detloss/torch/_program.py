@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -41,7 +41,7 @@ def program(key: str, with_grad: bool) -> Program:
     return _traced(key, with_grad)
 
 
-@cache
+@lru_cache(maxsize=512)
 def _traced(key: str, with_grad: bool) -> Program:
     name, *params = key.split()
     traced = loss(name, tuple(map(float, params))).trace(with_grad)

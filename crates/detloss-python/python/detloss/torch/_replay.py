@@ -25,14 +25,16 @@ def run(call: Call, pred: Tensor, target: Tensor) -> Tensor:
 
 
 def _with_known_classes(call: Call, pred: Tensor, target: Tensor) -> Tensor:
-    """NaN in the rows of a class that there is not. The kernels raise an error, but here nobody waits for the device to find out."""
+    """NaN in the rows of a class that there is not: the kernels raise an error, but here nobody waits for the device to find out.
+
+    And 0 in those that are ignored. Whatever they hold, infinity and NaN included, must not reach the sum through a product with 0.
+    """
     columns, is_row = call.at.columns, call.chosen.spec.pred.is_row
+    per_row = target.unsqueeze(-1) if pred.dim() > target.dim() else target
     # A row of scores may be background, -1 or the number of columns; a row of a softmax is of some class.
-    is_known = (target >= (0 if is_row else -1)) & (target <= (columns - 1 if is_row else columns))
-    if call.ignore_index is not None:
-        is_known = is_known | (target == call.ignore_index)
-    nothing = torch.where(is_known, 0.0, torch.nan).to(pred.dtype)
-    return pred + (nothing.unsqueeze(-1) if pred.dim() > target.dim() else nothing)
+    is_known = (per_row >= (0 if is_row else -1)) & (per_row <= (columns - 1 if is_row else columns))
+    pred = pred + torch.where(is_known, 0.0, torch.nan).to(pred.dtype)
+    return pred if call.ignore_index is None else torch.where(per_row == call.ignore_index, 0.0, pred)
 
 
 def _units(call: Call, pred: Tensor, target: Tensor) -> Tensor:
@@ -45,7 +47,7 @@ def _units(call: Call, pred: Tensor, target: Tensor) -> Tensor:
         values = OPERATIONS[spec.name](
             pred.reshape(rows, at.columns).contiguous(),
             (target.reshape(rows, at.columns) if spec.target.is_row and not at.classes else target.reshape(rows)).contiguous(),
-            None if call.class_weight is None else call.class_weight.to(pred),
+            call.class_weight,
             call.chosen.named,
         ).reshape(at.units)
     if weight is not None:
@@ -76,7 +78,7 @@ def weight_sum(call: Call, pred: Tensor, target: Tensor) -> Tensor:
     """The weights of all units, and of the classes of their targets, added up."""
     at, weight = call.at, _weight(call, pred, target)
     if call.chosen.spec.pred.is_row and at.classes and call.class_weight is not None:
-        of_target = call.class_weight.to(pred)[target.clamp(0, at.columns - 1)]
+        of_target = call.class_weight[target.clamp(0, at.columns - 1)]
         weight = of_target if weight is None else weight * of_target
     return pred.new_full((), prod(at.units)) if weight is None else weight.expand(at.units).sum()
 
@@ -98,11 +100,9 @@ def _weight(call: Call, pred: Tensor, target: Tensor) -> Tensor | None:
 
     weight: Tensor | None = None
     if call.weight is not None:
-        weight = call.weight.to(pred.dtype)
-        weight = per_row(weight) if at.per_row else weight
+        weight = per_row(call.weight) if at.per_row else call.weight
     if call.class_weight is not None and not call.chosen.spec.pred.is_row:
-        per_column = call.class_weight.to(pred.dtype)
-        weight = per_column if weight is None else weight * per_column
+        weight = call.class_weight if weight is None else weight * call.class_weight
     if call.ignore_index is not None:
         kept = per_row(target != call.ignore_index).to(pred.dtype)
         weight = kept if weight is None else weight * kept

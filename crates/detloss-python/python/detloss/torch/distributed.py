@@ -25,14 +25,17 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from detloss._spec import Form, check_reduction
+from detloss._spec import check_reduction
 from detloss.torch import _replay
 from detloss.torch._call import Call
-from detloss.torch._losses import check_factor, check_tensors, compute, form_of
+from detloss.torch._losses import Tensors, check_factor, compute, prepare
 from detloss.torch._modules import Loss
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)
 """What tensors are sent as."""
+
+_SENT = ("pred", "target", "weight", "groups")
+"""The tensors of rows."""
 
 _ALIGNED = 8
 """No number takes more bytes."""
@@ -53,7 +56,7 @@ def avg_factor(count: Tensor | float, process_group: dist.ProcessGroup | None = 
     All ranks call this, in the same order. One number is sent, and no device is waited for.
     """
     device = count.device if isinstance(count, Tensor) else _device(process_group)
-    return _replay.or_one(_total(count, device, process_group)) / _world_size(process_group)
+    return _replay.or_one(_total(count, "count", device, process_group)) / _world_size(process_group)
 
 
 class DataParallelLoss(nn.Module):
@@ -117,17 +120,15 @@ class DataParallelLoss(nn.Module):
         is_set = loss.spec.scope == "set"
         if _world_size(group) == 1 or (loss.reduction == "none" and not is_set):
             return _tensor(loss(pred, target, avg_factor=avg_factor, **options))
-        given = {"pred": pred, "target": target, "weight": weight, "class_weight": class_weight, "groups": groups}
-        tensors = {what: tensor for what, tensor in given.items() if tensor is not None}
-        check_tensors(loss.spec, tensors)
-        at = form_of(loss.spec, pred, target, weight, class_weight, groups)
+        given = prepare(loss.spec, pred, target, dim=loss.dim, **options)
         if not is_set:
-            divisor = self._divisor(at, pred, target, avg_factor, options) / _world_size(group)
+            divisor = self._divisor(given, avg_factor, ignore_index) / _world_size(group)
             value = compute(
                 loss.spec,
                 pred,
                 target,
                 loss.chosen,
+                dim=loss.dim,
                 reduction="mean",
                 avg_factor=divisor,
                 loss_weight=loss.loss_weight,
@@ -136,23 +137,24 @@ class DataParallelLoss(nn.Module):
             )
             return _tensor(_Mean.apply(value, group))
         if avg_factor is not None:
-            avg_factor = _total(avg_factor, pred.device, group)
-        return _tensor(loss(**options | _union(loss.spec.name, at, tensors, group), avg_factor=avg_factor))
+            avg_factor = _total(avg_factor, "avg_factor", pred.device, group)
+        union = _union(loss.spec.name, given, group)
+        pred, target = union.pop("pred"), union.pop("target")
+        return loss._of(pred, target, -1, options | union | {"avg_factor": avg_factor})
 
-    def _divisor(
-        self, at: Form, pred: Tensor, target: Tensor, avg_factor: Tensor | float | None, options: dict[str, Any]
-    ) -> Tensor:
+    def _divisor(self, given: Tensors, avg_factor: Tensor | float | None, ignore_index: int | None) -> Tensor:
         """What one process would divide the sum of all ranks by."""
-        loss, reduction = self.loss, self.loss.reduction
-        count: Tensor | float = prod(at.units)
+        loss, reduction, pred = self.loss, self.loss.reduction, given.pred
+        count: Tensor | float = prod(given.at.units)
         if avg_factor is not None:
             count = avg_factor
         elif reduction == "sum":
             return torch.ones((), dtype=_precision(pred.device), device=pred.device)
         elif reduction == "weighted_mean":
-            call = Call(loss.chosen, at, **options, avg_factor=None, reduction=reduction, loss_weight=1.0, state=None)
-            count = _replay.weight_sum(call, pred.to(torch.promote_types(pred.dtype, torch.float32)), target)
-        return _replay.or_one(_total(count, pred.device, self.process_group))
+            weights = (given.weight, given.class_weight, ignore_index, given.groups)
+            call = Call(loss.chosen, given.at, *weights, avg_factor=None, reduction=reduction, loss_weight=1.0, state=None)
+            count = _replay.weight_sum(call, pred.to(torch.promote_types(pred.dtype, torch.float32)), given.target)
+        return _replay.or_one(_total(count, "avg_factor", pred.device, self.process_group))
 
 
 def _world_size(group: dist.ProcessGroup | None) -> int:
@@ -175,9 +177,9 @@ def _precision(device: torch.device) -> torch.dtype:
     return torch.float64 if device.type in ("cpu", "cuda") else torch.float32
 
 
-def _total(count: Tensor | float, device: torch.device, group: dist.ProcessGroup | None) -> Tensor:
+def _total(count: Tensor | float, keyword: str, device: torch.device, group: dist.ProcessGroup | None) -> Tensor:
     """The sum of the ranks' counts."""
-    check_factor(count)
+    check_factor(count, keyword)
     if isinstance(count, Tensor):
         total = count.detach().reshape(()).to(device=device, dtype=_precision(device), copy=True)
     else:
@@ -220,19 +222,14 @@ class _PartOfUnion(torch.autograd.Function):
         return upstream[0] * ctx.ranks, None
 
 
-def _union(name: str, at: Form, own: dict[str, Tensor], group: dist.ProcessGroup | None) -> dict[str, Tensor]:
+def _union(name: str, given: Tensors, group: dist.ProcessGroup | None) -> dict[str, Tensor]:
     """The tensors of all ranks, row after row and rank after rank. They are differentiable by the rows of this rank."""
     rank, ranks = dist.get_rank(group), _world_size(group)
-    pred = own["pred"]
-    for what, rows in own.items():
-        if what == "groups":
-            # Places among the ids of this rank, fewer than it has rows: the rows before it keep the ranks apart.
-            rows = torch.unique(rows, return_inverse=True)[1]
-        elif what == "target" and at.classes:
-            rows = rows.long()
-        elif not rows.is_floating_point() or what == "weight":
-            rows = rows.to(pred.dtype)
-        own[what] = rows.reshape(prod(at.rows), *rows.shape[len(at.rows) :])
+    at, own = given.at, {what: tensor for what in _SENT if (tensor := getattr(given, what)) is not None}
+    if "groups" in own:
+        # Places among the ids of this rank, fewer than it has rows: the rows before it keep the ranks apart.
+        own["groups"] = torch.unique(own["groups"], return_inverse=True)[1]
+    own = {what: rows.reshape(prod(at.rows), *rows.shape[len(at.rows) :]) for what, rows in own.items()}
     counts = _agree(name, own, group)
     if "groups" in own:
         own["groups"] = own["groups"] + sum(counts[:rank])
@@ -247,14 +244,13 @@ def _union(name: str, at: Form, own: dict[str, Tensor], group: dist.ProcessGroup
 def _agree(name: str, own: dict[str, Tensor], group: dist.ProcessGroup | None) -> list[int]:
     """How many rows each rank has; a ``ValueError`` on all of them if they cannot be put together."""
     header = [len(own["pred"])]
-    facts = ("pred", "target", "weight", "groups")
-    for what in facts:
+    for what in _SENT:
         header += [prod(own[what].shape[1:]), _DTYPES.index(own[what].dtype)] if what in own else [0, 0]
     sent = torch.tensor(header, device=own["pred"].device)
     received = sent.new_empty(_world_size(group) * len(sent))
     dist.all_gather_into_tensor(received, sent, group=group)
     counts, *columns = received.reshape(-1, len(sent)).T.tolist()
-    for what, widths, kinds in zip(facts, columns[::2], columns[1::2], strict=True):
+    for what, widths, kinds in zip(_SENT, columns[::2], columns[1::2], strict=True):
         if len(set(widths)) > 1:
             raise ValueError(
                 f"{name}: rows of {what} have {widths} numbers on the ranks (0: none given): give all ranks the same "

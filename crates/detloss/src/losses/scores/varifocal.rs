@@ -27,6 +27,10 @@ loss! {
     /// D-FINE detach it, which more than halves the gradient of a negative at the default γ while p is small.
     /// `iou_weighted` = false is MMDetection's option of that name: positives with weight 1.
     ///
+    /// A matched box that does not meet its object has q = 0, and is a negative here, as in MMDetection. In Ultralytics, RT-DETR and
+    /// D-FINE, which know the matches apart from the qualities, its weight is q: it costs nothing. For their numbers give the score
+    /// of its class a weight of 0, and all others 1.
+    ///
     /// # References
     ///
     /// Zhang, Wang, Dayoub, Sünderhauf, *VarifocalNet: An IoU-aware Dense Object Detector*, CVPR 2021, eq. 2.

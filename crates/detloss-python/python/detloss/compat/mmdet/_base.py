@@ -19,6 +19,8 @@ class Loss(nn.Module):
 
     ``avg_factor``, a number or a tensor of one, is what a mean divides the sum by: itself, and not itself plus 1.2e-7.
     0 counts as 1.
+
+    A weight may have any shape that broadcasts to that of the values that it multiplies.
     """
 
     def __init__(self, reduction: str = "mean", loss_weight: float = 1.0) -> None:
@@ -73,18 +75,27 @@ def _checked(reduction: str) -> str:
     return reduction
 
 
-def per_row(weight: Tensor | None) -> Tensor | None:
-    """A weight per box; of one per coordinate, (n, 4), the mean."""
-    return weight if weight is None or weight.dim() < 2 else weight.mean(-1)
+def per_row(weight: Tensor | None, rows: torch.Size) -> Tensor | None:
+    """A weight per row of ``rows``; of one per coordinate, (n, 4), the mean."""
+    return broadcast(weight.mean(-1) if weight is not None and weight.dim() > len(rows) else weight, rows)
 
 
 def fitting(weight: Tensor | None, pred: Tensor) -> Tensor | None:
-    """A weight per row or per element; it may come as a column, or flattened."""
+    """A weight per row or per element; it may come as a column, flattened, or in another shape that broadcasts."""
     if weight is None or weight.shape in (pred.shape, pred.shape[:-1]):
         return weight
     if weight.shape == (*pred.shape[:-1], 1):
         return weight.squeeze(-1)
-    return weight.reshape(pred.shape) if weight.numel() == pred.numel() else weight
+    return weight.reshape(pred.shape) if weight.numel() == pred.numel() else broadcast(weight, pred.shape)
+
+
+def broadcast(weight: Tensor | None, shape: torch.Size) -> Tensor | None:
+    """The weight in this shape. What does not go there stays as it is: the loss says what it takes."""
+    if weight is None or weight.shape == shape:
+        return weight
+    padded = (*(1,) * (len(shape) - weight.dim()), *weight.shape)
+    fits = len(padded) == len(shape) and all(own in (1, size) for own, size in zip(padded, shape, strict=True))
+    return weight.expand(shape) if fits else weight
 
 
 def logits(probability: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import detloss.torch as losses
-from detloss.compat.mmdet._base import Loss, fitting, logits, only_sigmoid
+from detloss.compat.mmdet._base import Loss, broadcast, fitting, logits, only_sigmoid
 
 
 class CrossEntropyLoss(Loss):
@@ -70,6 +70,7 @@ class CrossEntropyLoss(Loss):
         is_class = not label.is_floating_point()
         if pred.dim() > 2:
             pred, label = pred.movedim(1, -1), label if is_class else label.movedim(1, -1)
+        how["weight"] = broadcast(how["weight"], pred.shape[:-1])
         if is_class:
             how["ignore_index"] = ignore_index
             self._leave_out(how, label != ignore_index)
@@ -205,7 +206,7 @@ class QualityFocalLoss(_ScoreLoss):
                 f"pred has shape {tuple(pred.shape)}, the target {tuple(labels.shape)}: give (n, classes) to both, "
                 "or classes and qualities as the target"
             )
-        how = self._how(weight, avg_factor, reduction_override)
+        how = self._how(broadcast(weight, pred.shape[:-1]), avg_factor, reduction_override)
         if how["reduction"] == "mean" and avg_factor is None:
             how["avg_factor"] = len(pred)
         value = losses.quality_focal(self._logits(pred), labels, beta=self.beta, **how)
@@ -313,7 +314,8 @@ class DistributionFocalLoss(Loss):
         reduction_override: str | None = None,
     ) -> Tensor:
         """The loss of logits (n, places) and distances (n,); the mean is by rows."""
-        return losses.distribution_focal(pred, target, **self._how(weight, avg_factor, reduction_override))
+        how = self._how(broadcast(weight, pred.shape[:-1]), avg_factor, reduction_override)
+        return losses.distribution_focal(pred, target, **how)
 
 
 class KnowledgeDistillationKLDivLoss(Loss):
@@ -332,7 +334,7 @@ class KnowledgeDistillationKLDivLoss(Loss):
         reduction_override: str | None = None,
     ) -> Tensor:
         """The loss of logits (n, classes) and those of the teacher, by ``pred`` only; the mean is by rows."""
-        how = self._how(weight, avg_factor, reduction_override)
+        how = self._how(broadcast(weight, pred.shape[:-1]), avg_factor, reduction_override)
         how["loss_weight"] /= pred.shape[-1]
         return losses.softmax_kl(pred, soft_label.detach(), temperature=self.T, **how)
 
@@ -370,7 +372,7 @@ class DiceLoss(Loss):
     ) -> Tensor:
         """The loss of masks (n, ...); ``weight`` is one per mask, the mean is by masks."""
         pred = pred if self.activate else logits(pred)
-        how = self._how(weight, avg_factor, reduction_override)
+        how = self._how(broadcast(weight, pred.shape[:1]), avg_factor, reduction_override)
         if self.naive_dice:
             return losses.dice(pred, target, eps=self.eps, **how)
         return losses.dice_squared(pred, target, eps=2.0 * self.eps, **how)

@@ -14,7 +14,7 @@ class _BoxLoss(PairLoss):
     """A loss of pairs of boxes x1, y1, x2, y2, (n, 4); ``weight`` is one per box, (n,), or (n, 4), of which each box has the mean."""
 
     def _weight(self, weight: Tensor | None, pred: Tensor) -> Tensor | None:
-        return per_row(weight)
+        return per_row(weight, pred.shape[:-1])
 
 
 class IoULoss(_BoxLoss):
@@ -90,7 +90,7 @@ class EfficientIoULoss(_BoxLoss):
 class _ValueLoss(PairLoss):
     """A loss of values, each for itself; the mean is that of all elements.
 
-    ``weight`` is one per element or one per row, (n,), also where there are as many rows as columns.
+    ``weight`` is one per row, (n,), also where there are as many rows as columns, or it broadcasts to the elements.
     """
 
 
