@@ -138,7 +138,9 @@ def compute(
 
 def _is_for_kernels(pred: Tensor) -> bool:
     """Whether a tensor has memory to lend. The transforms of ``torch.func``, and traces, look through operations, not into kernels."""
-    return pred.device.type == "cpu" and not (torch._C._are_functorch_transforms_active() or torch._C._is_tracing())
+    # Of all ways to ask for a trace, the one that the compiler of PyTorch 2.6 knows.
+    is_traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # pyright: ignore[reportPrivateImportUsage]
+    return pred.device.type == "cpu" and not (torch._C._are_functorch_transforms_active() or is_traced)
 
 
 def check_road(road: str) -> None:
