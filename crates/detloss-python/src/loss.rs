@@ -26,6 +26,11 @@ pub(crate) fn names() -> Vec<&'static str> {
 
 fn python_error(error: &Error) -> PyErr {
     match error {
+        // The package has a keyword for it, and says so.
+        Error::Shape { columns_at: Some(_), loss, what, got, wanted } => {
+            let (got, wanted, columns_at) = (got.clone(), wanted.clone(), None);
+            python_error(&Error::Shape { loss, what, got, wanted, columns_at })
+        }
         Error::UnknownParam { .. } => PyTypeError::new_err(error.to_string()),
         _ => PyValueError::new_err(error.to_string()),
     }

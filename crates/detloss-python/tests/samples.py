@@ -18,9 +18,9 @@ def shapes(spec: Spec, rows: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The shapes of a prediction of so many rows and of its dense target."""
     if spec.pred.is_row:
         return (rows, COLUMNS), (rows, COLUMNS) if spec.target.is_row else (rows,)
-    if len(spec.pred.names) > 1:
-        wide = len(spec.target.names) > 1
-        return (rows, len(spec.pred.names)), (rows, len(spec.target.names)) if wide else (rows,)
+    if len(spec.pred.fields) > 1:
+        wide = len(spec.target.fields) > 1
+        return (rows, len(spec.pred.fields)), (rows, len(spec.target.fields)) if wide else (rows,)
     return (rows, COLUMNS), (rows, COLUMNS)
 
 
@@ -33,9 +33,9 @@ def ordinary(spec: Spec, rows: int = 23, seed: int = 0, soft: bool = False) -> t
         target = np.concatenate([corner, corner + side + 1], axis=-1)
         return target + random.uniform(-1, 1, (rows, 4)), target
     pred = random.normal(0, 2, pred_shape)
-    if spec.pred.names[-1] == "error":
+    if spec.pred.fields[-1] == "error":
         pred[:, 1] = random.uniform(0, 1, rows)
-    match spec.target.names[0]:
+    match spec.target.fields[0]:
         case "label":
             labels = random.uniform(0, 1, target_shape)
             return pred, labels if soft else (labels > 0.7).astype(float)
@@ -55,6 +55,11 @@ def classes(spec: Spec, rows: int = 23, seed: int = 0) -> tuple[Array, Array]:
     random = np.random.default_rng(seed)
     background = 0 if spec.pred.is_row else 1
     return ordinary(spec, rows, seed)[0], random.integers(0, COLUMNS + background, rows)
+
+
+def sized(spec: Spec) -> dict[str, int]:
+    """How many classes the module of a loss is told of."""
+    return {"num_classes": COLUMNS} if spec.state == "per_column" else {}
 
 
 def takes_classes(spec: Spec) -> bool:

@@ -22,7 +22,7 @@ import torch.distributed as dist  # noqa: E402
 import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 from detloss.torch.distributed import DataParallelLoss, avg_factor  # noqa: E402
-from samples import COLUMNS, classes, ordinary, takes_classes  # noqa: E402
+from samples import COLUMNS, classes, ordinary, sized, takes_classes  # noqa: E402
 
 SPECS = detloss.losses()
 SPLITS = {2: ((9, 14), (23, 0), (0, 0)), 3: ((5, 0, 18), (1, 20, 2))}
@@ -65,7 +65,7 @@ class Step:
 
     def module(self):
         make = getattr(detloss.torch, self.spec.class_name)
-        columns = {"columns": COLUMNS} if self.spec.remembers else {}
+        columns = sized(self.spec)
         return make(self.reduction, self.loss_weight, self.road, **columns, **self.params)
 
 
@@ -91,12 +91,12 @@ def steps(ranks):
             yield step(classes=True, reduction="weighted_mean", weighs="row")
             yield step(classes=True, rows=split[::-1])
         if "groups" in spec.options:
-            for reduction in ("mean", "sum") if spec.remembers else ("mean", "sum", "none"):
+            for reduction in ("mean", "sum") if spec.is_stateful else ("mean", "sum", "none"):
                 yield step(groups=True, reduction=reduction)
             yield step(groups=True, reduction="weighted_mean", weighs="row")
             yield step(groups=True, counts=(4.0, 3.0))
             yield step(groups=True, rows=SPLITS[ranks][1])
-        if spec.remembers:
+        if spec.is_stateful:
             params = {param.name: 0.9 for param in spec.params if param.name == "momentum"}
             yield step(steps=3, params=params)
             yield step(steps=3, params=params, groups=True, reduction="sum")
@@ -348,7 +348,7 @@ def test_one_process_is_the_loss_itself(spec):
     """Bit for bit, for every reduction."""
     for reduction in ("mean", "sum", "weighted_mean", "none"):
         step = Step(spec.name, (23,), reduction=reduction, weighs="row", groups="groups" in spec.options)
-        if spec.remembers and reduction == "none":
+        if spec.is_stateful and reduction == "none":
             continue
         plain = run(step, model(step), step.module(), slice(None), None)
         wrapped = run(step, model(step), DataParallelLoss(step.module()), slice(None), None)

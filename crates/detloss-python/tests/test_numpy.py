@@ -78,10 +78,10 @@ def test_gradients(spec):
         value, grad = detloss.value_and_grad(spec.name, pred, target, **options)
         assert value == function(spec)(pred, target, **options)
         slopes = finite_differences(lambda pred: function(spec)(pred, target, **options), pred)
-        if spec.is_slope:
+        if spec.has_exact_gradient:
             assert_allclose(grad, slopes, rtol=1e-6, atol=1e-8, err_msg=str(options))
         differ |= not np.allclose(grad, slopes, rtol=1e-4, atol=1e-6)
-    assert differ != spec.is_slope
+    assert differ != spec.has_exact_gradient
 
 
 @all_losses
@@ -187,7 +187,7 @@ def test_groups(spec):
         assert_allclose(grad[rows], slopes, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("spec", [s for s in SPECS if s.remembers], ids=lambda s: s.name)
+@pytest.mark.parametrize("spec", [s for s in SPECS if s.is_stateful], ids=lambda s: s.name)
 def test_state(spec):
     """A training run goes on where its state was saved, and what came before matters."""
     quick = {"momentum": 0.5, "period": 1.0}
@@ -220,7 +220,7 @@ def test_state(spec):
 
 
 def test_only_some_remember():
-    forgetful = [spec.name for spec in SPECS if not spec.remembers]
+    forgetful = [spec.name for spec in SPECS if not spec.is_stateful]
     assert forgetful and all(detloss.initial_state(name, 4).size == 0 for name in forgetful)
 
 

@@ -243,7 +243,7 @@ import numpy as np
 import detloss
 detloss.set_num_threads(2)
 pred, target = np.random.default_rng(0).normal(size=(2, 200_000))
-name = next(s.name for s in detloss.losses() if s.pred.names == ("value",))
+name = next(s.name for s in detloss.losses() if s.pred.fields == ("value",))
 value = detloss.value_and_grad(name, pred, target)[0]
 child = os.fork()
 same = detloss.value_and_grad(name, pred, target)[0] == value

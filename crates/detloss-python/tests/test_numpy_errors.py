@@ -38,7 +38,7 @@ def test_shapes(spec):
     fails(rf"{spec.name}: the target has shape \(6, 2, 2\).*{wanted}", spec, pred, np.zeros((6, 2, 2)))
     fails(rf"{spec.name}: the weight has shape \(7,\): give .*\(6,\)", spec, pred, target, weight=np.ones(7))
     if not spec.has_columns and not spec.is_mask:
-        fails(f"its last dimension is {len(spec.pred.names)}.*{spec.pred.names[-1]}", spec, pred[:, :1], target)
+        fails(f"its last dimension is {len(spec.pred.fields)}.*{spec.pred.fields[-1]}", spec, pred[:, :1], target)
         fails("has shape \\(\\)", spec, 1.0, target)
     if spec.pred.is_row:
         fails("has no dimensions", spec, 1.0, target)

@@ -41,20 +41,20 @@ def batches(draw, spec):
     random = np.random.default_rng(draw(st.integers(0, 1000)))
 
     def numbers(names):
-        shape = (rows, columns) if len(spec.pred.names) == 1 else (rows,)
+        shape = (rows, columns) if len(spec.pred.fields) == 1 else (rows,)
         few = [draw(st.lists(FIELDS[name], min_size=1, max_size=5)) for name in names]
         fields = [random.choice(np.array(numbers, kind), shape) for numbers in few]
         return fields[0] if len(fields) == 1 else np.stack(fields, axis=-1)
 
-    pred = numbers(spec.pred.names)
+    pred = numbers(spec.pred.fields)
     places = random.integers(0, columns, rows)
-    match spec.target.names[0]:
+    match spec.target.fields[0]:
         case "probability" | "class":
             target = places
         case "position":
             target = (places * draw(st.sampled_from([1.0, 0.75, 1.5]))).astype(kind)
         case _:
-            target = numbers(spec.target.names)
+            target = numbers(spec.target.fields)
     options = {"reduction": draw(st.sampled_from(["mean", "sum", "weighted_mean", "none"]))}
     if draw(st.booleans()):
         factors = [0.0, 1.0] if spec.scope == "set" else [0.0, 1.0, 0.5, 1e3]

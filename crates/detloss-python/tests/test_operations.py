@@ -90,7 +90,7 @@ def rows_of(spec: Spec, rows: int, columns: int, random: np.random.Generator) ->
     elif not spec.target.is_row:
         yield Input("places", pred, random.random(rows) * (columns - 1))
         yield Input("places at columns and beyond", pred, random.integers(-1, columns + 1, rows).astype(float))
-    elif spec.target.names == spec.pred.names:
+    elif spec.target.fields == spec.pred.fields:
         yield Input("teachers", pred, logits((rows, columns), random))
         yield Input("teachers that are nearly right", pred, pred + 1e-3 * random.normal(size=pred.shape))
         yield Input("teachers that are right", pred, pred.copy())
@@ -143,7 +143,7 @@ def sets_of(spec: Spec, count: int, random: np.random.Generator) -> Iterator[Inp
         ("the largest numbers", enormous, soft),
     ]
     for what, pred, target in inputs:
-        if len(spec.pred.names) > 1:
+        if len(spec.pred.fields) > 1:
             # What stands beside a negative is not read.
             pred = np.stack((pred, np.where(target > 0, random.random(count) * 2.0, np.nan)), -1)
         yield Input(what, pred, target)
@@ -237,7 +237,7 @@ def test_a_logit_of_minus_infinity_excludes_what_has_no_share(spec: Spec) -> Non
     spread = random.dirichlet(np.ones(3), 6)
     places = np.array([0.0, 0.3, 1.0, 1.5, 1.9, 2.0])
     targets = {"label": spread, "position": places, "logit": pred + random.normal(size=(6, 1))}
-    target = targets["label" if spec.target.is_label else spec.target.names[0]]
+    target = targets["label" if spec.target.is_label else spec.target.fields[0]]
     if spec.target.is_label:
         target = np.pad(target, ((0, 0), (0, 1)))
         compare(spec, Input("classes", pred, np.array([0, 1, 2, 0, 1, 2])), {})
@@ -320,14 +320,14 @@ def test_what_does_not_count_is_not_there(spec: Spec) -> None:
                 assert (grad[~counts] == 0.0).all(), what
 
 
-@each([spec for spec in SETS if spec.remembers])
+@each([spec for spec in SETS if spec.is_stateful])
 def test_steps_remember_what_those_of_the_core_do(spec: Spec) -> None:
     random = random_of(spec)
     for params in settings(spec, random, 4):
         if spec.name == "alrp":
             params = {**params, "period": 3.0}
         inputs = [given for given in sets_of(spec, 30, random) if not spec.pred.is_row or given.pred.shape[1] == 5]
-        state = detloss.initial_state(spec.name, columns=5, **params)
+        state = detloss.initial_state(spec.name, num_classes=5, **params)
         mine = state.copy()
         for step, given in enumerate(inputs):
             counts = random.random(30) < 0.7 * (step % 4 > 0)
@@ -340,10 +340,10 @@ def test_steps_remember_what_those_of_the_core_do(spec: Spec) -> None:
             hold(value, wanted[0].astype(value.dtype), PRECISE, f"value of {what}")
             hold(grad, wanted[1], PRECISE, f"gradient of {what}")
             hold(mine, state, PRECISE, f"state after {what}")
-        assert (state != detloss.initial_state(spec.name, columns=5, **params)).any()
+        assert (state != detloss.initial_state(spec.name, num_classes=5, **params)).any()
 
 
-@each([spec for spec in SETS if not spec.remembers])
+@each([spec for spec in SETS if not spec.is_stateful])
 def test_others_remember_nothing(spec: Spec) -> None:
     given = next(sets_of(spec, 5, random_of(spec)))
     assert by_torch(spec, given, {})[2] is None

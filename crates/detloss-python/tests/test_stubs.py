@@ -11,7 +11,7 @@ import pytest
 
 import detloss
 from detloss._spec import OPTIONS
-from samples import COLUMNS, ordinary
+from samples import COLUMNS, ordinary, sized
 
 SPECS = detloss.losses()
 
@@ -33,8 +33,15 @@ TORCH = {
     "reduction": "str",
     "loss_weight": "float",
     "road": "str",
-    "columns": "int",
+    "num_classes": "int",
 }
+
+
+TYPES = {"real": "float", "count": "int", "switch": "bool"}
+
+
+def of_params(spec):
+    return {param.name: TYPES[param.kind] for param in spec.params}
 
 
 def stub(module):
@@ -71,7 +78,7 @@ def assert_same(node, runtime, kinds):
     for name, (default, kind) in stubbed.items():
         if default is not inspect.Parameter.empty:
             assert default == defaults[name] and type(default) is type(defaults[name]), name
-        assert kind == kinds.get(name, "float"), name
+        assert kind == kinds[name], name
 
 
 def docstring(node):
@@ -87,7 +94,7 @@ def test_numpy_functions(spec):
         either: ("str", inspect.Parameter.empty, "float | NDArray[Any]"),
     }
     for node, (kind, default, result) in reductions.items():
-        assert_same(node, getattr(detloss, spec.name), NUMPY | {"reduction": kind})
+        assert_same(node, getattr(detloss, spec.name), NUMPY | {"reduction": kind} | of_params(spec))
         assert keywords(node)["reduction"][0] == default
         assert ast.unparse(node.returns) == result
         assert [ast.unparse(decorator) for decorator in node.decorator_list] == ["overload"]
@@ -118,7 +125,7 @@ def torch():
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_torch_functions(spec, torch):
     (node,) = functions(stub(torch).body)[spec.name]
-    assert_same(node, getattr(torch, spec.name), TORCH)
+    assert_same(node, getattr(torch, spec.name), TORCH | of_params(spec))
     assert ast.unparse(node.returns) == "Tensor"
     assert docstring(node) == spec.summary
 
@@ -135,14 +142,14 @@ def test_torch_classes(spec, torch):
     assert fixed == ["self", "reduction", "loss_weight", "road"]
     constructor.args.defaults.clear()
     own = keywords(constructor)
-    params = {param.name: (param.default, "float") for param in spec.params}
+    params = {param.name: (param.default, TYPES[param.kind]) for param in spec.params}
     of_columns = {"dim": (-1, "int")} if spec.has_columns else {}
-    assert own == of_columns | ({"columns": (1, "int")} if spec.remembers else {}) | params
+    assert own == of_columns | ({"num_classes": (inspect.Parameter.empty, "int")} if spec.state == "per_column" else {}) | params
     loss = getattr(torch, spec.class_name)
     given = {name: default for name, (default, _) in own.items()}
     state = None
-    if spec.remembers:
-        given["columns"] = COLUMNS
+    if spec.is_stateful:
+        given |= sized(spec)
         state = detloss.initial_state(spec.name, COLUMNS)
     module = loss("sum", 2.0, "fused", **given)
     assert (module.reduction, module.loss_weight, module.road) == ("sum", 2.0, "fused")

@@ -13,7 +13,7 @@ from torch.fx.experimental.proxy_tensor import make_fx  # noqa: E402
 import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 from detloss.torch import _fused  # noqa: E402
-from samples import COLUMNS, classes, ordinary, takes_classes  # noqa: E402
+from samples import classes, ordinary, sized, takes_classes  # noqa: E402
 from test_torch import SPECS, all_losses, both_roads, function, slope, tensors  # noqa: E402
 
 
@@ -101,7 +101,7 @@ WITH_PARAMS = [spec for spec in SPECS if spec.params]
 def test_parameters_that_change_are_not_compiled_anew(spec):
     """On the fused road, of functions and of modules. The first graph takes them for constants, the second for numbers."""
     pred, target = tensors(ordinary(spec))
-    module = getattr(detloss.torch, spec.class_name)(**({"columns": COLUMNS} if spec.remembers else {})).eval()
+    module = getattr(detloss.torch, spec.class_name)(**sized(spec)).eval()
     settings = [tuple(between(param, step) for param in spec.params) for step in range(10)]
 
     def of_function(x, y, *values):

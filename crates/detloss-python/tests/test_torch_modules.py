@@ -14,11 +14,11 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 
 import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
-from samples import COLUMNS, classes, ordinary, shapes, takes_classes  # noqa: E402
+from samples import COLUMNS, classes, ordinary, shapes, sized, takes_classes  # noqa: E402
 from test_torch import ROADS, SPECS, all_losses, both_roads, function, slope, tensors  # noqa: E402
 
-forgetful = pytest.mark.parametrize("spec", [spec for spec in SPECS if not spec.remembers], ids=lambda spec: spec.name)
-remembering = pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.remembers], ids=lambda spec: spec.name)
+forgetful = pytest.mark.parametrize("spec", [spec for spec in SPECS if not spec.is_stateful], ids=lambda spec: spec.name)
+remembering = pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.is_stateful], ids=lambda spec: spec.name)
 
 
 def module(spec, **arguments):
@@ -44,14 +44,14 @@ def test_module_is_the_function(spec):
 def test_state_is_saved_and_goes_on(spec, road):
     """A run that is saved and loaded again is the run that was not; evaluation leaves no trace."""
     params = {param.name: param.high for param in spec.params if param.name == "momentum"}
-    built = module(spec, columns=COLUMNS, road=road, **params)
+    built = module(spec, **sized(spec), road=road, **params)
     first = built.state.clone()
     batches = [tensors(ordinary(spec, seed=seed)) for seed in range(3)]
     values = [built(*batches[0]), built(*batches[1])]
     assert not torch.equal(built.state, first)
     saved = copy.deepcopy(built.state_dict())
     expected = built(*batches[2])
-    loaded = module(spec, columns=COLUMNS, road=road, **params)
+    loaded = module(spec, **sized(spec), road=road, **params)
     loaded.load_state_dict(saved)
     assert torch.equal(loaded(*batches[2]), expected)
     state = detloss.initial_state(spec.name, COLUMNS, **params)
@@ -69,14 +69,16 @@ def test_state_is_saved_and_goes_on(spec, road):
 def test_module_for_other_columns():
     spec = next(spec for spec in SPECS if spec.name == "seesaw")
     pred, target = tensors(ordinary(spec))
-    with pytest.raises(ValueError, match=f"remembers 1 columns: make it with columns={COLUMNS}"):
-        module(spec)(pred, target)
+    with pytest.raises(ValueError, match=f"has 1 columns: make it with num_classes={COLUMNS}"):
+        module(spec, num_classes=1)(pred, target)
+    with pytest.raises(TypeError, match="say how many with num_classes"):
+        module(spec)
 
 
 @remembering
 def test_state_keeps_its_precision(spec):
     """A count in half precision would stop at 2048."""
-    built = module(spec, columns=COLUMNS)
+    built = module(spec, **sized(spec))
     built(*tensors(ordinary(spec)))
     before = built.state.clone()
     for convert in (built.half, built.bfloat16, built.float, lambda: built.to(torch.float16)):
@@ -87,7 +89,7 @@ def test_state_keeps_its_precision(spec):
 
 def test_state_of_both_ways_round():
     """The gradient by the target is no second step."""
-    spec = next(spec for spec in SPECS if spec.remembers and spec.symmetric)
+    spec = next(spec for spec in SPECS if spec.is_stateful and spec.symmetric)
     pred, target = tensors(ordinary(spec))
     by_pred, by_both = (module(spec, momentum=0.5) for _ in range(2))
     by_pred(pred, target)
@@ -106,13 +108,13 @@ def test_parameters_change_during_training():
     with pytest.raises(ValueError, match="gamma"):
         built.gamma = -1.0
     assert built.gamma == 0.5
-    with pytest.raises(TypeError, match="takes no columns"):
-        module(spec, columns=3)
+    with pytest.raises(TypeError, match="takes no num_classes"):
+        module(spec, num_classes=3)
 
 
 @remembering
 def test_state_under_compile(spec):
-    built, plain = (module(spec, columns=COLUMNS) for _ in range(2))
+    built, plain = (module(spec, **sized(spec)) for _ in range(2))
     compiled = torch.compile(built, fullgraph=True, backend="aot_eager")
     for seed in range(2):
         pred, target = tensors(ordinary(spec, seed=seed))
@@ -128,7 +130,7 @@ def test_words_for_wrong_shapes(spec):
         function(spec)(pred, target[:-1])
     with pytest.raises(ValueError, match=name + "the weight has shape .*: give"):
         function(spec)(pred, target, weight=torch.ones(len(pred) + 1))
-    if len(spec.pred.names) > 1:
+    if len(spec.pred.fields) > 1:
         with pytest.raises(ValueError, match=name + "the prediction has shape .* its last dimension is"):
             function(spec)(pred[:, :1], target)
     if "class_weight" in spec.options:
@@ -225,7 +227,7 @@ def test_finite_in_finite_out(spec, data):
         return torch.tensor(data.draw(st.lists(st.sampled_from(values), min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))).reshape(shape)
 
     pred = draw(pred_shape, numbers if spec.family in ("boxes", "values") else logits).requires_grad_()
-    match spec.target.names[0]:
+    match spec.target.fields[0]:
         case "label" | "probability":
             target = draw(target_shape, [0.0, 1.0])
         case "class" | "position":

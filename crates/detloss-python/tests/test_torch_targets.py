@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 
 import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
-from samples import COLUMNS, classes, ordinary, takes_classes  # noqa: E402
+from samples import COLUMNS, classes, ordinary, sized, takes_classes  # noqa: E402
 from test_torch import SPECS, both_roads, function, slope, tensors  # noqa: E402
 
 OF_CLASSES = [spec for spec in SPECS if takes_classes(spec)]
@@ -199,7 +199,7 @@ def test_columns_in_any_dimension(spec, dim):
 def test_modules_know_the_dimension(spec):
     make = getattr(detloss.torch, spec.class_name)
     arrays = next(places(spec))
-    columns = {"columns": COLUMNS} if spec.remembers else {}
+    columns = sized(spec)
     last, first = make(**columns), make(dim=1, **columns)
     expected = last(*map(torch.from_numpy, arrays))
     assert torch.equal(first(*(torch.from_numpy(moved(array, 1)) for array in arrays)), expected)

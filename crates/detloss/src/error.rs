@@ -25,6 +25,8 @@ pub enum Error {
         got: Vec<usize>,
         /// What it should be.
         wanted: String,
+        /// The dimension of the prediction that its columns seem to be in, where that is not the last.
+        columns_at: Option<usize>,
     },
     /// A slice does not divide into whole rows.
     Ragged {
@@ -127,8 +129,15 @@ impl fmt::Display for Error {
                     "expected {expected} elements in {what}, got {got}: check its shape, and in a batch the number of columns"
                 )
             }
-            Self::Shape { loss, what, got, wanted } => {
-                write!(f, "{loss}: {what} has shape {got:?}: give {wanted}")
+            Self::Shape { loss, what, got, wanted, columns_at } => {
+                write!(f, "{loss}: {what} has shape {got:?}: give {wanted}")?;
+                match columns_at {
+                    Some(dim) => write!(
+                        f,
+                        "; the columns are the last dimension of a prediction: if here they are dimension {dim}, move it to the end"
+                    ),
+                    None => Ok(()),
+                }
             }
             Self::Ragged { what, got, row } => {
                 write!(

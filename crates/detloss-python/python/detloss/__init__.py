@@ -10,7 +10,7 @@ from detloss._core import version as _version
 from detloss._functions import make as _make
 from detloss._numpy import get_num_threads, initial_state, set_num_threads, value_and_grad
 from detloss._spec import SPECS as _SPECS
-from detloss._spec import Case, Fields, Param, Spec
+from detloss._spec import Case, Operand, Param, Spec
 
 __version__ = _version()
 
@@ -25,7 +25,7 @@ for _line in _SPECS.values():
 
 __all__ = [
     "Case",
-    "Fields",
+    "Operand",
     "Param",
     "Spec",
     "get_num_threads",

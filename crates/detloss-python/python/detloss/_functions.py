@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from detloss._spec import OPTIONS, Case, Spec
+from detloss._spec import OPTIONS, Case, Param, Spec
 
 _DIVISOR = 'what the sum is divided by, instead of the number of {unit}s; only with "mean". 0 counts as 1.'
 
@@ -19,7 +19,7 @@ KEYWORDS = {
     "avg_factor": _DIVISOR,
     "reduction": '"mean", "sum", "weighted_mean" (the sum is divided by that of the weights) or "none".',
     "loss_weight": "a factor of the result.",
-    "columns": "how many columns a row has: what is remembered depends on it.",
+    "num_classes": "how many columns a row has: the state has a number for each.",
     "road": '"fused" (one pass over the memory of the CPU), "replay" (torch operations on any device), or "auto".',
 }
 """What the keywords do, but for weight and the parameters."""
@@ -32,11 +32,12 @@ def documentation(spec: Spec, array: str, keywords: Iterable[str] = (), module: 
     """
     lines = [line.removeprefix(" ") for line in spec.doc.splitlines()]
     page = "\n".join(line for line in lines if not line.startswith("```")).strip()
-    arguments = [f"pred: {array} {_pred(spec)}", f"target: {_target(spec)}"]
+    words = spec.description
+    arguments = [f"pred: {array} of shape {words.pred}.", f"target: {words.target}."]
     arguments += [f"{name}: {_keyword(spec, name)}" for name in keywords]
     for param in spec.params:
         meaning = " ".join(param.doc.split())
-        arguments.append(f"{param.name}: {meaning} Default {param.default:.6g}, from {param.low:g} to {param.high:g}.")
+        arguments.append(f"{param.name}: {meaning} {_range(param)}")
     sections = [page, "# Arguments", "\n".join(f"    {line}" for line in arguments), "# Returns", f"    {_returns(spec)}"]
     if module is not None:
         case = example(spec)
@@ -44,71 +45,25 @@ def documentation(spec: Spec, array: str, keywords: Iterable[str] = (), module: 
     return "\n\n".join(sections) + "\n"
 
 
-def _unit(spec: Spec) -> str:
-    """What has a value of its own."""
-    if spec.scope == "set":
-        return "group"
-    if spec.is_mask:
-        return "mask"
-    return spec.pred.names[0] if _is_single(spec) else "row"
-
-
-def _is_single(spec: Spec) -> bool:
-    """Each number of the prediction is one of its own, in columns."""
-    return spec.has_columns and not spec.pred.is_row
-
-
-def _rows(spec: Spec) -> str:
-    """The shape of what is one per row."""
-    return "(n,)" if spec.is_mask else "(...)"
-
-
-def _pred(spec: Spec) -> str:
-    name, *others = spec.pred.names
-    if spec.is_mask:
-        return f"of shape (n, ...), n masks of {name}s, or (pixels,), a single one."
-    if others:
-        return f"of shape (..., {1 + len(others)}): {', '.join(spec.pred.names)}."
-    if spec.pred.is_row:
-        return f"of shape (..., columns): rows of {name}s."
-    return f"of shape (..., columns), or (n,) for a single column: {name}s."
-
-
-def _target(spec: Spec) -> str:
-    names, is_label = spec.target.names, spec.target.is_label
-    if names == spec.pred.names:
-        return "of the same shape."
-    if spec.pred.is_row and not spec.target.is_row:
-        return f"a {names[0]} per row, of shape (...){': integers' if is_label else ''}."
-    text = f"a {names[0]} per row, of shape (...)"
-    if _is_single(spec) or spec.pred.is_row:
-        text = f"{'probabilities' if names == ('probability',) else names[0] + 's'} of the same shape"
-    if "ignore_index" in spec.options:
-        text += ", or class indices (integers), one per row, of shape (...)"
-        if _is_single(spec):
-            text += "; -1 and the number of columns are background. Integers of the shape of pred are labels"
-    if spec.is_mask or (spec.scope == "set" and is_label):
-        text += ". What has a label below 0 is left out"
-    return f"{text}."
+def _range(param: Param) -> str:
+    if param.kind == "switch":
+        return f"Default {param.default}."
+    return f"Default {param.default:.6g}, from {param.low:g} to {param.high:g}."
 
 
 def _keyword(spec: Spec, name: str) -> str:
-    unit, rows = _unit(spec), _rows(spec)
+    words = spec.description
     if name == "reduction" and spec.scope == "set":
         return '"mean", "sum", "weighted_mean" (the mean of the groups in which something counts) or "none".'
-    if name != "weight":
-        return KEYWORDS[name].format(unit=unit, rows=rows)
-    what = "1 counts, 0 leaves out; one" if spec.scope == "set" else "a factor"
-    if _is_single(spec):
-        return f"{what} per {spec.pred.names[0]}, of the shape of pred, or per row, of shape {rows}."
-    return f"{what} per {'mask' if spec.is_mask else 'row'}, of shape {rows}."
+    if name == "weight":
+        return f"{words.weight}."
+    return KEYWORDS[name].format(unit=words.unit, rows=words.rows)
 
 
 def _returns(spec: Spec) -> str:
     if spec.scope == "set":
         return 'One value for the whole batch, or the mean over the groups; with "none" that of each group.'
-    shape = "the shape of pred" if _is_single(spec) else f"shape {_rows(spec)}"
-    return f'One value; with "none" that of each {_unit(spec)}, of {shape}.'
+    return f'One value; with "none" that of each {spec.description.unit}: {spec.description.values}.'
 
 
 def example(spec: Spec) -> Case:
@@ -120,13 +75,13 @@ def example(spec: Spec) -> Case:
 def arguments(spec: Spec, case: Case) -> tuple[Any, Any]:
     """Prediction and target of a worked case, as the function takes them."""
     pred, target = list(case.pred), list(case.target)
-    rows = len(target) // len(spec.target.names) if spec.scope == "set" else 1
-    width = len(pred) // rows if spec.pred.is_row or len(spec.pred.names) > 1 else 1
-    is_class = spec.target.names == ("class",) or (spec.target.is_row and len(target) < width)
+    rows = len(target) // len(spec.target.fields) if spec.scope == "set" else 1
+    width = len(pred) // rows if spec.pred.is_row or len(spec.pred.fields) > 1 else 1
+    is_class = spec.target.fields == ("class",) or (spec.target.is_row and len(target) < width)
     wanted: list[Any] = [int(number) for number in target] if is_class else target
     if spec.scope == "set":
         return ([pred[row * width : (row + 1) * width] for row in range(rows)] if width > 1 else pred), wanted
-    is_one = len(wanted) == 1 and (spec.pred.is_row or len(spec.pred.names) > 1)
+    is_one = len(wanted) == 1 and (spec.pred.is_row or len(spec.pred.fields) > 1)
     return pred, (wanted[0] if is_one else wanted)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from detloss import _core
-from detloss._layout import check_dim, form
-from detloss._spec import Form, Spec, check_divisor, check_reduction, find, loss
+from detloss._layout import Form, check_dim, form
+from detloss._spec import Spec, check_divisor, check_reduction, find, loss
 
 _threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
@@ -218,7 +218,7 @@ def value_and_grad(
         normalizer: what the sum is divided by, instead of the number of values.
         reduction: "mean", "sum", "weighted_mean" (divides by the sum of the weights), or "none": a value for each unit,
             and the gradient of each by its own part of ``pred``.
-        state: what the loss remembers, from :func:`initial_state`, brought up to date in place.
+        state: the state of the loss, from :func:`initial_state`, brought up to date in place.
         out: room for the gradient. Fresh memory costs more time than most losses.
         **params: the parameters of the loss.
 
@@ -251,7 +251,7 @@ def value_and_grad(
     return value, grad
 
 
-def initial_state(name: str, columns: int = 1, **params: float) -> NDArray[np.float64]:
-    """What a training run with the loss called ``name`` begins to remember, for rows of ``columns``. Save it with checkpoints."""
+def initial_state(name: str, num_classes: int = 1, **params: float) -> NDArray[np.float64]:
+    """The state that a training run with the loss called ``name`` begins with, for rows of ``num_classes``. Save it with checkpoints."""
     spec = find(name)
-    return np.array(loss(name, spec.values(params)).initial_state(columns), dtype=np.float64)
+    return np.array(loss(name, spec.values(params)).initial_state(num_classes), dtype=np.float64)

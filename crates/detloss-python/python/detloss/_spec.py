@@ -1,14 +1,12 @@
-"""What the list says of every loss, and how shapes become a batch."""
+"""What the list says of every loss."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from math import inf, prod
-from typing import NamedTuple
+from functools import lru_cache
+from math import inf
+from typing import Any, NamedTuple
 
 from detloss import _core
 
@@ -16,27 +14,52 @@ OPTIONS = ("weight", "class_weight", "ignore_index", "groups")
 REDUCTIONS = ("none", "mean", "sum", "weighted_mean")
 
 
+_TYPES: dict[str, Callable[[float], float]] = {"real": float, "count": int, "switch": bool}
+
+
 @dataclass(frozen=True)
 class Param:
-    """A parameter of a loss: a number with a default and a range."""
+    """A parameter of a loss: a number with a default and a range.
+
+    ``kind``: "real", "count" (a whole number) or "switch" (true or false).
+    """
 
     name: str
+    kind: str
     default: float
     low: float
     high: float
     doc: str
 
+    def typed(self, value: float) -> float:
+        """A value as people write it: a float, an int or a bool."""
+        return _TYPES[self.kind](value)
+
 
 @dataclass(frozen=True)
-class Fields:
-    """What one prediction or one target consists of.
+class Operand:
+    """What one prediction or one target is: its fields.
 
     ``is_row``: one is a whole row of these. ``is_label``: a class index will do instead.
     """
 
-    names: tuple[str, ...]
+    fields: tuple[str, ...]
     is_row: bool
     is_label: bool
+
+
+class Description(NamedTuple):
+    """The call of a loss in words. Shapes stand in parentheses."""
+
+    pred: str
+    target: str
+    weight: str
+    rows: str
+    """The shape of what is one per row."""
+    unit: str
+    """What has a value of its own."""
+    values: str
+    """The shape of one value per unit."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +80,12 @@ class Case:
 class Spec:
     """A line of the list of losses.
 
-    ``scope``: what one value is of, "unit", "row" or "set" (a whole batch, or each group in it). ``is_slope``: at the defaults,
-    the gradient is the slope of the value; that of ranking losses is not, nor is one of a loss that holds a part of itself still.
+    ``scope``: what one value is of, "unit", "row" or "set" (a whole batch, or each group in it). ``state``: what goes from one batch
+    of a training run to the next, "none", "fixed" (as many numbers as the parameters say) or "per_column". ``has_exact_gradient``:
+    at the defaults, the gradient is the derivative of the value; that of ranking losses is not, nor is one of a loss that detaches a
+    part of itself. ``options``: which of weight, class_weight, ignore_index and groups make sense. ``has_columns``: a dimension of
+    the prediction is one of columns (classes, coordinates), not of fields or pixels. ``is_elementwise``: every number of the
+    prediction has a target of its own. ``row_dims``: how many dimensions of a prediction count rows, by the number of all.
     """
 
     name: str
@@ -67,45 +94,27 @@ class Spec:
     doc: str
     params: tuple[Param, ...]
     scope: str
-    pred: Fields
-    target: Fields
+    pred: Operand
+    target: Operand
     symmetric: bool
-    parts: tuple[str, ...]
-    remembers: bool
+    components: tuple[str, ...]
+    state: str
     is_formula: bool
-    is_slope: bool
+    has_exact_gradient: bool
+    class_name: str
+    options: tuple[str, ...]
+    has_columns: bool
+    is_elementwise: bool
+    is_mask: bool
+    row_dims: tuple[int, ...]
+    description: Description
     cases: tuple[Case, ...]
     _defaults: tuple[float, ...] = field(repr=False)
 
-    @cached_property
-    def class_name(self) -> str:
-        """The label as the name of a class."""
-        letters = unicodedata.normalize("NFKD", self.label.replace("α", "alpha"))
-        words = re.findall(r"[A-Za-z0-9]+", "".join(c for c in letters if not unicodedata.combining(c)))
-        return "".join(word[0].upper() + word[1:] for word in words) + "Loss"
-
     @property
-    def has_columns(self) -> bool:
-        """The last dimension of the prediction is one of columns (classes, coordinates), not of fields or pixels."""
-        return len(self.pred.names) == 1 and not self.is_mask
-
-    @property
-    def is_mask(self) -> bool:
-        """All dimensions of the prediction but the first are pixels of one mask."""
-        return self.family == "masks" and self.scope == "row"
-
-    @cached_property
-    def options(self) -> tuple[str, ...]:
-        """Which of weight, class_weight, ignore_index and groups make sense for the loss."""
-        is_set = self.scope == "set"
-        can_weigh_columns = self.has_columns and not is_set and (self.target.is_label or not self.pred.is_row)
-        makes_sense = {
-            "weight": True,
-            "class_weight": can_weigh_columns,
-            "ignore_index": self.has_columns and self.target.is_label,
-            "groups": is_set,
-        }
-        return tuple(option for option in OPTIONS if makes_sense[option])
+    def is_stateful(self) -> bool:
+        """Something goes from one batch of a training run to the next."""
+        return self.state != "none"
 
     def check_options(self, **options: object) -> None:
         """A ``TypeError`` for what is given (is not None) and makes no sense."""
@@ -138,9 +147,13 @@ class Spec:
             raise TypeError(f"{self.name}: {name} is a {type(given).__name__}: give one number{per_class}") from None
 
 
+def _param(name: str, kind: str, default: float, *rest: Any) -> Param:
+    return Param(name, kind, _TYPES[kind](default), *rest)
+
+
 def _spec(name: str) -> Spec:
     loss = _core.Loss(name)
-    params = tuple(Param(*param) for param in loss.params)
+    params = tuple(_param(*param) for param in loss.params)
     names, is_row, is_label = loss.pred
     target_names, target_is_row, target_is_label = loss.target
     return Spec(
@@ -150,18 +163,24 @@ def _spec(name: str) -> Spec:
         doc=loss.doc,
         params=params,
         scope=loss.scope,
-        pred=Fields(tuple(names), is_row, is_label),
-        target=Fields(tuple(target_names), target_is_row, target_is_label),
+        pred=Operand(tuple(names), is_row, is_label),
+        target=Operand(tuple(target_names), target_is_row, target_is_label),
         symmetric=loss.symmetric,
-        parts=tuple(loss.parts),
-        # Rows of three columns are as good as any to see whether anything is remembered.
-        remembers=len(loss.initial_state(3)) > 0,
+        components=tuple(loss.components),
+        state=loss.state,
         is_formula=loss.trace(False) is not None,
-        is_slope=loss.is_slope,
+        has_exact_gradient=loss.has_exact_gradient,
+        class_name=loss.class_name,
+        options=tuple(loss.options),
+        has_columns=loss.has_columns,
+        is_elementwise=loss.is_elementwise,
+        is_mask=loss.is_mask,
+        row_dims=tuple(loss.row_dims),
+        description=Description(*loss.description),
         cases=tuple(
             Case(what, tuple(pred), tuple(target), value, dict(given)) for what, pred, target, value, given in loss.cases
         ),
-        _defaults=tuple(param.default for param in params),
+        _defaults=tuple(float(param.default) for param in params),
     )
 
 
@@ -182,70 +201,6 @@ def find(name: str) -> Spec:
 def loss(name: str, values: tuple[float, ...]) -> _core.Loss:
     """The loss with these values of its parameters."""
     return _core.Loss(name, values)
-
-
-class Form(NamedTuple):
-    """How the arrays of one call make up a batch."""
-
-    columns: int
-    """How many units make a row."""
-    units: tuple[int, ...]
-    """The shape of the values, one per unit. Losses of whole batches have a unit per group."""
-    rows: tuple[int, ...]
-    """The shape of what is one per row: class indices, groups, weights per row."""
-    classes: bool
-    """The target is class indices."""
-    per_row: bool
-    """The weight is one per row."""
-
-
-def form(
-    spec: Spec,
-    pred: Sequence[int],
-    target: Sequence[int],
-    target_is_integer: bool,
-    weight: Sequence[int] | None = None,
-    class_weight: Sequence[int] | None = None,
-    groups: Sequence[int] | None = None,
-) -> Form:
-    """Checks the shapes of one call. ``ValueError`` says what was expected."""
-    pred, target = tuple(pred), tuple(target)
-    name, fields, is_row, is_label = spec.name, len(spec.pred.names), spec.pred.is_row, spec.target.is_label
-    if is_row:
-        if not pred:
-            raise ValueError(f"{name}: the prediction has no dimensions: it is a row of {spec.pred.names[0]}s")
-        lead = pred[:1] if spec.is_mask and len(pred) > 1 else pred[:-1]
-        columns, rows, units = prod(pred[len(lead) :]), lead, lead
-        fits = pred if spec.target.is_row else lead
-    elif fields > 1:
-        if not pred or pred[-1] != fields:
-            names = ", ".join(spec.pred.names)
-            raise ValueError(f"{name}: the prediction has shape {pred}: its last dimension is {fields} ({names})")
-        columns, rows, units = 1, pred[:-1], pred[:-1]
-        fits = units if len(spec.target.names) == 1 else (*units, len(spec.target.names))
-    else:
-        columns = pred[-1] if len(pred) > 1 else 1
-        rows = pred[:-1] if len(pred) > 1 else pred
-        units, fits = pred, pred
-    # Labels of the shape of the prediction are labels, integers or not.
-    classes = is_label and target_is_integer and target == rows and (is_row or target != fits)
-    if not classes and target != fits:
-        wanted = f"{fits}, like the prediction" if fits == pred else str(fits)
-        if is_label and rows != fits:
-            wanted += f", or class indices (integers) of shape {rows}"
-        raise ValueError(f"{name}: the target has shape {target}: with a prediction of shape {pred} it is {wanted}")
-    per_row = False
-    if weight is not None:
-        weight = tuple(weight)
-        per_row = weight == rows
-        if not per_row and weight != units:
-            wanted = str(units) if units == rows else f"{units} (one per value) or {rows} (one per row)"
-            raise ValueError(f"{name}: the weight has shape {weight}: give {wanted}")
-    if class_weight is not None and tuple(class_weight) != (columns,):
-        raise ValueError(f"{name}: class_weight has shape {tuple(class_weight)}: give ({columns},), one per column")
-    if groups is not None and tuple(groups) != rows:
-        raise ValueError(f"{name}: groups have shape {tuple(groups)}: give {rows}, one per row")
-    return Form(columns, units, rows, classes, per_row)
 
 
 def check_reduction(reduction: str, divisor: object, keyword: str) -> None:

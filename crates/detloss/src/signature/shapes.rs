@@ -79,7 +79,17 @@ impl Signature {
             && !self.target.is_row()
             && target.split_last() == Some((&1, rows));
         if !class_indices && target != dense && !is_column {
-            return Err(self.unfit("the target", target, self.wanted_target(pred, &dense, target)));
+            let mut wanted = format!("{dense:?} with a prediction of shape {pred:?}");
+            if takes_indices {
+                wanted += &format!(", or class indices (integers) of shape {rows:?}");
+            }
+            return Err(Error::Shape {
+                loss: self.loss,
+                what: "the target",
+                got: target.to_vec(),
+                wanted,
+                columns_at: self.columns_at(pred, target),
+            });
         }
         let units = if self.is_elementwise() { pred } else { rows };
         let (rows, units) = (rows.to_vec(), units.to_vec());
@@ -105,24 +115,15 @@ impl Signature {
         pred / width / rows.max(1)
     }
 
-    fn wanted_target(&self, pred: &[usize], dense: &[usize], target: &[usize]) -> String {
-        let rows = &pred[..self.row_dims(pred.len())];
-        let mut wanted = format!("{dense:?} with a prediction of shape {pred:?}");
-        if self.tensors_take().class_indices && rows != dense {
-            wanted += &format!(", or class indices (integers) of shape {rows:?}");
-        }
+    /// The dimension without which a prediction has the shape of its target, where that would be class indices.
+    fn columns_at(&self, pred: &[usize], target: &[usize]) -> Option<usize> {
         let without = |dim: usize| [&pred[..dim], &pred[dim + 1..]].concat() == target;
-        let is_elsewhere = (0..pred.len().saturating_sub(1)).find(|&dim| without(dim));
-        if let (true, Some(dim)) = (self.tensors_take().class_indices, is_elsewhere) {
-            wanted += &format!(
-                "; the classes are the last dimension of a prediction: if here they are dimension {dim}, move it to the end"
-            );
-        }
-        wanted
+        let earlier = (0..pred.len().saturating_sub(1)).find(|&dim| without(dim));
+        earlier.filter(|_| self.tensors_take().class_indices)
     }
 
     fn unfit(&self, what: &'static str, got: &[usize], wanted: String) -> Error {
-        Error::Shape { loss: self.loss, what, got: got.to_vec(), wanted }
+        Error::Shape { loss: self.loss, what, got: got.to_vec(), wanted, columns_at: None }
     }
 }
 
@@ -183,7 +184,7 @@ impl Shapes {
     }
 
     fn unfit(&self, what: &'static str, got: &[usize], wanted: String) -> Error {
-        Error::Shape { loss: self.loss, what, got: got.to_vec(), wanted }
+        Error::Shape { loss: self.loss, what, got: got.to_vec(), wanted, columns_at: None }
     }
 }
 
@@ -245,7 +246,7 @@ mod tests {
         assert_eq!(
             shapes("softmax_ce", &[2, 3, 5, 6], &[2, 5, 6], true),
             "softmax_ce: the target has shape [2, 5, 6]: give [2, 3, 5, 6] with a prediction of shape [2, 3, 5, 6], or class \
-             indices (integers) of shape [2, 3, 5]; the classes are the last dimension of a prediction: if here they are \
+             indices (integers) of shape [2, 3, 5]; the columns are the last dimension of a prediction: if here they are \
              dimension 1, move it to the end"
         );
         assert!(shapes("softmax_ce", &[], &[], true).contains("give rows of logits"));

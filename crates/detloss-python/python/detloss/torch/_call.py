@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from detloss._spec import SPECS, Form, Spec
+from detloss._layout import Form
+from detloss._spec import SPECS, Spec
 
 
 class Chosen:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from detloss._layout import check_dim, form
-from detloss._spec import Form, Spec, check_divisor, check_reduction
+from detloss._layout import Form, check_dim, form
+from detloss._spec import Spec, check_divisor, check_reduction
 from detloss.torch import _fused, _replay
 from detloss.torch._call import Call, Chosen, as_integers, choose, in_precision
 

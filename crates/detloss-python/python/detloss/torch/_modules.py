@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -22,10 +23,10 @@ class Loss(nn.Module):
         loss_weight: what the loss is multiplied by.
         road: "auto", "fused" or "replay".
         dim: the dimension of ``pred`` that the columns (classes) are in, for a loss that has columns; the last one by default.
-        columns: for a loss that remembers something of every column (class): how many there are.
+        num_classes: for a loss whose state has a number per column (class): how many there are.
         **params: the parameters of the loss.
 
-    A loss that remembers something from step to step keeps it in the buffer ``state``, which is part of the ``state_dict`` and is
+    A loss with a state keeps it in the buffer ``state``, which is part of the ``state_dict`` and is
     brought up to date by every call in training mode. One thread at a time: several that call one module lose each other's steps.
     """
 
@@ -40,24 +41,25 @@ class Loss(nn.Module):
         road: str = "auto",
         *,
         dim: int = -1,
-        columns: int | None = None,
+        num_classes: int | None = None,
         **params: float,
     ) -> None:
         super().__init__()
         check_reduction(reduction, None, "avg_factor")
         check_road(road)
-        if columns is not None and not self.spec.remembers:
-            raise TypeError(f"{type(self).__name__} takes no columns: it remembers nothing of them")
-        columns = 1 if columns is None else columns
+        self._is_per_column = self.spec.state == "per_column"
+        if self._is_per_column and num_classes is None:
+            raise TypeError(f"{type(self).__name__} has a number per column as its state: say how many with num_classes")
+        if not self._is_per_column and num_classes is not None:
+            raise TypeError(f"{type(self).__name__} takes no num_classes: it has no state per column")
         # As attributes, so that a compiler takes them for numbers that may change.
         for param, value in zip(self.spec.params, self.spec.values(params), strict=True):
-            object.__setattr__(self, param.name, value)
+            object.__setattr__(self, param.name, param.typed(value))
         if dim != -1 and not self.spec.has_columns:
             raise TypeError(f"{type(self).__name__} takes no dim: its prediction has no columns to look for")
         self.reduction, self.loss_weight, self.road, self.dim = reduction, loss_weight, road, dim
         chosen = loss(self.spec.name, self.chosen.params)  # Raises if a value is out of range.
-        first_state = chosen.initial_state(columns)
-        self._remembers_columns = len(first_state) != len(chosen.initial_state(columns + 1))
+        first_state = chosen.initial_state(num_classes or 1)
         self.register_buffer("state", torch.tensor(first_state, dtype=torch.float64) if first_state else None)
 
     def forward(self, pred: Tensor, target: Tensor, **options: Any) -> Tensor:
@@ -68,11 +70,11 @@ class Loss(nn.Module):
     def _of(self, pred: Tensor, target: Tensor, dim: int, options: dict[str, Any]) -> Tensor:
         """The loss of tensors whose columns are in this dimension."""
         state = self.state
-        if state is not None and self._remembers_columns and pred.shape[dim:][:1] != state.shape:
+        if state is not None and self._is_per_column and pred.shape[dim:][:1] != state.shape:
             columns = pred.shape[dim] if -pred.dim() <= dim < pred.dim() else 1
             raise ValueError(
-                f"{self.spec.name}: pred has shape {tuple(pred.shape)}, and this module remembers {len(state)} columns: "
-                f"make it with columns={columns}"
+                f"{self.spec.name}: pred has shape {tuple(pred.shape)}, and the state of this module has {len(state)} columns: "
+                f"make it with num_classes={columns}"
             )
         if state is not None and not self.training:
             state = state.clone()
@@ -96,14 +98,15 @@ class Loss(nn.Module):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """A parameter of the loss can be changed during training: ``module.gamma = 1.5``."""
-        if any(param.name == name for param in self.spec.params):
-            changed = Chosen(self.spec, self.chosen.named | {name: value})
-            loss(self.spec.name, changed.params)  # Raises if the value is out of range.
-            value = changed.named[name]
+        for param in self.spec.params:
+            if param.name == name:
+                changed = Chosen(self.spec, self.chosen.named | {name: value})
+                loss(self.spec.name, changed.params)  # Raises if the value is out of range.
+                value = param.typed(changed.named[name])
         super().__setattr__(name, value)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Loss:
-        """Moves what is remembered, but leaves its precision: in half of it, a count would stop at 2048."""
+        """Moves the state, but leaves its precision: in half of it, a count would stop at 2048."""
         state, self.state = self.state, None
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if state is not None:
@@ -117,7 +120,9 @@ class Loss(nn.Module):
     def extra_repr(self) -> str:
         shown = {name: getattr(self, name) for name in ("reduction", "loss_weight", "road", "dim")}
         changed = [f"{name}={value!r}" for name, value in shown.items() if value != OPTIONS[name]]
-        return ", ".join([*(f"{name}={value:g}" for name, value in self.chosen.named.items()), *changed])
+        values = [(param, self.__dict__[param.name]) for param in self.spec.params]
+        shown_params = [f"{param.name}={value:g}" if param.kind == "real" else f"{param.name}={value}" for param, value in values]
+        return ", ".join([*shown_params, *changed])
 
 
 def make(spec: Spec, module: str) -> type[Loss]:
@@ -125,8 +130,8 @@ def make(spec: Spec, module: str) -> type[Loss]:
     keywords = {name: OPTIONS[name] for name in ("reduction", "loss_weight", "road")}
     if spec.has_columns:
         keywords["dim"] = OPTIONS["dim"]
-    if spec.remembers:
-        keywords["columns"] = 1
+    if spec.state == "per_column":
+        keywords["num_classes"] = inspect.Parameter.empty
     body = {
         "spec": spec,
         "__module__": module,

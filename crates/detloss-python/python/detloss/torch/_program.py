@@ -107,9 +107,9 @@ def run(program: Program, inputs: list[Tensor]) -> list[Tensor]:
 
 def units(pred: Tensor, target: Tensor, chosen: Chosen) -> Tensor:
     """The loss of every unit, differentiable by ``pred``."""
-    spec, fields = chosen.spec, len(chosen.spec.pred.names)
+    spec, fields = chosen.spec, len(chosen.spec.pred.fields)
     with_grad = is_wanted(pred)
-    inputs = [*_split(pred.detach(), fields), *_split(target, len(spec.target.names))]
+    inputs = [*_split(pred.detach(), fields), *_split(target, len(spec.target.fields))]
     value, *partials = run(program(chosen.key, with_grad), inputs)
     value = value.expand(pred.shape if fields == 1 else pred.shape[:-1])
     if not with_grad:

@@ -126,7 +126,7 @@ def _sets(call: Call, pred: Tensor, target: Tensor) -> Tensor:
 
 
 def _set(call: Call, pred: Tensor, target: Tensor, counts: Tensor | None) -> Tensor:
-    is_flat = not call.chosen.spec.pred.is_row and len(call.chosen.spec.pred.names) == 1
+    is_flat = not call.chosen.spec.pred.is_row and len(call.chosen.spec.pred.fields) == 1
     pred = pred.reshape(-1) if is_flat else pred
     value: Tensor
     value, after = OPERATIONS[call.chosen.spec.name](pred, target.reshape(-1), counts, call.state, call.chosen.named)

@@ -243,7 +243,7 @@ class VarifocalLoss(_ScoreLoss):
     ) -> Tensor:
         """The loss of logits of any shape, and qualities of the same; the mean is by all elements."""
         how = self._how(fitting(weight, pred), avg_factor, reduction_override)
-        params: dict[str, Any] = {"alpha": self.alpha, "gamma": self.gamma, "iou_weighted": float(self.iou_weighted)}
+        params: dict[str, Any] = {"alpha": self.alpha, "gamma": self.gamma, "iou_weighted": self.iou_weighted}
         return losses.varifocal(pred, target, **params, **how)
 
 

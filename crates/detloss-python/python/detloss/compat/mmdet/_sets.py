@@ -45,7 +45,7 @@ class GHMC(_DensityLoss):
         super().__init__(reduction, loss_weight)
         only_sigmoid(type(self).__name__, use_sigmoid)
         self.bins, self.momentum, self.use_sigmoid = bins, momentum, use_sigmoid
-        self.harmony = losses.GHMCLoss(bins=bins, momentum=momentum, nonempty=1.0)
+        self.harmony = losses.GHMCLoss(bins=bins, momentum=momentum, nonempty=True)
 
     def forward(
         self,
@@ -78,7 +78,7 @@ class GHMR(_DensityLoss):
     ) -> None:
         super().__init__(reduction, loss_weight)
         self.mu, self.bins, self.momentum = mu, bins, momentum
-        self.harmony = losses.GHMRLoss(mu=mu, bins=bins, momentum=momentum, nonempty=1.0)
+        self.harmony = losses.GHMRLoss(mu=mu, bins=bins, momentum=momentum, nonempty=True)
 
     def forward(
         self,
@@ -121,7 +121,7 @@ class SeesawLoss(Loss):
         if eps != 1e-2:
             raise ValueError(f"eps is {eps}: the least probability that another one is compared with is 0.01")
         self.use_sigmoid, self.num_classes, self.return_dict = use_sigmoid, num_classes, return_dict
-        self.classes = losses.SeesawLoss(p=p, q=q, columns=num_classes)
+        self.classes = losses.SeesawLoss(p=p, q=q, num_classes=num_classes)
 
     def forward(
         self,
