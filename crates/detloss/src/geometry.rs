@@ -6,7 +6,7 @@ mod cxcywh;
 mod xyxy;
 
 pub use cxcywh::Cxcywh;
-pub use xyxy::Xyxy;
+pub use xyxy::{Xyxy, ratio};
 
 use crate::scalar::dual::Gradient;
 use crate::scalar::lanes::Vector;

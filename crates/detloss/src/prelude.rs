@@ -1,7 +1,7 @@
 //! What the file of a loss imports.
 
 pub use crate::geometry::{
-    Corners, Fields, Label, Logit, Number, Uncertain, UncertainNumber, Xyxy,
+    Corners, Fields, Label, Logit, Number, Uncertain, UncertainNumber, Xyxy, ratio,
 };
 pub use crate::loss;
 pub use crate::loss::{Case, Facts, Loss, RowLoss, SetLoss, case};

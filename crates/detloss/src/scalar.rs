@@ -32,8 +32,11 @@ pub use dual::Dual;
 /// The largest magnitude a coordinate keeps, 2⁴⁸: products and quotients of areas then stay finite in `f32`.
 pub const LARGEST: f64 = 281_474_976_710_656.0;
 
-/// Denominators below this count as zero, 2⁻⁴⁸: the area of a box with sides of 6e-8.
-pub const SMALLEST: f64 = 1.0 / LARGEST;
+/// Denominators below this count as zero, 2⁻⁷²: the area of a box with sides of 2⁻³⁶ = 1.5e-11.
+///
+/// The slope of a quotient of areas is a side over an area. The longest side, 2⁴⁹, over the smallest area is 2¹²¹, which leaves
+/// `f32` room for a sum of such slopes: a bound much nearer to 0 would make a needle's slope infinite.
+pub const SMALLEST: f64 = 1.0 / (LARGEST * 16_777_216.0);
 
 /// A number a formula is computed on.
 ///
