@@ -12,8 +12,8 @@ use crate::scalar::dual::Gradient;
 use crate::scalar::lanes::Vector;
 use crate::scalar::{Dual, Scalar};
 
-/// The most fields a [`Shape`] has.
-pub(crate) const MOST_FIELDS: usize = 4;
+/// The most fields a [`Shape`] has: as many as a [`Dual`] has derivatives.
+pub(crate) const MOST_FIELDS: usize = 8;
 
 /// What one prediction or one target has in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::element::Element;
 use super::level::{Job, Level};
 use super::prefetch;
 use crate::error::Result;
-use crate::geometry::{Fields, Shape};
+use crate::geometry::{Fields, MOST_FIELDS, Shape};
 use crate::loss::{
     Described, Formula, Loss, Row, RowLoss, RowOf, RowTarget, Scope, Set, SetLoss, SetOf,
 };
@@ -245,6 +245,7 @@ impl<L: Loss> Run<L> for Formula {
         };
         let Tile { pred, weights, values, factor, grad, .. } = tile;
         let units = Units { pred, target, weights };
+        const { assert!(L::Pred::FIELDS.len() <= MOST_FIELDS && L::Target::FIELDS.len() <= MOST_FIELDS) };
         // Two loops that each do one thing: a third for both would be a copy of each formula for the rarest case.
         let mut sum = 0.0;
         if grad.is_none() || values.is_some() {

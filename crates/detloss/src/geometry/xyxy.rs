@@ -124,5 +124,7 @@ impl<S: Scalar> Xyxy<S> {
 /// `part / (whole + eps)`, with value and slope 0 where there is no whole: an epsilon does not make something of nothing.
 #[inline(always)]
 pub fn ratio<S: Scalar>(part: S, whole: S, eps: f64) -> S {
-    part.over(S::if_lt(whole.lit(0.0), whole, whole + lit(eps), whole))
+    let with_eps =
+        if eps == 0.0 { whole } else { S::if_lt(whole.lit(0.0), whole, whole + lit(eps), whole) };
+    part.over(with_eps)
 }

@@ -5,14 +5,16 @@ are, too, up to rounding, but for what is a defect there:
 
 - A box with x2 < x1 or y2 < y1 is empty here. There, negative sides make a positive area, and a target turned inside
   out is a perfect prediction for ``generalized_box_iou_loss``.
-- Values and gradients are finite for all finite boxes and logits. There, ``complete_box_iou_loss`` has a gradient of
+- Values and gradients are finite for all finite boxes and logits, as far as the dtype can hold them; two boxes without
+  area have no slope over ``eps``. There, ``complete_box_iou_loss`` has a gradient of
   NaN for a box without height and a value of NaN for one that is a point, and ``sigmoid_focal_loss`` has a gradient of
   NaN for a sure logit and a gamma between 0 and 1.
 - ``complete_box_iou_loss`` adds ``eps`` to every denominator. There, the intersection over union and the distance keep
   1e-7.
 - The mean of no logits is 0. There, it is NaN, while that of no boxes is 0.
 
-Beyond 2⁴⁸, coordinates count as ±2⁴⁸. Gradients are first derivatives: there is no backward through the backward.
+A perfect box costs eps / (area + eps), as there, which is most of 1 for normalised boxes of side 1e-4. Beyond 2⁴⁸,
+coordinates count as ±2⁴⁸. Gradients are first derivatives: there is no backward through the backward.
 """
 
 from __future__ import annotations

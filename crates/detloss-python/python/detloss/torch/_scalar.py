@@ -29,6 +29,11 @@ def exp(x: Tensor) -> Tensor:
     return torch.where(power < limits.tiny, 0.0, power.clamp(max=limits.max))
 
 
+def exp_m1(x: Tensor) -> Tensor:
+    """eˣ − 1, saturating."""
+    return x.expm1().clamp(max=torch.finfo(x.dtype).max)
+
+
 def ln(x: Tensor) -> Tensor:
     """The natural logarithm, of no less than the smallest positive normal number."""
     return x.clamp(min=torch.finfo(x.dtype).tiny).log()
