@@ -313,12 +313,11 @@ mod tests {
                 if !is_defined || is_angle && x.abs() > 1e5 {
                     continue;
                 }
-                let (got, expected) = (f64::from(of(function, x)), function.of(f64::from(x)));
-                let expected = expected.clamp(f32::MIN.into(), f32::MAX.into());
-                // Steps saturate a little earlier than the core.
+                let (got, expected) = (of(function, x), function.of(x));
+                // Exponentials saturate a little earlier here.
                 let is_close = (got - expected).abs() <= 1e-6 * expected.abs() + 2e-38;
                 assert!(
-                    is_close || expected.abs() > 3e38,
+                    is_close || expected > 3e38 && got > 3e38,
                     "{} of {x:e}: {got:e} instead of {expected:e}",
                     function.name()
                 );
