@@ -236,7 +236,7 @@ fn octant_angle<S: Simd>(z: f32x16<S>, steep: mask32x16<S>) -> f32x16<S> {
     steep.select(std::f32::consts::FRAC_PI_2 - angle, angle)
 }
 
-/// sin(x); error at most 1.6 ULP fused, 1.7 not, for |x| up to 1e5.
+/// sin(x); error at most 1.6 ULP, fused or not, for |x| up to 1e5.
 ///
 /// Beyond 1e6 the error grows with x, and from about 1e15 on only -1 <= sin(x) <= 1 is left; NaN stays NaN, infinity gives NaN.
 #[inline(always)]
