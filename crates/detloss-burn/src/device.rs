@@ -344,6 +344,10 @@ fn follow(
                 let result = (*v.index(a)).abs();
                 v.push(result);
             }
+            Step::Floor(a) => {
+                let result = (*v.index(a)).floor();
+                v.push(result);
+            }
             Step::Sqrt(a) => {
                 let result = (*v.index(a)).sqrt();
                 v.push(result);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use detloss::scalar::expr::{Op, Program};
+use detloss::scalar::expr::{Binary, Op, Program, Unary};
 use detloss::scalar::{LARGEST, SMALLEST};
 
 /// One step of a kernel. Operands are the results of earlier steps; the last steps store and have no result.
@@ -19,6 +19,7 @@ pub(crate) enum Step {
     /// The third where the first is less than the second, else the fourth.
     IfLt(usize, usize, usize, usize),
     Abs(usize),
+    Floor(usize),
     Sqrt(usize),
     Exp(usize),
     Ln(usize),
@@ -122,59 +123,216 @@ impl Steps {
         self.push(Step::IfLt(a, one, small, large))
     }
 
+    /// eᵃ − 1. Near 0, where eᵃ forgets a: the series a (1 + a/2 (1 + a/3 (1 + …))).
+    fn exp_m1(&mut self, a: usize) -> usize {
+        let one = self.lit(1.0);
+        let mut sum = one;
+        for term in (2..=12).rev() {
+            let part = self.lit(1.0 / f64::from(term));
+            let part = self.push(Step::Mul(a, part));
+            let product = self.push(Step::Mul(part, sum));
+            sum = self.push(Step::Add(one, product));
+        }
+        let small = self.push(Step::Mul(a, sum));
+        let power = self.exp(a);
+        let large = self.push(Step::Sub(power, one));
+        let size = self.push(Step::Abs(a));
+        self.push(Step::IfLt(size, one, small, large))
+    }
+
+    /// sin(a + `turns` · π/2). A device's own is exact near 0 at best; this one is within a few roundings up to ±1e5.
+    fn sin(&mut self, a: usize, turns: f64) -> usize {
+        // π/2 in parts of 8 bits, whose products with a whole number below 2¹⁶ are exact, and a rest.
+        const PARTS: [f64; 4] = [
+            1.570_312_5,
+            4.825_592_041_015_625e-4,
+            1.266_598_701_477_050_8e-6,
+            9.920_936_294_705_03e-10,
+        ];
+        let (half, quarter) = (self.lit(0.5), self.lit(0.25));
+        let per_turn = self.lit(std::f64::consts::FRAC_2_PI);
+        let scaled = self.push(Step::Mul(a, per_turn));
+        let above = self.push(Step::Add(scaled, half));
+        let n = self.push(Step::Floor(above));
+        let mut rest = a;
+        for part in PARTS {
+            let part = self.lit(part);
+            let product = self.push(Step::Mul(n, part));
+            rest = self.push(Step::Sub(rest, product));
+        }
+        // Of an angle that is too large for this, the rest is anything.
+        let r = self.clamp(rest, -0.786, 0.786);
+        let square = self.push(Step::Mul(r, r));
+        let sin = self.polynomial(square, &[1.0, -0.166_666_55, 0.008_332_189, -0.000_195_182_92]);
+        let sin = self.push(Step::Mul(r, sin));
+        let cos =
+            self.polynomial(square, &[1.0, -0.5, 0.041_666_646, -0.001_388_731, 2.443_232_7e-5]);
+        // n modulo 4 chooses among sin, cos, −sin and −cos.
+        let turns = self.lit(turns);
+        let n = self.push(Step::Add(n, turns));
+        let quarters = self.push(Step::Mul(n, quarter));
+        let whole = self.push(Step::Floor(quarters));
+        let quarters = self.push(Step::Sub(quarters, whole));
+        let (minus_sin, minus_cos) = (self.neg(sin), self.neg(cos));
+        let mut value = minus_cos;
+        for (limit, choice) in [(0.625, minus_sin), (0.375, cos), (0.125, sin)] {
+            let limit = self.lit(limit);
+            value = self.push(Step::IfLt(quarters, limit, choice, value));
+        }
+        value
+    }
+
+    /// Horner's scheme, lowest coefficient first.
+    fn polynomial(&mut self, x: usize, coefficients: &[f64]) -> usize {
+        let (last, others) = coefficients.split_last().expect("coefficients");
+        let mut sum = self.lit(*last);
+        for &coefficient in others.iter().rev() {
+            let (coefficient, product) = (self.lit(coefficient), self.push(Step::Mul(sum, x)));
+            sum = self.push(Step::Add(coefficient, product));
+        }
+        sum
+    }
+
     fn op(&mut self, op: Op, fields: usize, at: impl Fn(usize) -> usize) -> usize {
         match op {
             Op::Input(field) if field < fields => self.push(Step::Pred(field)),
             Op::Input(field) => self.push(Step::Target(field - fields)),
             Op::Const(value) => self.lit(value.get()),
-            Op::Add(a, b) => self.push(Step::Add(at(a), at(b))),
-            Op::Sub(a, b) => self.push(Step::Sub(at(a), at(b))),
-            Op::Mul(a, b) => self.push(Step::Mul(at(a), at(b))),
+            Op::Unary(function, a) => self.unary(function, at(a)),
+            Op::Binary(function, a, b) => self.binary(function, at(a), at(b)),
             Op::MulAdd(a, b, c) => {
                 let product = self.push(Step::Mul(at(a), at(b)));
                 self.push(Step::Add(product, at(c)))
             }
-            Op::Neg(a) => self.neg(at(a)),
-            Op::Over(a, b) => {
-                let (zero, least) = (self.lit(0.0), self.lit(SMALLEST));
-                let denominator = self.max(at(b), least);
-                let quotient = self.push(Step::Div(at(a), denominator));
-                self.push(Step::IfLt(at(b), least, zero, quotient))
-            }
-            Op::Recip(a) => {
-                let one = self.lit(1.0);
-                self.push(Step::Div(one, at(a)))
-            }
             Op::IfLt(a, b, c, d) => self.push(Step::IfLt(at(a), at(b), at(c), at(d))),
-            Op::Min(a, b) => self.min(at(a), at(b)),
-            Op::Max(a, b) => self.max(at(a), at(b)),
-            Op::Abs(a) => self.push(Step::Abs(at(a))),
-            Op::Saturate(a) => self.clamp(at(a), -LARGEST, LARGEST),
-            Op::Sqrt(a) => self.push(Step::Sqrt(at(a))),
-            Op::Exp(a) => self.exp(at(a)),
-            Op::Ln(a) => {
+            other => panic!("teach steps.rs the operation {}", other.name()),
+        }
+    }
+
+    fn unary(&mut self, function: Unary, a: usize) -> usize {
+        match function {
+            Unary::Neg => self.neg(a),
+            Unary::Recip => {
+                let one = self.lit(1.0);
+                self.push(Step::Div(one, a))
+            }
+            Unary::Abs => self.push(Step::Abs(a)),
+            Unary::Saturate => self.clamp(a, -LARGEST, LARGEST),
+            Unary::Sqrt => self.push(Step::Sqrt(a)),
+            Unary::Exp => self.exp(a),
+            Unary::ExpM1 => self.exp_m1(a),
+            Unary::Ln => {
                 let least = self.lit(f64::from(f32::MIN_POSITIVE));
-                let a = self.max(at(a), least);
+                let a = self.max(a, least);
                 self.push(Step::Ln(a))
             }
-            Op::Ln1p(a) => self.ln_1p(at(a)),
-            Op::Atan2(a, b) => self.push(Step::Atan2(at(a), at(b))),
-            Op::Atan(a) => self.push(Step::Atan(at(a))),
-            Op::Sigmoid(a) => {
+            Unary::Ln1p => self.ln_1p(a),
+            Unary::Sin => self.sin(a, 0.0),
+            Unary::Cos => self.sin(a, 1.0),
+            Unary::Atan => self.push(Step::Atan(a)),
+            Unary::Sigmoid => {
                 let (zero, one) = (self.lit(0.0), self.lit(1.0));
-                let decay = self.decay(at(a));
-                let above = self.push(Step::IfLt(at(a), zero, decay, one));
+                let decay = self.decay(a);
+                let above = self.push(Step::IfLt(a, zero, decay, one));
                 let below = self.push(Step::Add(one, decay));
                 self.push(Step::Div(above, below))
             }
-            Op::Softplus(a) => {
+            Unary::Softplus => {
                 let zero = self.lit(0.0);
-                let decay = self.decay(at(a));
-                let positive = self.max(at(a), zero);
+                let decay = self.decay(a);
+                let positive = self.max(a, zero);
                 let rest = self.ln_1p(decay);
                 self.push(Step::Add(positive, rest))
             }
-            other => panic!("teach steps.rs the operation {other:?}"),
+            other => panic!("teach steps.rs the operation {}", other.name()),
+        }
+    }
+
+    fn binary(&mut self, function: Binary, a: usize, b: usize) -> usize {
+        match function {
+            Binary::Add => self.push(Step::Add(a, b)),
+            Binary::Sub => self.push(Step::Sub(a, b)),
+            Binary::Mul => self.push(Step::Mul(a, b)),
+            Binary::Over => {
+                let (zero, least) = (self.lit(0.0), self.lit(SMALLEST));
+                let denominator = self.max(b, least);
+                let quotient = self.push(Step::Div(a, denominator));
+                self.push(Step::IfLt(b, least, zero, quotient))
+            }
+            Binary::Min => self.min(a, b),
+            Binary::Max => self.max(a, b),
+            Binary::Atan2 => self.push(Step::Atan2(a, b)),
+            other => panic!("teach steps.rs the operation {}", other.name()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Follows the steps on the host, one unit.
+    fn follow(steps: &[Step], pred: &[f32]) -> f32 {
+        let mut v: Vec<f32> = Vec::new();
+        for &step in steps {
+            v.push(match step {
+                Step::Pred(field) => pred[field],
+                Step::Const(bits) => f32::from_bits(bits),
+                Step::Add(a, b) => v[a] + v[b],
+                Step::Sub(a, b) => v[a] - v[b],
+                Step::Mul(a, b) => v[a] * v[b],
+                Step::Div(a, b) => v[a] / v[b],
+                Step::IfLt(a, b, c, d) => v[if v[a] < v[b] { c } else { d }],
+                Step::Abs(a) => v[a].abs(),
+                Step::Floor(a) => v[a].floor(),
+                Step::Sqrt(a) => v[a].sqrt(),
+                Step::Exp(a) => v[a].exp(),
+                Step::Ln(a) => v[a].ln(),
+                Step::Atan2(a, b) => v[a].atan2(v[b]),
+                Step::Atan(a) => v[a].atan(),
+                Step::Value(a) => return v[a],
+                Step::Target(_) | Step::Slope(..) => unreachable!("there is neither"),
+            });
+        }
+        unreachable!("there is a value")
+    }
+
+    fn of(function: Unary, x: f32) -> f32 {
+        let ops = vec![Op::Input(0), Op::Unary(function, 0)];
+        follow(&steps(&Program { ops, outputs: vec![1] }, 1), &[x])
+    }
+
+    #[test]
+    fn every_function_is_that_of_the_core() {
+        for &function in Unary::ALL {
+            let positive = (-60..60).map(|power| 1.3_f32.powi(power) * 1.01);
+            for x in positive.flat_map(|x| [x, -x]).chain([0.0, 1e4, -1e4, 99_999.0, f32::MAX]) {
+                let is_angle = matches!(function, Unary::Sin | Unary::Cos);
+                let is_defined = x >= 0.0
+                    || !matches!(function, Unary::Sqrt | Unary::Ln1p) && function.of(x).is_finite();
+                if !is_defined || is_angle && x.abs() > 1e5 {
+                    continue;
+                }
+                let (got, expected) = (of(function, x), function.of(x));
+                // Exponentials saturate a little earlier here.
+                let is_close = (got - expected).abs() <= 1e-6 * expected.abs() + 2e-38;
+                assert!(
+                    is_close || expected > 3e38 && got > 3e38,
+                    "{} of {x:e}: {got:e} instead of {expected:e}",
+                    function.name()
+                );
+            }
+            assert!(of(function, f32::NAN).is_nan(), "{} of NaN", function.name());
+        }
+    }
+
+    #[test]
+    fn any_finite_angle_has_a_sine() {
+        for x in [1e6, 1e10, 1e20, f32::MAX] {
+            for function in [Unary::Sin, Unary::Cos] {
+                assert!(of(function, x).abs() <= 1.0, "{} of {x:e}", function.name());
+                assert!(of(function, -x).abs() <= 1.0, "{} of −{x:e}", function.name());
+            }
         }
     }
 }

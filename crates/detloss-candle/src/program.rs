@@ -3,7 +3,7 @@
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4};
 
 use candle_core::{DType, Result, Tensor, bail};
-use detloss::scalar::expr::{Op, Program};
+use detloss::scalar::expr::{Binary, Op, Program, Unary};
 use detloss::scalar::{LARGEST, SMALLEST};
 
 /// The outputs of a program for these inputs, all of the same shape.
@@ -24,12 +24,11 @@ fn execute<V: Clone>(
         let result = apply(op, &kept)?;
         done.push(Some(result));
         // What nobody needs any more would fill the memory of the device.
-        let _ = op.rename(|operand| {
+        for operand in op.operands() {
             if last_use[operand] == place {
                 done[operand] = None;
             }
-            operand
-        });
+        }
     }
     Ok(outputs.iter().map(|&output| done[output].clone().expect("an output is kept")).collect())
 }
@@ -38,10 +37,9 @@ fn execute<V: Clone>(
 fn last_use(ops: &[Op], outputs: &[usize]) -> Vec<usize> {
     let mut last_use = vec![usize::MAX; ops.len()];
     for (place, op) in ops.iter().enumerate() {
-        let _ = op.rename(|operand| {
+        for operand in op.operands() {
             last_use[operand] = place;
-            operand
-        });
+        }
     }
     for &output in outputs {
         last_use[output] = usize::MAX;
@@ -53,30 +51,49 @@ fn apply(op: Op, inputs: &[Tensor], v: &dyn Fn(usize) -> Tensor) -> Result<Tenso
     match op {
         Op::Input(index) => Ok(inputs[index].clone()),
         Op::Const(value) => lit(&inputs[0], value.get()),
-        Op::Add(a, b) => v(a) + v(b),
-        Op::Sub(a, b) => v(a) - v(b),
-        Op::Mul(a, b) => v(a) * v(b),
+        Op::Unary(function, a) => unary(function, &v(a)),
+        Op::Binary(function, a, b) => binary(function, &v(a), &v(b)),
         Op::MulAdd(a, b, c) => (v(a) * v(b))? + v(c),
-        Op::Neg(a) => v(a).neg(),
-        Op::Over(a, b) => over(&v(a), &v(b)),
-        Op::Recip(a) => v(a).recip(),
         Op::IfLt(a, b, c, d) => if_lt(&v(a), &v(b), &v(c), &v(d)),
-        Op::Min(a, b) => min(&v(a), &v(b)),
-        Op::Max(a, b) => max(&v(a), &v(b)),
-        Op::Abs(a) => v(a).abs(),
-        Op::Saturate(a) => saturate(&v(a)),
-        Op::Sqrt(a) => v(a).sqrt(),
-        Op::Exp(a) => exp(&v(a)),
-        Op::Ln(a) => ln(&v(a)),
-        Op::Ln1p(a) => ln_1p(&v(a)),
-        Op::Atan2(a, b) => atan2(&v(a), &v(b)),
-        Op::Atan(a) => atan(&v(a)),
-        Op::Sigmoid(a) => sigmoid(&v(a)),
-        Op::Softplus(a) => softplus(&v(a)),
-        other => {
-            bail!("an operation that is new here: {other:?}: update detloss-candle with detloss")
-        }
+        other => unknown(other.name()),
     }
+}
+
+fn unary(function: Unary, a: &Tensor) -> Result<Tensor> {
+    match function {
+        Unary::Neg => a.neg(),
+        Unary::Recip => a.recip(),
+        Unary::Abs => a.abs(),
+        Unary::Saturate => saturate(a),
+        Unary::Sqrt => a.sqrt(),
+        Unary::Exp => exp(a),
+        Unary::ExpM1 => exp_m1(a),
+        Unary::Ln => ln(a),
+        Unary::Ln1p => ln_1p(a),
+        Unary::Sin => a.sin(),
+        Unary::Cos => a.cos(),
+        Unary::Atan => atan(a),
+        Unary::Sigmoid => sigmoid(a),
+        Unary::Softplus => softplus(a),
+        other => unknown(other.name()),
+    }
+}
+
+fn binary(function: Binary, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    match function {
+        Binary::Add => a + b,
+        Binary::Sub => a - b,
+        Binary::Mul => a * b,
+        Binary::Over => over(a, b),
+        Binary::Min => min(a, b),
+        Binary::Max => max(a, b),
+        Binary::Atan2 => atan2(a, b),
+        other => unknown(other.name()),
+    }
+}
+
+fn unknown(name: &str) -> Result<Tensor> {
+    bail!("an operation that is new here: {name}: update detloss-candle with detloss")
 }
 
 /// The number `value`, of the dtype and shape of `like`.
@@ -91,6 +108,10 @@ fn lit(like: &Tensor, value: f64) -> Result<Tensor> {
 /// The smallest positive normal number.
 fn tiny(like: &Tensor) -> Result<Tensor> {
     lit(like, if like.dtype() == DType::F64 { f64::MIN_POSITIVE } else { f32::MIN_POSITIVE.into() })
+}
+
+fn largest(like: &Tensor) -> f64 {
+    if like.dtype() == DType::F64 { f64::MAX } else { f32::MAX.into() }
 }
 
 fn if_lt(a: &Tensor, b: &Tensor, then: &Tensor, otherwise: &Tensor) -> Result<Tensor> {
@@ -115,10 +136,21 @@ fn over(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 }
 
 fn exp(a: &Tensor) -> Result<Tensor> {
-    let largest = if a.dtype() == DType::F64 { f64::MAX } else { f32::MAX.into() };
     let power = a.exp()?;
     let power = if_lt(&power, &tiny(a)?, &lit(a, 0.0)?, &power)?;
-    min(&power, &lit(a, largest)?)
+    min(&power, &lit(a, largest(a))?)
+}
+
+/// Candle has none. With u the rounded eᵃ, (u − 1) a / ln u is all but free of the error of u, for u ≠ 1.
+fn exp_m1(a: &Tensor) -> Result<Tensor> {
+    let (one, minus) = (lit(a, 1.0)?, lit(a, -1.0)?);
+    let u = exp(a)?;
+    let rest = (&u - &one)?;
+    let value = (&rest * (a / ln(&u)?)?)?;
+    let value = u.eq(&one)?.where_cond(a, &value)?;
+    // Where u is forgotten beside 1, and where it is as large as it gets.
+    let value = rest.eq(&minus)?.where_cond(&minus, &value)?;
+    min(&value, &lit(a, largest(a))?)
 }
 
 fn ln(a: &Tensor) -> Result<Tensor> {
@@ -220,6 +252,22 @@ mod tests {
     }
 
     #[test]
+    fn exp_m1_is_that_of_the_core() -> Result<()> {
+        let numbers = positive().into_iter().filter(|&x| x < 80.0).flat_map(|x| [x, -x]);
+        check(exp_m1, Scalar::exp_m1, &numbers.collect::<Vec<_>>())
+    }
+
+    /// Also a function that is new in the core.
+    #[test]
+    fn every_function_is_that_of_the_core() -> Result<()> {
+        for &function in Unary::ALL {
+            let numbers = [0.01, 0.3, 0.9, 1.0, 2.5, 20.0];
+            check(|a| unary(function, a), |a| function.of(a), &numbers)?;
+        }
+        Ok(())
+    }
+
+    #[test]
     fn the_angle_of_a_point_is_that_of_the_core() -> Result<()> {
         for x in [0.0, 1e-20, 0.3, 1.0, 1e9] {
             check(|y| atan2(y, &lit(y, x)?), |y| Scalar::atan2(y, x), &positive())?;
@@ -254,19 +302,11 @@ mod tests {
     fn no_choice_swallows_a_nan() -> Result<()> {
         let nan = Tensor::new(&[f64::NAN], &Device::Cpu)?;
         let one = lit(&nan, 1.0)?;
-        let results = [
-            saturate(&nan)?,
-            over(&nan, &one)?,
-            over(&one, &nan)?,
-            exp(&nan)?,
-            ln_1p(&nan)?,
-            sigmoid(&nan)?,
-            softplus(&nan)?,
-            ln(&nan)?,
-            atan2(&nan, &one)?,
-            atan2(&one, &nan)?,
-            atan(&nan)?,
-        ];
+        let mut results =
+            vec![over(&nan, &one)?, over(&one, &nan)?, atan2(&nan, &one)?, atan2(&one, &nan)?];
+        for &function in Unary::ALL {
+            results.push(unary(function, &nan)?);
+        }
         for (index, result) in results.iter().enumerate() {
             assert!(result.to_vec1::<f64>()?[0].is_nan(), "operation {index}");
         }
@@ -276,7 +316,7 @@ mod tests {
     /// A chain of a hundred operations on one input keeps the input and two results.
     #[test]
     fn results_are_dropped_after_their_last_use() -> Result<()> {
-        let chain = (1..100).map(|place| Op::Add(0, place - 1));
+        let chain = (1..100).map(|place| Op::Binary(Binary::Add, 0, place - 1));
         let ops = [Op::Input(0)].into_iter().chain(chain).collect();
         let (result, most) = (Rc::new(()), Cell::new(0));
         let outputs = execute(Program { ops, outputs: vec![99, 0] }, |_, _| {

@@ -392,34 +392,10 @@ impl<'py> Call<'py> {
 
 /// An operation as a name and its operands.
 fn operation(py: Python<'_>, op: Op) -> PyResult<Bound<'_, PyTuple>> {
-    let (name, operands) = match op {
-        Op::Input(index) => ("input", vec![index]),
-        Op::Const(value) => return ("const", value.get()).into_pyobject(py),
-        Op::Add(a, b) => ("add", vec![a, b]),
-        Op::Sub(a, b) => ("sub", vec![a, b]),
-        Op::Mul(a, b) => ("mul", vec![a, b]),
-        Op::MulAdd(a, b, c) => ("mul_add", vec![a, b, c]),
-        Op::Neg(a) => ("neg", vec![a]),
-        Op::Over(a, b) => ("over", vec![a, b]),
-        Op::Recip(a) => ("recip", vec![a]),
-        Op::IfLt(a, b, c, d) => ("if_lt", vec![a, b, c, d]),
-        Op::Min(a, b) => ("min", vec![a, b]),
-        Op::Max(a, b) => ("max", vec![a, b]),
-        Op::Abs(a) => ("abs", vec![a]),
-        Op::Saturate(a) => ("saturate", vec![a]),
-        Op::Sqrt(a) => ("sqrt", vec![a]),
-        Op::Exp(a) => ("exp", vec![a]),
-        Op::Ln(a) => ("ln", vec![a]),
-        Op::Ln1p(a) => ("ln_1p", vec![a]),
-        Op::Atan2(a, b) => ("atan2", vec![a, b]),
-        Op::Atan(a) => ("atan", vec![a]),
-        Op::Sigmoid(a) => ("sigmoid", vec![a]),
-        Op::Softplus(a) => ("softplus", vec![a]),
-        other => {
-            return Err(PyValueError::new_err(format!(
-                "the operation {other:?} is not known here"
-            )));
-        }
+    let operands = match op {
+        Op::Const(value) => return (op.name(), value.get()).into_pyobject(py),
+        Op::Input(index) => vec![index],
+        _ => op.operands().collect(),
     };
-    PyTuple::new(py, [name.into_pyobject(py)?.into_any(), PyTuple::new(py, operands)?.into_any()])
+    (op.name(), PyTuple::new(py, operands)?).into_pyobject(py)
 }

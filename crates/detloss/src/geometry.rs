@@ -4,4 +4,4 @@ mod cxcywh;
 mod xyxy;
 
 pub use cxcywh::Cxcywh;
-pub use xyxy::Xyxy;
+pub use xyxy::{Xyxy, ratio};

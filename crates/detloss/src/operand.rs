@@ -8,7 +8,7 @@ use crate::scalar::dual::Gradient;
 use crate::scalar::lanes::Vector;
 use crate::scalar::{Dual, Scalar};
 
-/// The most fields an [`Operand`] has.
+/// The most fields an [`Operand`] has: as many as a [`Dual`] has derivatives.
 pub(crate) const MAX_FIELDS: usize = 8;
 
 /// What one prediction or one target is.

@@ -13,12 +13,14 @@
 //! | `abs` | slope 0 at 0 |
 //! | `over` | a denominator below [`SMALLEST`] gives 0 with slope 0: `0/0` and `x/0` are 0 |
 //! | `ln`, `pow` | arguments below the smallest positive normal number count as that number; `pow` is then exactly 0 |
-//! | `exp` | saturates at a finite number, and is exactly 0 where it would be subnormal |
+//! | `exp`, `exp_m1` | saturate at a finite number; `exp` is exactly 0 where it would be subnormal |
+//! | `sin`, `cos` | finite for every finite angle, and accurate up to ±1e5 |
 //! | `saturate` | values beyond ±[`LARGEST`] count as ±[`LARGEST`]; the slope stays 1 |
 //! | NaN | a NaN prediction gives a NaN value; it is never swallowed by a choice |
 
 pub mod dual;
 mod element;
+mod elementary;
 pub mod expr;
 mod float;
 pub mod lanes;
@@ -28,14 +30,25 @@ pub mod stable;
 
 use std::ops::{Add, Mul, Neg, Sub};
 
+use crate::elementary_functions;
 pub use dual::Dual;
 pub use element::{Compute, Element};
 
 /// The largest magnitude a coordinate keeps, 2⁴⁸: products and quotients of areas then stay finite in `f32`.
 pub const LARGEST: f64 = 281_474_976_710_656.0;
 
-/// Denominators below this count as zero, 2⁻⁴⁸: the area of a box with sides of 6e-8.
-pub const SMALLEST: f64 = 1.0 / LARGEST;
+/// Denominators below this count as zero, 2⁻⁷²: the area of a box with sides of 2⁻³⁶ = 1.5e-11.
+///
+/// The slope of a quotient of areas is a side over an area. The longest side, 2⁴⁹, over the smallest area is 2¹²¹, which leaves
+/// `f32` room for a sum of such slopes: a bound much nearer to 0 would make a needle's slope infinite.
+pub const SMALLEST: f64 = 1.0 / (LARGEST * 16_777_216.0);
+
+macro_rules! methods {
+    ($($(#[doc = $doc:literal])+ $name:ident $variant:ident, |$x:ident| $value:expr, |$at:pat_param, $y:pat_param| $slope:expr;)+) => {$(
+        $(#[doc = $doc])+
+        fn $name(self) -> Self;
+    )+};
+}
 
 /// A number a formula is computed on.
 ///
@@ -89,29 +102,10 @@ pub trait Scalar:
     /// The same value, a constant for the derivative.
     fn detach(self) -> Self;
 
-    /// Square root of a number that is not negative, with slope 0 at 0.
-    fn sqrt(self) -> Self;
-
-    /// eˣ.
-    fn exp(self) -> Self;
-
-    /// Natural logarithm.
-    fn ln(self) -> Self;
-
-    /// `ln(1 + self)` for `self ≥ 0`.
-    fn ln_1p(self) -> Self;
-
     /// The angle of the point (`x`, `self`) in the first quadrant, `atan(self / x)`; 0 at the origin.
     fn atan2(self, x: Self) -> Self;
 
-    /// The inverse tangent, of any number.
-    fn atan(self) -> Self;
-
-    /// `1 / (1 + e⁻ˣ)`.
-    fn sigmoid(self) -> Self;
-
-    /// `ln(1 + eˣ)`.
-    fn softplus(self) -> Self;
+    elementary_functions!(methods);
 
     /// `self²`.
     #[inline(always)]

@@ -7,7 +7,7 @@ of the f32 coefficients in exact arithmetic.
 """
 
 import numpy as np
-from mpmath import mp, mpf, atan, cos, exp, log, log1p, pi, sqrt
+from mpmath import mp, mpf, atan, cos, exp, log, log1p, pi, sin, sqrt
 
 mp.dps = 40
 NODES = 2000
@@ -52,3 +52,5 @@ quadratic_remainder("EXP", 4, -log(2) / 2, log(2) / 2, exp)
 quadratic_remainder("LN", 7, sqrt(mpf(1) / 2) - 1, sqrt(mpf(2)) - 1, log1p)
 quadratic_remainder("LN_1P_UNIT", 7, mpf(0), mpf(1), log1p)
 minimax("ATAN", 7, mpf(0), mpf(1), lambda x: x**2, lambda x: (atan(x) - x) / x**3, lambda x: x**3 / atan(x))
+minimax("SIN", 2, mpf(0), pi / 4, lambda x: x**2, lambda x: (sin(x) - x) / x**3, lambda x: x**3 / sin(x))
+minimax("COS", 2, mpf(0), pi / 4, lambda x: x**2, lambda x: (cos(x) - 1 + x**2 / 2) / x**4, lambda x: x**4 / cos(x))

@@ -245,9 +245,14 @@ fn the_replay_does_what_the_core_does_and_refuses_what_it_refuses() {
 fn an_ignored_row_may_hold_anything() -> Result<()> {
     const COLUMNS: usize = 3;
     let classes = Tensor::new(&[0_i64, 2, 1, 2, 0], &Device::Cpu)?;
-    for entry in ALL.iter().filter(|entry| entry.signature.target.is_label() && entry.signature.scope != Scope::Set) {
+    for entry in ALL
+        .iter()
+        .filter(|entry| entry.signature.target.is_label() && entry.signature.scope != Scope::Set)
+    {
         for road in [Road::Host, Road::Replay] {
-            if road == Road::Replay && !is_formula(entry) || entry.signature.pred.fields().len() != 1 {
+            if road == Road::Replay && !is_formula(entry)
+                || entry.signature.pred.fields().len() != 1
+            {
                 continue;
             }
             let run = |ignored: f32| {

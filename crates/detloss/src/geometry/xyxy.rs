@@ -72,11 +72,11 @@ impl<S: Scalar> Xyxy<S> {
         (overlap, self.width().mul_add(self.height(), other.area()) - overlap)
     }
 
-    /// Intersection over union; 0 for two empty boxes. `eps` is added to the union.
+    /// Intersection over union; 0 for two empty boxes. `eps` is added to the union, see [`ratio`].
     #[inline(always)]
     pub fn iou(self, other: Self, eps: f64) -> S {
         let (overlap, union) = self.overlap_and_union(other);
-        overlap.over(union + lit(eps))
+        ratio(overlap, union, eps)
     }
 
     /// The squares of the distances between the two corners: of width and height, also for an inverted box.
@@ -88,19 +88,21 @@ impl<S: Scalar> Xyxy<S> {
     /// The square of the distance between the centres of two boxes.
     #[inline(always)]
     pub fn center_distance_squared(self, other: Self) -> S {
-        let ([x, y], [other_x, other_y]) = (self.center(), other.center());
-        (x - other_x).square() + (y - other_y).square()
+        // Not from the two centres: far from the origin, the sum of two coordinates is rounded to more than this distance.
+        let x = ((self.x1 - other.x1) + (self.x2 - other.x2)) * lit(0.5);
+        let y = ((self.y1 - other.y1) + (self.y2 - other.y2)) * lit(0.5);
+        x.square() + y.square()
     }
 
     /// The square of the distance between the centres, as a part of the square of the hull's diagonal; at most 1.
-    /// `eps` is added to the latter.
+    /// `eps` is added to the latter, see [`ratio`].
     #[inline(always)]
     pub fn center_distance_ratio(self, other: Self, eps: f64) -> S {
         let distance = self.center_distance_squared(other);
         let [width, height] = self.hull(other).extent_squared();
-        let diagonal = width + height + lit(eps);
+        let diagonal = width + height;
         // The hull of two boxes holds both centres. That of an inverted box need not.
-        S::if_lt(diagonal, distance, distance.lit(1.0), distance.over(diagonal))
+        S::if_lt(diagonal, distance, distance.lit(1.0), ratio(distance, diagonal, eps))
     }
 
     /// The squares of the differences in width and in height, as parts of the squares of the hull's width and height.
@@ -117,4 +119,12 @@ impl<S: Scalar> Xyxy<S> {
         let [cx, cy] = self.center();
         Cxcywh { cx, cy, w: self.width(), h: self.height() }
     }
+}
+
+/// `part / (whole + eps)`, with value and slope 0 where there is no whole: an epsilon does not make something of nothing.
+#[inline(always)]
+pub fn ratio<S: Scalar>(part: S, whole: S, eps: f64) -> S {
+    let with_eps =
+        if eps == 0.0 { whole } else { S::if_lt(whole.lit(0.0), whole, whole + lit(eps), whole) };
+    part.over(with_eps)
 }

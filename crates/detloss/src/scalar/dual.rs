@@ -3,6 +3,7 @@
 use std::ops::{Add, Mul, Neg, Sub};
 
 use super::{SMALLEST, Scalar, literal_on_the_right};
+use crate::elementary_functions;
 
 /// A number `value` with its derivatives by `K` inputs (`K ≤ 8`).
 ///
@@ -35,6 +36,7 @@ impl<T: Scalar, const K: usize> Gradient<T> for Dual<T, K> {
 
     #[inline(always)]
     fn variable(value: T, index: usize) -> Self {
+        const { assert!(K <= u8::BITS as usize) };
         let partials = [value.lit(1.0); K];
         Self { value, partials, active: 1 << index }
     }
@@ -147,6 +149,18 @@ impl<T: Scalar, const K: usize> Neg for Dual<T, K> {
 
 literal_on_the_right!([T: Scalar, const K: usize] Dual<T, K>);
 
+macro_rules! chained {
+    ($($(#[doc = $doc:literal])+ $name:ident $variant:ident, |$x:ident| $value:expr, |$at:pat_param, $y:pat_param| $slope:expr;)+) => {$(
+        #[inline(always)]
+        fn $name(self) -> Self {
+            let value = self.value.$name();
+            let ($at, $y) = (self.value, value);
+            let slope = $slope;
+            self.chain(value, |partial| partial * slope)
+        }
+    )+};
+}
+
 impl<T: Scalar, const K: usize> Scalar for Dual<T, K> {
     #[inline(always)]
     fn lit(self, value: f64) -> Self {
@@ -231,32 +245,6 @@ impl<T: Scalar, const K: usize> Scalar for Dual<T, K> {
     }
 
     #[inline(always)]
-    fn sqrt(self) -> Self {
-        let root = self.value.sqrt();
-        let slope = recip_or_zero(root) * root.lit(0.5);
-        self.chain(root, |a| a * slope)
-    }
-
-    #[inline(always)]
-    fn exp(self) -> Self {
-        let power = self.value.exp();
-        self.chain(power, |a| a * power)
-    }
-
-    #[inline(always)]
-    fn ln(self) -> Self {
-        // Not `over`: a probability may be far below SMALLEST, and its own slope then cancels the large factor.
-        let slope = self.value.max(self.value.lit(f64::from(f32::MIN_POSITIVE))).recip();
-        self.chain(self.value.ln(), |a| a * slope)
-    }
-
-    #[inline(always)]
-    fn ln_1p(self) -> Self {
-        let slope = (self.value + self.value.lit(1.0)).recip();
-        self.chain(self.value.ln_1p(), |a| a * slope)
-    }
-
-    #[inline(always)]
     fn atan2(self, x: Self) -> Self {
         let (y, angle) = (self, self.value.atan2(x.value));
         let norm = recip_or_zero(y.value.mul_add(y.value, x.value.square()));
@@ -264,25 +252,7 @@ impl<T: Scalar, const K: usize> Scalar for Dual<T, K> {
         y.join(x, angle, |a, b| a.mul_add(by_y, b * by_x), |a| a * by_y, |b| b * by_x)
     }
 
-    #[inline(always)]
-    fn atan(self) -> Self {
-        let slope = (self.value.square() + self.value.lit(1.0)).recip();
-        self.chain(self.value.atan(), |a| a * slope)
-    }
-
-    #[inline(always)]
-    fn sigmoid(self) -> Self {
-        let p = self.value.sigmoid();
-        // p (1 − p), without the cancellation in 1 − p.
-        let slope = p * (-self.value).sigmoid();
-        self.chain(p, |a| a * slope)
-    }
-
-    #[inline(always)]
-    fn softplus(self) -> Self {
-        let slope = self.value.sigmoid();
-        self.chain(self.value.softplus(), |a| a * slope)
-    }
+    elementary_functions!(chained);
 
     #[inline(always)]
     fn square(self) -> Self {

@@ -4,109 +4,16 @@
 //! gradient) behind as a [`Program`]: one operation per entry, common subexpressions shared, literal zeros and ones folded.
 //! A front-end replays the program with whatever numbers it has.
 
+mod op;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::{Add, Mul, Neg, Sub};
 
 use super::{Scalar, literal_on_the_right};
+use crate::elementary_functions;
 
-/// One operation of a [`Program`]. Operands are the indices of earlier operations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Op {
-    /// The input field of this number: the prediction's fields first, then the target's.
-    Input(usize),
-    /// A constant.
-    Const(Constant),
-    /// a + b
-    Add(usize, usize),
-    /// a − b
-    Sub(usize, usize),
-    /// a · b
-    Mul(usize, usize),
-    /// a · b + c
-    MulAdd(usize, usize, usize),
-    /// −a
-    Neg(usize),
-    /// a / b, or 0 where b < [`SMALLEST`](super::SMALLEST)
-    Over(usize, usize),
-    /// 1 / a
-    Recip(usize),
-    /// c where a < b, else d
-    IfLt(usize, usize, usize, usize),
-    /// The smaller of a and b
-    Min(usize, usize),
-    /// The larger of a and b
-    Max(usize, usize),
-    /// |a|
-    Abs(usize),
-    /// a held within ±[`LARGEST`](super::LARGEST)
-    Saturate(usize),
-    /// √a
-    Sqrt(usize),
-    /// eᵃ, saturating
-    Exp(usize),
-    /// ln a, for a not below the smallest positive normal number
-    Ln(usize),
-    /// ln(1 + a)
-    Ln1p(usize),
-    /// The angle of the point (b, a)
-    Atan2(usize, usize),
-    /// The inverse tangent of a
-    Atan(usize),
-    /// 1 / (1 + e⁻ᵃ)
-    Sigmoid(usize),
-    /// ln(1 + eᵃ)
-    Softplus(usize),
-}
-
-/// An `f64` that can be compared and hashed by its bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Constant(u64);
-
-impl Constant {
-    /// The constant `value`.
-    #[must_use]
-    pub fn new(value: f64) -> Self {
-        Self(value.to_bits())
-    }
-
-    /// Its value.
-    #[must_use]
-    pub fn get(self) -> f64 {
-        f64::from_bits(self.0)
-    }
-}
-
-impl Op {
-    /// The operation with every operand renamed. Who only wants to see them gives each its own name.
-    #[must_use]
-    pub fn rename(self, mut name: impl FnMut(usize) -> usize) -> Self {
-        match self {
-            Self::Input(_) | Self::Const(_) => self,
-            Self::Add(a, b) => Self::Add(name(a), name(b)),
-            Self::Sub(a, b) => Self::Sub(name(a), name(b)),
-            Self::Mul(a, b) => Self::Mul(name(a), name(b)),
-            Self::MulAdd(a, b, c) => Self::MulAdd(name(a), name(b), name(c)),
-            Self::Neg(a) => Self::Neg(name(a)),
-            Self::Over(a, b) => Self::Over(name(a), name(b)),
-            Self::Recip(a) => Self::Recip(name(a)),
-            Self::IfLt(a, b, c, d) => Self::IfLt(name(a), name(b), name(c), name(d)),
-            Self::Min(a, b) => Self::Min(name(a), name(b)),
-            Self::Max(a, b) => Self::Max(name(a), name(b)),
-            Self::Abs(a) => Self::Abs(name(a)),
-            Self::Saturate(a) => Self::Saturate(name(a)),
-            Self::Sqrt(a) => Self::Sqrt(name(a)),
-            Self::Exp(a) => Self::Exp(name(a)),
-            Self::Ln(a) => Self::Ln(name(a)),
-            Self::Ln1p(a) => Self::Ln1p(name(a)),
-            Self::Atan2(a, b) => Self::Atan2(name(a), name(b)),
-            Self::Atan(a) => Self::Atan(name(a)),
-            Self::Sigmoid(a) => Self::Sigmoid(name(a)),
-            Self::Softplus(a) => Self::Softplus(name(a)),
-        }
-    }
-}
+pub use op::{Binary, Constant, Op, Unary};
 
 /// A straight-line program: a formula, or a formula with its gradient.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -131,26 +38,10 @@ impl Program {
             let result = match *op {
                 Op::Input(index) => inputs[index],
                 Op::Const(value) => inputs[0].lit(value.get()),
-                Op::Add(a, b) => v[a] + v[b],
-                Op::Sub(a, b) => v[a] - v[b],
-                Op::Mul(a, b) => v[a] * v[b],
+                Op::Unary(function, a) => function.of(v[a]),
+                Op::Binary(function, a, b) => function.of(v[a], v[b]),
                 Op::MulAdd(a, b, c) => v[a].mul_add(v[b], v[c]),
-                Op::Neg(a) => -v[a],
-                Op::Over(a, b) => v[a].over(v[b]),
-                Op::Recip(a) => v[a].recip(),
                 Op::IfLt(a, b, c, d) => S::if_lt(v[a], v[b], v[c], v[d]),
-                Op::Min(a, b) => v[a].min(v[b]),
-                Op::Max(a, b) => v[a].max(v[b]),
-                Op::Abs(a) => v[a].abs(),
-                Op::Saturate(a) => v[a].saturate(),
-                Op::Sqrt(a) => v[a].sqrt(),
-                Op::Exp(a) => v[a].exp(),
-                Op::Ln(a) => v[a].ln(),
-                Op::Ln1p(a) => v[a].ln_1p(),
-                Op::Atan2(a, b) => v[a].atan2(v[b]),
-                Op::Atan(a) => v[a].atan(),
-                Op::Sigmoid(a) => v[a].sigmoid(),
-                Op::Softplus(a) => v[a].softplus(),
             };
             done.push(result);
         }
@@ -192,10 +83,9 @@ impl Trace {
         }
         for index in (0..ops.len()).rev() {
             if needed[index] {
-                let _ = ops[index].rename(|operand| {
+                for operand in ops[index].operands() {
                     needed[operand] = true;
-                    operand
-                });
+                }
             }
         }
         let mut place = vec![0; ops.len()];
@@ -235,17 +125,18 @@ impl Expr<'_> {
         matches!(self.op(), Op::Const(constant) if constant.get() == value)
     }
 
-    fn one(self, op: impl Fn(usize) -> Op) -> Self {
-        self.trace.push(op(self.index))
+    fn one(self, function: Unary) -> Self {
+        self.trace.push(Op::Unary(function, self.index))
     }
 
-    fn two(self, other: Self, op: impl Fn(usize, usize) -> Op) -> Self {
-        self.trace.push(op(self.index, other.index))
+    fn two(self, other: Self, function: Binary) -> Self {
+        self.trace.push(Op::Binary(function, self.index, other.index))
     }
 
     /// Like [`two`](Self::two), where the order of the operands does not matter.
-    fn unordered(self, other: Self, op: impl Fn(usize, usize) -> Op) -> Self {
-        self.trace.push(op(self.index.min(other.index), self.index.max(other.index)))
+    fn unordered(self, other: Self, function: Binary) -> Self {
+        let (first, last) = (self.index.min(other.index), self.index.max(other.index));
+        self.trace.push(Op::Binary(function, first, last))
     }
 }
 
@@ -257,7 +148,7 @@ impl Add for Expr<'_> {
         } else if right.is(0.0) {
             self
         } else {
-            self.unordered(right, Op::Add)
+            self.unordered(right, Binary::Add)
         }
     }
 }
@@ -270,7 +161,7 @@ impl Sub for Expr<'_> {
         } else if right.is(0.0) {
             self
         } else {
-            self.two(right, Op::Sub)
+            self.two(right, Binary::Sub)
         }
     }
 }
@@ -287,7 +178,7 @@ impl Mul for Expr<'_> {
         } else if self.is(-1.0) {
             -right
         } else {
-            self.unordered(right, Op::Mul)
+            self.unordered(right, Binary::Mul)
         }
     }
 }
@@ -296,14 +187,22 @@ impl Neg for Expr<'_> {
     type Output = Self;
     fn neg(self) -> Self {
         match self.op() {
-            Op::Neg(inner) => Self { trace: self.trace, index: inner },
+            Op::Unary(Unary::Neg, inner) => Self { trace: self.trace, index: inner },
             Op::Const(constant) => self.lit(-constant.get()),
-            _ => self.one(Op::Neg),
+            _ => self.one(Unary::Neg),
         }
     }
 }
 
 literal_on_the_right!(['t] Expr<'t>);
+
+macro_rules! traced {
+    ($($(#[doc = $doc:literal])+ $name:ident $variant:ident, |$x:ident| $value:expr, |$at:pat_param, $y:pat_param| $slope:expr;)+) => {$(
+        fn $name(self) -> Self {
+            self.one(Unary::$variant)
+        }
+    )+};
+}
 
 impl Scalar for Expr<'_> {
     fn lit(self, value: f64) -> Self {
@@ -324,11 +223,11 @@ impl Scalar for Expr<'_> {
     }
 
     fn over(self, denominator: Self) -> Self {
-        if self.is(0.0) { self } else { self.two(denominator, Op::Over) }
+        if self.is(0.0) { self } else { self.two(denominator, Binary::Over) }
     }
 
     fn recip(self) -> Self {
-        self.one(Op::Recip)
+        self.one(Unary::Recip)
     }
 
     fn if_lt(a: Self, b: Self, then: Self, otherwise: Self) -> Self {
@@ -340,19 +239,19 @@ impl Scalar for Expr<'_> {
     }
 
     fn min(self, other: Self) -> Self {
-        self.two(other, Op::Min)
+        self.two(other, Binary::Min)
     }
 
     fn max(self, other: Self) -> Self {
-        self.two(other, Op::Max)
+        self.two(other, Binary::Max)
     }
 
     fn abs(self) -> Self {
-        self.one(Op::Abs)
+        self.one(Unary::Abs)
     }
 
     fn saturate(self) -> Self {
-        self.one(Op::Saturate)
+        self.one(Unary::Saturate)
     }
 
     fn detach(self) -> Self {
@@ -360,35 +259,9 @@ impl Scalar for Expr<'_> {
         self
     }
 
-    fn sqrt(self) -> Self {
-        self.one(Op::Sqrt)
-    }
-
-    fn exp(self) -> Self {
-        self.one(Op::Exp)
-    }
-
-    fn ln(self) -> Self {
-        self.one(Op::Ln)
-    }
-
-    fn ln_1p(self) -> Self {
-        self.one(Op::Ln1p)
-    }
-
     fn atan2(self, x: Self) -> Self {
-        self.two(x, Op::Atan2)
+        self.two(x, Binary::Atan2)
     }
 
-    fn atan(self) -> Self {
-        self.one(Op::Atan)
-    }
-
-    fn sigmoid(self) -> Self {
-        self.one(Op::Sigmoid)
-    }
-
-    fn softplus(self) -> Self {
-        self.one(Op::Softplus)
-    }
+    elementary_functions!(traced);
 }

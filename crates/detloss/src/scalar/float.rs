@@ -1,6 +1,17 @@
 //! Plain numbers: `f32` and `f64`.
 
 use super::{LARGEST, SMALLEST, Scalar, literal_on_the_right};
+use crate::elementary_functions;
+
+macro_rules! plain {
+    ($($(#[doc = $doc:literal])+ $name:ident $variant:ident, |$x:ident| $value:expr, |$at:pat_param, $y:pat_param| $slope:expr;)+) => {$(
+        #[inline(always)]
+        fn $name(self) -> Self {
+            let $x = self;
+            $value
+        }
+    )+};
+}
 
 macro_rules! plain_number {
     ($float:ident) => {
@@ -59,53 +70,12 @@ macro_rules! plain_number {
             }
 
             #[inline(always)]
-            fn sqrt(self) -> Self {
-                $float::sqrt(self)
-            }
-
-            #[inline(always)]
-            fn exp(self) -> Self {
-                let power = $float::exp(self);
-                if power < $float::MIN_POSITIVE {
-                    0.0
-                } else if $float::MAX < power {
-                    $float::MAX
-                } else {
-                    power
-                }
-            }
-
-            #[inline(always)]
-            fn ln(self) -> Self {
-                $float::ln(Scalar::max(self, $float::MIN_POSITIVE))
-            }
-
-            #[inline(always)]
-            fn ln_1p(self) -> Self {
-                $float::ln_1p(self)
-            }
-
-            #[inline(always)]
             fn atan2(self, x: Self) -> Self {
                 // Plus 0: the width of a box may be −0, and the origin seen from there has the angle π.
                 $float::atan2(self, x + 0.0)
             }
 
-            #[inline(always)]
-            fn atan(self) -> Self {
-                $float::atan(self)
-            }
-
-            #[inline(always)]
-            fn sigmoid(self) -> Self {
-                let e = Scalar::exp(-Scalar::abs(self));
-                (if self < 0.0 { e } else { 1.0 }) / (1.0 + e)
-            }
-
-            #[inline(always)]
-            fn softplus(self) -> Self {
-                Scalar::max(self, 0.0) + Scalar::exp(-Scalar::abs(self)).ln_1p()
-            }
+            elementary_functions!(plain);
         }
     };
 }

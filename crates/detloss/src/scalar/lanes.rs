@@ -10,6 +10,7 @@ use fearless_simd::{Level, Simd, SimdBase, SimdFloat, f32x16, prelude::*};
 
 use super::Compute;
 use super::{LARGEST, SMALLEST, Scalar, literal_on_the_right};
+use crate::elementary_functions;
 
 /// How many numbers [`Lanes`] hold.
 pub const LANES: usize = 16;
@@ -73,6 +74,15 @@ impl<S: Simd> Neg for Lanes<S> {
 }
 
 literal_on_the_right!([S: Simd] Lanes<S>);
+
+macro_rules! by_lane {
+    ($($(#[doc = $doc:literal])+ $name:ident $variant:ident, |$x:ident| $value:expr, |$at:pat_param, $y:pat_param| $slope:expr;)+) => {$(
+        #[inline(always)]
+        fn $name(self) -> Self {
+            Self(math::$name(self.0))
+        }
+    )+};
+}
 
 impl<S: Simd> Scalar for Lanes<S> {
     #[inline(always)]
@@ -141,44 +151,11 @@ impl<S: Simd> Scalar for Lanes<S> {
     }
 
     #[inline(always)]
-    fn sqrt(self) -> Self {
-        Self(self.0.sqrt())
-    }
-
-    #[inline(always)]
-    fn exp(self) -> Self {
-        Self(math::exp(self.0))
-    }
-
-    #[inline(always)]
-    fn ln(self) -> Self {
-        Self(math::ln(self.0))
-    }
-
-    #[inline(always)]
-    fn ln_1p(self) -> Self {
-        Self(math::ln_1p(self.0))
-    }
-
-    #[inline(always)]
     fn atan2(self, x: Self) -> Self {
         Self(math::atan2(self.0, x.0))
     }
 
-    #[inline(always)]
-    fn atan(self) -> Self {
-        Self(math::atan(self.0))
-    }
-
-    #[inline(always)]
-    fn sigmoid(self) -> Self {
-        Self(math::sigmoid(self.0))
-    }
-
-    #[inline(always)]
-    fn softplus(self) -> Self {
-        Self(math::softplus(self.0))
-    }
+    elementary_functions!(by_lane);
 }
 
 /// Numbers that come from memory: sixteen `f32` or one `f64` at a time. An affair of the drivers.
@@ -205,6 +182,30 @@ pub trait Vector: Scalar {
     fn load_quads(token: Self::Token, from: &[Self::Element]) -> [Self; 4];
     /// The inverse of [`load_quads`](Vector::load_quads).
     fn store_quads(fields: [Self; 4], to: &mut [Self::Element]);
+    /// `LEN` rows of `N` fields as `N` vectors, for shapes that have no faster way.
+    #[inline(always)]
+    fn load_fields<const N: usize>(token: Self::Token, from: &[Self::Element]) -> [Self; N] {
+        let mut fields = [Self::splat(token, Self::Element::default()); N];
+        for (place, field) in fields.iter_mut().enumerate() {
+            let mut column = [Self::Element::default(); LANES];
+            for (number, row) in column.iter_mut().zip(from.chunks_exact(N)) {
+                *number = row[place];
+            }
+            *field = Self::load(token, &column[..Self::LEN]);
+        }
+        fields
+    }
+    /// The inverse of [`load_fields`](Vector::load_fields).
+    #[inline(always)]
+    fn store_fields<const N: usize>(fields: [Self; N], to: &mut [Self::Element]) {
+        for (place, field) in fields.into_iter().enumerate() {
+            let mut column = [Self::Element::default(); LANES];
+            field.store(&mut column[..Self::LEN]);
+            for (number, row) in column.into_iter().zip(to.chunks_exact_mut(N)) {
+                row[place] = number;
+            }
+        }
+    }
     /// From the order of the rows to the order the cheapest transpose leaves them in, and back.
     fn quad_order(self) -> Self;
     /// The sum of all lanes, in an order that depends on nothing.
@@ -350,4 +351,50 @@ impl Vector for f64 {
 #[inline(always)]
 fn same<A: Simd, B: Simd>(simd: B, vector: f32x16<A>) -> f32x16<B> {
     vector.to_array().simd_into(simd)
+}
+
+#[cfg(test)]
+mod tests {
+    use fearless_simd::{Level, dispatch};
+
+    use super::*;
+    use crate::scalar::Element;
+
+    /// Numbers 0, 1, 2 … as rows of `N` fields, from memory and back.
+    #[inline(always)]
+    fn there_and_back<V: Vector, const N: usize>(token: V::Token) {
+        let numbers: Vec<V::Element> =
+            (0..V::LEN * N).map(|x| V::Element::from_f64(x as f64)).collect();
+        let fields = V::load_fields::<N>(token, &numbers);
+        for (place, field) in fields.into_iter().enumerate() {
+            let mut column = vec![V::Element::default(); V::LEN];
+            field.store(&mut column);
+            for (row, number) in column.into_iter().enumerate() {
+                assert_eq!(
+                    number.to_f64(),
+                    (row * N + place) as f64,
+                    "row {row}, field {place} of {N}"
+                );
+            }
+        }
+        let mut back = vec![V::Element::default(); V::LEN * N];
+        V::store_fields(fields, &mut back);
+        assert!(back == numbers, "{N} fields come back");
+    }
+
+    #[inline(always)]
+    fn any_number_of_fields<V: Vector>(token: V::Token) {
+        there_and_back::<V, 1>(token);
+        there_and_back::<V, 3>(token);
+        there_and_back::<V, 5>(token);
+        there_and_back::<V, 6>(token);
+        there_and_back::<V, 7>(token);
+        there_and_back::<V, 8>(token);
+    }
+
+    #[test]
+    fn rows_of_any_number_of_fields_come_and_go() {
+        any_number_of_fields::<f64>(());
+        dispatch!(Level::new(), simd => any_number_of_fields::<Lanes<_>>(simd));
+    }
 }

@@ -1,11 +1,13 @@
 //! Facts are verified in both directions: a claim by trying to break it, a denial by a counter-example.
 
+use detloss::batch::Level;
 use detloss::losses::ALL;
 use detloss::losses::Entry;
+use detloss::operand::Kind;
 use detloss::signature::Signature;
-use detloss::testing::{Random, Rows, Tolerance, everywhere, ordinary};
+use detloss::testing::{Random, Rows, Tolerance, assert_close, everywhere, ordinary};
 
-use crate::in_f64;
+use crate::{at_level, in_f64};
 
 /// A finite end of a range must be reached nearly; an infinite one by numbers beyond this.
 const FAR: f64 = 80.0;
@@ -85,6 +87,41 @@ fn shift_invariance_is_what_the_facts_say() {
             })
         });
         verify(entry, "shift invariant", entry.facts.shift_invariant, &found);
+    }
+}
+
+/// What does not depend on where it is loses no digit far from the origin. All numbers are quarters, here and there, and so exact.
+#[test]
+fn a_shift_costs_no_accuracy_in_f32() {
+    const FAR_AWAY: f64 = 2_097_152.0;
+    for entry in ALL.iter().filter(|entry| entry.facts.shift_invariant) {
+        let (loss, rows) = (entry.make(), ordinary(entry, 500, 29));
+        let quarters = |kind: Kind, numbers: &[f64]| -> Vec<f64> {
+            let rounded = numbers.iter().map(|x| (x * 4.0).round() / 4.0).collect::<Vec<_>>();
+            // What a shift leaves alone is no coordinate, and stays as it is.
+            let is_coordinate = kind.shifted(&rounded, 1.0) != rounded;
+            if is_coordinate { rounded } else { numbers.to_vec() }
+        };
+        let Signature { pred: of_pred, target: of_target, .. } = entry.signature;
+        let (mut near, mut far) = (rows.clone(), rows.clone());
+        near.pred = quarters(of_pred, &rows.pred);
+        near.target = quarters(of_target, &rows.target);
+        far.pred = of_pred.shifted(&near.pred, FAR_AWAY);
+        far.target = of_target.shifted(&near.target, FAR_AWAY);
+        let (expected, slopes) = in_f64(&loss, &near);
+        for level in Level::available() {
+            let (values, grad) = at_level(&loss, &far, level);
+            for unit in 0..rows.len() {
+                let (pred, target) = (near.pred_of(unit), near.target_of(unit));
+                let what =
+                    format!("{} at {level}, {pred:?} against {target:?}, far away", entry.name);
+                assert_close(values[unit].into(), expected[unit], Tolerance::F32, &what);
+                let of_unit = unit * rows.width()..(unit + 1) * rows.width();
+                for (&got, &slope) in grad[of_unit.clone()].iter().zip(&slopes[of_unit]) {
+                    assert_close(got.into(), slope, Tolerance::F32, &format!("slope of {what}"));
+                }
+            }
+        }
     }
 }
 

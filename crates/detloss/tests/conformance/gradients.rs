@@ -64,6 +64,12 @@ macro_rules! probe_functions {
     )*};
 }
 
+macro_rules! elementary_probes {
+    ($($(#[doc = $doc:literal])+ $name:ident $variant:ident, |$x:ident| $value:expr, |$at:pat_param, $y:pat_param| $slope:expr;)+) => {
+        probe_functions! { $($name(),)+ }
+    };
+}
+
 impl Scalar for Probe<'_> {
     fn lit(self, value: f64) -> Self {
         Self(value, self.1)
@@ -85,9 +91,10 @@ impl Scalar for Probe<'_> {
     }
 
     probe_functions! {
-        mul_add(factor, addend), over(denominator), recip(), min(other), max(other), abs(), saturate(), sqrt(), exp(), ln(),
-        ln_1p(), atan2(x), atan(), sigmoid(), softplus(),
+        mul_add(factor, addend), over(denominator), recip(), min(other), max(other), abs(), saturate(), atan2(x),
     }
+
+    detloss::elementary_functions!(elementary_probes);
 }
 
 /// The value of a loss near one point, with its detached parts as they are at that point.

@@ -83,6 +83,34 @@ fn slopes_are_scaled_before_they_are_rounded() {
     }
 }
 
+/// An epsilon, which is there for parity, makes no slope of two boxes without area: over it, a side is more than `f16` holds.
+#[test]
+fn an_epsilon_gives_nothing_no_slope() {
+    let with_eps = ALL.iter().filter(|entry| entry.params.iter().any(|param| param.name == "eps"));
+    for entry in with_eps.filter(|entry| entry.signature.pred == entry.signature.target) {
+        let loss = entry.with(&[("eps", 1e-7)]).unwrap();
+        let mut rows = Rows::of(entry);
+        let segments = [
+            [10.0, 20.0, 50.0, 20.0],
+            [10.0, 20.0, 10.0, 60.0],
+            [50.0, 20.0, 10.0, 20.0],
+            [30.0, 20.0, 70.0, 20.0],
+            [30.0, 20.0, 30.0, 20.0],
+        ];
+        for (pred, target) in segments.iter().flat_map(|pred| segments.map(|target| (pred, target)))
+        {
+            rows.push("two boxes without area", pred, &target);
+        }
+        let memory = rows.memory::<f16>();
+        let (_, grad) = memory.batch().sum().value_and_grad(&loss).unwrap();
+        for (index, slope) in grad.iter().enumerate() {
+            let (pred, target) = (rows.pred_of(index / 4), rows.target_of(index / 4));
+            // The hull of two segments has an area: its slopes are at most 1 over a side.
+            assert!(slope.to_f32().abs() < 1.0, "{}: {pred:?}, {target:?}: {slope}", entry.name);
+        }
+    }
+}
+
 /// The neighbours of a number halfway between two of the narrow ones go different ways, however little they differ from it.
 fn rounds_once<T: Element>(round: fn(f32) -> T) {
     for bits in (0..0x7f80_0000_u32).step_by(9_973).chain([

@@ -158,7 +158,7 @@ fn nan_in_any_field_gives_nan_in_f64_too() {
     }
 }
 
-/// Predictions that are what their targets ask for, at scales from 1e-6 to 1e6.
+/// Predictions that are what their targets ask for, at scales from 1e-10 to 1e13: about as far as areas of `f32` go.
 struct Perfect<'a>(&'a mut dyn FnMut(&'static Entry, &Rows));
 
 impl Perfect<'_> {
@@ -166,7 +166,7 @@ impl Perfect<'_> {
         let entry = losses::find(name).unwrap();
         let mut rows = Rows::of(entry);
         let mut random = Random::new(17);
-        for power in -6..=6 {
+        for power in -10..=13 {
             for _ in 0..20 {
                 let target = certain_target(entry, 10_f64.powi(power), &mut random);
                 let pred = perfect(entry, &target, &element);

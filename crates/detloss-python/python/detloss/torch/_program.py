@@ -15,7 +15,7 @@ from torch import Tensor
 from detloss._spec import loss
 from detloss.torch._call import Chosen
 from detloss.torch._gradient import is_wanted, with_gradient
-from detloss.torch._scalar import exp, ln, over, saturate, softplus
+from detloss.torch._scalar import exp, exp_m1, ln, over, saturate, softplus
 
 
 class Step(NamedTuple):
@@ -78,9 +78,12 @@ _TENSOR_OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "saturate": saturate,
     "sqrt": torch.sqrt,
     "exp": exp,
+    "exp_m1": exp_m1,
     "ln": ln,
     "ln_1p": torch.log1p,
     "atan2": torch.atan2,
+    "sin": torch.sin,
+    "cos": torch.cos,
     "atan": torch.atan,
     "sigmoid": torch.sigmoid,
     "softplus": softplus,

@@ -8,7 +8,7 @@ from torch import Tensor
 LARGEST = 2.0**48
 """The largest magnitude a coordinate keeps."""
 
-SMALLEST = 2.0**-48
+SMALLEST = 2.0**-72
 """Denominators below this count as zero."""
 
 
@@ -18,7 +18,7 @@ def saturate(x: Tensor) -> Tensor:
 
 
 def over(numerator: Tensor | float, denominator: Tensor) -> Tensor:
-    """A quotient; 0 where the denominator, which is never negative, is below 2⁻⁴⁸."""
+    """A quotient; 0 where the denominator, which is never negative, is below 2⁻⁷²."""
     is_small = denominator < SMALLEST
     return torch.where(is_small, 0.0, numerator / torch.where(is_small, 1.0, denominator))
 
@@ -27,6 +27,11 @@ def exp(x: Tensor) -> Tensor:
     """eˣ, saturating; 0 where it would be subnormal."""
     power, limits = x.exp(), torch.finfo(x.dtype)
     return torch.where(power < limits.tiny, 0.0, power.clamp(max=limits.max))
+
+
+def exp_m1(x: Tensor) -> Tensor:
+    """eˣ − 1, saturating."""
+    return x.expm1().clamp(max=torch.finfo(x.dtype).max)
 
 
 def ln(x: Tensor) -> Tensor:

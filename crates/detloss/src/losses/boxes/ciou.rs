@@ -39,8 +39,8 @@ loss! {
     "ciou", "CIoU" => pub struct Ciou: Formula {
         /// The aspect ratio counts from this IoU on. 0: always. 0.5: as in the second paper.
         gate: f64 = 0.0 in 0.0..=1.0,
-        /// Added to every denominator, to compute what a library with an epsilon computes. At 0 a perfect prediction costs
-        /// exactly 0, however small.
+        /// Added to every denominator that is not 0, to compute what a library with an epsilon computes. At 0 a perfect
+        /// prediction costs exactly 0 down to sides of 1.5e-11; else more, the smaller it is.
         eps: f64 = 0.0 in 0.0..=0.01,
     }
 }
@@ -62,6 +62,12 @@ impl Loss for Ciou {
         case("share an edge", &[0., 0., 1., 1.], &[0., 1., 1., 2.], 1.2),
         case("share a corner", &[0., 0., 1., 1.], &[1., 1., 2., 2.], 1.25),
         case("upright on lying segment", &[0., 0., 0., 1.], &[0., 0., 1., 0.], 1.75),
+        case(
+            "far from the origin",
+            &[5e5, 4.5e6, 500_002., 4_500_002.],
+            &[5e5, 4_500_000.5, 500_002., 4_500_002.],
+            0.258_070_443_465_325_14,
+        ),
     ];
 
     #[inline(always)]

@@ -23,7 +23,7 @@ loss! {
     /// # Conventions
     ///
     /// The paper's definition, without an epsilon unless `eps` is set. torchvision adds 1e-7 to the denominators, MMDetection
-    /// floors them.
+    /// 1e-6, so that a perfect box of side 1e-4 costs 0.99 there.
     /// PaddleDetection adds 1e-10 to ρ² as well, and by default also the aspect term of the CIoU loss. The gradient written
     /// by hand in the authors' darknet is not the derivative of this formula.
     ///
@@ -32,8 +32,8 @@ loss! {
     /// Zheng, Wang, Liu, Li, Ye, Ren, *Distance-IoU Loss: Faster and Better Learning for Bounding Box Regression*, AAAI
     /// 2020, eq. 7. <https://arxiv.org/abs/1911.08287>
     "diou", "DIoU" => pub struct Diou: Formula {
-        /// Added to every denominator, to compute what a library with an epsilon computes. At 0 a perfect prediction costs
-        /// exactly 0, however small.
+        /// Added to every denominator that is not 0, to compute what a library with an epsilon computes. At 0 a perfect
+        /// prediction costs exactly 0 down to sides of 1.5e-11; else more, the smaller it is.
         eps: f64 = 0.0 in 0.0..=0.01,
     }
 }
@@ -52,6 +52,12 @@ impl Loss for Diou {
         case("share an edge", &[0., 0., 1., 1.], &[0., 1., 1., 2.], 1.2),
         case("share a corner", &[0., 0., 1., 1.], &[1., 1., 2., 2.], 1.25),
         case("two points", &[0., 0., 0., 0.], &[3., 4., 3., 4.], 2.0),
+        case(
+            "far from the origin",
+            &[5e5, 4.5e6, 500_002., 4_500_002.],
+            &[5e5, 4_500_000.5, 500_002., 4_500_002.],
+            0.2578125,
+        ),
     ];
 
     #[inline(always)]

@@ -28,8 +28,8 @@ loss! {
     /// Rezatofighi, Tsoi, Gwak, Sadeghian, Reid, Savarese, *Generalized Intersection over Union*, CVPR 2019, eq. 3.
     /// <https://arxiv.org/abs/1902.09630>
     "giou", "GIoU" => pub struct Giou: Formula {
-        /// Added to every denominator, to compute what a library with an epsilon computes. At 0 a perfect prediction costs
-        /// exactly 0, however small.
+        /// Added to every denominator that is not 0, to compute what a library with an epsilon computes. At 0 a perfect
+        /// prediction costs exactly 0 down to sides of 1.5e-11; else more, the smaller it is.
         eps: f64 = 0.0 in 0.0..=0.01,
     }
 }
@@ -52,6 +52,6 @@ impl Loss for Giou {
     fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
         let (overlap, union) = pred.overlap_and_union(target);
         let hull = pred.hull(target).area();
-        lit(1.0) - overlap.over(union + lit(self.eps)) + (hull - union).over(hull + lit(self.eps))
+        lit(1.0) - ratio(overlap, union, self.eps) + ratio(hull - union, hull, self.eps)
     }
 }

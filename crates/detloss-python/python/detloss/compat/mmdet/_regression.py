@@ -59,7 +59,11 @@ class GIoULoss(_WithEps):
 
 
 class DIoULoss(_WithEps):
-    """The distance IoU loss. ``eps`` is added to the denominators; with 0 a perfect box costs 0, however small."""
+    """The distance IoU loss.
+
+    ``eps`` is added to the denominators, as there: a perfect box costs eps / (area + eps), 0.99 for a side of 1e-4 and an
+    ``eps`` of 1e-6. With 0 it costs 0, down to sides of 1.5e-11.
+    """
 
     def _loss(self, pred: Tensor, target: Tensor, **how: Any) -> Tensor:
         return losses.diou(pred, target, eps=self.eps, **how)
@@ -69,7 +73,8 @@ class CIoULoss(_WithEps):
     """The complete IoU loss, whose aspect ratio counts where the IoU is above 0.5.
 
     ``eps`` is added to the denominators, that of the factor of the aspect ratio as well: there that one has none, and
-    is NaN for some perfect boxes. It is not added to the heights. With 0 a perfect box costs 0, however small.
+    is NaN for some perfect boxes. It is not added to the heights. A perfect box costs eps / (area + eps), as there; with 0
+    it costs 0, down to sides of 1.5e-11.
     """
 
     def _loss(self, pred: Tensor, target: Tensor, **how: Any) -> Tensor:

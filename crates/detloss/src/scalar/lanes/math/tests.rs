@@ -4,136 +4,24 @@
 //! They span at most 2^-9 where a function bends on an absolute scale (the exponentials) and a
 //! 2^-15th of themselves elsewhere, so its remainder stays below 2^-45 of the value.
 
+mod functions;
+
 use super::*;
 use crate::scalar::lanes::above::above;
 use fearless_simd::{Level, dispatch, f64x8, u32x16, u64x8};
+use functions::*;
 use std::cmp::Ordering;
 use std::ops::Range;
 
 const BLOCK: u32 = 256;
 const POSITIVE: Range<u32> = 0..0x7f80_0000;
 const NEGATIVE: Range<u32> = 0x8000_0000..0xff80_0000;
+/// The angles that sine and cosine promise to be accurate for, not negative.
+const ANGLES: Range<u32> = 0..0x47c3_5000;
+/// From here on, floats that are neighbours are compared with `f64` one by one where a function is periodic.
+const PERIODIC_FROM: f64 = 32.0;
 /// Blocks from one to the next of a sample; prime, so that it meets every part of a binade.
 const SAMPLE: usize = 61;
-
-trait Function {
-    /// Where the argument saturates.
-    const LOW: f32 = f32::MIN;
-    const HIGH: f32 = f32::MAX;
-    /// Exactly zero below.
-    const ZERO_BELOW: f32 = f32::MIN;
-
-    fn lanes<S: Simd>(x: f32x16<S>) -> f32x16<S>;
-
-    /// The value at `x` and the first derivatives over their factorials.
-    fn taylor(x: f64) -> [f64; 5];
-}
-
-struct Exp;
-struct Ln;
-struct Ln1p;
-struct Atan;
-struct Sigmoid;
-struct Softplus;
-
-impl Function for Exp {
-    const HIGH: f32 = EXP_OVERFLOW;
-    const ZERO_BELOW: f32 = EXP_UNDERFLOW;
-
-    #[inline(always)]
-    fn lanes<S: Simd>(x: f32x16<S>) -> f32x16<S> {
-        exp(x)
-    }
-
-    fn taylor(x: f64) -> [f64; 5] {
-        let e = x.exp();
-        [e, e, e / 2.0, e / 6.0, e / 24.0]
-    }
-}
-
-fn taylor_of_ln(value: f64, argument: f64) -> [f64; 5] {
-    let r = argument.recip();
-    [value, r, -r.powi(2) / 2.0, r.powi(3) / 3.0, -r.powi(4) / 4.0]
-}
-
-impl Function for Ln {
-    const LOW: f32 = f32::MIN_POSITIVE;
-
-    #[inline(always)]
-    fn lanes<S: Simd>(x: f32x16<S>) -> f32x16<S> {
-        ln(x)
-    }
-
-    fn taylor(x: f64) -> [f64; 5] {
-        taylor_of_ln(x.ln(), x)
-    }
-}
-
-impl Function for Ln1p {
-    const LOW: f32 = 0.0;
-    const HIGH: f32 = LN_1P_GREATEST;
-
-    #[inline(always)]
-    fn lanes<S: Simd>(x: f32x16<S>) -> f32x16<S> {
-        ln_1p(x)
-    }
-
-    fn taylor(x: f64) -> [f64; 5] {
-        taylor_of_ln(x.ln_1p(), 1.0 + x)
-    }
-}
-
-impl Function for Atan {
-    #[inline(always)]
-    fn lanes<S: Simd>(x: f32x16<S>) -> f32x16<S> {
-        atan(x)
-    }
-
-    fn taylor(x: f64) -> [f64; 5] {
-        let g = (1.0 + x * x).recip();
-        let third = (3.0 * x * x - 1.0) / 3.0 * g.powi(3);
-        [x.atan(), g, -x * g * g, third, x * g * (1.0 - x * x) * g.powi(3)]
-    }
-}
-
-/// The sigmoid and its first four derivatives.
-fn sigmoid_derivatives(x: f64) -> [f64; 5] {
-    let e = (-x.abs()).exp();
-    let (large, small) = (1.0 / (1.0 + e), e / (1.0 + e));
-    let s = if x < 0.0 { small } else { large };
-    let first = large * small;
-    let odd = 1.0 - 2.0 * s;
-    [s, first, first * odd, first * (1.0 - 6.0 * first), first * odd * (1.0 - 12.0 * first)]
-}
-
-impl Function for Sigmoid {
-    const ZERO_BELOW: f32 = EXP_UNDERFLOW;
-
-    #[inline(always)]
-    fn lanes<S: Simd>(x: f32x16<S>) -> f32x16<S> {
-        sigmoid(x)
-    }
-
-    fn taylor(x: f64) -> [f64; 5] {
-        let [s, first, second, third, fourth] = sigmoid_derivatives(x);
-        [s, first, second / 2.0, third / 6.0, fourth / 24.0]
-    }
-}
-
-impl Function for Softplus {
-    const ZERO_BELOW: f32 = EXP_UNDERFLOW;
-
-    #[inline(always)]
-    fn lanes<S: Simd>(x: f32x16<S>) -> f32x16<S> {
-        softplus(x)
-    }
-
-    fn taylor(x: f64) -> [f64; 5] {
-        let [s, first, second, third, _] = sigmoid_derivatives(x);
-        let value = x.max(0.0) + (-x.abs()).exp().ln_1p();
-        [value, s, first / 2.0, second / 6.0, third / 24.0]
-    }
-}
 
 /// The distance in units in the last place of the reference; NaN if `value` is.
 #[inline(always)]
@@ -159,6 +47,7 @@ fn worst_of_blocks<F: Function, S: Simd>(simd: S, starts: impl Iterator<Item = u
     let counting = u32x16::from_slice(simd, &std::array::from_fn::<u32, 16, _>(|k| k as u32));
     let (low, high) = (f32x16::splat(simd, F::LOW), f32x16::splat(simd, F::HIGH));
     let zero = f64x8::splat(simd, 0.0);
+    let nan_is_worst = f64x8::splat(simd, f64::INFINITY);
     let mut worst = zero;
     for start in starts {
         let first = f64::from(f32::from_bits(start).clamp(F::LOW, F::HIGH));
@@ -167,11 +56,17 @@ fn worst_of_blocks<F: Function, S: Simd>(simd: S, starts: impl Iterator<Item = u
             let x = (counting + (start + offset)).bitcast::<f32x16<S>>();
             let (values, clamped) = (F::lanes(x).widen(), x.clamp(low, high).widen());
             for (value, x) in [(values.0, clamped.0), (values.1, clamped.1)] {
+                if F::IS_PERIODIC && first > PERIODIC_FROM {
+                    let reference: [f64; 8] =
+                        std::array::from_fn(|k| F::taylor(x.as_slice()[k])[0]);
+                    let error = ulps(value, f64x8::from_slice(simd, &reference));
+                    worst = worst.max(error.simd_eq(error).select(error, nan_is_worst));
+                    continue;
+                }
                 let step = x - first;
                 let near = e.mul_add(step, d).mul_add(step, c).mul_add(step, b).mul_add(step, a);
                 let reference = x.simd_lt(f64::from(F::ZERO_BELOW)).select(zero, near);
                 let error = ulps(value, reference);
-                let nan_is_worst = f64x8::splat(simd, f64::INFINITY);
                 worst = worst.max(error.simd_eq(error).select(error, nan_is_worst));
             }
         }
@@ -260,6 +155,21 @@ fn check<F: Function>(ranges: &[Range<u32>], fused_bound: f64, unfused_bound: f6
 #[test]
 fn exp_of_every_float() {
     check::<Exp>(&[POSITIVE, NEGATIVE], 1.0, 1.2);
+}
+
+#[test]
+fn exp_m1_of_every_float() {
+    check::<ExpM1>(&[POSITIVE, NEGATIVE], 1.5, 1.6);
+}
+
+#[test]
+fn sin_of_every_angle() {
+    check::<Sin>(&[ANGLES], 1.6, 1.6);
+}
+
+#[test]
+fn cos_of_every_angle() {
+    check::<Cos>(&[ANGLES], 1.6, 1.6);
 }
 
 #[test]
@@ -352,6 +262,16 @@ fn special_values() {
         assert!(map::<Exp>(level, EXP_UNDERFLOW) >= f32::MIN_POSITIVE);
         assert!(map::<Exp>(level, infinity).is_finite());
 
+        for (x, wanted) in [
+            (0.0, 0.0),
+            (-infinity, -1.0),
+            (f32::from_bits(1), f32::from_bits(1)),
+            (infinity, map::<ExpM1>(level, EXP_OVERFLOW)),
+        ] {
+            assert_eq!(map::<ExpM1>(level, x), wanted, "exp_m1({x}) on {level:?}");
+        }
+        assert!(map::<ExpM1>(level, infinity).is_finite());
+
         let least = map::<Ln>(level, f32::MIN_POSITIVE);
         for (x, wanted) in [
             (1.0, 0.0),
@@ -365,6 +285,7 @@ fn special_values() {
         for (x, wanted) in [(0.0, 0.0), (-infinity, 0.0), (infinity, most), (1e-30, 1e-30)] {
             assert_eq!(map::<Ln1p>(level, x), wanted, "ln_1p({x}) on {level:?}");
         }
+        assert_eq!([map::<Sin>(level, 0.0), map::<Cos>(level, 0.0)], [0.0, 1.0], "on {level:?}");
         for (x, wanted) in [(infinity, FRAC_PI_2), (-infinity, -FRAC_PI_2)] {
             assert_eq!(map::<Atan>(level, x), wanted, "atan({x}) on {level:?}");
         }
@@ -400,8 +321,11 @@ fn nan_stays_nan() {
             for nan in [f32::from_bits(bits), f32::from_bits(bits | 0x8000_0000)] {
                 for (name, value) in [
                     ("exp", map::<Exp>(level, nan)),
+                    ("exp_m1", map::<ExpM1>(level, nan)),
                     ("ln", map::<Ln>(level, nan)),
                     ("ln_1p", map::<Ln1p>(level, nan)),
+                    ("sin", map::<Sin>(level, nan)),
+                    ("cos", map::<Cos>(level, nan)),
                     ("atan", map::<Atan>(level, nan)),
                     ("sigmoid", map::<Sigmoid>(level, nan)),
                     ("softplus", map::<Softplus>(level, nan)),
@@ -416,11 +340,28 @@ fn nan_stays_nan() {
 }
 
 #[test]
-fn atan_is_odd() {
+fn angles_are_odd_or_even() {
     for level in every_level() {
         for bits in POSITIVE.step_by(100_003) {
             let x = f32::from_bits(bits);
             assert_eq!(map::<Atan>(level, -x), -map::<Atan>(level, x), "atan({x}) on {level:?}");
+        }
+        for bits in ANGLES.step_by(100_003) {
+            let x = f32::from_bits(bits);
+            assert_eq!(map::<Sin>(level, -x), -map::<Sin>(level, x), "sin({x}) on {level:?}");
+            assert_eq!(map::<Cos>(level, -x), map::<Cos>(level, x), "cos({x}) on {level:?}");
+        }
+    }
+}
+
+#[test]
+fn any_finite_angle_has_a_sine_between_the_ends() {
+    for level in every_level() {
+        for bits in POSITIVE.step_by(10_007).chain([f32::MAX.to_bits()]) {
+            let x = f32::from_bits(bits);
+            for value in [map::<Sin>(level, x), map::<Cos>(level, x)] {
+                assert!((-1.0..=1.0).contains(&value), "{x} on {level:?}: {value}");
+            }
         }
     }
 }
