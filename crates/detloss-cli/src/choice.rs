@@ -95,11 +95,13 @@ impl Chosen {
     }
 
     /// The parameters that were set.
+    #[cfg(feature = "train")]
     pub(crate) fn set(&self) -> &[(&'static str, f64)] {
         &self.set
     }
 
     /// The id, and each parameter that was set, as a name of a file.
+    #[cfg(feature = "train")]
     pub(crate) fn file_name(&self) -> String {
         let set = self.set.iter().map(|(name, value)| format!(",{name}={}", short(*value)));
         std::iter::once(self.entry.name.to_owned()).chain(set).collect()

@@ -1,10 +1,13 @@
 //! What can be written on the command line. `commands` does what is said here.
 
+// In every build: `help` shows these commands, and says what they take.
 mod train;
 
 use std::path::PathBuf;
 
-pub(crate) use train::{CompareArgs, PredictArgs, SetupArgs, TrainArgs, TrainCommand};
+#[cfg(feature = "train")]
+pub(crate) use train::{CompareArgs, SetupArgs, TrainCommand};
+pub(crate) use train::{PredictArgs, TrainArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 

@@ -12,7 +12,9 @@ mod score;
 
 pub(crate) use ap::{Summary, evaluate};
 pub(crate) use assign::{Assignment, Outcome, assign};
-pub(crate) use read::{ReadError, read_ground_truth, read_results, read_usable};
+#[cfg(feature = "train")]
+pub(crate) use read::{ReadError, read_usable};
+pub(crate) use read::{read_ground_truth, read_results};
 pub(crate) use score::Clamped;
 
 use std::collections::BTreeMap;

@@ -5,9 +5,11 @@ mod curves;
 mod eval;
 mod explain;
 mod list;
+#[cfg(feature = "train")]
 mod predict;
 mod race;
 mod race_ap;
+#[cfg(feature = "train")]
 mod train;
 
 use crate::cli::{Cli, Command};
@@ -23,7 +25,15 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
         Command::Race(args) => race::run(&args, cli.json),
         Command::RaceAp(args) => race_ap::run(&args, cli.json),
         Command::Audit(args) => audit::run(&args, cli.json),
+        #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args, cli.json),
+        #[cfg(feature = "train")]
         Command::Predict(args) => predict::run(&args, cli.json),
+        #[cfg(not(feature = "train"))]
+        Command::Train(_) | Command::Predict(_) => Err(CliError::Usage(
+            "train and predict are not in this build: `cargo run --release --features train -- train` has them, or \
+             `cargo install --path crates/detloss-cli --features train`"
+                .to_owned(),
+        )),
     }
 }

@@ -16,6 +16,7 @@ mod random;
 mod report;
 mod table;
 mod text;
+#[cfg(feature = "train")]
 mod training;
 
 use std::process::ExitCode;

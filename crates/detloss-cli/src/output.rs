@@ -92,14 +92,6 @@ pub(crate) fn save(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<St
     Ok(path.display().to_string())
 }
 
-/// Reads what [`save`] wrote, if it is there.
-pub(crate) fn read_saved(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
-    match fs::read(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        read => read.map(Some).with_context(|| format!("could not read {}", path.display())),
-    }
-}
-
 /// Says a line on stderr. That nobody listens is no error.
 pub(crate) fn say(words: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{words}");

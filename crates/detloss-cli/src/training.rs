@@ -12,6 +12,7 @@ pub(crate) mod images;
 pub(crate) mod model;
 pub(crate) mod objective;
 pub(crate) mod picture;
+mod random;
 pub(crate) mod run;
 pub(crate) mod scene;
 pub(crate) mod targets;

@@ -86,6 +86,8 @@ pub enum Error {
         /// The number given.
         got: f64,
     },
+    /// The library was built without its feature `kernels`.
+    NoKernels,
     /// No loss has this name.
     UnknownLoss {
         /// The name given.
@@ -179,6 +181,9 @@ impl fmt::Display for Error {
                     "the normalizer is {got}: give a positive number, such as max(1, number of positives)"
                 )
             }
+            Self::NoKernels => f.write_str(
+                "this build of detloss cannot compute a batch: enable its feature `kernels`",
+            ),
             Self::UnknownLoss { name, nearest } => {
                 write!(f, "no loss is called {name:?}: did you mean {nearest:?}?")
             }

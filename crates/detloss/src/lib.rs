@@ -55,6 +55,8 @@
 //!
 //! # Features
 //!
+//! - `kernels` (default): the loops that a [`Batch`] runs. Without them the library builds in seconds, for tools that only read
+//!   [`losses::ALL`] or trace formulas; a batch then answers [`Error::NoKernels`].
 //! - `serde`: a loss chosen by name, [`losses::AnyLoss`], is written to and read from configurations.
 //! - `rayon` (default): large batches on all cores. Off or on, the results have the same bits.
 //! - `testing`: what the tests of this crate and of front-ends share.

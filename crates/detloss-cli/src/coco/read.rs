@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -51,10 +51,10 @@ pub(crate) fn read_ground_truth(path: &Path) -> Result<GroundTruth, ReadError> {
 
 /// Reads what can be used of an annotation file, and says what is left out. Only a file that has no lists of images and
 /// annotations is an error.
+#[cfg(any(test, feature = "train"))]
 pub(crate) fn read_usable(path: &Path) -> Result<(GroundTruth, Vec<ReadError>), ReadError> {
-    let mut text = Vec::new();
-    let io = |source| ReadError::Io { path: path.into(), source };
-    open(path)?.read_to_end(&mut text).map_err(io)?;
+    let mut text =
+        std::fs::read(path).map_err(|source| ReadError::Io { path: path.into(), source })?;
     quote_infinities(&mut text);
     let raw: RawDataset<true> = parse(&text[..], path, b'{', ANNOTATION_REMEDY, str::to_owned)?;
     let mut problems = Vec::new();
@@ -159,6 +159,7 @@ fn check(
 }
 
 /// Python writes NaN and Infinity, which are not JSON. As strings they spoil their entry instead of the file.
+#[cfg(any(test, feature = "train"))]
 fn quote_infinities(text: &mut Vec<u8>) {
     const WORDS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
     let mut quoted = Vec::new();

@@ -15,9 +15,10 @@ use rayon::prelude::*;
 use self::find::Found;
 use super::data::{Class, Data, index_of};
 use super::images::{read, scene_of};
+use super::random::scrambled;
 use super::scene::{Object, Scene};
 use crate::coco::{self, Annotation, GroundTruth, ReadError};
-use crate::random::{Random, scrambled};
+use crate::random::Random;
 
 /// So many classes are named; the others are counted.
 const NAMED: usize = 10;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Instant;
 
@@ -194,7 +195,7 @@ impl<'a> Run<'a> {
     /// If the half-done run there has other settings, or cannot be read.
     pub(crate) fn resume(mut self, folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join(CHECKPOINT);
-        let Some(file) = output::read_saved(&path)? else { return Ok(self) };
+        let Some(file) = read_saved(&path)? else { return Ok(self) };
         let remedy = || format!("{} is no checkpoint: remove it to start anew", path.display());
         let (sum, body) = file.split_first_chunk().with_context(remedy)?;
         if *sum != crc32fast::hash(body).to_le_bytes() {
@@ -365,4 +366,12 @@ pub(crate) fn find(
     let look = |scenes| detections(detector.look(scenes, &device), scenes, design);
     let found: Vec<_> = scenes.chunks(AT_ONCE).map(look).collect::<anyhow::Result<_>>()?;
     Ok(found.concat())
+}
+
+/// Reads what [`output::save`] wrote, if it is there.
+pub(crate) fn read_saved(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        read => read.map(Some).with_context(|| format!("could not read {}", path.display())),
+    }
 }

@@ -1,6 +1,7 @@
 //! What a user of the binary sees: stdout, stderr and exit codes of good and bad calls.
 
 mod race_ap;
+#[cfg(feature = "train")]
 mod train;
 mod whole;
 
@@ -222,9 +223,20 @@ fn a_reader_may_leave_early() {
     assert!(output.stderr.is_empty());
 }
 
+#[cfg(not(feature = "train"))]
+#[test]
+fn what_is_not_in_the_build_says_how_to_get_it() {
+    for command in ["train", "train compare --seeds 3", "predict image.png"] {
+        let said = complaint(command);
+        assert!(said.contains("cargo run --release --features train -- train"), "{said}");
+    }
+}
+
 #[test]
 fn every_command_helps_with_examples() {
-    for command in ["list", "explain", "eval", "curves", "race", "race-ap", "audit"] {
+    let commands =
+        ["list", "explain", "eval", "curves", "race", "race-ap", "audit", "train", "predict"];
+    for command in commands {
         let help = detloss(&format!("{command} --help"));
         assert_eq!(help.code, 0);
         assert!(help.out.contains(&format!("Examples:\n  detloss {command}")), "{}", help.out);

@@ -186,11 +186,19 @@ where
                 L::Form::tile::<Lanes<S>>(&self.0, simd, self.1)
             }
         }
-        level.run(OnLanes(*self, tile))
+        if cfg!(feature = "kernels") {
+            level.run(OnLanes(*self, tile))
+        } else {
+            unreachable!("a plan is not made without kernels")
+        }
     }
 
     fn tile_f64(&self, tile: Tile<'_, f64>) -> f64 {
-        L::Form::tile::<f64>(self, (), tile)
+        if cfg!(feature = "kernels") {
+            L::Form::tile::<f64>(self, (), tile)
+        } else {
+            unreachable!("a plan is not made without kernels")
+        }
     }
 }
 

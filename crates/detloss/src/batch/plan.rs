@@ -101,6 +101,9 @@ fn check_classes<T>(batch: &Batch<'_, T>, classes: &[i64], is_row: bool) -> Resu
 impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     /// Checks everything that can be wrong, once.
     pub(super) fn new(batch: &'a Batch<'a, T>, loss: &'a K) -> Result<Self> {
+        if cfg!(not(feature = "kernels")) {
+            return Err(Error::NoKernels);
+        }
         let signature = loss.signature();
         let Signature { loss: name, scope, pred, target, .. } = signature;
         let takes = signature.takes();

@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::output::{read_saved, save};
-use crate::training::run::{Mark, Progress, Settings, marks};
+use crate::output::save;
+use crate::training::run::{Mark, Progress, Settings, marks, read_saved};
 
 /// Its file: where it is, the run is done.
 const FILE: &str = "result.json";
