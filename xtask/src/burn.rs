@@ -40,7 +40,7 @@ pub(crate) fn module(entry: &Entry) -> anyhow::Result<String> {
     let description = entry.signature.describe();
     writeln!(text, "    /// - predictions: {}", description.pred)?;
     writeln!(text, "    /// - targets: {}", description.target)?;
-    writeln!(text, "    /// - one value per {}: {}", description.unit, description.values)?;
+    writeln!(text, "    /// - values: {}", description.values)?;
     write!(text, "    {name}LossConfig, {name}Loss, {family}::{name} {{")?;
     text += if entry.params.is_empty() { "" } else { "\n" };
     for param in entry.params {

@@ -39,17 +39,15 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...rows, 2\]: logit, error
-    /// - targets: \[...rows\]: a label each; or class indices, \[...rows\]
-    /// - unit: the whole batch, or every group of rows in it
+    /// - predictions: (..., 2): logit, error
+    /// - targets: (...): a label per row. What has a label below 0 is left out
+    /// - values: one for the whole batch, or for each group of rows in it
     AlrpLossConfig, AlrpLoss, sets::Alrp {
         /// Half the width over which the step rises, 1e-20 at least; or 0 for a hard step.
         ///
         /// From 0 to 100.
         delta: f64 = 1.0,
-        /// 1 to order the errors of the regression part by the smooth step, 0 by a hard one.
-        ///
-        /// From 0 to 1.
+        /// Whether the errors of the regression part are ordered by the smooth step, instead of a hard one.
         smooth_order: bool = false,
         /// Weight of the regression part outside of a training run.
         ///

@@ -33,8 +33,8 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...dims\]: a logit each
-    /// - targets: the shape of the predictions: a label each; or class indices, one less dimension
-    /// - unit: the whole batch, or every group of rows in it
+    /// - predictions: (..., columns), or (n,) for a single column: logits
+    /// - targets: the shape of the prediction: labels; or (...): class indices (integers), one per row, -1 and the number of columns being background. Integers of the shape of the prediction are labels. What has a label below 0 is left out
+    /// - values: one for the whole batch, or for each group of rows in it
     BalancedCeLossConfig, BalancedCeLoss, sets::BalancedCe {}
 }

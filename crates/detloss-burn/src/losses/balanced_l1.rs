@@ -31,9 +31,9 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...dims\]: a value each
-    /// - targets: the shape of the predictions: a value each
-    /// - unit: every number
+    /// - predictions: (..., columns), or (n,) for a single column: values
+    /// - targets: the shape of the prediction
+    /// - values: one per value, of the shape of the prediction
     BalancedL1LossConfig, BalancedL1Loss, values::BalancedL1 {
         /// How much small errors pull: the smaller, the more.
         ///

@@ -31,9 +31,9 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...dims\]: a logit each
-    /// - targets: the shape of the predictions: a label each; or class indices, one less dimension
-    /// - unit: every number
+    /// - predictions: (..., columns), or (n,) for a single column: logits
+    /// - targets: the shape of the prediction: labels; or (...): class indices (integers), one per row, -1 and the number of columns being background. Integers of the shape of the prediction are labels
+    /// - values: one per logit, of the shape of the prediction
     BceLossConfig, BceLoss, scores::Bce {
         /// Weight of the positives.
         ///

@@ -39,16 +39,16 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...rows, 4\]: x1, y1, x2, y2
-    /// - targets: \[...rows, 4\]: x1, y1, x2, y2
-    /// - unit: every row
+    /// - predictions: (..., 4): x1, y1, x2, y2
+    /// - targets: the shape of the prediction
+    /// - values: one per box, (...)
     CiouLossConfig, CiouLoss, boxes::Ciou {
         /// The aspect ratio counts from this IoU on. 0: always. 0.5: as in the second paper.
         ///
         /// From 0 to 1.
         gate: f64 = 0.0,
-        /// Added to every denominator, to compute what a library with an epsilon computes. At 0 a perfect prediction costs
-        /// exactly 0, however small.
+        /// Added to every denominator that is not 0, to compute what a library with an epsilon computes. At 0 a perfect
+        /// prediction costs exactly 0 down to sides of 1.5e-11; else more, the smaller it is.
         ///
         /// From 0 to 0.01.
         eps: f64 = 0.0,

@@ -25,7 +25,7 @@ loss_module! {
     /// # Conventions
     ///
     /// The paper's definition, without an epsilon unless `eps` is set. torchvision adds 1e-7 to the denominators, MMDetection
-    /// floors them.
+    /// 1e-6, so that a perfect box of side 1e-4 costs 0.99 there.
     /// PaddleDetection adds 1e-10 to ρ² as well, and by default also the aspect term of the CIoU loss. The gradient written
     /// by hand in the authors' darknet is not the derivative of this formula.
     ///
@@ -36,12 +36,12 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...rows, 4\]: x1, y1, x2, y2
-    /// - targets: \[...rows, 4\]: x1, y1, x2, y2
-    /// - unit: every row
+    /// - predictions: (..., 4): x1, y1, x2, y2
+    /// - targets: the shape of the prediction
+    /// - values: one per box, (...)
     DiouLossConfig, DiouLoss, boxes::Diou {
-        /// Added to every denominator, to compute what a library with an epsilon computes. At 0 a perfect prediction costs
-        /// exactly 0, however small.
+        /// Added to every denominator that is not 0, to compute what a library with an epsilon computes. At 0 a perfect
+        /// prediction costs exactly 0 down to sides of 1.5e-11; else more, the smaller it is.
         ///
         /// From 0 to 0.01.
         eps: f64 = 0.0,

@@ -33,8 +33,8 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...rows, columns\]: a logit per column
-    /// - targets: \[...rows\]: a position each
-    /// - unit: every row
+    /// - predictions: (..., columns): rows of logits
+    /// - targets: (...): a position per row
+    /// - values: one per row, (...)
     DistributionFocalLossConfig, DistributionFocalLoss, rows::DistributionFocal {}
 }

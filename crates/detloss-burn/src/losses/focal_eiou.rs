@@ -34,17 +34,15 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...rows, 4\]: x1, y1, x2, y2
-    /// - targets: \[...rows, 4\]: x1, y1, x2, y2
-    /// - unit: every row
+    /// - predictions: (..., 4): x1, y1, x2, y2
+    /// - targets: the shape of the prediction
+    /// - values: one per box, (...)
     FocalEiouLossConfig, FocalEiouLoss, boxes::FocalEiou {
         /// How strongly boxes of little overlap are turned down. 0 is the EIoU loss.
         ///
         /// From 0 to 10.
         gamma: f64 = 0.5,
-        /// A switch: 1 keeps the weight out of the gradient, 0 differentiates it.
-        ///
-        /// From 0 to 1.
+        /// Whether the weight is detached: a constant for the gradient.
         detach: bool = true,
     }
 }

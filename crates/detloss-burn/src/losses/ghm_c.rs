@@ -35,9 +35,9 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...dims\]: a logit each
-    /// - targets: the shape of the predictions: a label each; or class indices, one less dimension
-    /// - unit: the whole batch, or every group of rows in it
+    /// - predictions: (..., columns), or (n,) for a single column: logits
+    /// - targets: the shape of the prediction: labels; or (...): class indices (integers), one per row, -1 and the number of columns being background. Integers of the shape of the prediction are labels. What has a label below 0 is left out
+    /// - values: one for the whole batch, or for each group of rows in it
     GhmCLossConfig, GhmCLoss, sets::GhmC {
         /// How many bins g = 0..=1 is cut into; rounded to a whole number.
         ///
@@ -47,9 +47,7 @@ loss_module! {
         ///
         /// From 0 to 0.99.
         momentum: f64 = 0.0,
-        /// A switch: 1 if the loss is shared by the bins that have elements, 0 if by all.
-        ///
-        /// From 0 to 1.
+        /// Whether the loss is shared by the bins that have elements, instead of by all.
         nonempty: bool = false,
     }
 }

@@ -31,9 +31,9 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...dims\]: a value each
-    /// - targets: the shape of the predictions: a value each
-    /// - unit: the whole batch, or every group of rows in it
+    /// - predictions: (..., columns), or (n,) for a single column: values
+    /// - targets: the shape of the prediction
+    /// - values: one for the whole batch, or for each group of rows in it
     GhmRLossConfig, GhmRLoss, sets::GhmR {
         /// The error below which the loss is quadratic rather than linear.
         ///
@@ -47,9 +47,7 @@ loss_module! {
         ///
         /// From 0 to 0.99.
         momentum: f64 = 0.0,
-        /// A switch: 1 if the loss is shared by the bins that have values, 0 if by all.
-        ///
-        /// From 0 to 1.
+        /// Whether the loss is shared by the bins that have values, instead of by all.
         nonempty: bool = false,
     }
 }

@@ -33,9 +33,9 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...rows, 4\]: x1, y1, x2, y2
-    /// - targets: \[...rows, 4\]: x1, y1, x2, y2
-    /// - unit: every row
+    /// - predictions: (..., 4): x1, y1, x2, y2
+    /// - targets: the shape of the prediction
+    /// - values: one per box, (...)
     IouLogLossConfig, IouLogLoss, boxes::IouLog {
         /// An IoU below this counts as this, so that boxes without overlap have a finite loss.
         ///

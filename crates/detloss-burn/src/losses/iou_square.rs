@@ -31,8 +31,8 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...rows, 4\]: x1, y1, x2, y2
-    /// - targets: \[...rows, 4\]: x1, y1, x2, y2
-    /// - unit: every row
+    /// - predictions: (..., 4): x1, y1, x2, y2
+    /// - targets: the shape of the prediction
+    /// - values: one per box, (...)
     IouSquareLossConfig, IouSquareLoss, boxes::IouSquare {}
 }

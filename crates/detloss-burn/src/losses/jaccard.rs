@@ -31,9 +31,9 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...rows, columns\]: a logit per column
-    /// - targets: the shape of the predictions: a label each
-    /// - unit: every row
+    /// - predictions: (n, ...), n masks of logits, or (pixels,), a single one
+    /// - targets: the shape of the prediction: labels. What has a label below 0 is left out
+    /// - values: one per mask, (n,)
     JaccardLossConfig, JaccardLoss, masks::Jaccard {
         /// Added to numerator and denominator, to compute what a library with an epsilon computes.
         ///

@@ -35,9 +35,9 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...rows, 2\]: value, log_variance
-    /// - targets: \[...rows\]: a value each
-    /// - unit: every row
+    /// - predictions: (..., 2): value, log_variance
+    /// - targets: (...): a value per row
+    /// - values: one per row, (...)
     KlLossConfig, KlLoss, values::Kl {
         /// A log-variance beyond ± this counts as this.
         ///

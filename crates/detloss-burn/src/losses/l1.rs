@@ -31,8 +31,8 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...dims\]: a value each
-    /// - targets: the shape of the predictions: a value each
-    /// - unit: every number
+    /// - predictions: (..., columns), or (n,) for a single column: values
+    /// - targets: the shape of the prediction
+    /// - values: one per value, of the shape of the prediction
     L1LossConfig, L1Loss, values::L1 {}
 }

@@ -33,8 +33,8 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...rows, columns\]: a logit per column
-    /// - targets: \[...rows\]: a class each; or class indices, \[...rows\]
-    /// - unit: the whole batch, or every group of rows in it
+    /// - predictions: (..., columns): rows of logits
+    /// - targets: (...): a class index (an integer) per row
+    /// - values: one for the whole batch, or for each group of rows in it
     LovaszSoftmaxLossConfig, LovaszSoftmaxLoss, masks::LovaszSoftmax {}
 }

@@ -30,8 +30,8 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...dims\]: a value each
-    /// - targets: the shape of the predictions: a value each
-    /// - unit: the whole batch, or every group of rows in it
+    /// - predictions: (..., columns), or (n,) for a single column: values
+    /// - targets: the shape of the prediction
+    /// - values: one for the whole batch, or for each group of rows in it
     RmseLossConfig, RmseLoss, sets::Rmse {}
 }

@@ -29,9 +29,9 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...dims\]: a value each
-    /// - targets: the shape of the predictions: a value each
-    /// - unit: every number
+    /// - predictions: (..., columns), or (n,) for a single column: values
+    /// - targets: the shape of the prediction
+    /// - values: one per value, of the shape of the prediction
     SmoothL1LossConfig, SmoothL1Loss, values::SmoothL1 {
         /// The error from which on the loss is linear. 0 is the L1 loss.
         ///

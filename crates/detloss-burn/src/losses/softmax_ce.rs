@@ -34,9 +34,9 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...rows, columns\]: a logit per column
-    /// - targets: the shape of the predictions: a probability each; or class indices, \[...rows\]
-    /// - unit: every row
+    /// - predictions: (..., columns): rows of logits
+    /// - targets: the shape of the prediction: probabilities; or (...): class indices (integers), one per row
+    /// - values: one per row, (...)
     SoftmaxCeLossConfig, SoftmaxCeLoss, rows::SoftmaxCe {
         /// How much of the target is spread evenly over all classes.
         ///

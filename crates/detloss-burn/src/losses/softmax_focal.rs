@@ -33,9 +33,9 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...rows, columns\]: a logit per column
-    /// - targets: the shape of the predictions: a probability each; or class indices, \[...rows\]
-    /// - unit: every row
+    /// - predictions: (..., columns): rows of logits
+    /// - targets: the shape of the prediction: probabilities; or (...): class indices (integers), one per row
+    /// - values: one per row, (...)
     SoftmaxFocalLossConfig, SoftmaxFocalLoss, rows::SoftmaxFocal {
         /// How strongly easy rows are turned away from. 0 is the cross entropy.
         ///

@@ -34,9 +34,9 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...rows, columns\]: a logit per column
-    /// - targets: the shape of the predictions: a logit each
-    /// - unit: every row
+    /// - predictions: (..., columns): rows of logits
+    /// - targets: the shape of the prediction
+    /// - values: one per row, (...)
     SoftmaxKlLossConfig, SoftmaxKlLoss, rows::SoftmaxKl {
         /// What both rows of logits are divided by: the larger, the more the unlikely classes count.
         ///

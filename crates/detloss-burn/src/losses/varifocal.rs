@@ -25,7 +25,7 @@ loss_module! {
     ///
     /// α = 0.75, γ = 2. The weight p^γ is differentiated, as in MMDetection, Ultralytics and PaddleDetection; RT-DETR and
     /// D-FINE detach it, which more than halves the gradient of a negative at the default γ while p is small.
-    /// `iou_weighted` = 0 is MMDetection's option of that name: positives with weight 1.
+    /// `iou_weighted` = false is MMDetection's option of that name: positives with weight 1.
     ///
     /// A matched box that does not meet its object has q = 0, and is a negative here, as in MMDetection. In Ultralytics, RT-DETR and
     /// D-FINE, which know the matches apart from the qualities, its weight is q: it costs nothing. For their numbers give the score
@@ -38,9 +38,9 @@ loss_module! {
     ///
     /// # Shapes
     ///
-    /// - predictions: \[...dims\]: a logit each
-    /// - targets: the shape of the predictions: a label each; or class indices, one less dimension
-    /// - unit: every number
+    /// - predictions: (..., columns), or (n,) for a single column: logits
+    /// - targets: the shape of the prediction: labels; or (...): class indices (integers), one per row, -1 and the number of columns being background. Integers of the shape of the prediction are labels
+    /// - values: one per logit, of the shape of the prediction
     VarifocalLossConfig, VarifocalLoss, scores::Varifocal {
         /// Weight of the negatives.
         ///
@@ -50,13 +50,9 @@ loss_module! {
         ///
         /// From 0 to 10.
         gamma: f64 = 2.0,
-        /// A switch: 1 weighs positives by their label, 0 does not.
-        ///
-        /// From 0 to 1.
+        /// Whether positives are weighted by their label.
         iou_weighted: bool = true,
-        /// A switch: 1 keeps the weight of the negatives out of the gradient, 0 differentiates it.
-        ///
-        /// From 0 to 1.
+        /// Whether the weight of the negatives is detached: a constant for the gradient.
         detach: bool = false,
     }
 }

@@ -8,7 +8,7 @@ from detloss._numpy import initial_state as initial_state
 from detloss._numpy import set_num_threads as set_num_threads
 from detloss._numpy import value_and_grad as value_and_grad
 from detloss._spec import Case as Case
-from detloss._spec import Fields as Fields
+from detloss._spec import Operand as Operand
 from detloss._spec import Param as Param
 from detloss._spec import Spec as Spec
 
@@ -259,7 +259,7 @@ def focal_eiou(
     normalizer: float | None = None,
     reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
     gamma: float = 0.5,
-    detach: float = 1.0,
+    detach: bool = True,
 ) -> float:
     """Focal EIoU loss: the EIoU loss, weighed by a power of the IoU so that good boxes count more."""
 
@@ -272,7 +272,7 @@ def focal_eiou(
     normalizer: float | None = None,
     reduction: Literal["none"],
     gamma: float = 0.5,
-    detach: float = 1.0,
+    detach: bool = True,
 ) -> NDArray[Any]: ...
 
 @overload
@@ -284,7 +284,7 @@ def focal_eiou(
     normalizer: float | None = None,
     reduction: str,
     gamma: float = 0.5,
-    detach: float = 1.0,
+    detach: bool = True,
 ) -> float | NDArray[Any]: ...
 
 @overload
@@ -709,8 +709,8 @@ def varifocal(
     reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
     alpha: float = 0.75,
     gamma: float = 2.0,
-    iou_weighted: float = 1.0,
-    detach: float = 0.0,
+    iou_weighted: bool = True,
+    detach: bool = False,
 ) -> float:
     """Varifocal loss: the focal loss for the negatives only, and positives weighed by their quality."""
 
@@ -727,8 +727,8 @@ def varifocal(
     reduction: Literal["none"],
     alpha: float = 0.75,
     gamma: float = 2.0,
-    iou_weighted: float = 1.0,
-    detach: float = 0.0,
+    iou_weighted: bool = True,
+    detach: bool = False,
 ) -> NDArray[Any]: ...
 
 @overload
@@ -744,8 +744,8 @@ def varifocal(
     reduction: str,
     alpha: float = 0.75,
     gamma: float = 2.0,
-    iou_weighted: float = 1.0,
-    detach: float = 0.0,
+    iou_weighted: bool = True,
+    detach: bool = False,
 ) -> float | NDArray[Any]: ...
 
 @overload
@@ -1219,7 +1219,7 @@ def ap(
     normalizer: float | None = None,
     reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
     delta: float = 1.0,
-    interpolate: float = 1.0,
+    interpolate: bool = True,
 ) -> float:
     """AP loss: one minus the average precision, for scores that have to rank the positives first."""
 
@@ -1235,7 +1235,7 @@ def ap(
     normalizer: float | None = None,
     reduction: Literal["none"],
     delta: float = 1.0,
-    interpolate: float = 1.0,
+    interpolate: bool = True,
 ) -> NDArray[Any]: ...
 
 @overload
@@ -1250,7 +1250,7 @@ def ap(
     normalizer: float | None = None,
     reduction: str,
     delta: float = 1.0,
-    interpolate: float = 1.0,
+    interpolate: bool = True,
 ) -> float | NDArray[Any]: ...
 
 @overload
@@ -1263,9 +1263,9 @@ def alrp(
     normalizer: float | None = None,
     reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
     delta: float = 1.0,
-    smooth_order: float = 0.0,
+    smooth_order: bool = False,
     balance: float = 1.0,
-    period: float = 3665.0,
+    period: int = 3665,
 ) -> float:
     """aLRP loss: average localisation-recall-precision, one ranking for scores and boxes together."""
 
@@ -1279,9 +1279,9 @@ def alrp(
     normalizer: float | None = None,
     reduction: Literal["none"],
     delta: float = 1.0,
-    smooth_order: float = 0.0,
+    smooth_order: bool = False,
     balance: float = 1.0,
-    period: float = 3665.0,
+    period: int = 3665,
 ) -> NDArray[Any]: ...
 
 @overload
@@ -1294,9 +1294,9 @@ def alrp(
     normalizer: float | None = None,
     reduction: str,
     delta: float = 1.0,
-    smooth_order: float = 0.0,
+    smooth_order: bool = False,
     balance: float = 1.0,
-    period: float = 3665.0,
+    period: int = 3665,
 ) -> float | NDArray[Any]: ...
 
 @overload
@@ -1358,7 +1358,7 @@ def dr(
     sharpness: float = 6.0,
     tau: float = 4.0,
     margin: float = 0.5,
-    detach: float = 0.0,
+    detach: bool = False,
 ) -> float:
     """DR: the hardest negatives are to score below the hardest positives, by a margin."""
 
@@ -1378,7 +1378,7 @@ def dr(
     sharpness: float = 6.0,
     tau: float = 4.0,
     margin: float = 0.5,
-    detach: float = 0.0,
+    detach: bool = False,
 ) -> NDArray[Any]: ...
 
 @overload
@@ -1397,7 +1397,7 @@ def dr(
     sharpness: float = 6.0,
     tau: float = 4.0,
     margin: float = 0.5,
-    detach: float = 0.0,
+    detach: bool = False,
 ) -> float | NDArray[Any]: ...
 
 @overload
@@ -1451,9 +1451,9 @@ def ghm_c(
     dim: int = -1,
     normalizer: float | None = None,
     reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
-    bins: float = 10.0,
+    bins: int = 10,
     momentum: float = 0.0,
-    nonempty: float = 0.0,
+    nonempty: bool = False,
 ) -> float:
     """GHM-C: cross entropy that gives every size of gradient the same say, not every element."""
 
@@ -1468,9 +1468,9 @@ def ghm_c(
     dim: int = -1,
     normalizer: float | None = None,
     reduction: Literal["none"],
-    bins: float = 10.0,
+    bins: int = 10,
     momentum: float = 0.0,
-    nonempty: float = 0.0,
+    nonempty: bool = False,
 ) -> NDArray[Any]: ...
 
 @overload
@@ -1484,9 +1484,9 @@ def ghm_c(
     dim: int = -1,
     normalizer: float | None = None,
     reduction: str,
-    bins: float = 10.0,
+    bins: int = 10,
     momentum: float = 0.0,
-    nonempty: float = 0.0,
+    nonempty: bool = False,
 ) -> float | NDArray[Any]: ...
 
 @overload
@@ -1500,9 +1500,9 @@ def ghm_r(
     normalizer: float | None = None,
     reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
     mu: float = 0.02,
-    bins: float = 10.0,
+    bins: int = 10,
     momentum: float = 0.0,
-    nonempty: float = 0.0,
+    nonempty: bool = False,
 ) -> float:
     """GHM-R: smooth L1 that gives every size of gradient the same say, not every value."""
 
@@ -1517,9 +1517,9 @@ def ghm_r(
     normalizer: float | None = None,
     reduction: Literal["none"],
     mu: float = 0.02,
-    bins: float = 10.0,
+    bins: int = 10,
     momentum: float = 0.0,
-    nonempty: float = 0.0,
+    nonempty: bool = False,
 ) -> NDArray[Any]: ...
 
 @overload
@@ -1533,9 +1533,9 @@ def ghm_r(
     normalizer: float | None = None,
     reduction: str,
     mu: float = 0.02,
-    bins: float = 10.0,
+    bins: int = 10,
     momentum: float = 0.0,
-    nonempty: float = 0.0,
+    nonempty: bool = False,
 ) -> float | NDArray[Any]: ...
 
 @overload

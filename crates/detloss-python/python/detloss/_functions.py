@@ -63,7 +63,7 @@ def _keyword(spec: Spec, name: str) -> str:
 def _returns(spec: Spec) -> str:
     if spec.scope == "set":
         return 'One value for the whole batch, or the mean over the groups; with "none" that of each group.'
-    return f'One value; with "none" that of each {spec.description.unit}: {spec.description.values}.'
+    return f'One value; with "none" {spec.description.values}.'
 
 
 def example(spec: Spec) -> Case:

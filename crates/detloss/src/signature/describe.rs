@@ -18,7 +18,7 @@ pub struct Description {
     pub rows: &'static str,
     /// What has a value of its own.
     pub unit: &'static str,
-    /// The shape of one value per unit.
+    /// The values, one per unit.
     pub values: String,
 }
 
@@ -35,9 +35,9 @@ impl Signature {
             rows,
             unit,
             values: match self.scope {
-                Scope::Set => "one per group".to_owned(),
-                _ if self.is_elementwise() => "the shape of the prediction".to_owned(),
-                _ => format!("shape {rows}"),
+                Scope::Set => "one for the whole batch, or for each group of rows in it".to_owned(),
+                _ if self.is_elementwise() => format!("one per {unit}, of the shape of the prediction"),
+                _ => format!("one per {unit}, {rows}"),
             },
         }
     }

@@ -104,7 +104,7 @@ def focal_eiou(
     loss_weight: float = 1.0,
     road: str = "auto",
     gamma: float = 0.5,
-    detach: float = 1.0,
+    detach: bool = True,
 ) -> Tensor:
     """Focal EIoU loss: the EIoU loss, weighed by a power of the IoU so that good boxes count more."""
 
@@ -275,8 +275,8 @@ def varifocal(
     road: str = "auto",
     alpha: float = 0.75,
     gamma: float = 2.0,
-    iou_weighted: float = 1.0,
-    detach: float = 0.0,
+    iou_weighted: bool = True,
+    detach: bool = False,
 ) -> Tensor:
     """Varifocal loss: the focal loss for the negatives only, and positives weighed by their quality."""
 
@@ -466,7 +466,7 @@ def ap(
     loss_weight: float = 1.0,
     road: str = "auto",
     delta: float = 1.0,
-    interpolate: float = 1.0,
+    interpolate: bool = True,
 ) -> Tensor:
     """AP loss: one minus the average precision, for scores that have to rank the positives first."""
 
@@ -481,9 +481,9 @@ def alrp(
     loss_weight: float = 1.0,
     road: str = "auto",
     delta: float = 1.0,
-    smooth_order: float = 0.0,
+    smooth_order: bool = False,
     balance: float = 1.0,
-    period: float = 3665.0,
+    period: int = 3665,
 ) -> Tensor:
     """aLRP loss: average localisation-recall-precision, one ranking for scores and boxes together."""
 
@@ -520,7 +520,7 @@ def dr(
     sharpness: float = 6.0,
     tau: float = 4.0,
     margin: float = 0.5,
-    detach: float = 0.0,
+    detach: bool = False,
 ) -> Tensor:
     """DR: the hardest negatives are to score below the hardest positives, by a margin."""
 
@@ -551,9 +551,9 @@ def ghm_c(
     reduction: str = "mean",
     loss_weight: float = 1.0,
     road: str = "auto",
-    bins: float = 10.0,
+    bins: int = 10,
     momentum: float = 0.0,
-    nonempty: float = 0.0,
+    nonempty: bool = False,
 ) -> Tensor:
     """GHM-C: cross entropy that gives every size of gradient the same say, not every element."""
 
@@ -569,9 +569,9 @@ def ghm_r(
     loss_weight: float = 1.0,
     road: str = "auto",
     mu: float = 0.02,
-    bins: float = 10.0,
+    bins: int = 10,
     momentum: float = 0.0,
-    nonempty: float = 0.0,
+    nonempty: bool = False,
 ) -> Tensor:
     """GHM-R: smooth L1 that gives every size of gradient the same say, not every value."""
 
@@ -784,7 +784,7 @@ class FocalEIoULoss(Loss):
         road: str = "auto",
         *,
         gamma: float = 0.5,
-        detach: float = 1.0,
+        detach: bool = True,
     ) -> None: ...
     def forward(  # type: ignore[override]
         self,
@@ -1106,8 +1106,8 @@ class VarifocalLoss(Loss):
         dim: int = -1,
         alpha: float = 0.75,
         gamma: float = 2.0,
-        iou_weighted: float = 1.0,
-        detach: float = 0.0,
+        iou_weighted: bool = True,
+        detach: bool = False,
     ) -> None: ...
     def forward(  # type: ignore[override]
         self,
@@ -1469,7 +1469,7 @@ class APLoss(Loss):
         *,
         dim: int = -1,
         delta: float = 1.0,
-        interpolate: float = 1.0,
+        interpolate: bool = True,
     ) -> None: ...
     def forward(  # type: ignore[override]
         self,
@@ -1500,11 +1500,10 @@ class ALRPLoss(Loss):
         loss_weight: float = 1.0,
         road: str = "auto",
         *,
-        columns: int = 1,
         delta: float = 1.0,
-        smooth_order: float = 0.0,
+        smooth_order: bool = False,
         balance: float = 1.0,
-        period: float = 3665.0,
+        period: int = 3665,
     ) -> None: ...
     def forward(  # type: ignore[override]
         self,
@@ -1571,7 +1570,7 @@ class DRLoss(Loss):
         sharpness: float = 6.0,
         tau: float = 4.0,
         margin: float = 0.5,
-        detach: float = 0.0,
+        detach: bool = False,
     ) -> None: ...
     def forward(  # type: ignore[override]
         self,
@@ -1627,10 +1626,9 @@ class GHMCLoss(Loss):
         road: str = "auto",
         *,
         dim: int = -1,
-        columns: int = 1,
-        bins: float = 10.0,
+        bins: int = 10,
         momentum: float = 0.0,
-        nonempty: float = 0.0,
+        nonempty: bool = False,
     ) -> None: ...
     def forward(  # type: ignore[override]
         self,
@@ -1662,11 +1660,10 @@ class GHMRLoss(Loss):
         road: str = "auto",
         *,
         dim: int = -1,
-        columns: int = 1,
         mu: float = 0.02,
-        bins: float = 10.0,
+        bins: int = 10,
         momentum: float = 0.0,
-        nonempty: float = 0.0,
+        nonempty: bool = False,
     ) -> None: ...
     def forward(  # type: ignore[override]
         self,
@@ -1696,7 +1693,7 @@ class SeesawLoss(Loss):
         road: str = "auto",
         *,
         dim: int = -1,
-        columns: int = 1,
+        num_classes: int,
         p: float = 0.8,
         q: float = 2.0,
     ) -> None: ...
