@@ -206,7 +206,7 @@ impl<const D: usize> Batch<D> {
     /// Like [`value`](Self::value).
     #[must_use]
     #[track_caller]
-    pub fn units(self, loss: impl Into<Loss>) -> Tensor<1> {
+    pub fn values(self, loss: impl Into<Loss>) -> Tensor<1> {
         self.reduce(Reduce::Units).run(loss.into(), None)
     }
 

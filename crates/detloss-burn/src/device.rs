@@ -193,7 +193,7 @@ pub(crate) trait DeviceBackend: Backend {
         formula: Formula,
     ) -> FloatTensor<Self>;
 
-    /// The same, and its gradient by the prediction.
+    /// The same, and its gradient with respect to the prediction.
     #[fusion(meta = units_and_grad_of)]
     fn units_and_grad(
         pred: FloatTensor<Self>,

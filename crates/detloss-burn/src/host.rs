@@ -29,7 +29,7 @@ pub(crate) fn narrow<T: Number>(number: f64) -> T {
     Element::from_f64(number)
 }
 
-/// The losses, and the gradient by the prediction if it is asked for.
+/// The losses, and the gradient with respect to the prediction if it is asked for.
 pub(crate) fn run(
     call: &Call,
     pred: FlexTensor,
@@ -157,8 +157,8 @@ impl Call {
         if self.reduce == Reduce::Units {
             let mut values = vec![T::default(); units];
             must(match grad {
-                None => batch.rows_into(loss, &mut values),
-                Some(grad) => batch.rows_and_grad_into(loss, None, &mut values, grad),
+                None => batch.values_into(loss, &mut values),
+                Some(grad) => batch.values_and_grad_into(loss, None, &mut values, grad),
             });
             return values;
         }

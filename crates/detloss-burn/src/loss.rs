@@ -101,7 +101,7 @@ impl Loss {
         predictions: Tensor<D>,
         targets: impl Into<Target>,
     ) -> Tensor<1> {
-        Batch::new(predictions, targets).units(self)
+        Batch::new(predictions, targets).values(self)
     }
 }
 

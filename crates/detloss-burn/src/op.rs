@@ -90,7 +90,7 @@ pub(crate) trait LossBackend: Backend {
         call: Call,
     ) -> FloatTensor<Self>;
 
-    /// The same, and the gradient by the prediction.
+    /// The same, and the gradient with respect to the prediction.
     fn loss_and_grad(
         pred: FloatTensor<Self>,
         #[extension_type] others: Others<Self>,
@@ -158,7 +158,7 @@ impl<B: LossBackend, C: CheckpointStrategy> LossBackend for Autodiff<B, C> {
     }
 }
 
-/// The gradient by the prediction, and what each number of the upstream gradient is the slope of.
+/// The gradient with respect to the prediction, and what each number of the output gradient is the slope of.
 #[derive(Clone, Debug)]
 pub(crate) struct Slopes<B: Backend> {
     pub(crate) grad: FloatTensor<B>,
@@ -194,27 +194,27 @@ impl<B: Backend> Backward<B, 1> for HandOn {
     type State = Slopes<B>;
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let upstream = grads.consume::<B>(&ops.node);
+        let grad_output = grads.consume::<B>(&ops.node);
         if let [Some(parent)] = ops.parents {
-            grads.register::<B>(parent.id, times::<B>(ops.state, upstream));
+            grads.register::<B>(parent.id, times::<B>(ops.state, grad_output));
         }
     }
 }
 
-/// The gradient by the prediction of whatever `upstream` is the gradient of.
-fn times<B: Backend>(slopes: Slopes<B>, upstream: FloatTensor<B>) -> FloatTensor<B> {
+/// The gradient with respect to the prediction of whatever `grad_output` is the gradient of.
+fn times<B: Backend>(slopes: Slopes<B>, grad_output: FloatTensor<B>) -> FloatTensor<B> {
     let Slopes { grad, by } = slopes;
     let shape = grad.shape();
-    let (count, numbers) = (upstream.shape().num_elements(), shape.num_elements());
+    let (count, numbers) = (grad_output.shape().num_elements(), shape.num_elements());
     if numbers == 0 {
         return grad;
     }
-    let (rows, upstream) = match by {
-        By::Batch => (1, upstream),
-        By::Unit => (count, upstream),
-        By::Group(ids) => (ids.shape().num_elements(), B::float_select(upstream, 0, ids)),
+    let (rows, grad_output) = match by {
+        By::Batch => (1, grad_output),
+        By::Unit => (count, grad_output),
+        By::Group(ids) => (ids.shape().num_elements(), B::float_select(grad_output, 0, ids)),
     };
     let grad = B::float_reshape(grad, Shape::new([rows, numbers / rows]));
-    let upstream = B::float_reshape(upstream, Shape::new([rows, 1]));
-    B::float_reshape(B::float_mul(grad, upstream), shape)
+    let grad_output = B::float_reshape(grad_output, Shape::new([rows, 1]));
+    B::float_reshape(B::float_mul(grad, grad_output), shape)
 }

@@ -127,7 +127,7 @@ fn boxes_with_weights_and_their_own_slopes() {
         "a slope per unit",
         on.tensor(&NEAR, [2, 4]),
         |pred| {
-            let units = Batch::new(pred, on.tensor(&BOXES, [2, 4])).units(&CiouLoss::new());
+            let units = Batch::new(pred, on.tensor(&BOXES, [2, 4])).values(&CiouLoss::new());
             (units * on.tensor(&[2.0, -0.25], [2])).sum()
         },
         core(&[2.0, -0.25]),
@@ -179,7 +179,7 @@ fn a_batch_of_millions() {
     const UNITS: usize = 20_000_000;
     let device = on(DType::F32).0.inner();
     let ones = Tensor::<1>::ones([UNITS], &device);
-    let value = Batch::new(ones.clone(), ones * 3.0).units(&L1Loss::new());
+    let value = Batch::new(ones.clone(), ones * 3.0).values(&L1Loss::new());
     assert_eq!(value.dims(), [UNITS]);
     assert_eq!(value.clone().min().into_scalar::<f32>(), 2.0);
     assert_eq!(value.max().into_scalar::<f32>(), 2.0);
@@ -294,7 +294,7 @@ fn a_confident_score_keeps_its_digits() {
     let logits: Vec<f64> = (0..40).map(|index| -2.0 * f64::from(index)).collect();
     let pred: Tensor<1> = on(DType::F32).tensor(&logits, [40]).require_grad();
     let units =
-        Batch::new(pred.clone(), on(DType::F32).tensor(&[0.0; 40], [40])).units(&BceLoss::new());
+        Batch::new(pred.clone(), on(DType::F32).tensor(&[0.0; 40], [40])).values(&BceLoss::new());
     let grad = pred.grad(&units.clone().sum().backward()).unwrap();
     let tolerance = Tolerance { absolute: 0.0, relative: 2e-5 };
     for (index, &logit) in logits.iter().enumerate() {

@@ -25,7 +25,7 @@ pub(crate) struct Call<'a> {
 pub(crate) struct Outcome {
     /// The value, or the values of `Reduction::None`.
     pub(crate) value: Tensor,
-    /// Its gradient by the prediction, of the prediction's shape, if the graph wants one.
+    /// Its gradient with respect to the prediction, of the prediction's shape, if the graph wants one.
     pub(crate) grad: Option<Tensor>,
     /// Which of the values each row belongs to, unless they are in order.
     pub(crate) value_of_row: Option<Tensor>,

@@ -60,23 +60,23 @@ impl CustomOp1 for Computed {
     }
 
     /// The gradient is kept: a second backward gives it again.
-    fn bwd(&self, _: &Tensor, _: &Tensor, upstream: &Tensor) -> Result<Option<Tensor>> {
+    fn bwd(&self, _: &Tensor, _: &Tensor, grad_output: &Tensor) -> Result<Option<Tensor>> {
         let grad = &self.grad;
         if grad.elem_count() == 0 {
             return Ok(Some(grad.clone()));
         }
-        if upstream.rank() == 0 && upstream.device().is_cpu() {
+        if grad_output.rank() == 0 && grad_output.device().is_cpu() {
             // `loss.backward()` begins with a 1: the gradient is there already.
-            let slope = upstream.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?;
+            let slope = grad_output.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?;
             return Ok(Some(if slope == 1.0 { grad.clone() } else { grad.affine(slope, 0.0)? }));
         }
-        let upstream = upstream.flatten_all()?;
-        let upstream = match &self.value_of_row {
-            Some(value_of_row) => upstream.index_select(value_of_row, 0)?,
-            None => upstream,
+        let grad_output = grad_output.flatten_all()?;
+        let grad_output = match &self.value_of_row {
+            Some(value_of_row) => grad_output.index_select(value_of_row, 0)?,
+            None => grad_output,
         };
-        let values = upstream.elem_count();
-        let slopes = grad.reshape((values, ()))?.broadcast_mul(&upstream.reshape((values, 1))?)?;
+        let values = grad_output.elem_count();
+        let slopes = grad.reshape((values, ()))?.broadcast_mul(&grad_output.reshape((values, 1))?)?;
         Ok(Some(slopes.reshape(grad.shape())?))
     }
 }

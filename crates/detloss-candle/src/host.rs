@@ -62,9 +62,9 @@ fn compute<T: Element + WithDType>(
         let (dims, value_of_row) = values(call, groups);
         let mut values = vec![T::default(); dims.iter().product()];
         let written = if wants_gradient {
-            batch.rows_and_grad_into(loss, None, &mut values, &mut grad)
+            batch.values_and_grad_into(loss, None, &mut values, &mut grad)
         } else {
-            batch.rows_into(loss, &mut values)
+            batch.values_into(loss, &mut values)
         };
         written.map_err(Error::wrap)?;
         (Tensor::from_vec(values, dims, device)?, value_of_row)

@@ -9,7 +9,7 @@
 //!
 //! # fn main() -> Result<()> {
 //! let device = Device::Cpu;
-//! // Boxes are x1, y1, x2, y2; the gradient is by the prediction.
+//! // Boxes are x1, y1, x2, y2; the gradient is with respect to the prediction.
 //! let pred = Var::new(&[[0f32, 0., 10., 10.], [20., 20., 30., 40.]], &device)?;
 //! let target = Tensor::new(&[[1f32, 1., 11., 11.], [20., 20., 30., 40.]], &device)?;
 //! let boxes = loss(&pred, &target, &Giou::default(), &Options::default())?;

@@ -77,7 +77,7 @@ pub(crate) struct ExplainArgs {
     pub(crate) loss: String,
 }
 
-/// Evaluate a loss: its value and its gradient by the prediction, in double precision
+/// Evaluate a loss: its value and its gradient with respect to the prediction, in double precision
 ///
 /// Give one prediction with its target (for a loss of whole batches, all of them, one after the other), or a CSV file with
 /// one of each per line.

@@ -26,10 +26,16 @@ pub(crate) fn names() -> Vec<&'static str> {
 
 fn python_error(error: &Error) -> PyErr {
     match error {
-        // The package has a keyword for it, and says so.
-        Error::Shape { columns_at: Some(_), loss, what, got, wanted } => {
+        // By the keyword that the user gave. For columns elsewhere the package has one, and says so.
+        Error::Shape { loss, what, got, wanted, .. } => {
+            let what = match *what {
+                "the weight per column" => "class_weight",
+                "the tensor of groups" => "groups",
+                other => other,
+            };
             let (got, wanted, columns_at) = (got.clone(), wanted.clone(), None);
-            python_error(&Error::Shape { loss, what, got, wanted, columns_at })
+            let error = Error::Shape { loss, what, got, wanted, columns_at };
+            PyValueError::new_err(error.to_string())
         }
         Error::UnknownParam { .. } => PyTypeError::new_err(error.to_string()),
         _ => PyValueError::new_err(error.to_string()),
@@ -330,7 +336,7 @@ impl<'py> Call<'py> {
         };
         let columns = get!(self, "columns").map_or(Ok(1), |columns| columns.extract())?;
         let scale = get!(self, "scale").map_or(Ok(1.0), |scale| scale.extract())?;
-        let mut batch = self.reduced(Batch::new(pred, target).columns(columns).upstream(scale))?;
+        let mut batch = self.reduced(Batch::new(pred, target).columns(columns).grad_output(scale))?;
         if let Some(weight) = &weight {
             let weight = weight.as_slice()?;
             let per_row = get!(self, "per_row").map_or(Ok(false), |is| is.extract())?;
@@ -357,9 +363,9 @@ impl<'py> Call<'py> {
             (None, Some(grad), Some(state)) => batch.step_into(loss, state, grad),
             (None, Some(grad), None) => batch.value_and_grad_into(loss, grad),
             (None, None, _) => batch.value(loss),
-            (Some(rows), None, _) => batch.rows_into(loss, rows).map(|()| 0.0),
+            (Some(rows), None, _) => batch.values_into(loss, rows).map(|()| 0.0),
             (Some(rows), Some(grad), _) => {
-                batch.rows_and_grad_into(loss, None, rows, grad).map(|()| 0.0)
+                batch.values_and_grad_into(loss, None, rows, grad).map(|()| 0.0)
             }
         };
         let value = py.detach(|| {

@@ -33,21 +33,21 @@ def fails(match, spec, *args, error=ValueError, **options):
 @all_losses
 def test_shapes(spec):
     pred, target = ordinary(spec, 6)
-    wanted = re.escape(str(shapes(spec, 6)[1]))
-    fails(rf"{spec.name}: the target has shape \(5,.*{wanted}", spec, pred, target[:5])
-    fails(rf"{spec.name}: the target has shape \(6, 2, 2\).*{wanted}", spec, pred, np.zeros((6, 2, 2)))
-    fails(rf"{spec.name}: the weight has shape \(7,\): give .*\(6,\)", spec, pred, target, weight=np.ones(7))
+    wanted = re.escape(str(list(shapes(spec, 6)[1])))
+    fails(rf"{spec.name}: the target has shape \[5.*give {wanted}", spec, pred, target[:5])
+    fails(rf"{spec.name}: the target has shape \[6, 2, 2\]: give {wanted}", spec, pred, np.zeros((6, 2, 2)))
+    fails(rf"{spec.name}: the weight has shape \[7\]: give .*\[6\]", spec, pred, target, weight=np.ones(7))
     if not spec.has_columns and not spec.is_mask:
-        fails(f"its last dimension is {len(spec.pred.fields)}.*{spec.pred.fields[-1]}", spec, pred[:, :1], target)
-        fails("has shape \\(\\)", spec, 1.0, target)
+        fails(f"a last dimension of {len(spec.pred.fields)}.*{spec.pred.fields[-1]}", spec, pred[:, :1], target)
+        fails(r"has shape \[\]", spec, 1.0, target)
     if spec.pred.is_row:
-        fails("has no dimensions", spec, 1.0, target)
+        fails(r"has shape \[\]: give (rows|.*with a prediction)", spec, 1.0, target)
     if takes_classes(spec):
-        fails(r"\(6,\)", spec, pred, np.zeros(5, int))
+        fails(r"\[6\]", spec, pred, np.zeros(5, int))
     if "class_weight" in spec.options:
-        fails(rf"class_weight has shape \(2,\): give \({COLUMNS},\)", spec, pred, target, class_weight=np.ones(2))
+        fails(rf"class_weight has shape \[2\]: give \[{COLUMNS}\]", spec, pred, target, class_weight=np.ones(2))
     if "groups" in spec.options:
-        fails(r"groups have shape \(3,\): give \(6,\)", spec, pred, target, groups=np.zeros(3, int))
+        fails(r"groups has shape \[3\]: give \[6\]", spec, pred, target, groups=np.zeros(3, int))
 
 
 @all_losses
@@ -63,7 +63,8 @@ def test_numbers(spec):
     fails("the weight is of complex128", spec, pred, target, weight=np.ones(6) + 1j, error=TypeError)
     for param in spec.params:
         for value in param.low - 1, param.high + 1, np.nan:
-            fails(f"{spec.name} cannot have {param.name} = .*: give a number from", spec, pred, target, **{param.name: value})
+            wanted = {"real": "a number from", "count": "a whole number from", "switch": "true or false"}[param.kind]
+            fails(f"{spec.name} cannot have {param.name} = .*: give {wanted}", spec, pred, target, **{param.name: value})
     if spec.scope == "set":
         fails("number 2 of the weights is 0.5: give 0 or 1", spec, pred, target, weight=np.array([1, 0, 0.5, 1, 1, 1]))
         fails("the groups are of float64: give integers", spec, pred, target, groups=np.zeros(6), error=TypeError)

@@ -131,13 +131,13 @@ def test_words_for_wrong_shapes(spec):
     with pytest.raises(ValueError, match=name + "the weight has shape .*: give"):
         function(spec)(pred, target, weight=torch.ones(len(pred) + 1))
     if len(spec.pred.fields) > 1:
-        with pytest.raises(ValueError, match=name + "the prediction has shape .* its last dimension is"):
+        with pytest.raises(ValueError, match=name + "the prediction has shape .* a last dimension of"):
             function(spec)(pred[:, :1], target)
     if "class_weight" in spec.options:
         with pytest.raises(ValueError, match=name + "class_weight has shape .*: give"):
             function(spec)(pred, target, class_weight=torch.ones(COLUMNS + 1))
     if "groups" in spec.options:
-        with pytest.raises(ValueError, match=name + "groups have shape .*: give"):
+        with pytest.raises(ValueError, match=name + "groups has shape .*: give"):
             function(spec)(pred, target, groups=torch.zeros(len(pred) + 1, dtype=torch.int64))
         with pytest.raises(TypeError, match=name + "groups are of torch.float32: give integers"):
             function(spec)(pred, target, groups=torch.zeros(len(pred)))

@@ -16,7 +16,7 @@
 //! | weighted mean by the sum of weights | [`weighted_mean`](Batch::weighted_mean) | Σ wᵢ ℓᵢ / Σ wᵢ |
 //! | by anything else, such as the number of positives | [`normalizer`](Batch::normalizer) | Σ wᵢ ℓᵢ / k |
 //! | root of the mean (RMSE, with the loss `l2`) | [`root`](Batch::root_and_grad_into) | √(Σ wᵢ ℓᵢ / normalizer), gradient 0 at 0 |
-//! | none | [`rows`](Batch::rows) | wᵢ ℓᵢ, one by one |
+//! | none | [`values`](Batch::values) | wᵢ ℓᵢ, one by one |
 //!
 //! An empty batch is worth 0, and so is one whose weights are all zero.
 //!
@@ -70,7 +70,7 @@ pub struct Batch<'a, T> {
     pub(crate) ignore_index: Option<i64>,
     pub(crate) groups: Option<&'a [i64]>,
     pub(crate) normalizer: Normalizer,
-    pub(crate) upstream: f64,
+    pub(crate) grad_output: f64,
     pub(crate) level: Level,
     pub(crate) threads: bool,
 }
@@ -123,7 +123,7 @@ impl<'a, T: Element> Batch<'a, T> {
             ignore_index: None,
             groups: None,
             normalizer: Normalizer::Units,
-            upstream: 1.0,
+            grad_output: 1.0,
             level: Level::best(),
             threads: true,
         }
@@ -188,10 +188,10 @@ impl<'a, T: Element> Batch<'a, T> {
         Self { normalizer: Normalizer::Number(number), ..self }
     }
 
-    /// The derivative, by this batch's value, of whatever the gradient is wanted of. Gradients are multiplied by it.
+    /// The derivative, with respect to this batch's value, of whatever the gradient is wanted of. Gradients are multiplied by it.
     #[must_use]
-    pub fn upstream(self, slope: f64) -> Self {
-        Self { upstream: slope, ..self }
+    pub fn grad_output(self, grad_output: f64) -> Self {
+        Self { grad_output, ..self }
     }
 
     /// Uses this level of instructions instead of the best one.
@@ -221,24 +221,24 @@ impl<'a, T: Element> Batch<'a, T> {
     /// # Errors
     ///
     /// Like [`value`](Batch::value).
-    pub fn rows(&self, loss: &(impl Kernel + ?Sized)) -> Result<Vec<T>> {
-        let mut rows = vec![T::default(); Plan::new(self, loss)?.units()];
-        self.rows_into(loss, &mut rows)?;
-        Ok(rows)
+    pub fn values(&self, loss: &(impl Kernel + ?Sized)) -> Result<Vec<T>> {
+        let mut values = vec![T::default(); Plan::new(self, loss)?.units()];
+        self.values_into(loss, &mut values)?;
+        Ok(values)
     }
 
-    /// Writes the weighted loss of every unit to `rows`.
+    /// Writes the weighted loss of every unit to `values`.
     ///
     /// # Errors
     ///
-    /// Like [`value`](Batch::value), and if `rows` has not one element per unit.
-    pub fn rows_into(&self, loss: &(impl Kernel + ?Sized), rows: &mut [T]) -> Result<()> {
+    /// Like [`value`](Batch::value), and if `values` has not one element per unit.
+    pub fn values_into(&self, loss: &(impl Kernel + ?Sized), values: &mut [T]) -> Result<()> {
         let plan = Plan::new(self, loss)?;
-        plan.run(Outputs { values: Some(plan.rows(rows)?), ..Outputs::default() });
+        plan.run(Outputs { values: Some(plan.values(values)?), ..Outputs::default() });
         Ok(())
     }
 
-    /// The value of the batch and its gradient by the prediction.
+    /// The value of the batch and its gradient with respect to the prediction.
     ///
     /// # Errors
     ///
@@ -249,7 +249,7 @@ impl<'a, T: Element> Batch<'a, T> {
         Ok((value, grad))
     }
 
-    /// The value of the batch; its gradient by the prediction is written to `grad`.
+    /// The value of the batch; its gradient with respect to the prediction is written to `grad`.
     ///
     /// A buffer that is used again and again saves the time of fresh pages, which is more than the time of the losses.
     ///
@@ -264,27 +264,27 @@ impl<'a, T: Element> Batch<'a, T> {
         let plan = Plan::new(self, loss)?;
         let grad = Some(plan.grad(grad)?);
         let divisor = plan.divisor();
-        let factor = self.upstream / divisor;
+        let factor = self.grad_output / divisor;
         Ok(plan.run(Outputs { grad, factor, ..Outputs::default() }) / divisor)
     }
 
-    /// Writes the weighted loss of every unit to `rows` and its gradient to `grad`. `upstream`, if given, has a slope for each
-    /// unit.
+    /// Writes the weighted loss of every unit to `values` and its gradient to `grad`. `grad_output`, if given, has the gradient of
+    /// each of these values.
     ///
     /// # Errors
     ///
-    /// Like [`rows_into`](Batch::rows_into) and [`value_and_grad_into`](Batch::value_and_grad_into).
-    pub fn rows_and_grad_into(
+    /// Like [`values_into`](Batch::values_into) and [`value_and_grad_into`](Batch::value_and_grad_into).
+    pub fn values_and_grad_into(
         &self,
         loss: &(impl Kernel + ?Sized),
-        upstream: Option<&[T]>,
-        rows: &mut [T],
+        grad_output: Option<&[T]>,
+        values: &mut [T],
         grad: &mut [T],
     ) -> Result<()> {
         let plan = Plan::new(self, loss)?;
-        let upstream = upstream.map(|upstream| plan.upstream(upstream)).transpose()?;
-        let (values, grad) = (Some(plan.rows(rows)?), Some(plan.grad(grad)?));
-        plan.run(Outputs { values, grad, upstream, factor: self.upstream, ..Outputs::default() });
+        let grad_output = grad_output.map(|grad_output| plan.grad_output(grad_output)).transpose()?;
+        let (values, grad) = (Some(plan.values(values)?), Some(plan.grad(grad)?));
+        plan.run(Outputs { values, grad, grad_output, factor: self.grad_output, ..Outputs::default() });
         Ok(())
     }
 
@@ -303,7 +303,7 @@ impl<'a, T: Element> Batch<'a, T> {
         let plan = Plan::new(self, loss)?;
         let (state, grad) = (Some(plan.state(state)?), Some(plan.grad(grad)?));
         let divisor = plan.divisor();
-        let factor = self.upstream / divisor;
+        let factor = self.grad_output / divisor;
         Ok(plan.run(Outputs { grad, factor, state, ..Outputs::default() }) / divisor)
     }
 
@@ -344,8 +344,8 @@ impl<'a, T: Element> Batch<'a, T> {
     /// Like [`value_and_grad_into`](Batch::value_and_grad_into).
     pub fn root_and_grad_into(&self, loss: &(impl Kernel + ?Sized), grad: &mut [T]) -> Result<f64> {
         let root = self.value(loss)?.sqrt();
-        let slope = if root > 0.0 { self.upstream / (2.0 * root) } else { 0.0 };
-        self.upstream(slope).value_and_grad_into(loss, grad)?;
+        let slope = if root > 0.0 { self.grad_output / (2.0 * root) } else { 0.0 };
+        self.grad_output(slope).value_and_grad_into(loss, grad)?;
         Ok(root)
     }
 }

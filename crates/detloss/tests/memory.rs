@@ -95,7 +95,7 @@ fn every_call<T: Element>(entry: &Entry, rows: usize) {
     check("value", peak(|| dense.value(&loss)));
     check("gradient", peak(|| dense.value_and_grad_into(&loss, &mut grad)));
     check("weights", peak(|| weighted.value_and_grad_into(&loss, &mut grad)));
-    check("rows", peak(|| dense.rows_and_grad_into(&loss, None, &mut units, &mut grad)));
+    check("rows", peak(|| dense.values_and_grad_into(&loss, None, &mut units, &mut grad)));
     if entry.signature.target.is_label() {
         let of_class = Batch::new(&pred, Target::Classes(&classes)).columns(columns).threads(false);
         let peak = peak(|| of_class.value_and_grad_into(&loss, &mut grad));

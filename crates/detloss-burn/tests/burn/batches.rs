@@ -154,7 +154,7 @@ fn rows_of_several_dimensions() {
     let units = SoftmaxCeLoss::new().forward_no_reduction(pred, classes);
     let core = [LOGITS, LOGITS].concat();
     let core = detloss::Batch::new(&core, Target::Classes(&[0, 1, 2, 0])).columns(3);
-    assert_eq!(numbers(&units), core.rows(&rows::SoftmaxCe::default()).unwrap());
+    assert_eq!(numbers(&units), core.values(&rows::SoftmaxCe::default()).unwrap());
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn every_group_has_its_own_slope() {
     let grad = |factors: [f64; 2]| {
         let pred = tensor(&logits, [6], DType::F64).require_grad();
         let ids = integers(&[7, 7, 3, 7, 3, 3], [6]);
-        let units = Batch::new(pred.clone(), labels.clone()).groups(ids).units(&loss);
+        let units = Batch::new(pred.clone(), labels.clone()).groups(ids).values(&loss);
         assert_eq!(units.dims(), [2]);
         numbers(&pred.grad(&(units * tensor(&factors, [2], DType::F64)).sum().backward()).unwrap())
     };

@@ -109,7 +109,7 @@ impl OnTensors {
         if let Some(ids) = &request.groups {
             batch = ranked!(&ids.dims[..], |dims| batch.groups(self.integers(&ids.numbers, dims)));
         }
-        let units = batch.units(&loss);
+        let units = batch.values(&loss);
         let grad =
             pred.grad(&units.clone().sum().backward()).expect("a gradient of the prediction");
         assert_eq!(grad.dims(), pred.dims());

@@ -15,7 +15,7 @@ fn check<T: Element + WithDType>() -> Result<()> {
         let memory = rows.memory::<T>();
         let mut values = vec![T::default(); rows.len()];
         let mut grad = vec![T::default(); memory.pred.len()];
-        memory.batch().rows_and_grad_into(&kind, None, &mut values, &mut grad).unwrap();
+        memory.batch().values_and_grad_into(&kind, None, &mut values, &mut grad).unwrap();
         let tensors = Tensors::new(entry, &rows, T::DTYPE)?;
         for road in [Road::Host, Road::Replay] {
             if road == Road::Replay && !is_formula(entry) {

@@ -68,7 +68,7 @@ fn numbers(tensor: &Tensor) -> Result<Vec<f64>> {
 
 /// The gradient of `value` by `pred`.
 fn slopes(value: &Tensor, pred: &Tensor) -> Result<Vec<f64>> {
-    numbers(value.sum_all()?.backward()?.get(pred).expect("a gradient by the prediction"))
+    numbers(value.sum_all()?.backward()?.get(pred).expect("a gradient with respect to the prediction"))
 }
 
 fn wide<T: Element>(numbers: &[T]) -> Vec<f64> {

@@ -26,7 +26,7 @@ struct Table {
     column_weights: Vec<f64>,
     groups: Vec<i64>,
     /// One for every value there may be.
-    upstream: Vec<f64>,
+    grad_output: Vec<f64>,
 }
 
 impl Table {
@@ -41,7 +41,7 @@ impl Table {
         let items = if entry.signature.pred.is_row() { ROWS } else { ROWS * columns };
         let rows = ordinary(entry, ROWS * columns, 3);
         let mut random = Random::new(11);
-        let upstream = (0..items).map(|_| random.between(-2.0, 2.0)).collect();
+        let grad_output = (0..items).map(|_| random.between(-2.0, 2.0)).collect();
         let is_set = entry.signature.scope == Scope::Set;
         let mut weight = |_| if is_set { random.below(2) as f64 } else { random.between(0.0, 2.0) };
         Self {
@@ -54,7 +54,7 @@ impl Table {
             weights: (0..items).map(&mut weight).collect(),
             column_weights: (0..columns).map(&mut weight).collect(),
             groups: (0..ROWS as i64).map(|row| row * 7 % 4).collect(),
-            upstream,
+            grad_output,
         }
     }
 }
@@ -131,12 +131,12 @@ impl Say {
         let mut grad = vec![0.0; table.pred.len()];
         if self.reduction != Reduction::None {
             let value =
-                batch.upstream(table.upstream[0]).value_and_grad_into(kind, &mut grad).ok()?;
+                batch.grad_output(table.grad_output[0]).value_and_grad_into(kind, &mut grad).ok()?;
             return Some((vec![value], grad));
         }
-        let mut values = batch.rows(kind).ok()?;
-        let upstream = &table.upstream[..values.len()];
-        batch.rows_and_grad_into(kind, Some(upstream), &mut values, &mut grad).unwrap();
+        let mut values = batch.values(kind).ok()?;
+        let grad_output = &table.grad_output[..values.len()];
+        batch.values_and_grad_into(kind, Some(grad_output), &mut values, &mut grad).unwrap();
         Some((values, grad))
     }
 
@@ -197,8 +197,8 @@ impl Say {
             road,
         };
         let value = loss(&pred, &target, kind, &options)?;
-        let upstream = Tensor::new(&table.upstream[..value.elem_count()], device)?;
-        let weighed = (value.flatten_all()? * upstream)?;
+        let grad_output = Tensor::new(&table.grad_output[..value.elem_count()], device)?;
+        let weighed = (value.flatten_all()? * grad_output)?;
         Ok((numbers(&value)?, slopes(&weighed, &pred)?))
     }
 }

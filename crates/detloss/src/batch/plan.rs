@@ -38,7 +38,7 @@ pub(super) struct Plan<'a, T, K: ?Sized> {
 pub(super) struct Outputs<'a, T> {
     pub(super) values: Option<&'a mut [T]>,
     pub(super) grad: Option<&'a mut [T]>,
-    pub(super) upstream: Option<&'a [T]>,
+    pub(super) grad_output: Option<&'a [T]>,
     pub(super) factor: f64,
     /// Only for losses of whole batches: their state.
     pub(super) state: Option<&'a mut [f64]>,
@@ -51,7 +51,7 @@ impl<T> Default for Outputs<'_, T> {
         Self {
             values: None,
             grad: None,
-            upstream: None,
+            grad_output: None,
             factor: 1.0,
             state: None,
             components: None,
@@ -64,15 +64,15 @@ impl<'a, T> Outputs<'a, T> {
     fn split(self, units: usize, width: usize) -> (Self, Self) {
         let (values, more_values) = self.values.map(|values| values.split_at_mut(units)).unzip();
         let (grad, more_grad) = self.grad.map(|grad| grad.split_at_mut(units * width)).unzip();
-        let (upstream, more_upstream) =
-            self.upstream.map(|upstream| upstream.split_at(units)).unzip();
+        let (grad_output, more_grad_output) =
+            self.grad_output.map(|grad_output| grad_output.split_at(units)).unzip();
         let factor = self.factor;
         (
-            Self { values, grad, upstream, factor, ..Self::default() },
+            Self { values, grad, grad_output, factor, ..Self::default() },
             Self {
                 values: more_values,
                 grad: more_grad,
-                upstream: more_upstream,
+                grad_output: more_grad_output,
                 factor,
                 ..Self::default()
             },
@@ -170,8 +170,8 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         self.units
     }
 
-    pub(super) fn rows<'o>(&self, rows: &'o mut [T]) -> Result<&'o mut [T]> {
-        of_length("the buffer of the rows", rows, self.units)
+    pub(super) fn values<'o>(&self, values: &'o mut [T]) -> Result<&'o mut [T]> {
+        of_length("the buffer of the values", values, self.units)
     }
 
     pub(super) fn grad<'o>(&self, grad: &'o mut [T]) -> Result<&'o mut [T]> {
@@ -183,8 +183,8 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         of_length("the state", state, expected)
     }
 
-    pub(super) fn upstream<'o>(&self, upstream: &'o [T]) -> Result<&'o [T]> {
-        of_length("the upstream gradient", upstream, self.units)
+    pub(super) fn grad_output<'o>(&self, grad_output: &'o [T]) -> Result<&'o [T]> {
+        of_length("the output gradient", grad_output, self.units)
     }
 
     /// What the sum is divided by; 1 for a batch that weighs nothing, whose sum is 0.
@@ -326,7 +326,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
             (Some(to), Some(to_grad)) => T::write(to, values, |values| {
                 T::write(to_grad, grad, |grad| {
                     let sum = tile(Some(values), Some(&mut *grad));
-                    self.pass_on(outputs.upstream, grad);
+                    self.pass_on(outputs.grad_output, grad);
                     sum
                 })
             }),
@@ -334,8 +334,8 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     }
 
     /// Multiplies the gradient of every unit by its slope, before the gradient is rounded to the caller's precision.
-    fn pass_on(&self, upstream: Option<&[T]>, grad: &mut [T::Compute]) {
-        for (unit, slope) in grad.chunks_exact_mut(self.width).zip(upstream.unwrap_or_default()) {
+    fn pass_on(&self, grad_output: Option<&[T]>, grad: &mut [T::Compute]) {
+        for (unit, slope) in grad.chunks_exact_mut(self.width).zip(grad_output.unwrap_or_default()) {
             for partial in unit {
                 *partial = T::Compute::from_f64(partial.to_f64() * slope.to_f64());
             }

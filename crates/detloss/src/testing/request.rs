@@ -141,8 +141,8 @@ impl<'a> Request<'a> {
             batch = batch.groups(numbers);
         }
         let run = || {
-            let (mut values, mut grad) = (batch.rows(&loss)?, vec![T::default(); pred.len()]);
-            batch.rows_and_grad_into(&loss, None, &mut values, &mut grad)?;
+            let (mut values, mut grad) = (batch.values(&loss)?, vec![T::default(); pred.len()]);
+            batch.values_and_grad_into(&loss, None, &mut values, &mut grad)?;
             Ok(Response { values: wide(values), grad: wide(grad) })
         };
         run().unwrap_or_else(|error: Error| panic!("{}, {}: {error}", self.entry.name, self.what))

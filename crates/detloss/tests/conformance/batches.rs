@@ -42,7 +42,7 @@ fn the_value_is_the_sum_of_the_rows() {
         {
             let memory = few.cycle(count).memory::<f32>();
             let batch = memory.batch().sum();
-            let rows = batch.rows(&loss).unwrap();
+            let rows = batch.values(&loss).unwrap();
             let sum: f64 = rows.iter().map(|&x| f64::from(x)).sum();
             let (with_grad, grad) = batch.value_and_grad(&loss).unwrap();
             let what = format!("{}, {count} rows", entry.name);
@@ -140,18 +140,18 @@ fn weights_multiply_normalizers_divide_and_upstream_slopes_multiply_the_gradient
                 let what = format!("{}, {how}, {reduction}", entry.name);
                 assert_close(batch.divisor(&loss).unwrap(), divisor, Tolerance::LAW, &what);
                 assert_close(batch.value(&loss).unwrap(), sum / divisor, Tolerance::LAW, &what);
-                let (value, grad) = batch.upstream(-2.5).value_and_grad(&loss).unwrap();
+                let (value, grad) = batch.grad_output(-2.5).value_and_grad(&loss).unwrap();
                 assert_close(
                     value,
                     sum / divisor,
                     Tolerance::LAW,
-                    &format!("{what}: upstream leaves the value alone"),
+                    &format!("{what}: grad_output leaves the value alone"),
                 );
                 plain.assert_grad(&grad, |unit| weights[unit] * -2.5 / divisor, &what);
                 // A loss that can be negative has no root.
                 if sum > 0.0 {
                     let (mut grad, expected) = (vec![7.0; grad.len()], (sum / divisor).sqrt());
-                    let root = batch.upstream(3.0).root_and_grad_into(&loss, &mut grad).unwrap();
+                    let root = batch.grad_output(3.0).root_and_grad_into(&loss, &mut grad).unwrap();
                     assert_close(root, expected, Tolerance::LAW, &format!("{what}: root"));
                     plain.assert_grad(
                         &grad,
@@ -168,13 +168,13 @@ fn weights_multiply_normalizers_divide_and_upstream_slopes_multiply_the_gradient
 fn rows_are_weighed_but_not_normalized_and_have_a_slope_each() {
     for entry in of_units() {
         let (loss, plain) = (entry.make(), Plain::new(entry));
-        let upstream: Vec<f64> = (0..60).map(|unit| 0.25 * f64::from(unit) - 3.0).collect();
+        let grad_output: Vec<f64> = (0..60).map(|unit| 0.25 * f64::from(unit) - 3.0).collect();
         weighed(entry, plain.batch(), |how, batch, weights| {
             let what = format!("{}, {how}", entry.name);
             let (mut rows, mut grad) = (vec![7.0; 60], vec![7.0; plain.grad.len()]);
-            let batch = batch.weighted_mean().upstream(0.5);
-            batch.rows_and_grad_into(&loss, Some(&upstream), &mut rows, &mut grad).unwrap();
-            assert_eq!(rows, batch.rows(&loss).unwrap(), "{what}: with and without gradient");
+            let batch = batch.weighted_mean().grad_output(0.5);
+            batch.values_and_grad_into(&loss, Some(&grad_output), &mut rows, &mut grad).unwrap();
+            assert_eq!(rows, batch.values(&loss).unwrap(), "{what}: with and without gradient");
             for unit in 0..60 {
                 assert_close(
                     rows[unit],
@@ -183,7 +183,7 @@ fn rows_are_weighed_but_not_normalized_and_have_a_slope_each() {
                     &format!("{what}: row {unit}"),
                 );
             }
-            plain.assert_grad(&grad, |unit| weights[unit] * upstream[unit] * 0.5, &what);
+            plain.assert_grad(&grad, |unit| weights[unit] * grad_output[unit] * 0.5, &what);
         });
     }
 }
@@ -201,7 +201,7 @@ fn weights_reach_the_lanes_they_belong_to() {
             let (values, grad) = at_level(&loss, &rows, level);
             let batch = memory.batch().level(level).weights(Weights::Elements(&weights));
             let (mut got, mut slopes) = (vec![7.0; 53], vec![7.0; grad.len()]);
-            batch.rows_and_grad_into(&loss, None, &mut got, &mut slopes).unwrap();
+            batch.values_and_grad_into(&loss, None, &mut got, &mut slopes).unwrap();
             for unit in 0..53 {
                 let what = format!("{} at {level}, row {unit}", entry.name);
                 assert_eq!(got[unit], values[unit] * weights[unit], "{what}");

@@ -42,7 +42,7 @@ fn assert_same(indices: Batch<'_, f32>, written: Batch<'_, f32>, entry: &Entry, 
     let loss = entry.make();
     let all = |batch: Batch<'_, f32>| {
         let (value, grad) = batch.value_and_grad(&loss).unwrap();
-        let rows = batch.rows(&loss).unwrap();
+        let rows = batch.values(&loss).unwrap();
         let rest = rows.into_iter().chain(grad).map(f64::from);
         std::iter::once(value).chain(rest).collect::<Vec<_>>()
     };
@@ -119,7 +119,7 @@ fn an_ignored_row_is_a_row_of_weight_zero() {
                 "{}",
                 entry.name
             );
-            assert_eq!(ignoring.rows(&loss), weighed.rows(&loss), "{}", entry.name);
+            assert_eq!(ignoring.values(&loss), weighed.values(&loss), "{}", entry.name);
         };
         same(ignoring, weighed);
         same(ignoring.weighted_mean(), weighed.weighted_mean());
@@ -157,7 +157,7 @@ fn an_ignored_row_may_hold_anything() {
                 batch(&zeros).value_and_grad(&loss),
                 "{name}"
             );
-            assert_eq!(batch(&odd).rows(&loss), batch(&zeros).rows(&loss), "{name}");
+            assert_eq!(batch(&odd).values(&loss), batch(&zeros).values(&loss), "{name}");
             let grad = batch(&odd).value_and_grad(&loss).unwrap().1;
             let mut of_ignored = (0..grad.len()).filter(|&number| is_ignored(number));
             assert!(of_ignored.all(|number| grad[number] == 0.0), "{name}");

@@ -18,13 +18,13 @@ fn refused(
 ) {
     let (mut rows, mut slopes) = (vec![UNTOUCHED; units], vec![UNTOUCHED; grad]);
     assert_eq!(batch.value(loss).as_ref(), Err(expected));
-    assert_eq!(batch.rows(loss).as_ref(), Err(expected));
+    assert_eq!(batch.values(loss).as_ref(), Err(expected));
     assert_eq!(batch.value_and_grad(loss).as_ref(), Err(expected));
-    assert_eq!(batch.rows_into(loss, &mut rows).as_ref(), Err(expected));
+    assert_eq!(batch.values_into(loss, &mut rows).as_ref(), Err(expected));
     assert_eq!(batch.value_and_grad_into(loss, &mut slopes).as_ref(), Err(expected));
     assert_eq!(batch.root_and_grad_into(loss, &mut slopes).as_ref(), Err(expected));
     assert_eq!(
-        batch.rows_and_grad_into(loss, None, &mut rows, &mut slopes).as_ref(),
+        batch.values_and_grad_into(loss, None, &mut rows, &mut slopes).as_ref(),
         Err(expected)
     );
     assert!(rows.iter().chain(&slopes).all(|&x| x == UNTOUCHED), "nothing is written: {expected}");
@@ -100,7 +100,7 @@ fn buffers_of_the_wrong_length_are_refused_and_not_written() {
             let (mut wrong_rows, mut wrong_grad) = (near(6), near(grad));
             let (mut rows, mut slopes) = (vec![UNTOUCHED; 6], vec![UNTOUCHED; grad]);
             let of_rows = Error::Length {
-                what: "the buffer of the rows",
+                what: "the buffer of the values",
                 expected: 6,
                 got: wrong_rows.len(),
             };
@@ -109,22 +109,22 @@ fn buffers_of_the_wrong_length_are_refused_and_not_written() {
                 expected: grad,
                 got: wrong_grad.len(),
             };
-            assert_eq!(batch.rows_into(&loss, &mut wrong_rows).as_ref(), Err(&of_rows));
+            assert_eq!(batch.values_into(&loss, &mut wrong_rows).as_ref(), Err(&of_rows));
             assert_eq!(batch.value_and_grad_into(&loss, &mut wrong_grad).as_ref(), Err(&of_grad));
             assert_eq!(batch.root_and_grad_into(&loss, &mut wrong_grad).as_ref(), Err(&of_grad));
             assert_eq!(
-                batch.rows_and_grad_into(&loss, None, &mut wrong_rows, &mut slopes),
+                batch.values_and_grad_into(&loss, None, &mut wrong_rows, &mut slopes),
                 Err(of_rows)
             );
             assert_eq!(
-                batch.rows_and_grad_into(&loss, None, &mut rows, &mut wrong_grad),
+                batch.values_and_grad_into(&loss, None, &mut rows, &mut wrong_grad),
                 Err(of_grad)
             );
-            let upstream = near(6);
+            let grad_output = near(6);
             let of_upstream =
-                Error::Length { what: "the upstream gradient", expected: 6, got: upstream.len() };
+                Error::Length { what: "the output gradient", expected: 6, got: grad_output.len() };
             assert_eq!(
-                batch.rows_and_grad_into(&loss, Some(&upstream), &mut rows, &mut slopes),
+                batch.values_and_grad_into(&loss, Some(&grad_output), &mut rows, &mut slopes),
                 Err(of_upstream)
             );
             let written = [&rows, &slopes, &wrong_rows, &wrong_grad]

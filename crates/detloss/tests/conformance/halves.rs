@@ -22,8 +22,8 @@ fn is_f32_rounded<T: Element + PartialEq + std::fmt::Debug>(
     let mut wide_memory = rows.memory::<f32>();
     (wide_memory.pred, wide_memory.target) = (widen(&memory.pred), widen(&memory.target));
     let wide_batch = wide_memory.batch();
-    batch.rows_and_grad_into(&loss, None, &mut values, &mut grad).unwrap();
-    wide_batch.rows_and_grad_into(&loss, None, &mut wide_values, &mut wide_grad).unwrap();
+    batch.values_and_grad_into(&loss, None, &mut values, &mut grad).unwrap();
+    wide_batch.values_and_grad_into(&loss, None, &mut wide_values, &mut wide_grad).unwrap();
     let narrow = |numbers: &[f32]| numbers.iter().map(|&x| round(x)).collect::<Vec<_>>();
     assert_eq!(values, narrow(&wide_values), "{name}");
     assert_eq!(grad, narrow(&wide_grad), "{name}");
@@ -68,17 +68,17 @@ fn slopes_are_scaled_before_they_are_rounded() {
     for entry in ALL {
         let rows = detloss::testing::ordinary(entry, 50, 71);
         let (loss, memory) = (entry.make(), rows.memory::<f16>());
-        let upstream = f16::from_f32(1024.0);
-        let run = |batch: detloss::Batch<'_, f16>, upstream: Option<&[f16]>| {
+        let grad_output = f16::from_f32(1024.0);
+        let run = |batch: detloss::Batch<'_, f16>, grad_output: Option<&[f16]>| {
             let (mut values, mut grad) =
                 (vec![f16::ZERO; rows.len()], vec![f16::ZERO; memory.pred.len()]);
-            batch.rows_and_grad_into(&loss, upstream, &mut values, &mut grad).unwrap();
+            batch.values_and_grad_into(&loss, grad_output, &mut values, &mut grad).unwrap();
             grad
         };
         // Powers of two: nothing is rounded but the result, to f16.
-        let small = memory.batch().upstream(2.0_f64.powi(-20));
-        let expected = run(memory.batch().upstream(2.0_f64.powi(-10)), None);
-        let got = run(small, Some(&vec![upstream; rows.len()]));
+        let small = memory.batch().grad_output(2.0_f64.powi(-20));
+        let expected = run(memory.batch().grad_output(2.0_f64.powi(-10)), None);
+        let got = run(small, Some(&vec![grad_output; rows.len()]));
         assert_eq!(got, expected, "{}", entry.name);
     }
 }

@@ -23,7 +23,7 @@ use detloss::testing::{Rows, nasty, ordinary};
 fn at_level(loss: &(impl Kernel + ?Sized), rows: &Rows, level: Level) -> (Vec<f32>, Vec<f32>) {
     let memory = rows.memory::<f32>();
     let (mut values, mut grad) = (vec![0.0; rows.len()], vec![0.0; memory.pred.len()]);
-    memory.batch().level(level).rows_and_grad_into(loss, None, &mut values, &mut grad).unwrap();
+    memory.batch().level(level).values_and_grad_into(loss, None, &mut values, &mut grad).unwrap();
     (values, grad)
 }
 
@@ -31,7 +31,7 @@ fn at_level(loss: &(impl Kernel + ?Sized), rows: &Rows, level: Level) -> (Vec<f3
 fn in_f64(loss: &(impl Kernel + ?Sized), rows: &Rows) -> (Vec<f64>, Vec<f64>) {
     let memory = rows.memory::<f64>();
     let (mut values, mut grad) = (vec![0.0; rows.len()], vec![0.0; memory.pred.len()]);
-    memory.batch().rows_and_grad_into(loss, None, &mut values, &mut grad).unwrap();
+    memory.batch().values_and_grad_into(loss, None, &mut values, &mut grad).unwrap();
     (values, grad)
 }
 

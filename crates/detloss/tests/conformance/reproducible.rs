@@ -17,7 +17,7 @@ fn everything(
     loss: &(impl detloss::batch::Kernel + ?Sized),
 ) -> Bits {
     let (value, grad) = batch.value_and_grad(loss).unwrap();
-    (value.to_bits(), bits(&batch.rows(loss).unwrap()), bits(&grad))
+    (value.to_bits(), bits(&batch.values(loss).unwrap()), bits(&grad))
 }
 
 #[test]

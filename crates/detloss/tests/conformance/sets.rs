@@ -69,7 +69,7 @@ fn groups_are_separate_calls_in_the_order_of_their_ids() {
             }
             let batch = one.batch().groups(&ids);
             let name = entry.name;
-            assert_eq!(batch.rows(&loss).unwrap(), values, "{name}");
+            assert_eq!(batch.values(&loss).unwrap(), values, "{name}");
             let sum: f64 = values.iter().sum();
             assert_eq!(batch.sum().value_and_grad(&loss).unwrap(), (sum, grad), "{name}");
             let mean = batch.mean().value(&loss).unwrap();
@@ -86,10 +86,10 @@ fn a_slope_per_group_multiplies_the_gradient_of_that_group() {
         let batch = one.batch().groups(&ids).sum();
         let (_, plain) = batch.value_and_grad(&loss).unwrap();
         let (mut values, mut grad) = (vec![0.0; 3], vec![0.0; plain.len()]);
-        let upstream = [2.0, 0.0, -0.5];
-        batch.rows_and_grad_into(&loss, Some(&upstream), &mut values, &mut grad).unwrap();
+        let grad_output = [2.0, 0.0, -0.5];
+        batch.values_and_grad_into(&loss, Some(&grad_output), &mut values, &mut grad).unwrap();
         for (index, (&got, &slope)) in grad.iter().zip(&plain).enumerate() {
-            let factor = upstream[ids[index / one.width] as usize];
+            let factor = grad_output[ids[index / one.width] as usize];
             assert_close(got, slope * factor, Tolerance::LAW, &format!("{} {index}", entry.name));
         }
     }
@@ -143,8 +143,8 @@ fn what_is_left_out_is_as_if_it_were_not_there() {
             let ids: Vec<i64> = (0..ROWS as i64).map(|row| row % 3).collect();
             // The middle group has nothing that counts.
             let groups = batch.groups(&ids);
-            let sum: f64 = groups.rows(&loss).unwrap().iter().sum();
-            assert_eq!(groups.rows(&loss).unwrap()[1], 0.0, "{}", entry.name);
+            let sum: f64 = groups.values(&loss).unwrap().iter().sum();
+            assert_eq!(groups.values(&loss).unwrap()[1], 0.0, "{}", entry.name);
             let mean = groups.weighted_mean().value(&loss).unwrap();
             assert_close(mean, sum / 2.0, Tolerance::LAW, &entry.name);
         }
@@ -201,7 +201,7 @@ fn a_loss_of_nothing_is_no_negative_zero() {
         let (loss, one) = (entry.make(), One::new(entry, 23));
         let check = |batch: Batch<'_, f64>, units: usize, what: &str| {
             let mut rows = vec![1.0; units];
-            batch.rows_into(&loss, &mut rows).unwrap();
+            batch.values_into(&loss, &mut rows).unwrap();
             rows.push(batch.value(&loss).unwrap());
             rows.push(batch.value_and_grad(&loss).unwrap().0);
             assert!(rows.iter().all(|value| value.is_sign_positive()), "{}: {what}", entry.name);
@@ -304,7 +304,7 @@ fn a_set_of_several_columns_is_the_set_of_its_elements() {
         let batch = one.batch().columns(COLUMNS).groups(&ids);
         let batch = batch.weights(Weights::Elements(&weights));
         let (values, (_, grad)) =
-            (batch.rows(&loss).unwrap(), batch.sum().value_and_grad(&loss).unwrap());
+            (batch.values(&loss).unwrap(), batch.sum().value_and_grad(&loss).unwrap());
         let mut expected = vec![0.0; grad.len()];
         for id in 0..4 {
             let items = (0..ROWS).filter(|&item| ids[item / COLUMNS] == id && weights[item] == 1.0);

@@ -58,7 +58,7 @@ fn an_empty_batch_is_worth_nothing() {
         let batch = detloss::Batch::new(&pred, &target).columns(Rows::of(entry).columns);
         for batch in [batch, batch.weighted_mean(), batch.sum(), batch.normalizer(3.0)] {
             assert_eq!(batch.value_and_grad(&loss).unwrap(), (0.0, vec![]), "{}", entry.name);
-            assert_eq!(batch.rows(&loss).unwrap(), vec![], "{}", entry.name);
+            assert_eq!(batch.values(&loss).unwrap(), vec![], "{}", entry.name);
             assert_eq!(batch.root_and_grad_into(&loss, &mut []).unwrap(), 0.0, "{}", entry.name);
         }
     }

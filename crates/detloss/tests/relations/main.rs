@@ -20,7 +20,7 @@ fn loss(name: &str, params: &[(&str, f64)]) -> AnyLoss {
 fn of(loss: &AnyLoss, rows: &Rows) -> (Vec<f64>, Vec<f64>) {
     let memory = rows.memory::<f64>();
     let (mut values, mut grad) = (vec![0.0; rows.len()], vec![0.0; memory.pred.len()]);
-    memory.batch().rows_and_grad_into(loss, None, &mut values, &mut grad).unwrap();
+    memory.batch().values_and_grad_into(loss, None, &mut values, &mut grad).unwrap();
     (values, grad)
 }
 

@@ -119,7 +119,7 @@ impl Audit {
             let mut gradient = vec![0.0; pred.len()];
             for chosen in chosen.iter().filter(|chosen| Over::of(chosen.entry) == Some(over)) {
                 let mut values = vec![0.0; self.units(over).len()];
-                Batch::new(&pred, &target).rows_and_grad_into(
+                Batch::new(&pred, &target).values_and_grad_into(
                     chosen.kernel(),
                     None,
                     &mut values,

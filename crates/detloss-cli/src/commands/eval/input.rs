@@ -28,7 +28,7 @@ pub(crate) struct Input<'a> {
     pub(crate) columns: usize,
 }
 
-/// The value of a loss, its gradient by the prediction, and the terms of the value that have names.
+/// The value of a loss, its gradient with respect to the prediction, and the terms of the value that have names.
 pub(crate) struct Answer {
     pub(crate) value: f64,
     pub(crate) gradient: Vec<f64>,

@@ -50,7 +50,7 @@ pub(super) fn run(
                 Scope::Unit | Scope::Row => rows.count,
             };
             let (mut values, mut gradient) = (vec![0.0; units], vec![0.0; pred.len()]);
-            batch.rows_and_grad_into(loss, None, &mut values, &mut gradient)?;
+            batch.values_and_grad_into(loss, None, &mut values, &mut gradient)?;
             return lines((values, gradient));
         }
         Reduction::Mean => (batch.mean(), batch.mean().value_and_grad(loss)?),

@@ -59,7 +59,7 @@ fn a_slope_out_of_range_leaves_ties_alone() {
     let loss = find("ap").unwrap().with(&[("delta", 1e-20), ("interpolate", 0.0)]).unwrap();
     let batch = Batch::new(&scores, &labels);
     let (_, plain) = batch.value_and_grad(&loss).unwrap();
-    let (_, large) = batch.upstream(1e20).value_and_grad(&loss).unwrap();
+    let (_, large) = batch.grad_output(1e20).value_and_grad(&loss).unwrap();
     for (large, plain) in large.into_iter().zip(plain) {
         assert_close(f64::from(large), 1e20 * f64::from(plain), Tolerance::F32, &"slope");
     }
