@@ -14,7 +14,7 @@ use candle_core::{D, Device, Result, Tensor, Var};
 use detloss::batch::Kernel;
 use detloss::losses::boxes::Giou;
 use detloss::losses::scores::Focal;
-use detloss_candle::{Options, Road, loss};
+use detloss_candle::{Backend, Options, loss};
 
 const ROUNDS: usize = 9;
 
@@ -55,11 +55,11 @@ fn compare(
     kind: &impl Kernel,
     plain: fn(&Tensor, &Tensor) -> Result<Tensor>,
 ) -> Result<()> {
-    let on = |road| {
-        let options = Options { road, ..Options::default() };
+    let on = |backend| {
+        let options = Options { backend, ..Options::default() };
         move || loss(pred, target, kind, &options)?.backward()
     };
-    let (host, replay) = (on(Road::Host), on(Road::Replay));
+    let (host, replay) = (on(Backend::Fused), on(Backend::Decomposed));
     let plain = || plain(pred, target)?.mean_all()?.backward();
     let gradient =
         |grads: candle_core::backprop::GradStore| grads.get(pred).cloned().expect("a gradient");

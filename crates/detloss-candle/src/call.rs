@@ -21,7 +21,7 @@ pub(crate) struct Call<'a> {
     pub(crate) per_row: bool,
 }
 
-/// What a road gives.
+/// What a backend gives.
 pub(crate) struct Outcome {
     /// The value, or the values of `Reduction::None`.
     pub(crate) value: Tensor,

@@ -76,7 +76,8 @@ impl CustomOp1 for Computed {
             None => grad_output,
         };
         let values = grad_output.elem_count();
-        let slopes = grad.reshape((values, ()))?.broadcast_mul(&grad_output.reshape((values, 1))?)?;
+        let slopes =
+            grad.reshape((values, ()))?.broadcast_mul(&grad_output.reshape((values, 1))?)?;
         Ok(Some(slopes.reshape(grad.shape())?))
     }
 }

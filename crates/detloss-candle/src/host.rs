@@ -1,4 +1,4 @@
-//! The road over the host: one pass of the core for value and gradient.
+//! The backend over the host: one pass of the core for value and gradient.
 
 use std::collections::BTreeSet;
 

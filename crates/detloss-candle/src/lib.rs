@@ -57,7 +57,7 @@
 //!
 //! Tensors in the memory of the host are passed over once, by the kernels of [`detloss`]. On other devices a formula is replayed with
 //! Candle's operations, value and gradient; losses that are no formula (rows, masks, whole batches) copy their tensors to the host and
-//! the gradient back. [`Road`] forces one or the other. When replayed, class indices are not looked at: one that names no class is
+//! the gradient back. [`Backend`] forces one or the other. When replayed, class indices are not looked at: one that names no class is
 //! background.
 
 #![forbid(unsafe_code)]
@@ -74,7 +74,7 @@ use detloss::batch::Kernel;
 use detloss::losses::AnyLoss;
 
 use call::Call;
-pub use options::{Options, Reduction, Road};
+pub use options::{Backend, Options, Reduction};
 
 /// The loss of `pred` against `target`, differentiable by `pred`: a scalar of its dtype, or with [`Reduction::None`] a value per unit.
 ///
@@ -148,17 +148,19 @@ fn compute(
             "{name}: a step brings up to date once what the loss remembers: use another reduction than None"
         )
     }
-    let program = match options.road {
-        Road::Host => None,
-        Road::Auto if pred.device().is_cpu() => None,
+    let program = match options.backend {
+        Backend::Fused => None,
+        Backend::Auto if pred.device().is_cpu() => None,
         // Kernels of no numbers are no kernels.
         _ if pred.elem_count() == 0 => None,
-        Road::Auto | Road::Replay => loss.trace(call.wants_gradient()),
+        Backend::Auto | Backend::Decomposed => loss.trace(call.wants_gradient()),
     };
     let outcome = match program {
         Some(program) => replay::run(&call, loss, program)?,
-        None if options.road == Road::Replay && pred.elem_count() > 0 => {
-            bail!("{name}: it is no formula that could be replayed: use Road::Auto or Road::Host")
+        None if options.backend == Backend::Decomposed && pred.elem_count() > 0 => {
+            bail!(
+                "{name}: it is no formula that could be replayed: use Backend::Auto or Backend::Fused"
+            )
         }
         None => host::run(&call, loss, state)?,
     };

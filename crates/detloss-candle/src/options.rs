@@ -27,7 +27,7 @@ pub struct Options {
     /// The image of every row, for losses of whole batches: there is then one value per image, in ascending order of these numbers.
     pub groups: Option<Tensor>,
     /// Where the loss is computed.
-    pub road: Road,
+    pub backend: Backend,
 }
 
 /// What becomes of the losses ℓᵢ with their weights wᵢ (1 if none are given).
@@ -48,16 +48,16 @@ pub enum Reduction {
     None,
 }
 
-/// Where a loss is computed. All roads give the same numbers, up to rounding.
+/// Where a loss is computed. All backends give the same numbers, up to rounding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Road {
-    /// [`Host`](Road::Host) for tensors in the memory of the host and for losses that are no formula, [`Replay`](Road::Replay) for
+pub enum Backend {
+    /// [`Fused`](Backend::Fused) for tensors in the memory of the host and for losses that are no formula, [`Decomposed`](Backend::Decomposed) for
     /// the others.
     #[default]
     Auto,
     /// By the compiled kernels of detloss: one pass for value and gradient, without a copy of what lies in order in the memory of
     /// the host. Tensors of other devices are copied there and the gradient back.
-    Host,
+    Fused,
     /// By tensor operations, where the tensors are: the formula and its gradient, operation by operation. Nothing waits for the device.
-    Replay,
+    Decomposed,
 }

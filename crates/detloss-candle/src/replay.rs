@@ -1,4 +1,4 @@
-//! The road over the device: a traced formula, run with tensor operations.
+//! The backend over the device: a traced formula, run with tensor operations.
 
 use candle_core::{D, DType, Result, Tensor};
 use detloss::batch::Kernel;

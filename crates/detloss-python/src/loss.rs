@@ -336,7 +336,8 @@ impl<'py> Call<'py> {
         };
         let columns = get!(self, "columns").map_or(Ok(1), |columns| columns.extract())?;
         let scale = get!(self, "scale").map_or(Ok(1.0), |scale| scale.extract())?;
-        let mut batch = self.reduced(Batch::new(pred, target).columns(columns).grad_output(scale))?;
+        let mut batch =
+            self.reduced(Batch::new(pred, target).columns(columns).grad_output(scale))?;
         if let Some(weight) = &weight {
             let weight = weight.as_slice()?;
             let per_row = get!(self, "per_row").map_or(Ok(false), |is| is.extract())?;

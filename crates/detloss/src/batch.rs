@@ -282,9 +282,16 @@ impl<'a, T: Element> Batch<'a, T> {
         grad: &mut [T],
     ) -> Result<()> {
         let plan = Plan::new(self, loss)?;
-        let grad_output = grad_output.map(|grad_output| plan.grad_output(grad_output)).transpose()?;
+        let grad_output =
+            grad_output.map(|grad_output| plan.grad_output(grad_output)).transpose()?;
         let (values, grad) = (Some(plan.values(values)?), Some(plan.grad(grad)?));
-        plan.run(Outputs { values, grad, grad_output, factor: self.grad_output, ..Outputs::default() });
+        plan.run(Outputs {
+            values,
+            grad,
+            grad_output,
+            factor: self.grad_output,
+            ..Outputs::default()
+        });
         Ok(())
     }
 

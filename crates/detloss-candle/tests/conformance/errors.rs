@@ -4,21 +4,21 @@ use candle_core::{DType, Device, Result, Tensor};
 use detloss::losses::ALL;
 use detloss::losses::Entry;
 use detloss::testing::ordinary;
-use detloss_candle::{Options, Reduction, Road, loss, named};
+use detloss_candle::{Backend, Options, Reduction, loss, named};
 
 use crate::{Tensors, is_formula};
 
 const DEVICE: &Device = &Device::Cpu;
 
-/// Asserts that a call fails, on both roads, with a message that says all of this.
+/// Asserts that a call fails, on both backends, with a message that says all of this.
 #[track_caller]
 fn fails(entry: &Entry, pred: &Tensor, target: &Tensor, options: &Options, says: &[&str]) {
-    for road in [Road::Host, Road::Replay] {
-        if road == Road::Host || is_formula(entry) {
-            let options = Options { road, ..options.clone() };
+    for backend in [Backend::Fused, Backend::Decomposed] {
+        if backend == Backend::Fused || is_formula(entry) {
+            let options = Options { backend, ..options.clone() };
             let error = loss(pred, target, &entry.make(), &options).unwrap_err().to_string();
             for part in says {
-                assert!(error.contains(part), "{} on {road:?}: {error}", entry.name);
+                assert!(error.contains(part), "{} on {backend:?}: {error}", entry.name);
             }
         }
     }
@@ -146,9 +146,9 @@ fn a_class_that_is_none_is_named() -> Result<()> {
 fn what_is_no_formula_is_not_replayed() {
     for entry in ALL.iter().filter(|entry| !is_formula(entry)) {
         let Tensors { pred, target, .. } = tensors(entry);
-        let options = Options { road: Road::Replay, ..Options::default() };
+        let options = Options { backend: Backend::Decomposed, ..Options::default() };
         let error = loss(&pred, &target, &entry.make(), &options).unwrap_err().to_string();
-        assert!(error.contains(entry.name) && error.contains("Road::Auto"), "{error}");
+        assert!(error.contains(entry.name) && error.contains("Backend::Auto"), "{error}");
     }
 }
 

@@ -5,15 +5,15 @@ use detloss::loss::Scope;
 use detloss::losses::ALL;
 use detloss::losses::Entry;
 use detloss::testing::ordinary;
-use detloss_candle::{Options, Reduction, Road, loss};
+use detloss_candle::{Backend, Options, Reduction, loss};
 
 use crate::{Tensors, is_formula, numbers, slopes};
 
-/// Every loss on every road it has.
-fn all() -> impl Iterator<Item = (&'static Entry, Road)> {
-    let roads = [Road::Auto, Road::Host, Road::Replay];
-    let all = ALL.iter().flat_map(move |entry| roads.map(|road| (entry, road)));
-    all.filter(|(entry, road)| *road != Road::Replay || is_formula(entry))
+/// Every loss on every backend it has.
+fn all() -> impl Iterator<Item = (&'static Entry, Backend)> {
+    let backends = [Backend::Auto, Backend::Fused, Backend::Decomposed];
+    let all = ALL.iter().flat_map(move |entry| backends.map(|backend| (entry, backend)));
+    all.filter(|(entry, backend)| *backend != Backend::Decomposed || is_formula(entry))
 }
 
 fn tensors(entry: &'static Entry) -> Result<Tensors> {
@@ -22,9 +22,9 @@ fn tensors(entry: &'static Entry) -> Result<Tensors> {
 
 #[test]
 fn a_mean_is_a_scalar_of_the_dtype_of_the_prediction() -> Result<()> {
-    for (entry, road) in all() {
+    for (entry, backend) in all() {
         let Tensors { pred, target, .. } = tensors(entry)?;
-        let options = Options { road, ..Options::default() };
+        let options = Options { backend, ..Options::default() };
         let value = loss(&pred, &target, &entry.make(), &options)?;
         assert_eq!((value.rank(), value.dtype()), (0, DType::F32), "{}", entry.name);
     }
@@ -33,9 +33,9 @@ fn a_mean_is_a_scalar_of_the_dtype_of_the_prediction() -> Result<()> {
 
 #[test]
 fn backward_may_be_called_again() -> Result<()> {
-    for (entry, road) in all() {
+    for (entry, backend) in all() {
         let tensors = tensors(entry)?;
-        let options = tensors.each(road);
+        let options = tensors.each(backend);
         for options in [Options { reduction: Reduction::Sum, ..options.clone() }, options] {
             let value = loss(&tensors.pred, &tensors.target, &entry.make(), &options)?;
             let first = slopes(&value, &tensors.pred)?;
@@ -48,9 +48,9 @@ fn backward_may_be_called_again() -> Result<()> {
 
 #[test]
 fn what_comes_after_scales_the_gradient_and_losses_add_up() -> Result<()> {
-    for (entry, road) in all() {
+    for (entry, backend) in all() {
         let Tensors { pred, target, .. } = tensors(entry)?;
-        let options = Options { road, ..Options::default() };
+        let options = Options { backend, ..Options::default() };
         let once = loss(&pred, &target, &entry.make(), &options)?;
         let again = loss(&pred, &target, &entry.make(), &options)?;
         let expected: Vec<f64> = slopes(&once, &pred)?.iter().map(|slope| slope * 4.0).collect();
@@ -61,10 +61,10 @@ fn what_comes_after_scales_the_gradient_and_losses_add_up() -> Result<()> {
 
 #[test]
 fn without_a_variable_there_is_no_graph_and_the_same_value() -> Result<()> {
-    for (entry, road) in all() {
+    for (entry, backend) in all() {
         let tensors = tensors(entry)?;
         for reduction in [Reduction::Mean, Reduction::None] {
-            let options = Options { reduction, ..tensors.each(road) };
+            let options = Options { reduction, ..tensors.each(backend) };
             let kind = entry.make();
             let tracked = loss(&tensors.pred, &tensors.target, &kind, &options)?;
             let plain = loss(&tensors.pred.detach(), &tensors.target, &kind, &options)?;
@@ -77,11 +77,11 @@ fn without_a_variable_there_is_no_graph_and_the_same_value() -> Result<()> {
 
 #[test]
 fn a_target_of_the_graph_is_a_constant() -> Result<()> {
-    for (entry, road) in all() {
+    for (entry, backend) in all() {
         let Tensors { pred, target, .. } = tensors(entry)?;
         let source = Var::from_tensor(&target)?;
         let computed = (source.as_tensor() * 1.0)?;
-        let options = Options { road, ..Options::default() };
+        let options = Options { backend, ..Options::default() };
         let value = loss(&pred, &computed, &entry.make(), &options)?;
         let grads = value.backward()?;
         assert!(grads.get(&source).is_none(), "{}", entry.name);
@@ -106,9 +106,9 @@ fn scattered(tensor: &Tensor) -> Result<Tensor> {
 
 #[test]
 fn strides_make_no_difference() -> Result<()> {
-    for (entry, road) in all() {
+    for (entry, backend) in all() {
         let tensors = tensors(entry)?;
-        let (options, kind) = (tensors.each(road), entry.make());
+        let (options, kind) = (tensors.each(backend), entry.make());
         let expected = loss(&tensors.pred, &tensors.target, &kind, &options)?;
         let (pred, target) = (scattered(&tensors.pred)?, scattered(&tensors.target)?);
         let got = loss(&pred, &target, &kind, &options)?;
@@ -121,10 +121,10 @@ fn strides_make_no_difference() -> Result<()> {
 
 #[test]
 fn one_tensor_may_be_prediction_and_target() -> Result<()> {
-    for (entry, road) in all() {
+    for (entry, backend) in all() {
         let Tensors { pred, target, .. } = tensors(entry)?;
         if entry.facts.zero_at_target && pred.dims() == target.dims() && entry.facts.symmetric {
-            let options = Options { road, ..Options::default() };
+            let options = Options { backend, ..Options::default() };
             let value = loss(&pred, &pred, &entry.make(), &options)?;
             assert_eq!(value.to_scalar::<f32>()?, 0.0, "{}", entry.name);
         }
@@ -134,7 +134,7 @@ fn one_tensor_may_be_prediction_and_target() -> Result<()> {
 
 #[test]
 fn an_empty_batch_is_worth_nothing() -> Result<()> {
-    for (entry, road) in all() {
+    for (entry, backend) in all() {
         let Tensors { pred, target, groups } = tensors(entry)?;
         let pred = Var::from_tensor(&pred.narrow(0, 0, 0)?)?;
         let target = target.narrow(0, 0, 0)?;
@@ -142,7 +142,8 @@ fn an_empty_batch_is_worth_nothing() -> Result<()> {
         let reductions =
             [Reduction::Mean, Reduction::WeightedMean, Reduction::Sum, Reduction::None];
         for reduction in reductions {
-            let options = Options { reduction, groups: groups.clone(), road, ..Options::default() };
+            let options =
+                Options { reduction, groups: groups.clone(), backend, ..Options::default() };
             let value = loss(&pred, &target, &entry.make(), &options)?;
             let expected: &[f64] = if reduction == Reduction::None { &[] } else { &[0.0] };
             assert_eq!(numbers(&value)?, expected, "{}", entry.name);
@@ -155,12 +156,12 @@ fn an_empty_batch_is_worth_nothing() -> Result<()> {
 
 #[test]
 fn a_batch_without_weight_is_worth_nothing() -> Result<()> {
-    for (entry, road) in all() {
+    for (entry, backend) in all() {
         let Tensors { pred, target, .. } = tensors(entry)?;
         let weights = Some(Tensor::zeros(pred.dim(0)?, DType::F32, &Device::Cpu)?);
         for reduction in [Reduction::Mean, Reduction::WeightedMean, Reduction::Sum] {
             let options =
-                Options { reduction, weights: weights.clone(), road, ..Options::default() };
+                Options { reduction, weights: weights.clone(), backend, ..Options::default() };
             let value = loss(&pred, &target, &entry.make(), &options)?;
             assert_eq!(numbers(&value)?, [0.0], "{}", entry.name);
             assert!(slopes(&value, &pred)?.iter().all(|&slope| slope == 0.0), "{}", entry.name);
@@ -172,10 +173,10 @@ fn a_batch_without_weight_is_worth_nothing() -> Result<()> {
 /// Batches of images: all dimensions but the last are rows.
 #[test]
 fn leading_dimensions_are_rows() -> Result<()> {
-    for (entry, road) in all() {
+    for (entry, backend) in all() {
         let tensors = tensors(entry)?;
         let kind = entry.make();
-        let flat = loss(&tensors.pred, &tensors.target, &kind, &tensors.each(road))?;
+        let flat = loss(&tensors.pred, &tensors.target, &kind, &tensors.each(backend))?;
         let fold = |tensor: &Tensor| {
             let (rows, tail) = tensor.dims().split_first().unwrap();
             tensor.reshape([&[2, rows / 2], tail].concat())
@@ -186,7 +187,7 @@ fn leading_dimensions_are_rows() -> Result<()> {
             continue; // There, these dimensions are pixels, or columns.
         }
         let groups = tensors.groups.as_ref().map(fold).transpose()?;
-        let options = Options { groups, ..tensors.each(road) };
+        let options = Options { groups, ..tensors.each(backend) };
         let folded = loss(&fold(&tensors.pred)?, &fold(&tensors.target)?, &kind, &options)?;
         assert_eq!(numbers(&folded)?, numbers(&flat)?, "{}", entry.name);
         assert_eq!(

@@ -4,7 +4,7 @@ use candle_core::{DType, Result, WithDType};
 use detloss::batch::Element;
 use detloss::losses::ALL;
 use detloss::testing::{Tolerance, assert_close, ordinary};
-use detloss_candle::{Options, Reduction, Road, loss};
+use detloss_candle::{Backend, Options, Reduction, loss};
 use half::{bf16, f16};
 
 use crate::{Tensors, is_formula, numbers, slopes, wide};
@@ -17,12 +17,13 @@ fn check<T: Element + WithDType>() -> Result<()> {
         let mut grad = vec![T::default(); memory.pred.len()];
         memory.batch().values_and_grad_into(&kind, None, &mut values, &mut grad).unwrap();
         let tensors = Tensors::new(entry, &rows, T::DTYPE)?;
-        for road in [Road::Host, Road::Replay] {
-            if road == Road::Replay && !is_formula(entry) {
+        for backend in [Backend::Fused, Backend::Decomposed] {
+            if backend == Backend::Decomposed && !is_formula(entry) {
                 continue;
             }
-            let tolerance = if road == Road::Host { Tolerance::EXACT } else { Tolerance::HALF };
-            let got = loss(&tensors.pred, &tensors.target, &kind, &tensors.each(road))?;
+            let tolerance =
+                if backend == Backend::Fused { Tolerance::EXACT } else { Tolerance::HALF };
+            let got = loss(&tensors.pred, &tensors.target, &kind, &tensors.each(backend))?;
             assert_eq!(got.dtype(), T::DTYPE, "{}", entry.name);
             for (got, expected) in numbers(&got)?.into_iter().zip(wide(&values)) {
                 assert_close(got, expected, tolerance, &entry.name);
@@ -56,12 +57,12 @@ fn a_scaled_loss_keeps_its_small_slopes() -> Result<()> {
         let (_, expected) =
             memory.batch().normalizer(NORMALIZER / SCALE).value_and_grad(&kind).unwrap();
         let tensors = Tensors::new(entry, &rows, DType::F16)?;
-        for road in [Road::Host, Road::Replay] {
-            if road == Road::Replay && !is_formula(entry) {
+        for backend in [Backend::Fused, Backend::Decomposed] {
+            if backend == Backend::Decomposed && !is_formula(entry) {
                 continue;
             }
             let reduction = Reduction::Normalizer(NORMALIZER);
-            let options = Options { reduction, ..tensors.each(road) };
+            let options = Options { reduction, ..tensors.each(backend) };
             let value = loss(&tensors.pred, &tensors.target, &kind, &options)?;
             let scaled = slopes(&(value * SCALE)?, &tensors.pred)?;
             for (got, expected) in scaled.into_iter().zip(wide(&expected)) {

@@ -12,7 +12,7 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use detloss::batch::{Element, Kernel as _};
 use detloss::losses::Entry;
 use detloss::testing::{Array, Integers, Request, Rows};
-use detloss_candle::{Options, Reduction, Road};
+use detloss_candle::{Backend, Options, Reduction};
 
 /// The tensors of some rows.
 struct Tensors {
@@ -39,12 +39,12 @@ impl Tensors {
         })
     }
 
-    /// A value per unit on this road.
-    fn each(&self, road: Road) -> Options {
+    /// A value per unit on this backend.
+    fn each(&self, backend: Backend) -> Options {
         Options {
             reduction: Reduction::None,
             groups: self.groups.clone(),
-            road,
+            backend,
             ..Options::default()
         }
     }
@@ -68,7 +68,9 @@ fn numbers(tensor: &Tensor) -> Result<Vec<f64>> {
 
 /// The gradient of `value` by `pred`.
 fn slopes(value: &Tensor, pred: &Tensor) -> Result<Vec<f64>> {
-    numbers(value.sum_all()?.backward()?.get(pred).expect("a gradient with respect to the prediction"))
+    numbers(
+        value.sum_all()?.backward()?.get(pred).expect("a gradient with respect to the prediction"),
+    )
 }
 
 fn wide<T: Element>(numbers: &[T]) -> Vec<f64> {

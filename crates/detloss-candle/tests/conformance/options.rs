@@ -7,7 +7,7 @@ use detloss::loss::Scope;
 use detloss::losses::ALL;
 use detloss::losses::Entry;
 use detloss::testing::{Random, Rows, Tolerance, assert_close, ordinary};
-use detloss_candle::{Options, Reduction, Road, loss};
+use detloss_candle::{Backend, Options, Reduction, loss};
 
 use crate::{is_formula, numbers, slopes};
 
@@ -130,8 +130,10 @@ impl Say {
         };
         let mut grad = vec![0.0; table.pred.len()];
         if self.reduction != Reduction::None {
-            let value =
-                batch.grad_output(table.grad_output[0]).value_and_grad_into(kind, &mut grad).ok()?;
+            let value = batch
+                .grad_output(table.grad_output[0])
+                .value_and_grad_into(kind, &mut grad)
+                .ok()?;
             return Some((vec![value], grad));
         }
         let mut values = batch.values(kind).ok()?;
@@ -146,7 +148,7 @@ impl Say {
         entry: &Entry,
         table: &Table,
         kind: &(impl Kernel + ?Sized),
-        road: Road,
+        backend: Backend,
     ) -> Result<(Vec<f64>, Vec<f64>)> {
         let device = &Device::Cpu;
         let shaped = |numbers: &[f64], fields: usize, is_row: bool| {
@@ -194,7 +196,7 @@ impl Say {
                 .transpose()?,
             ignore_index: self.ignore.then_some(IGNORED),
             groups: self.groups.then(|| Tensor::new(&*table.groups, device)).transpose()?,
-            road,
+            backend,
         };
         let value = loss(&pred, &target, kind, &options)?;
         let grad_output = Tensor::new(&table.grad_output[..value.elem_count()], device)?;
@@ -203,14 +205,14 @@ impl Say {
     }
 }
 
-fn compare(road: Road, tolerance: Tolerance) -> usize {
+fn compare(backend: Backend, tolerance: Tolerance) -> usize {
     let mut compared = 0;
-    for entry in ALL.iter().filter(|entry| road == Road::Host || is_formula(entry)) {
+    for entry in ALL.iter().filter(|entry| backend == Backend::Fused || is_formula(entry)) {
         let (table, kind) = (Table::new(entry), entry.make());
         for say in Say::everything() {
             let what = format!("{}, {say:?}", entry.name);
             let (expected, got) =
-                (say.core(entry, &table, &kind), say.tensors(entry, &table, &kind, road));
+                (say.core(entry, &table, &kind), say.tensors(entry, &table, &kind, backend));
             let (Some(expected), Ok(got)) = (&expected, &got) else {
                 assert!(
                     expected.is_none() && got.is_err(),
@@ -232,12 +234,12 @@ fn compare(road: Road, tolerance: Tolerance) -> usize {
 
 #[test]
 fn the_host_does_what_the_core_does_and_refuses_what_it_refuses() {
-    assert!(compare(Road::Host, Tolerance::LAW) > 1000);
+    assert!(compare(Backend::Fused, Tolerance::LAW) > 1000);
 }
 
 #[test]
 fn the_replay_does_what_the_core_does_and_refuses_what_it_refuses() {
-    assert!(compare(Road::Replay, Tolerance::LAW) > 500);
+    assert!(compare(Backend::Decomposed, Tolerance::LAW) > 500);
 }
 
 /// Value and gradient are those of zeros in the ignored rows, which have no gradient.
@@ -249,8 +251,8 @@ fn an_ignored_row_may_hold_anything() -> Result<()> {
         .iter()
         .filter(|entry| entry.signature.target.is_label() && entry.signature.scope != Scope::Set)
     {
-        for road in [Road::Host, Road::Replay] {
-            if road == Road::Replay && !is_formula(entry)
+        for backend in [Backend::Fused, Backend::Decomposed] {
+            if backend == Backend::Decomposed && !is_formula(entry)
                 || entry.signature.pred.fields().len() != 1
             {
                 continue;
@@ -264,7 +266,7 @@ fn an_ignored_row_may_hold_anything() -> Result<()> {
                     .collect();
                 let pred =
                     Var::from_tensor(&Tensor::from_vec(logits, (5, COLUMNS), &Device::Cpu)?)?;
-                let options = Options { ignore_index: Some(2), road, ..Options::default() };
+                let options = Options { ignore_index: Some(2), backend, ..Options::default() };
                 let value = loss(&pred, &classes, &entry.make(), &options)?;
                 Ok::<_, candle_core::Error>((numbers(&value)?, slopes(&value, &pred)?))
             };

@@ -1,19 +1,19 @@
-//! Both roads are held to what the core is held to.
+//! Both backends are held to what the core is held to.
 
 use candle_core::{DType, Result};
 use detloss::losses::ALL;
 use detloss::testing::{
     Array, FrontEnd, Request, Response, Tolerance, check, check_tensors, count_requests,
 };
-use detloss_candle::{Options, Road, loss};
+use detloss_candle::{Backend, Options, loss};
 
 use crate::{Tensors, floats, is_formula, numbers, slopes};
 
-struct OnTensors(DType, Road);
+struct OnTensors(DType, Backend);
 
 impl FrontEnd for OnTensors {
     fn run(&self, request: &Request<'_>) -> Option<Response> {
-        let Self(dtype, road) = *self;
+        let Self(dtype, backend) = *self;
         let compute = || -> Result<Response> {
             let tensors = Tensors::of(request, dtype)?;
             let column_weights = request.column_weights.as_ref();
@@ -23,13 +23,13 @@ impl FrontEnd for OnTensors {
                 weights: request.weights.as_ref().map(|it| floats(it, dtype)).transpose()?,
                 column_weights: column_weights.map(|it| floats(&it, dtype)).transpose()?,
                 ignore_index: request.ignore_index,
-                ..tensors.each(road)
+                ..tensors.each(backend)
             };
             let kind = request.entry.with(request.params).unwrap();
             let values = loss(&tensors.pred, &tensors.target, &kind, &options)?;
             Ok(Response { values: numbers(&values)?, grad: slopes(&values, &tensors.pred)? })
         };
-        (road == Road::Host || is_formula(request.entry)).then(|| compute().unwrap())
+        (backend == Backend::Fused || is_formula(request.entry)).then(|| compute().unwrap())
     }
 }
 
@@ -39,20 +39,20 @@ fn formulas() -> usize {
 
 #[test]
 fn the_host_gives_the_numbers_of_the_core() {
-    assert_eq!(check(&OnTensors(DType::F64, Road::Host), Tolerance::EXACT), ALL.len());
-    assert_eq!(check(&OnTensors(DType::F32, Road::Host), Tolerance::F32), ALL.len());
+    assert_eq!(check(&OnTensors(DType::F64, Backend::Fused), Tolerance::EXACT), ALL.len());
+    assert_eq!(check(&OnTensors(DType::F32, Backend::Fused), Tolerance::F32), ALL.len());
 }
 
 #[test]
 fn a_replayed_formula_gives_the_numbers_of_the_core() {
-    assert_eq!(check(&OnTensors(DType::F64, Road::Replay), Tolerance::LAW), formulas());
-    assert_eq!(check(&OnTensors(DType::F32, Road::Replay), Tolerance::F32), formulas());
+    assert_eq!(check(&OnTensors(DType::F64, Backend::Decomposed), Tolerance::LAW), formulas());
+    assert_eq!(check(&OnTensors(DType::F32, Backend::Decomposed), Tolerance::F32), formulas());
 }
 
 #[test]
 fn tensors_of_every_rank_with_every_option_give_the_numbers_of_the_core() {
-    let count = check_tensors(&OnTensors(DType::F64, Road::Host), Tolerance::EXACT);
+    let count = check_tensors(&OnTensors(DType::F64, Backend::Fused), Tolerance::EXACT);
     assert_eq!(count, count_requests(|_| true));
-    let count = check_tensors(&OnTensors(DType::F64, Road::Replay), Tolerance::LAW);
+    let count = check_tensors(&OnTensors(DType::F64, Backend::Decomposed), Tolerance::LAW);
     assert_eq!(count, count_requests(is_formula));
 }

@@ -335,7 +335,8 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
 
     /// Multiplies the gradient of every unit by its slope, before the gradient is rounded to the caller's precision.
     fn pass_on(&self, grad_output: Option<&[T]>, grad: &mut [T::Compute]) {
-        for (unit, slope) in grad.chunks_exact_mut(self.width).zip(grad_output.unwrap_or_default()) {
+        for (unit, slope) in grad.chunks_exact_mut(self.width).zip(grad_output.unwrap_or_default())
+        {
             for partial in unit {
                 *partial = T::Compute::from_f64(partial.to_f64() * slope.to_f64());
             }

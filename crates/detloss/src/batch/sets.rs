@@ -119,7 +119,8 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
         let target = self.groups.arranged(target, self.target_width * items, &mut moved);
         let counts = self.counts();
         let Outputs { values: to_values, grad, grad_output, factor, state, components } = outputs;
-        let scale = |index: usize| factor * grad_output.map_or(1.0, |slopes| slopes[index].to_f64());
+        let scale =
+            |index: usize| factor * grad_output.map_or(1.0, |slopes| slopes[index].to_f64());
         let run = |grad: Option<&mut [T::Compute]>| {
             let groups = self.cut(pred, target, counts.as_deref(), grad, &scale);
             self.run_groups(groups, state, components)

@@ -36,7 +36,9 @@ impl Signature {
             unit,
             values: match self.scope {
                 Scope::Set => "one for the whole batch, or for each group of rows in it".to_owned(),
-                _ if self.is_elementwise() => format!("one per {unit}, of the shape of the prediction"),
+                _ if self.is_elementwise() => {
+                    format!("one per {unit}, of the shape of the prediction")
+                }
                 _ => format!("one per {unit}, {rows}"),
             },
         }
