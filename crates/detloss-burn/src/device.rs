@@ -98,12 +98,21 @@ impl Weighed {
         let (device, dtype) = (pred.device(), pred.dtype());
         let shape = [self.rows, self.columns];
         let weights = self.product(&target, &device.inner());
+        let pred = pred.cast(DType::F32);
+        let pred = match (&target, self.ignore_index) {
+            // Whatever an ignored row holds, infinity and NaN included, must not reach the sum through a product with its weight.
+            (Held::Classes(classes), Some(index)) => {
+                let is_ignored = classes.clone().equal_scalar(index).reshape([self.rows, 1]);
+                pred.reshape(shape).mask_fill(is_ignored.expand(shape), 0.0).into_dispatch()
+            }
+            _ => pred.into_dispatch(),
+        };
         let target = match target {
             Held::Dense(target) => target,
             Held::Classes(classes) => classes.float(),
         };
-        let (pred, target) = (pred.cast(DType::F32), target.cast(DType::F32));
-        let units = Dispatch::units(pred.into_dispatch(), target.into_dispatch(), formula);
+        let target = target.cast(DType::F32).into_dispatch();
+        let units = Dispatch::units(pred, target, formula);
         let units = Tensor::<1>::from_dispatch(units).reshape(shape);
         let units = match &weights {
             Some(weights) => units * weights.clone(),

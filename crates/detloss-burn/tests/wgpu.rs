@@ -36,6 +36,25 @@ fn every_loss_agrees_with_the_formula() {
     assert_eq!(check(&on(DType::F32), Tolerance::F32), ALL.len());
 }
 
+#[test]
+fn an_ignored_row_may_hold_anything() {
+    let _turn = turn();
+    let on = on(DType::F32);
+    let pred = on.tensor(&[2.0, -1.0, f64::NAN, f64::INFINITY], [2, 2]).require_grad();
+    let loss = Batch::new(pred.clone(), on.integers(&[0, 7], [2])).ignore_index(7).sum();
+    let value = loss.value(&FocalLoss::new());
+    let (expected, slopes) = detloss::Batch::new(&[2.0, -1.0], Target::Classes(&[0]))
+        .columns(2)
+        .sum()
+        .value_and_grad(&scores::Focal::default())
+        .unwrap();
+    assert_close(numbers(&value)[0], expected, Tolerance::F32, &"a row besides");
+    let grad = numbers(&pred.grad(&value.backward()).unwrap());
+    for (got, slope) in grad.into_iter().zip([slopes[0], slopes[1], 0.0, 0.0]) {
+        assert_close(got, slope, Tolerance::F32, &"its gradient");
+    }
+}
+
 const LOGITS: [f64; 6] = [2.0, -1.0, 0.5, -3.0, 1.5, 0.25];
 const BOXES: [f64; 8] = [0.0, 0.0, 2.0, 2.0, 1.0, 1.0, 4.0, 3.0];
 const NEAR: [f64; 8] = [0.5, 0.25, 2.25, 1.75, 2.0, 1.5, 4.5, 3.25];
