@@ -9,9 +9,11 @@
 mod front_end;
 mod inputs;
 mod rows;
+mod tested;
 mod tolerance;
 
 pub use front_end::{FrontEnd, Request, Response, check};
 pub use inputs::{Random, cases, certain_target, everywhere, nasty, ordinary, perfect, tied};
 pub use rows::{Memory, Rows};
+pub use tested::{ONLY, tested};
 pub use tolerance::{Tolerance, assert_close};

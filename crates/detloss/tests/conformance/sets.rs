@@ -2,14 +2,13 @@
 
 use detloss::batch::{Target, Weights};
 use detloss::loss::{Entry, Scope};
-use detloss::losses::ALL;
-use detloss::testing::{Memory, Random, Rows, Tolerance, assert_close, ordinary};
+use detloss::testing::{Memory, Random, Rows, Tolerance, assert_close, ordinary, tested};
 use detloss::{Batch, Error};
 
 use crate::of_units;
 
 fn sets() -> impl Iterator<Item = &'static Entry> {
-    ALL.iter().filter(|entry| entry.scope == Scope::Set)
+    tested().iter().filter(|entry| entry.scope == Scope::Set)
 }
 
 /// Sixty rows and their targets, as one set.
