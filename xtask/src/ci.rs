@@ -1,36 +1,53 @@
 //! The test command.
 
 use std::process::Command;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
 
 use crate::{generate, python, root, tidy, wgpu};
 
+/// Everything there is, with the features that are tested on a CPU. Every step that compiles all of it names the same features, so
+/// that nothing is compiled twice.
+pub(crate) const WHOLE: [&str; 3] = ["--workspace", "--features", "detloss-cli/train"];
+
 /// Everything that has to hold, the quick checks first.
 pub(crate) fn run(without_python: bool, without_wgpu: bool) -> anyhow::Result<()> {
+    // Downloading PyTorch needs the network, compiling needs the processor.
+    let python = (!without_python).then(|| thread::spawn(python::prepare));
     step("the manners of the tree", tidy::run)?;
     step("generated files", || generate::run(true))?;
     step("format", format)?;
     step("lints", || {
-        cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"], &[])
+        let lint = ["--all-targets", "--", "--deny", "warnings"];
+        cargo(&[&["clippy"], &WHOLE[..], &lint].concat(), &[])?;
+        // The command line without what trains, and the library without what computes.
+        cargo(&[&["clippy", "--workspace"], &lint[..]].concat(), &[])?;
+        let bare = ["clippy", "--package", "detloss", "--no-default-features"];
+        cargo(&[&bare[..], &lint[1..]].concat(), &[])
     })?;
     step("documentation", || {
         let flags = [("RUSTDOCFLAGS", "--deny warnings")];
-        cargo(&["doc", "--workspace", "--no-deps"], &flags)
+        cargo(&[&["doc", "--no-deps"], &WHOLE[..]].concat(), &flags)
     })?;
-    step("the library without its features", || {
-        cargo(
-            &["test", "--package", "detloss", "--no-default-features", "--test", "conformance"],
-            &[],
-        )
+    step("tests", || cargo(&[&["test"], &WHOLE[..]].concat(), &[]))?;
+    step("the command line without its features", || {
+        cargo(&["test", "--workspace", "--test", "cli"], &[])
     })?;
-    step("tests", || cargo(&["test", "--workspace"], &[]))?;
+    step("the library without threads", || {
+        let kernels =
+            ["test", "--package", "detloss", "--no-default-features", "--features", "kernels"];
+        cargo(&[&kernels[..], &["--test", "conformance"]].concat(), &[])
+    })?;
     if !without_wgpu {
         step("the losses on a GPU", wgpu::run)?;
     }
-    if !without_python {
-        step("the Python package", python::run)?;
+    if let Some(environment) = python {
+        step("the Python package", || {
+            let environment = environment.join().expect("making an environment does not panic")?;
+            environment.map_or(Ok(()), |environment| environment.check())
+        })?;
     }
     eprintln!("everything holds");
     Ok(())

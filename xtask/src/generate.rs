@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 use detloss::losses;
 
+use crate::ci::cargo;
 use crate::{burn, pages, root, stubs};
 
 /// Where the figures of the guide are.
@@ -15,10 +15,10 @@ const PLOTS: &str = "docs/plots";
 /// Where the Python package is.
 const PYTHON: &str = "crates/detloss-python/python/detloss";
 
-/// What they are: arguments of `detloss curves`, each writing one figure.
+/// What they show: arguments of `detloss curves`, each writing one figure.
 const FIGURES: &str = "docs/plots/figures.txt";
 
-/// Writes every generated file, or, with `check`, fails where one would change.
+/// Writes every generated text, or, with `check`, fails where one would change.
 pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     let root = root();
     let mut stale = Vec::new();
@@ -48,11 +48,6 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     file(format!("{}.rs", burn::FOLDER), burn::index())?;
     no_strays(&root.join("docs/losses"))?;
     no_strays(&root.join(burn::FOLDER))?;
-    let folder = if check { "target/figures" } else { PLOTS };
-    draw(&root, folder)?;
-    if check {
-        stale.extend(stale_figures(&root, folder)?);
-    }
     ensure!(stale.is_empty(), "run `cargo xtask gen`: these files are stale: {}", stale.join(", "));
     Ok(())
 }
@@ -69,35 +64,16 @@ fn no_strays(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Draws every figure, in the profile that the tests have built anyway.
-fn draw(root: &Path, folder: &str) -> anyhow::Result<()> {
-    let figures = fs::read_to_string(root.join(FIGURES))
+/// Draws the figures of the guide. A test of the command line holds them to what it draws.
+pub(crate) fn draw() -> anyhow::Result<()> {
+    let figures = fs::read_to_string(root().join(FIGURES))
         .with_context(|| format!("{FIGURES} cannot be read"))?;
     for figure in figures.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
-        let output = Command::new(env!("CARGO"))
-            .args(["run", "--quiet", "--package", "detloss-cli", "--", "curves"])
-            .args(figure.split_whitespace())
-            .args(["--out", folder])
-            .current_dir(root)
-            .output()?;
-        let words = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "detloss curves {figure} failed: {words}");
+        let figure = figure.split_whitespace();
+        let curves = ["run", "--quiet", "--package", "detloss-cli", "--", "curves"];
+        let arguments: Vec<&str> =
+            curves.into_iter().chain(figure).chain(["--out", PLOTS]).collect();
+        cargo(&arguments, &[])?;
     }
     Ok(())
-}
-
-/// The figures in `folder` that are checked in differently, or not at all.
-fn stale_figures(root: &Path, folder: &str) -> anyhow::Result<Vec<String>> {
-    let mut stale = Vec::new();
-    for file in fs::read_dir(root.join(folder))? {
-        let path = file?.path();
-        if path.extension().is_some_and(|extension| extension == "svg") {
-            let name =
-                format!("{PLOTS}/{}", path.file_name().unwrap_or_default().to_string_lossy());
-            if fs::read(&path)? != fs::read(root.join(&name)).unwrap_or_default() {
-                stale.push(name);
-            }
-        }
-    }
-    Ok(stale)
 }

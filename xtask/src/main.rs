@@ -8,6 +8,7 @@ mod pages;
 mod python;
 mod stubs;
 mod tidy;
+mod try_out;
 mod wgpu;
 
 use std::path::{Path, PathBuf};
@@ -32,11 +33,14 @@ enum Command {
         #[arg(long)]
         without_wgpu: bool,
     },
-    /// Writes what is generated: a page per loss, the tables of losses, the figures of the guide, the types for Python.
+    /// Writes what is generated: a page per loss, the tables of losses, the modules for Burn, the types for Python.
     Gen {
         /// Writes nothing; fails where a file would change.
         #[arg(long)]
         check: bool,
+        /// Also draws the figures of the guide, for which the command line is built.
+        #[arg(long, conflicts_with = "check")]
+        figures: bool,
     },
     /// Starts a new loss: its file from the template, and its line in the list.
     New {
@@ -49,6 +53,12 @@ enum Command {
     Python,
     /// Checks the manners of the tree: sizes of files, stray files, names of losses, unsafe code.
     Tidy,
+    /// Tries one loss: generates its page and its modules, and runs the conformance tests of it alone, in the core and in the front-ends
+    /// that are built.
+    Try {
+        /// The id of the loss.
+        name: String,
+    },
     /// Lints and tests the losses on a GPU, or on a Vulkan driver in software.
     Wgpu,
 }
@@ -56,10 +66,14 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Ci { without_python, without_wgpu } => ci::run(without_python, without_wgpu),
-        Command::Gen { check } => generate::run(check),
+        Command::Gen { check, figures } => {
+            generate::run(check)?;
+            if figures { generate::draw() } else { Ok(()) }
+        }
         Command::New { family, name } => new::run(&family, &name),
         Command::Python => python::run(),
         Command::Tidy => tidy::run(),
+        Command::Try { name } => try_out::run(&name),
         Command::Wgpu => wgpu::run(),
     }
 }

@@ -15,18 +15,19 @@ const OLDEST: (u32, u32) = (3, 11);
 
 /// Does everything; without a Python it says so and does nothing.
 pub(crate) fn run() -> anyhow::Result<()> {
+    prepare()?.map_or(Ok(()), |environment| environment.check())
+}
+
+/// Makes the virtual environment, in which nothing is compiled; None, with a word, where there is no Python.
+pub(crate) fn prepare() -> anyhow::Result<Option<Environment>> {
     let Some(python) = interpreter() else {
         let (major, minor) = OLDEST;
         eprintln!(
             "skipped: no python3 of version {major}.{minor} or newer with the module venv is on the PATH"
         );
-        return Ok(());
+        return Ok(None);
     };
-    let environment = Environment::new(&python)?;
-    let wheel = environment.build()?;
-    environment.install(&wheel)?;
-    environment.test()?;
-    environment.check_types()
+    Environment::new(&python).map(Some)
 }
 
 /// The first Python on the PATH that will do.
@@ -45,7 +46,7 @@ fn interpreter() -> Option<String> {
 }
 
 /// `target/venv` with the pinned requirements, and the package.
-struct Environment {
+pub(crate) struct Environment {
     package: PathBuf,
     target: PathBuf,
     python: PathBuf,
@@ -75,6 +76,14 @@ impl Environment {
             .context("the requirements cannot be installed: is there a network? `cargo xtask ci --without-python` does without")?;
         fs::write(stamp, wanted)?;
         Ok(environment)
+    }
+
+    /// Builds the wheel, installs it, tests it and checks its types.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let wheel = self.build()?;
+        self.install(&wheel)?;
+        self.test()?;
+        self.check_types()
     }
 
     fn pip(&self, arguments: &[&Path]) -> anyhow::Result<()> {

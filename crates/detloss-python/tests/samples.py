@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detloss import Spec
+from detloss import Param, Spec
 
 Array = NDArray[Any]
 
@@ -60,6 +60,17 @@ def classes(spec: Spec, rows: int = 23, seed: int = 0) -> tuple[Array, Array]:
 def sized(spec: Spec) -> dict[str, int]:
     """How many classes the module of a loss is told of."""
     return {"num_classes": COLUMNS} if spec.state == "per_column" else {}
+
+
+def near_default(param: Param) -> float:
+    """A value of a parameter that is not its default."""
+    match param.kind:
+        case "switch":
+            return not param.default
+        case "count":
+            return param.default + 1
+        case _:
+            return min(param.high, param.default * 1.25 + 0.003)
 
 
 def takes_classes(spec: Spec) -> bool:

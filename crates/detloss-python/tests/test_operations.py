@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 import detloss
-from detloss import Spec
+from detloss import Param, Spec
 from detloss.torch._operations import OPERATIONS
 from detloss.torch._operations import steps as _steps
 from detloss.torch._operations.steps import Steps
@@ -52,18 +52,17 @@ def settings(spec: Spec, random: np.random.Generator, count: int) -> Iterator[di
         yield {param.name: param.low}
         yield {param.name: param.high}
     for _ in range(count if spec.params else 0):
-        params = {param.name: between(param.low, param.high, random) for param in spec.params}
+        params = {param.name: between(param, random) for param in spec.params}
         if "delta" in params:
             # Beside enormous scores the core loses the digits of narrow steps: they have a test of their own, over pairs.
             params["delta"] = max(params["delta"], 1e-3)
         yield params
 
 
-def between(low: float, high: float, random: np.random.Generator) -> float:
+def between(param: Param, random: np.random.Generator) -> float:
     share = random.random() ** random.choice([1, 4])
-    number = low + (high - low) * share
-    # A switch is 0 or 1.
-    return float(round(number)) if (low, high) == (0.0, 1.0) and random.random() < 0.5 else float(number)
+    number = float(param.low + (param.high - param.low) * share)
+    return number if param.kind == "real" else round(number)
 
 
 def with_all(spec: Spec, params: dict[str, float]) -> dict[str, float]:

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 
 import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
-from samples import COLUMNS, classes, ordinary, shapes, sized, takes_classes  # noqa: E402
+from samples import COLUMNS, classes, near_default, ordinary, shapes, sized, takes_classes  # noqa: E402
 from test_torch import ROADS, SPECS, all_losses, both_roads, function, slope, tensors  # noqa: E402
 
 forgetful = pytest.mark.parametrize("spec", [spec for spec in SPECS if not spec.is_stateful], ids=lambda spec: spec.name)
@@ -27,7 +27,7 @@ def module(spec, **arguments):
 
 @forgetful
 def test_module_is_the_function(spec):
-    params = {param.name: min(param.high, param.default * 1.25 + 0.003) for param in spec.params}
+    params = {param.name: near_default(param) for param in spec.params}
     pred, target = tensors(ordinary(spec))
     for arguments in ({}, {"reduction": "sum", "loss_weight": 3.0}, {"road": "replay"}):
         expected = function(spec)(pred, target, weight=torch.ones(len(pred)), **arguments, **params)
@@ -170,7 +170,7 @@ def test_words_for_wrong_arguments(spec):
         with pytest.raises(TypeError, match=option):
             call(pred, target, **{option: 1})
         with pytest.raises(TypeError, match=option):
-            module(spec)(pred, target, **{option: 1})
+            module(spec, **sized(spec))(pred, target, **{option: 1})
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if takes_classes(spec)], ids=lambda spec: spec.name)

@@ -211,10 +211,10 @@ def test_the_layout_of_pytorch():
     expected = torch.nn.functional.cross_entropy(logits, target)
     torch.testing.assert_close(detloss.torch.softmax_ce(logits, target, dim=1), expected)
     torch.testing.assert_close(detloss.torch.SoftmaxCELoss(dim=1)(logits, target), expected)
-    seesaw = detloss.torch.SeesawLoss(dim=1, columns=4)
+    seesaw = detloss.torch.SeesawLoss(dim=1, num_classes=4)
     seesaw(logits, target)
     assert seesaw.state.sum() == target.numel()
-    with pytest.raises(ValueError, match="make it with columns=5"):
+    with pytest.raises(ValueError, match="make it with num_classes=5"):
         seesaw(torch.randn(2, 5, 4, 4), target)
 
 
@@ -228,7 +228,7 @@ def test_shapes_that_fit_elsewhere_name_the_dimension(spec):
         with pytest.raises(ValueError, match="if dimension 1 of the prediction is that of the columns, give dim=1$"):
             call()
         call(dim=1)
-        with pytest.raises(ValueError, match=r"\(2, 5, 9, 7\).*with dim=2 moved to the end$"):
+        with pytest.raises(ValueError, match=r"\[2, 5, 9, 7\].*with dim=2 moved to the end$"):
             call(dim=2)
         with pytest.raises(ValueError, match="dim is 4, and the prediction has 4 dimensions: give one from -4 to 3"):
             call(dim=4)

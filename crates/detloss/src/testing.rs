@@ -11,10 +11,12 @@ mod front_end;
 mod inputs;
 mod request;
 mod rows;
+mod tested;
 mod tolerance;
 
 pub use front_end::{FrontEnd, check, check_tensors, count_requests};
 pub use inputs::{Random, cases, certain_target, everywhere, nasty, ordinary, perfect, tied};
 pub use request::{Array, Integers, Request, Response};
 pub use rows::{Memory, Rows};
+pub use tested::{ONLY, tested};
 pub use tolerance::{Tolerance, assert_close};

@@ -209,6 +209,27 @@ fn curves_are_drawn_and_their_points_kept() {
 }
 
 #[test]
+fn the_figures_of_the_guide_are_what_is_drawn() {
+    let plots = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/plots");
+    let folder = tempfile::tempdir().unwrap();
+    let figures = std::fs::read_to_string(format!("{plots}/figures.txt")).unwrap();
+    for figure in figures.lines().filter(|line| !line.starts_with('#')) {
+        let drawn = detloss(&format!("curves {figure} --out {}", folder.path().display()));
+        assert_eq!(drawn.code, 0, "{figure}: {}", drawn.err);
+    }
+    let drawn = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
+    let drawn: Vec<_> =
+        drawn.filter(|path| path.extension().is_some_and(|it| it == "svg")).collect();
+    assert!(!drawn.is_empty());
+    for path in drawn {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let kept = std::fs::read(format!("{plots}/{name}")).unwrap_or_default();
+        let is_same = std::fs::read(&path).unwrap() == kept;
+        assert!(is_same, "docs/plots/{name} is stale: run `cargo xtask gen --figures`");
+    }
+}
+
+#[test]
 fn a_reader_may_leave_early() {
     let program = assert_cmd::cargo::cargo_bin("detloss");
     let mut child = std::process::Command::new(program)

@@ -2,15 +2,14 @@
 
 use detloss::Batch;
 use detloss::batch::{Level, Weights};
-use detloss::losses::ALL;
 use detloss::losses::Entry;
-use detloss::testing::{Memory, Tolerance, assert_close, ordinary};
+use detloss::testing::{Memory, Tolerance, assert_close, ordinary, tested};
 
 use crate::{at_level, bits, in_f64, mixed, of_units};
 
 #[test]
 fn every_tail_is_computed_like_its_rows_one_by_one() {
-    for entry in ALL {
+    for entry in tested() {
         let (loss, rows) = (entry.make(), mixed(entry, 33));
         for level in Level::available() {
             let alone: Vec<_> =
@@ -34,7 +33,7 @@ fn every_tail_is_computed_like_its_rows_one_by_one() {
 /// Around the edges of lanes, tiles and chunks, padding adds nothing and nothing is lost.
 #[test]
 fn the_value_is_the_sum_of_the_rows() {
-    for entry in ALL {
+    for entry in tested() {
         let loss = entry.make();
         let few = ordinary(entry, 37, 29);
         for count in

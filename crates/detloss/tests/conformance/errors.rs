@@ -1,8 +1,7 @@
 //! What does not fit is refused before anything is written.
 
 use detloss::batch::Weights;
-use detloss::losses::ALL;
-use detloss::testing::ordinary;
+use detloss::testing::{ordinary, tested};
 use detloss::{Batch, Error};
 
 /// What every buffer holds before the call.
@@ -33,7 +32,7 @@ fn refused(
 
 #[test]
 fn what_does_not_fit_is_refused_and_nothing_is_written() {
-    for entry in ALL {
+    for entry in tested() {
         let (loss, rows) = (entry.make(), ordinary(entry, 6, 53));
         let memory = rows.memory::<f32>();
         let (batch, grad) = (memory.batch(), memory.pred.len());
@@ -79,7 +78,7 @@ fn what_does_not_fit_is_refused_and_nothing_is_written() {
 
 #[test]
 fn rows_without_columns_are_refused_unless_there_are_none() {
-    for entry in ALL {
+    for entry in tested() {
         let (loss, rows) = (entry.make(), ordinary(entry, 6, 61));
         let memory = rows.memory::<f32>();
         let (batch, grad) = (memory.batch().columns(0), memory.pred.len());
@@ -91,7 +90,7 @@ fn rows_without_columns_are_refused_unless_there_are_none() {
 
 #[test]
 fn buffers_of_the_wrong_length_are_refused_and_not_written() {
-    for entry in ALL {
+    for entry in tested() {
         let (loss, rows) = (entry.make(), ordinary(entry, 6, 59));
         let memory = rows.memory::<f32>();
         let (batch, grad) = (memory.batch(), memory.pred.len());
@@ -145,7 +144,7 @@ fn a_parameter_set_by_hand_is_checked_like_one_set_by_name() {
 
 #[test]
 fn an_index_to_ignore_needs_class_indices() {
-    for entry in ALL.iter().filter(|entry| entry.family == "scores") {
+    for entry in tested().iter().filter(|entry| entry.family == "scores") {
         let batch = Batch::new(&[0.0_f32], &[1.0]).ignore_index(0);
         assert_eq!(batch.value(&entry.make()), Err(Error::NothingToIgnore));
     }

@@ -1,8 +1,7 @@
 //! Half precision comes in and goes out; the arithmetic is `f32`.
 
 use detloss::batch::Element;
-use detloss::losses::ALL;
-use detloss::testing::Rows;
+use detloss::testing::{Rows, tested};
 use half::{bf16, f16};
 
 use crate::mixed;
@@ -36,7 +35,7 @@ fn is_f32_rounded<T: Element + PartialEq + std::fmt::Debug>(
 
 #[test]
 fn f16_is_f32_rounded() {
-    for entry in ALL {
+    for entry in tested() {
         // Rows that f16 can hold: the ugliest would overflow on their way in.
         is_f32_rounded::<f16>(
             &detloss::testing::ordinary(entry, 333, 43),
@@ -48,7 +47,7 @@ fn f16_is_f32_rounded() {
 
 #[test]
 fn bf16_is_f32_rounded() {
-    for entry in ALL {
+    for entry in tested() {
         is_f32_rounded::<bf16>(
             &detloss::testing::ordinary(entry, 333, 43),
             entry.name,
@@ -65,7 +64,7 @@ fn bf16_is_f32_rounded() {
 /// A mixed-precision trainer scales its losses up so that small slopes survive: they must be scaled before they are rounded.
 #[test]
 fn slopes_are_scaled_before_they_are_rounded() {
-    for entry in ALL {
+    for entry in tested() {
         let rows = detloss::testing::ordinary(entry, 50, 71);
         let (loss, memory) = (entry.make(), rows.memory::<f16>());
         let grad_output = f16::from_f32(1024.0);
@@ -86,7 +85,7 @@ fn slopes_are_scaled_before_they_are_rounded() {
 /// An epsilon, which is there for parity, makes no slope of two boxes without area: over it, a side is more than `f16` holds.
 #[test]
 fn an_epsilon_gives_nothing_no_slope() {
-    let with_eps = ALL.iter().filter(|entry| entry.params.iter().any(|param| param.name == "eps"));
+    let with_eps = tested().iter().filter(|entry| entry.params.iter().any(|param| param.name == "eps"));
     for entry in with_eps.filter(|entry| entry.signature.pred == entry.signature.target) {
         let loss = entry.with(&[("eps", 1e-7)]).unwrap();
         let mut rows = Rows::of(entry);

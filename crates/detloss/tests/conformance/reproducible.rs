@@ -3,9 +3,8 @@
 use detloss::Batch;
 use detloss::batch::Level;
 use detloss::loss::Scope;
-use detloss::losses::ALL;
 use detloss::losses::Entry;
-use detloss::testing::{Random, Tolerance, assert_close};
+use detloss::testing::{Random, Tolerance, assert_close, tested};
 
 use crate::{at_level, bits, mixed};
 
@@ -25,7 +24,7 @@ fn any_number_of_threads_gives_the_same_bits() {
     let pools: Vec<_> = (1..=3)
         .map(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap())
         .collect();
-    for entry in ALL {
+    for entry in tested() {
         let loss = entry.make();
         let few = mixed(entry, 301);
         // Some more than three chunks of 65536 numbers, and no whole number of tiles.
@@ -55,7 +54,7 @@ fn any_number_of_threads_gives_the_same_bits_of_one_large_set() {
     let mut random = Random::new(43);
     let of_labels =
         |entry: &&Entry| entry.signature.scope == Scope::Set && !entry.signature.pred.is_row();
-    for entry in ALL.iter().filter(of_labels) {
+    for entry in tested().iter().filter(of_labels) {
         let loss = entry.make();
         let numbers = ELEMENTS * entry.signature.pred.fields().len();
         let pred: Vec<f64> = (0..numbers).map(|_| random.between(0.0, 3.0) / 1.1).collect();
@@ -79,7 +78,7 @@ fn any_number_of_threads_gives_the_same_bits_of_one_large_set() {
 fn levels_that_fuse_give_the_same_bits_and_the_others_are_close() {
     let levels = Level::available();
     let fusing: Vec<_> = levels.iter().filter(|level| level.name().starts_with("AVX")).collect();
-    for entry in ALL {
+    for entry in tested() {
         let (loss, rows) = (entry.make(), mixed(entry, 301));
         let memory = rows.memory::<f32>();
         let at = |level: Level| everything(memory.batch().level(level), &loss);

@@ -2,15 +2,14 @@
 
 use detloss::batch::{Kernel as _, Target, Weights};
 use detloss::loss::Scope;
-use detloss::losses::ALL;
 use detloss::losses::Entry;
-use detloss::testing::{Memory, Random, Rows, Tolerance, assert_close, ordinary};
+use detloss::testing::{Memory, Random, Rows, Tolerance, assert_close, ordinary, tested};
 use detloss::{Batch, Error};
 
 use crate::of_units;
 
 fn sets() -> impl Iterator<Item = &'static Entry> {
-    ALL.iter().filter(|entry| entry.signature.scope == Scope::Set)
+    tested().iter().filter(|entry| entry.signature.scope == Scope::Set)
 }
 
 /// Sixty rows and their targets, as one set.

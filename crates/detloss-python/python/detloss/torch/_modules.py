@@ -52,13 +52,14 @@ class Loss(nn.Module):
             raise TypeError(f"{type(self).__name__} has a number per column as its state: say how many with num_classes")
         if not self._is_per_column and num_classes is not None:
             raise TypeError(f"{type(self).__name__} takes no num_classes: it has no state per column")
+        values = self.spec.values(params)
+        chosen = loss(self.spec.name, values)  # Raises if a value is out of range.
         # As attributes, so that a compiler takes them for numbers that may change.
-        for param, value in zip(self.spec.params, self.spec.values(params), strict=True):
+        for param, value in zip(self.spec.params, values, strict=True):
             object.__setattr__(self, param.name, param.typed(value))
         if dim != -1 and not self.spec.has_columns:
             raise TypeError(f"{type(self).__name__} takes no dim: its prediction has no columns to look for")
         self.reduction, self.loss_weight, self.road, self.dim = reduction, loss_weight, road, dim
-        chosen = loss(self.spec.name, self.chosen.params)  # Raises if a value is out of range.
         first_state = chosen.initial_state(num_classes or 1)
         self.register_buffer("state", torch.tensor(first_state, dtype=torch.float64) if first_state else None)
 
