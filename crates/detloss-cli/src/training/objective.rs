@@ -157,7 +157,7 @@ impl Objective {
         let mut boxes = 0.0;
         if let Some((corners, truth)) = found {
             let count = places.len();
-            let units = self.of_boxes(corners, truth).units(&self.box_loss);
+            let units = self.of_boxes(corners, truth).values(&self.box_loss);
             // Losses of coordinates have four values for a box.
             let of_boxes = units.reshape([count as i64, -1]).sum_dim(1).reshape([count]);
             boxes = number(&of_boxes.clone().mean());

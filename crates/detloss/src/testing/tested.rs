@@ -1,7 +1,7 @@
 //! Which losses are tested.
 
-use crate::losses::Entry;
 use crate::losses;
+use crate::losses::Entry;
 
 /// The environment variable that names the one loss to test; `cargo xtask try` sets it.
 pub const ONLY: &str = "DETLOSS_ONLY";

@@ -85,7 +85,8 @@ fn slopes_are_scaled_before_they_are_rounded() {
 /// An epsilon, which is there for parity, makes no slope of two boxes without area: over it, a side is more than `f16` holds.
 #[test]
 fn an_epsilon_gives_nothing_no_slope() {
-    let with_eps = tested().iter().filter(|entry| entry.params.iter().any(|param| param.name == "eps"));
+    let with_eps =
+        tested().iter().filter(|entry| entry.params.iter().any(|param| param.name == "eps"));
     for entry in with_eps.filter(|entry| entry.signature.pred == entry.signature.target) {
         let loss = entry.with(&[("eps", 1e-7)]).unwrap();
         let mut rows = Rows::of(entry);
