@@ -47,13 +47,13 @@ class Loss(nn.Module):
         super().__init__()
         check_reduction(reduction, None, "avg_factor")
         check_road(road)
+        values = self.spec.values(params)
+        chosen = loss(self.spec.name, values)  # Raises if a value is out of range.
         self._is_per_column = self.spec.state == "per_column"
         if self._is_per_column and num_classes is None:
             raise TypeError(f"{type(self).__name__} has a number per column as its state: say how many with num_classes")
         if not self._is_per_column and num_classes is not None:
             raise TypeError(f"{type(self).__name__} takes no num_classes: it has no state per column")
-        values = self.spec.values(params)
-        chosen = loss(self.spec.name, values)  # Raises if a value is out of range.
         # As attributes, so that a compiler takes them for numbers that may change.
         for param, value in zip(self.spec.params, values, strict=True):
             object.__setattr__(self, param.name, param.typed(value))
