@@ -1,4 +1,4 @@
-//! The habits of the house, as a program: `cargo xtask --help`.
+//! Developer tasks: `cargo xtask --help`.
 
 mod burn;
 mod ci;
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "The habits of the house, as a program")]
+#[command(name = "cargo xtask", about = "Developer tasks")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

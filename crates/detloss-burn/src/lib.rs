@@ -1,4 +1,4 @@
-//! Every loss function of object detection for [Burn](burn): value and gradient in one pass over the memory.
+//! Loss functions for object detection on [Burn](burn): value and gradient in one pass over the memory.
 //!
 //! ```
 //! use burn::{nn::loss::Reduction, tensor::{Device, Tensor}};

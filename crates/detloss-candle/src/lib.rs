@@ -1,4 +1,4 @@
-//! Every loss function of object detection for [Candle](candle_core) tensors: differentiable, never NaN for finite numbers.
+//! Loss functions for object detection on [Candle](candle_core) tensors: differentiable, never NaN for finite numbers.
 //!
 //! [`loss`] takes any loss of the list of [`detloss`], by its type or by its [name](named), and any loss of yours:
 //!

@@ -1,4 +1,4 @@
-//! Every loss function of object detection: one formula each, exact gradients, fused SIMD kernels.
+//! Loss functions for object detection: one formula each, exact gradients, fused SIMD kernels.
 //!
 //! A [`Batch`] holds predictions and targets and gives the value of a loss with its gradient, in one pass over the memory:
 //!

@@ -3,7 +3,7 @@
 use crate::macros::loss_module;
 
 loss_module! {
-    /// α-balanced cross entropy: binary cross entropy that weighs positives and negatives differently.
+    /// α-balanced cross entropy: binary cross entropy that weights positives and negatives differently.
     ///
     /// ```text
     /// L = −α y ln p − (1 − α) (1 − y) ln(1 − p),    p = 1 / (1 + e^−x)

@@ -3,7 +3,7 @@
 use crate::macros::loss_module;
 
 loss_module! {
-    /// Focal loss: binary cross entropy that turns away from the easy examples.
+    /// Focal loss: binary cross entropy that down-weights easy examples.
     ///
     /// ```text
     /// L = −αₜ (1 − pₜ)^γ ln pₜ,    pₜ = p for a positive, 1 − p for a negative,    p = 1 / (1 + e^−x)

@@ -3,7 +3,7 @@
 use crate::macros::loss_module;
 
 loss_module! {
-    /// Focal EIoU loss: the EIoU loss, weighed by a power of the IoU so that good boxes count more.
+    /// Focal EIoU loss: the EIoU loss, weighted by a power of the IoU so that good boxes count more.
     ///
     /// ```text
     /// L = IoU^γ · L_EIoU

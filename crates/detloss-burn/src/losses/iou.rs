@@ -3,7 +3,7 @@
 use crate::macros::loss_module;
 
 loss_module! {
-    /// IoU loss: the part of the union that the two boxes do not share.
+    /// IoU loss: 1 − intersection over union.
     ///
     /// ```text
     /// L = 1 − |A∩B| / |A∪B|

@@ -3,7 +3,7 @@
 use crate::macros::loss_module;
 
 loss_module! {
-    /// Softmax focal loss: softmax cross entropy that turns away from the easy rows.
+    /// Softmax focal loss: softmax cross entropy that down-weights easy rows.
     ///
     /// ```text
     /// L = −α Σₖ wₖ yₖ (1 − qₖ)^γ ln qₖ,    qₖ = e^zₖ / Σⱼ e^zⱼ

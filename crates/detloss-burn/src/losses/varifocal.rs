@@ -3,7 +3,7 @@
 use crate::macros::loss_module;
 
 loss_module! {
-    /// Varifocal loss: the focal loss for the negatives only, and positives weighed by their quality.
+    /// Varifocal loss: the focal loss for the negatives only, and positives weighted by their quality.
     ///
     /// ```text
     /// L = q · (−q ln p − (1 − q) ln(1 − p))    where q > 0,    else −α p^γ ln(1 − p),    p = 1 / (1 + e^−x)

@@ -1,4 +1,4 @@
-"""Every loss function of object detection: exact gradients, never NaN, at the speed of the memory.
+"""Loss functions for object detection, with exact gradients from one fused pass.
 
 Each loss is a function of NumPy arrays, :func:`value_and_grad` adds the gradient, and :mod:`detloss.torch` is for PyTorch.
 """

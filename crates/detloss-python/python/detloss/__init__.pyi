@@ -27,7 +27,7 @@ def iou(
     normalizer: float | None = None,
     reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
 ) -> float:
-    """IoU loss: the part of the union that the two boxes do not share."""
+    """IoU loss: 1 − intersection over union."""
 
 @overload
 def iou(
@@ -261,7 +261,7 @@ def focal_eiou(
     gamma: float = 0.5,
     detach: bool = True,
 ) -> float:
-    """Focal EIoU loss: the EIoU loss, weighed by a power of the IoU so that good boxes count more."""
+    """Focal EIoU loss: the EIoU loss, weighted by a power of the IoU so that good boxes count more."""
 
 @overload
 def focal_eiou(
@@ -534,7 +534,7 @@ def bce(
     reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
     pos_weight: float = 1.0,
 ) -> float:
-    """Binary cross entropy: the surprise at a label, for a score that gives its probability."""
+    """Binary cross entropy: negative log-likelihood of a binary label under a sigmoid."""
 
 @overload
 def bce(
@@ -577,7 +577,7 @@ def alpha_balanced_ce(
     reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
     alpha: float = 0.5,
 ) -> float:
-    """α-balanced cross entropy: binary cross entropy that weighs positives and negatives differently."""
+    """α-balanced cross entropy: binary cross entropy that weights positives and negatives differently."""
 
 @overload
 def alpha_balanced_ce(
@@ -621,7 +621,7 @@ def focal(
     gamma: float = 2.0,
     alpha: float = 0.25,
 ) -> float:
-    """Focal loss: binary cross entropy that turns away from the easy examples."""
+    """Focal loss: binary cross entropy that down-weights easy examples."""
 
 @overload
 def focal(
@@ -712,7 +712,7 @@ def varifocal(
     iou_weighted: bool = True,
     detach: bool = False,
 ) -> float:
-    """Varifocal loss: the focal loss for the negatives only, and positives weighed by their quality."""
+    """Varifocal loss: the focal loss for the negatives only, and positives weighted by their quality."""
 
 @overload
 def varifocal(
@@ -807,7 +807,7 @@ def softmax_ce(
     reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
     smoothing: float = 0.0,
 ) -> float:
-    """Softmax cross entropy: the surprise at the class of a row of logits, one class per row."""
+    """Softmax cross entropy: negative log-likelihood of the class of a row under a softmax."""
 
 @overload
 def softmax_ce(
@@ -851,7 +851,7 @@ def softmax_focal(
     gamma: float = 2.0,
     alpha: float = 1.0,
 ) -> float:
-    """Softmax focal loss: softmax cross entropy that turns away from the easy rows."""
+    """Softmax focal loss: softmax cross entropy that down-weights easy rows."""
 
 @overload
 def softmax_focal(

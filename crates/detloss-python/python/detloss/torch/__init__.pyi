@@ -15,7 +15,7 @@ def iou(
     loss_weight: float = 1.0,
     road: str = "auto",
 ) -> Tensor:
-    """IoU loss: the part of the union that the two boxes do not share."""
+    """IoU loss: 1 − intersection over union."""
 
 def iou_log(
     pred: Tensor,
@@ -106,7 +106,7 @@ def focal_eiou(
     gamma: float = 0.5,
     detach: bool = True,
 ) -> Tensor:
-    """Focal EIoU loss: the EIoU loss, weighed by a power of the IoU so that good boxes count more."""
+    """Focal EIoU loss: the EIoU loss, weighted by a power of the IoU so that good boxes count more."""
 
 def l1(
     pred: Tensor,
@@ -210,7 +210,7 @@ def bce(
     road: str = "auto",
     pos_weight: float = 1.0,
 ) -> Tensor:
-    """Binary cross entropy: the surprise at a label, for a score that gives its probability."""
+    """Binary cross entropy: negative log-likelihood of a binary label under a sigmoid."""
 
 def alpha_balanced_ce(
     pred: Tensor,
@@ -226,7 +226,7 @@ def alpha_balanced_ce(
     road: str = "auto",
     alpha: float = 0.5,
 ) -> Tensor:
-    """α-balanced cross entropy: binary cross entropy that weighs positives and negatives differently."""
+    """α-balanced cross entropy: binary cross entropy that weights positives and negatives differently."""
 
 def focal(
     pred: Tensor,
@@ -243,7 +243,7 @@ def focal(
     gamma: float = 2.0,
     alpha: float = 0.25,
 ) -> Tensor:
-    """Focal loss: binary cross entropy that turns away from the easy examples."""
+    """Focal loss: binary cross entropy that down-weights easy examples."""
 
 def quality_focal(
     pred: Tensor,
@@ -278,7 +278,7 @@ def varifocal(
     iou_weighted: bool = True,
     detach: bool = False,
 ) -> Tensor:
-    """Varifocal loss: the focal loss for the negatives only, and positives weighed by their quality."""
+    """Varifocal loss: the focal loss for the negatives only, and positives weighted by their quality."""
 
 def gaussian_focal(
     pred: Tensor,
@@ -311,7 +311,7 @@ def softmax_ce(
     road: str = "auto",
     smoothing: float = 0.0,
 ) -> Tensor:
-    """Softmax cross entropy: the surprise at the class of a row of logits, one class per row."""
+    """Softmax cross entropy: negative log-likelihood of the class of a row under a softmax."""
 
 def softmax_focal(
     pred: Tensor,
@@ -328,7 +328,7 @@ def softmax_focal(
     gamma: float = 2.0,
     alpha: float = 1.0,
 ) -> Tensor:
-    """Softmax focal loss: softmax cross entropy that turns away from the easy rows."""
+    """Softmax focal loss: softmax cross entropy that down-weights easy rows."""
 
 def softmax_kl(
     pred: Tensor,
@@ -607,7 +607,7 @@ def rmse(
     """Root mean squared error: the typical error, in the unit of the values."""
 
 class IoULoss(Loss):
-    """IoU loss: the part of the union that the two boxes do not share."""
+    """IoU loss: 1 − intersection over union."""
     def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
     def forward(  # type: ignore[override]
         self,
@@ -776,7 +776,7 @@ class EIoULoss(Loss):
     ) -> Tensor: ...
 
 class FocalEIoULoss(Loss):
-    """Focal EIoU loss: the EIoU loss, weighed by a power of the IoU so that good boxes count more."""
+    """Focal EIoU loss: the EIoU loss, weighted by a power of the IoU so that good boxes count more."""
     def __init__(
         self,
         reduction: str = "mean",
@@ -967,7 +967,7 @@ class KLLoss(Loss):
     ) -> Tensor: ...
 
 class BCELoss(Loss):
-    """Binary cross entropy: the surprise at a label, for a score that gives its probability."""
+    """Binary cross entropy: negative log-likelihood of a binary label under a sigmoid."""
     def __init__(
         self,
         reduction: str = "mean",
@@ -999,7 +999,7 @@ class BCELoss(Loss):
     ) -> Tensor: ...
 
 class AlphaBalancedCELoss(Loss):
-    """α-balanced cross entropy: binary cross entropy that weighs positives and negatives differently."""
+    """α-balanced cross entropy: binary cross entropy that weights positives and negatives differently."""
     def __init__(
         self,
         reduction: str = "mean",
@@ -1031,7 +1031,7 @@ class AlphaBalancedCELoss(Loss):
     ) -> Tensor: ...
 
 class FocalLoss(Loss):
-    """Focal loss: binary cross entropy that turns away from the easy examples."""
+    """Focal loss: binary cross entropy that down-weights easy examples."""
     def __init__(
         self,
         reduction: str = "mean",
@@ -1096,7 +1096,7 @@ class QualityFocalLoss(Loss):
     ) -> Tensor: ...
 
 class VarifocalLoss(Loss):
-    """Varifocal loss: the focal loss for the negatives only, and positives weighed by their quality."""
+    """Varifocal loss: the focal loss for the negatives only, and positives weighted by their quality."""
     def __init__(
         self,
         reduction: str = "mean",
@@ -1164,7 +1164,7 @@ class GaussianFocalLoss(Loss):
     ) -> Tensor: ...
 
 class SoftmaxCELoss(Loss):
-    """Softmax cross entropy: the surprise at the class of a row of logits, one class per row."""
+    """Softmax cross entropy: negative log-likelihood of the class of a row under a softmax."""
     def __init__(
         self,
         reduction: str = "mean",
@@ -1196,7 +1196,7 @@ class SoftmaxCELoss(Loss):
     ) -> Tensor: ...
 
 class SoftmaxFocalLoss(Loss):
-    """Softmax focal loss: softmax cross entropy that turns away from the easy rows."""
+    """Softmax focal loss: softmax cross entropy that down-weights easy rows."""
     def __init__(
         self,
         reduction: str = "mean",

@@ -3,7 +3,7 @@ use std::f64::consts::LN_2;
 use crate::prelude::*;
 
 loss! {
-    /// Softmax cross entropy: the surprise at the class of a row of logits, one class per row.
+    /// Softmax cross entropy: negative log-likelihood of the class of a row under a softmax.
     ///
     /// ```text
     /// L = −Σₖ wₖ tₖ ln qₖ,    qₖ = e^zₖ / Σⱼ e^zⱼ,    tₖ = (1 − ε) yₖ + ε / K

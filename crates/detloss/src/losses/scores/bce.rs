@@ -3,7 +3,7 @@ use std::f64::consts::LN_2;
 use crate::prelude::*;
 
 loss! {
-    /// Binary cross entropy: the surprise at a label, for a score that gives its probability.
+    /// Binary cross entropy: negative log-likelihood of a binary label under a sigmoid.
     ///
     /// ```text
     /// L = −w y ln p − (1 − y) ln(1 − p),    p = 1 / (1 + e^−x)
