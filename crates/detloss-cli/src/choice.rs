@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use detloss::batch::Kernel;
+use detloss::loss::{Param, ParamKind};
 use detloss::losses::{AnyLoss, Entry};
 use detloss::operand::Kind;
 
@@ -42,10 +43,8 @@ impl FromStr for Assignment {
             None => (None, name),
         };
         let number = |value: &str| {
-            let number: Result<f64, _> = value.trim().parse();
-            // A minus before a 0 would make it another name.
-            let number = number.map(|number| number + 0.0);
-            number.map_err(|_| format!("{value:?} is not a number: write it as 0.5"))
+            let number = Param::parse(value);
+            number.ok_or_else(|| format!("{value:?} is not a number: write it as 0.5, or as true"))
         };
         let values: Vec<f64> = values.split(',').map(number).collect::<Result<_, _>>()?;
         let is_new = |&(place, value): &(usize, &f64)| !values[..place].contains(value);
@@ -109,7 +108,12 @@ impl Chosen {
 
     /// The label, and each parameter that was set.
     pub(crate) fn words(&self) -> Vec<String> {
-        let set = self.set.iter().map(|(name, value)| format!("{name} = {}", short(*value)));
+        let shown = |name: &str, value: f64| match self.entry.params.iter().find(|p| p.name == name)
+        {
+            Some(param) if param.kind == ParamKind::Switch => param.show(value),
+            _ => short(value),
+        };
+        let set = self.set.iter().map(|(name, value)| format!("{name} = {}", shown(name, *value)));
         std::iter::once(self.entry.label.to_owned()).chain(set).collect()
     }
 

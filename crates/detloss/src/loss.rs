@@ -33,7 +33,7 @@ pub trait Described: Copy + Default + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownParam`] and [`Error::BadParam`].
+    /// [`Error::UnknownParam`](crate::Error::UnknownParam) and [`Error::BadParam`](crate::Error::BadParam).
     fn set(&mut self, key: &str, value: f64) -> Result<()>;
 
     /// The values of all parameters, in the order of [`PARAMS`](Described::PARAMS).

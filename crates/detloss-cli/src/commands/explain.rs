@@ -1,7 +1,7 @@
 //! `detloss explain`: what a loss is, from the text that documents its code, with its worked cases computed.
 
 use detloss::batch::Kernel as _;
-use detloss::loss::{Case, Facts, Scope, State};
+use detloss::loss::{Case, Facts, ParamKind, Scope, State};
 use detloss::losses::Entry;
 use detloss::operand::Kind;
 use serde::Serialize;
@@ -12,6 +12,9 @@ use crate::doc::{self, Block, Section};
 use crate::output::{CliError, print, print_json, stdout_is_styled};
 use crate::table::{Column, Table};
 use crate::text::{self, number, numbers};
+
+/// Where the words of a line of input begin.
+const INPUT_COLUMN: usize = 12;
 
 const INDENT: &str = "  ";
 /// What is remembered of rows is shown for rows of so many columns.
@@ -89,7 +92,7 @@ fn as_json(entry: &Entry, sections: &[Section], cases: &[Worked]) -> serde_json:
         "formula": formula,
         "description": description.text(),
         "notes": notes,
-        "scope": scope(entry).0,
+        "scope": scope(entry),
         "pred": entry.signature.pred.fields(),
         "pred_is_row": entry.signature.pred.is_row(),
         "target": entry.signature.target.fields(),
@@ -113,13 +116,19 @@ fn as_text(entry: &Entry, sections: &[Section], cases: &[Worked], styled: bool) 
     page.heading(&format!("{} ({}, {})", entry.label, entry.name, entry.family));
     page.blocks(&sections[0].blocks);
     page.heading("Input");
-    page.lines(&input(entry));
+    for line in input(entry) {
+        page.hanging(&line, INPUT_COLUMN);
+    }
     if !entry.params.is_empty() {
         page.heading("Parameters");
         for param in entry.params {
-            let (low, high) = param.range;
-            let (default, low, high) = (number(param.default), number(low), number(high));
-            page.lines(&[format!("{} = {default}, from {low} to {high}", param.name)]);
+            let (low, high) = (number(param.range.0), number(param.range.1));
+            page.lines(&[match param.kind {
+                ParamKind::Switch => format!("{} = {}", param.name, param.show(param.default)),
+                ParamKind::Real | ParamKind::Count => {
+                    format!("{} = {}, from {low} to {high}", param.name, number(param.default))
+                }
+            }]);
             page.wrapped(&doc::flat(param.doc), &INDENT.repeat(2));
         }
     }
@@ -168,8 +177,17 @@ impl Page {
     }
 
     fn wrapped(&mut self, text: &str, indent: &str) {
+        self.filled(text, indent, indent);
+    }
+
+    /// A line whose continuations begin at a column.
+    fn hanging(&mut self, line: &str, column: usize) {
+        self.filled(line, INDENT, &format!("{INDENT}{}", " ".repeat(column)));
+    }
+
+    fn filled(&mut self, text: &str, first: &str, others: &str) {
         let options = textwrap::Options::new(text::width());
-        let options = options.initial_indent(indent).subsequent_indent(indent).break_words(false);
+        let options = options.initial_indent(first).subsequent_indent(others).break_words(false);
         self.text.push_str(&textwrap::fill(text, options));
         self.text.push('\n');
     }
@@ -184,10 +202,11 @@ impl Page {
 
 /// What goes in, and what a value is of.
 fn input(entry: &Entry) -> Vec<String> {
+    let description = entry.signature.describe();
     let mut lines = vec![
-        format!("prediction  {}", fields(entry.signature.pred)),
-        format!("target      {}", fields(entry.signature.target)),
-        format!("one value   {}", scope(entry).1),
+        format!("prediction  {}", description.pred),
+        format!("target      {}", description.target),
+        format!("values      {}", description.values),
     ];
     let parts = entry.signature.components;
     if !parts.is_empty() {
@@ -206,21 +225,12 @@ fn input(entry: &Entry) -> Vec<String> {
     lines
 }
 
-fn fields(kind: Kind) -> String {
-    let names = kind.fields().join(", ");
-    match (kind.is_row(), kind.is_label()) {
-        (false, _) => names,
-        (true, false) => format!("a row of any length: a {names} per column"),
-        (true, true) => format!("a row of any length: a {names} per column, or one class"),
-    }
-}
-
-/// What one value is of: for programs and for readers.
-fn scope(entry: &Entry) -> (&'static str, &'static str) {
+/// What one value is of, for programs.
+fn scope(entry: &Entry) -> &'static str {
     match entry.signature.scope {
-        Scope::Unit => ("unit", "per prediction"),
-        Scope::Row => ("row", "per row"),
-        Scope::Set => ("set", "per batch, or per image (group) in it"),
+        Scope::Unit => "unit",
+        Scope::Row => "row",
+        Scope::Set => "set",
     }
 }
 
@@ -252,8 +262,14 @@ fn facts(facts: Facts) -> [String; 5] {
             "exactly 0, with zero gradient, where the prediction is what the target asks for",
         ),
         line(symmetric, "prediction and target can change places"),
-        line(scale_invariant, "multiplying every field by one positive number changes nothing"),
-        line(shift_invariant, "adding one number to every field changes nothing"),
+        line(
+            scale_invariant,
+            "multiplying every length, coordinate and logit by one positive number changes nothing",
+        ),
+        line(
+            shift_invariant,
+            "adding one number to every coordinate, or to every logit, changes nothing",
+        ),
     ]
 }
 

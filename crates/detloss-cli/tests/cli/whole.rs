@@ -120,11 +120,11 @@ fn wrong_calls_name_the_remedy() {
 fn pages_say_what_a_value_is_of() {
     for entry in losses::ALL {
         let page = detloss(&format!("explain {}", entry.name)).out;
-        assert!(page.contains("\n  one value   per "), "{page}");
+        assert!(page.contains("\n  values      one "), "{page}");
         let parts = entry.signature.components;
         assert_eq!(page.contains("\n  sum of      "), !parts.is_empty(), "{page}");
     }
-    assert!(detloss("explain alrp").out.contains("remembers   4 numbers from batch to batch"));
+    assert!(detloss("explain alrp").out.contains("state       4 numbers from batch to batch"));
 }
 
 #[test]
