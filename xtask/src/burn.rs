@@ -40,7 +40,7 @@ pub(crate) fn module(entry: &Entry) -> anyhow::Result<String> {
     let description = entry.signature.describe();
     writeln!(text, "    /// - predictions: {}", description.pred)?;
     writeln!(text, "    /// - targets: {}", description.target)?;
-    writeln!(text, "    /// - values: {}", description.values)?;
+    writeln!(text, "    /// - values one by one: a flat tensor, one per {}", description.unit)?;
     write!(text, "    {name}LossConfig, {name}Loss, {family}::{name} {{")?;
     text += if entry.params.is_empty() { "" } else { "\n" };
     for param in entry.params {

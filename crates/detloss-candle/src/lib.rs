@@ -25,7 +25,7 @@
 //!
 //! // By name, with parameters; a value per box.
 //! let each = Options { reduction: Reduction::None, ..Options::default() };
-//! let ciou = loss(&pred, &target, &*named("ciou", &[("gate", 0.5)])?, &each)?;
+//! let ciou = loss(&pred, &target, &named("ciou", &[("gate", 0.5)])?, &each)?;
 //! assert_eq!(ciou.to_vec1::<f32>()?[1], 0.0);
 //! # Ok(())
 //! # }
@@ -44,12 +44,12 @@
 //! | masks `[masks, ..pixels]` | the same | `[masks]` |
 //! | losses of whole batches: any of these | likewise | `[1]`, or one per group |
 //!
-//! A prediction of one dimension has one column. Targets of an integer dtype are class indices; for scores −1 and `columns` are
-//! background. All else has the dtype of the prediction: F16, BF16 (both computed in F32), F32 or F64. Strides may be any.
+//! A prediction of one dimension has one column. A target of integers with one dimension less is class indices; for scores −1 and
+//! `columns` are background. Integers of the shape of the prediction are labels. All else has the dtype of the prediction: F16, BF16 (both computed in F32), F32 or F64. Strides may be any.
 //!
 //! # Gradients
 //!
-//! Gradients are by the prediction only. The target and all weights are constants, even if they depend on variables. Value and
+//! Gradients are with respect to the prediction only. The target and all weights are constants, even if they depend on variables. Value and
 //! gradient are computed together, in the forward pass, if the prediction depends on a variable; backward multiplies by what comes
 //! from above, and may be called again. There are no second derivatives.
 //!

@@ -61,8 +61,8 @@ fn row(kind: Operand) -> Row {
     (kind.fields(), kind.is_row(), kind.is_label())
 }
 
-/// Tensors of more dimensions are not told apart any more.
-const RANKS: usize = 16;
+/// Tensors of NumPy and PyTorch have at most 64 dimensions.
+const RANKS: usize = 65;
 
 /// How tensors make up a batch: columns, shape of the values, shape of what is one per row, whether the target is class indices,
 /// whether the weight is one per row.

@@ -41,7 +41,7 @@ loss_module! {
     ///
     /// - predictions: (..., 2): logit, error
     /// - targets: (...): a label per row. What has a label below 0 is left out
-    /// - values: one for the whole batch, or for each group of rows in it
+    /// - values one by one: a flat tensor, one per group
     AlrpLossConfig, AlrpLoss, sets::Alrp {
         /// Half the width over which the step rises, 1e-20 at least; or 0 for a hard step.
         ///

@@ -33,7 +33,7 @@ loss_module! {
     ///
     /// - predictions: (..., columns), or (n,) for a single column: values
     /// - targets: the shape of the prediction
-    /// - values: one per value, of the shape of the prediction
+    /// - values one by one: a flat tensor, one per value
     BalancedL1LossConfig, BalancedL1Loss, values::BalancedL1 {
         /// How much small errors pull: the smaller, the more.
         ///

@@ -41,7 +41,7 @@ loss_module! {
     ///
     /// - predictions: (..., 4): x1, y1, x2, y2
     /// - targets: the shape of the prediction
-    /// - values: one per box, (...)
+    /// - values one by one: a flat tensor, one per box
     CiouLossConfig, CiouLoss, boxes::Ciou {
         /// The aspect ratio counts from this IoU on. 0: always. 0.5: as in the second paper.
         ///

@@ -35,6 +35,6 @@ loss_module! {
     ///
     /// - predictions: (..., columns): rows of logits
     /// - targets: (...): a position per row
-    /// - values: one per row, (...)
+    /// - values one by one: a flat tensor, one per row
     DistributionFocalLossConfig, DistributionFocalLoss, rows::DistributionFocal {}
 }

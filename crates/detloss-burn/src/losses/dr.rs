@@ -38,7 +38,7 @@ loss_module! {
     ///
     /// - predictions: (..., columns), or (n,) for a single column: logits
     /// - targets: the shape of the prediction: labels; or (...): class indices (integers), one per row, -1 and the number of columns being background. Integers of the shape of the prediction are labels. What has a label below 0 is left out
-    /// - values: one for the whole batch, or for each group of rows in it
+    /// - values one by one: a flat tensor, one per group
     DrLossConfig, DrLoss, sets::Dr {
         /// λ⁺: how little the distribution of the positives dwells on the lowest score.
         ///

@@ -36,7 +36,7 @@ loss_module! {
     ///
     /// - predictions: (..., 4): x1, y1, x2, y2
     /// - targets: the shape of the prediction
-    /// - values: one per box, (...)
+    /// - values one by one: a flat tensor, one per box
     FocalEiouLossConfig, FocalEiouLoss, boxes::FocalEiou {
         /// How strongly boxes of little overlap are turned down. 0 is the EIoU loss.
         ///

@@ -33,7 +33,7 @@ loss_module! {
     ///
     /// - predictions: (..., columns), or (n,) for a single column: values
     /// - targets: the shape of the prediction
-    /// - values: one for the whole batch, or for each group of rows in it
+    /// - values one by one: a flat tensor, one per group
     GhmRLossConfig, GhmRLoss, sets::GhmR {
         /// The error below which the loss is quadratic rather than linear.
         ///

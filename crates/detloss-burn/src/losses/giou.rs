@@ -34,7 +34,7 @@ loss_module! {
     ///
     /// - predictions: (..., 4): x1, y1, x2, y2
     /// - targets: the shape of the prediction
-    /// - values: one per box, (...)
+    /// - values one by one: a flat tensor, one per box
     GiouLossConfig, GiouLoss, boxes::Giou {
         /// Added to every denominator that is not 0, to compute what a library with an epsilon computes. At 0 a perfect
         /// prediction costs exactly 0 down to sides of 1.5e-11; else more, the smaller it is.

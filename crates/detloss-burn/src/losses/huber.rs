@@ -31,7 +31,7 @@ loss_module! {
     ///
     /// - predictions: (..., columns), or (n,) for a single column: values
     /// - targets: the shape of the prediction
-    /// - values: one per value, of the shape of the prediction
+    /// - values one by one: a flat tensor, one per value
     HuberLossConfig, HuberLoss, values::Huber {
         /// The error from which on the loss is linear, and the slope it then has.
         ///

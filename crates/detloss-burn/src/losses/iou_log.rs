@@ -35,7 +35,7 @@ loss_module! {
     ///
     /// - predictions: (..., 4): x1, y1, x2, y2
     /// - targets: the shape of the prediction
-    /// - values: one per box, (...)
+    /// - values one by one: a flat tensor, one per box
     IouLogLossConfig, IouLogLoss, boxes::IouLog {
         /// An IoU below this counts as this, so that boxes without overlap have a finite loss.
         ///

@@ -33,6 +33,6 @@ loss_module! {
     ///
     /// - predictions: (..., 4): x1, y1, x2, y2
     /// - targets: the shape of the prediction
-    /// - values: one per box, (...)
+    /// - values one by one: a flat tensor, one per box
     IouSquareLossConfig, IouSquareLoss, boxes::IouSquare {}
 }

@@ -33,7 +33,7 @@ loss_module! {
     ///
     /// - predictions: (n, ...), n masks of logits, or (pixels,), a single one
     /// - targets: the shape of the prediction: labels. What has a label below 0 is left out
-    /// - values: one per mask, (n,)
+    /// - values one by one: a flat tensor, one per mask
     JaccardLossConfig, JaccardLoss, masks::Jaccard {
         /// Added to numerator and denominator, to compute what a library with an epsilon computes.
         ///

@@ -37,7 +37,7 @@ loss_module! {
     ///
     /// - predictions: (..., 2): value, log_variance
     /// - targets: (...): a value per row
-    /// - values: one per row, (...)
+    /// - values one by one: a flat tensor, one per row
     KlLossConfig, KlLoss, values::Kl {
         /// A log-variance beyond ± this counts as this.
         ///

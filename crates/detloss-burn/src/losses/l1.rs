@@ -33,6 +33,6 @@ loss_module! {
     ///
     /// - predictions: (..., columns), or (n,) for a single column: values
     /// - targets: the shape of the prediction
-    /// - values: one per value, of the shape of the prediction
+    /// - values one by one: a flat tensor, one per value
     L1LossConfig, L1Loss, values::L1 {}
 }

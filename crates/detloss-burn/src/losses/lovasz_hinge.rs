@@ -36,6 +36,6 @@ loss_module! {
     ///
     /// - predictions: (n, ...), n masks of logits, or (pixels,), a single one
     /// - targets: the shape of the prediction: labels. What has a label below 0 is left out
-    /// - values: one per mask, (n,)
+    /// - values one by one: a flat tensor, one per mask
     LovaszHingeLossConfig, LovaszHingeLoss, masks::LovaszHinge {}
 }

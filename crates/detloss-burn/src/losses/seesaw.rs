@@ -35,7 +35,7 @@ loss_module! {
     ///
     /// - predictions: (..., columns): rows of logits
     /// - targets: (...): a class index (an integer) per row
-    /// - values: one for the whole batch, or for each group of rows in it
+    /// - values one by one: a flat tensor, one per group
     SeesawLossConfig, SeesawLoss, sets::Seesaw {
         /// How much a rare class is spared.
         ///

@@ -31,7 +31,7 @@ loss_module! {
     ///
     /// - predictions: (..., columns), or (n,) for a single column: values
     /// - targets: the shape of the prediction
-    /// - values: one per value, of the shape of the prediction
+    /// - values one by one: a flat tensor, one per value
     SmoothL1LossConfig, SmoothL1Loss, values::SmoothL1 {
         /// The error from which on the loss is linear. 0 is the L1 loss.
         ///

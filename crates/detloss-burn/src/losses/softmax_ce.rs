@@ -36,7 +36,7 @@ loss_module! {
     ///
     /// - predictions: (..., columns): rows of logits
     /// - targets: the shape of the prediction: probabilities; or (...): class indices (integers), one per row
-    /// - values: one per row, (...)
+    /// - values one by one: a flat tensor, one per row
     SoftmaxCeLossConfig, SoftmaxCeLoss, rows::SoftmaxCe {
         /// How much of the target is spread evenly over all classes.
         ///

@@ -36,7 +36,7 @@ loss_module! {
     ///
     /// - predictions: (..., columns): rows of logits
     /// - targets: the shape of the prediction
-    /// - values: one per row, (...)
+    /// - values one by one: a flat tensor, one per row
     SoftmaxKlLossConfig, SoftmaxKlLoss, rows::SoftmaxKl {
         /// What both rows of logits are divided by: the larger, the more the unlikely classes count.
         ///

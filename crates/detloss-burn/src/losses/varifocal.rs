@@ -40,7 +40,7 @@ loss_module! {
     ///
     /// - predictions: (..., columns), or (n,) for a single column: logits
     /// - targets: the shape of the prediction: labels; or (...): class indices (integers), one per row, -1 and the number of columns being background. Integers of the shape of the prediction are labels
-    /// - values: one per logit, of the shape of the prediction
+    /// - values one by one: a flat tensor, one per logit
     VarifocalLossConfig, VarifocalLoss, scores::Varifocal {
         /// Weight of the negatives.
         ///

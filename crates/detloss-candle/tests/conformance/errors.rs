@@ -53,7 +53,7 @@ fn shapes_fit() -> Result<()> {
         let plain = Options::default();
         let short = target.narrow(0, 1, target.dim(0)? - 1)?;
         let expected = format!("{:?}", target.dims());
-        fails(entry, &pred, &short, &plain, &["target", "give floats of shape", &expected]);
+        fails(entry, &pred, &short, &plain, &["the target has shape", "give ", &expected]);
         let scalar = pred.flatten_all()?.get(0)?;
         let is_wide = entry.signature.pred.is_row() || entry.signature.pred.fields().len() > 1;
         if is_wide {
@@ -66,42 +66,47 @@ fn shapes_fit() -> Result<()> {
                 &narrow,
                 &target,
                 &plain,
-                &["last dimension is to be", entry.signature.pred.fields()[0]],
+                &["a last dimension of", entry.signature.pred.fields()[0]],
             );
         }
         let three = Some(Tensor::ones(3, DType::F32, DEVICE)?);
         let options = Options { weights: three.clone(), ..plain.clone() };
-        fails(entry, &pred, &target, &options, &["weights have shape [3]", "one per row"]);
+        fails(entry, &pred, &target, &options, &["the weight has shape [3]", "one per row"]);
         let options = Options { column_weights: three, ..plain.clone() };
-        fails(entry, &pred, &target, &options, &["column_weights has shape [3]", "one per column"]);
+        let takes = entry.signature.tensors_take();
+        let words: &[&str] = match takes.column_weights {
+            true => &["the weight per column has shape [3]", "one per column"],
+            false => &["takes no weights per column"],
+        };
+        fails(entry, &pred, &target, &options, words);
         let groups = Some(Tensor::ones(3, DType::U32, DEVICE)?);
-        fails(
-            entry,
-            &pred,
-            &target,
-            &Options { groups, ..plain },
-            &["groups has shape [3]", "one per row"],
-        );
+        let words: &[&str] = match takes.groups {
+            true => &["the tensor of groups has shape [3]", "one id per row"],
+            false => &["takes no groups"],
+        };
+        fails(entry, &pred, &target, &Options { groups, ..plain }, words);
     }
     Ok(())
 }
 
-/// One column of labels and class indices of one class say the opposite of each other.
+/// One column of labels and class indices of one class say the opposite of each other: integers of the shape of the prediction
+/// are labels.
 #[test]
-fn integers_for_a_flat_prediction_are_refused() -> Result<()> {
-    let flat = |entry: &&Entry| {
-        entry.signature.target.is_label()
-            && !entry.signature.pred.is_row()
-            && entry.signature.pred.fields().len() == 1
-    };
+fn integers_of_the_shape_of_the_prediction_are_labels() -> Result<()> {
     let mut seen = 0;
-    for entry in ALL.iter().filter(flat) {
+    for entry in ALL
+        .iter()
+        .filter(|entry| entry.signature.target.is_label() && entry.signature.is_elementwise())
+    {
         seen += 1;
         let pred = Tensor::zeros(4, DType::F32, DEVICE)?;
-        let labels = Tensor::ones(4, DType::U32, DEVICE)?;
-        fails(entry, &pred, &labels, &Options::default(), &["integers of shape [4]", "to_dtype"]);
+        let labels = Tensor::new(&[1_u32, 0, 1, 1], DEVICE)?;
+        let of = |target: &Tensor| {
+            loss(&pred, target, &entry.make(), &Options::default())?.to_vec0::<f32>()
+        };
+        assert_eq!(of(&labels)?, of(&labels.to_dtype(DType::F32)?)?, "{}", entry.name);
         let column = pred.reshape((4, 1))?;
-        loss(&column, &labels, &entry.make(), &Options::default())?;
+        loss(&column, &labels.zeros_like()?, &entry.make(), &Options::default())?;
     }
     assert!(seen > 0);
     Ok(())

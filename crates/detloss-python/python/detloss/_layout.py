@@ -77,7 +77,7 @@ def _form(
     know yet.
     """
     pred, target = tuple(pred), tuple(target)
-    lead = spec.row_dims[min(len(pred), len(spec.row_dims) - 1)]
+    lead = spec.row_dims[len(pred)]
     rows, fields = pred[:lead], len(spec.pred.fields)
     units = pred if spec.is_elementwise else rows
     classes = target_is_integer and target == rows and "ignore_index" in spec.options and (spec.pred.is_row or rows != pred)

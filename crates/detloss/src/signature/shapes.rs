@@ -1,6 +1,6 @@
 //! Tensors of these shapes as a batch.
 
-use super::Signature;
+use super::{Signature, Takes};
 use crate::error::{Error, Result};
 use crate::loss::Scope;
 
@@ -18,6 +18,7 @@ pub struct Shapes {
     pub units: Vec<usize>,
     /// The target is class indices, one per row.
     pub class_indices: bool,
+    takes: Takes,
 }
 
 impl Signature {
@@ -73,11 +74,11 @@ impl Signature {
         // Without a dimension of columns, 1 could be "yes" or "the class after the only one": it is "yes".
         let takes_indices =
             self.tensors_take().class_indices && (self.pred.is_row() || rows.len() < pred.len());
-        let class_indices = integers && takes_indices && target == rows;
         let is_column = self.target.fields().len() == 1
             && !self.is_elementwise()
             && !self.target.is_row()
             && target.split_last() == Some((&1, rows));
+        let class_indices = integers && takes_indices && (target == rows || is_column);
         if !class_indices && target != dense && !is_column {
             let mut wanted = format!("{dense:?} with a prediction of shape {pred:?}");
             if takes_indices {
@@ -93,7 +94,8 @@ impl Signature {
         }
         let units = if self.is_elementwise() { pred } else { rows };
         let (rows, units) = (rows.to_vec(), units.to_vec());
-        Ok(Shapes { loss: self.loss, rows, columns, units, class_indices })
+        let takes = self.tensors_take();
+        Ok(Shapes { loss: self.loss, rows, columns, units, class_indices, takes })
     }
 
     /// How many columns rows have of which only the numbers are known: those of a prediction and of its target, field by field. A
@@ -162,8 +164,11 @@ impl Shapes {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] if they have not.
+    /// [`Error::Shape`] if they have not, [`Error::NoColumnWeights`] if the loss takes none.
     pub fn check_column_weights(&self, dims: &[usize]) -> Result<()> {
+        if !self.takes.column_weights {
+            return Err(Error::NoColumnWeights { loss: self.loss });
+        }
         if dims == [self.columns] {
             return Ok(());
         }
@@ -175,8 +180,11 @@ impl Shapes {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] if they have not.
+    /// [`Error::Shape`] if they have not, [`Error::NothingToGroup`] if the loss takes none.
     pub fn check_groups(&self, dims: &[usize]) -> Result<()> {
+        if !self.takes.groups {
+            return Err(Error::NothingToGroup { loss: self.loss });
+        }
         if dims == self.rows {
             return Ok(());
         }
@@ -219,6 +227,7 @@ mod tests {
             ("focal", &[7], &[7], true, "[7] x 1, units [7]"),
             ("kl", &[7, 2], &[7], false, "[7] x 1, units [7]"),
             ("kl", &[7, 2], &[7, 1], false, "[7] x 1, units [7]"),
+            ("seesaw", &[7, 3], &[7, 1], true, "[7] x 3, units [7], indices"),
             ("softmax_ce", &[7, 3], &[7], true, "[7] x 3, units [7], indices"),
             ("softmax_ce", &[7, 3], &[7, 3], false, "[7] x 3, units [7]"),
             ("softmax_ce", &[3], &[], true, "[] x 3, units [], indices"),

@@ -141,7 +141,11 @@ fn extreme(entry: &Entry, rows: &Rows, values: &[f64], sign: f64) -> f64 {
             let mut moved = |x: &f64| {
                 if random.below(2) == 0 { *x } else { x + step * random.between(-1.0, 1.0) }
             };
-            let pred: Vec<f64> = holder.pred.iter().map(&mut moved).collect();
+            let mut pred: Vec<f64> = holder.pred.iter().map(&mut moved).collect();
+            if entry.signature.pred == Kind::LogitWithError {
+                // A localisation error is no less than 0.
+                pred.iter_mut().skip(1).step_by(2).for_each(|error| *error = error.max(0.0));
+            }
             // Labels and distributions have their own bounds; boxes and values do not.
             let target = if entry.signature.pred == entry.signature.target {
                 holder.target.iter().map(&mut moved).collect()

@@ -68,6 +68,8 @@ def prepare(
     if ignore_index is not None and not at.classes:
         raise ValueError(f"{spec.name}: ignore_index is for class indices: give the target as integers of shape {at.rows}")
     target = as_integers(target) if at.classes else in_precision(target, pred.dtype)
+    if not (spec.is_elementwise or spec.target.is_row) and len(spec.target.fields) == 1:
+        target = target.reshape(at.rows)  # One per row, with a last dimension of 1 or without.
     if weight is not None:
         weight = in_precision(weight, torch.promote_types(pred.dtype, torch.float32))
     if class_weight is not None:
