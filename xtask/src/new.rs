@@ -55,7 +55,7 @@ pub(crate) fn run(family: &str, name: &str) -> anyhow::Result<()> {
     fs::write(&file, text)?;
     fs::write(root.join(LIST), list)?;
     eprintln!(
-        "wrote {} and its line in {LIST}; now write the formula, then run `cargo xtask ci`",
+        "wrote {} and its line in {LIST}; now write the formula, then run `cargo xtask try {name}`",
         file.display()
     );
     Ok(())
