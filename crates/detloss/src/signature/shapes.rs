@@ -60,13 +60,13 @@ impl Signature {
                 if rest != [fields.len()] {
                     let wanted =
                         format!("a last dimension of {} ({})", fields.len(), fields.join(", "));
-                    return Err(self.unfit("the prediction", pred, wanted));
+                    return Err(unfit(self.loss, "the prediction", pred, wanted));
                 }
                 1
             }
             [] if self.pred.is_row() => {
                 let wanted = format!("rows of {}s: (..., columns)", fields[0]);
-                return Err(self.unfit("the prediction", pred, wanted));
+                return Err(unfit(self.loss, "the prediction", pred, wanted));
             }
             rest => rest.iter().product(),
         };
@@ -123,10 +123,6 @@ impl Signature {
         let earlier = (0..pred.len().saturating_sub(1)).find(|&dim| without(dim));
         earlier.filter(|_| self.tensors_take().class_indices)
     }
-
-    fn unfit(&self, what: &'static str, got: &[usize], wanted: String) -> Error {
-        Error::Shape { loss: self.loss, what, got: got.to_vec(), wanted, columns_at: None }
-    }
 }
 
 impl Shapes {
@@ -157,7 +153,7 @@ impl Shapes {
         } else {
             format!("{units:?}, one per value, or {rows:?}, one per row")
         };
-        Err(self.unfit("the weight", dims, wanted))
+        Err(unfit(self.loss, "the weight", dims, wanted))
     }
 
     /// Checks that weights per column have one number for each.
@@ -173,7 +169,7 @@ impl Shapes {
             return Ok(());
         }
         let wanted = format!("[{}], one per column", self.columns);
-        Err(self.unfit("the weight per column", dims, wanted))
+        Err(unfit(self.loss, "the weight per column", dims, wanted))
     }
 
     /// Checks that groups have one id per row.
@@ -188,12 +184,17 @@ impl Shapes {
         if dims == self.rows {
             return Ok(());
         }
-        Err(self.unfit("the tensor of groups", dims, format!("{:?}, one id per row", self.rows)))
+        Err(unfit(
+            self.loss,
+            "the tensor of groups",
+            dims,
+            format!("{:?}, one id per row", self.rows),
+        ))
     }
+}
 
-    fn unfit(&self, what: &'static str, got: &[usize], wanted: String) -> Error {
-        Error::Shape { loss: self.loss, what, got: got.to_vec(), wanted, columns_at: None }
-    }
+fn unfit(loss: &'static str, what: &'static str, got: &[usize], wanted: String) -> Error {
+    Error::Shape { loss, what, got: got.to_vec(), wanted, columns_at: None }
 }
 
 #[cfg(test)]
