@@ -16,7 +16,7 @@ pub(crate) const WHOLE: [&str; 3] = ["--workspace", "--features", "detloss-cli/t
 pub(crate) fn run(without_python: bool, without_wgpu: bool) -> anyhow::Result<()> {
     // Downloading PyTorch needs the network, compiling needs the processor.
     let python = (!without_python).then(|| thread::spawn(python::prepare));
-    step("the manners of the tree", tidy::run)?;
+    step("repository checks", tidy::run)?;
     step("generated files", || generate::run(true))?;
     step("format", format)?;
     step("lints", || {

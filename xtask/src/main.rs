@@ -24,7 +24,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything that has to hold: format, lints, documentation, generated files, manners, tests.
+    /// Everything that has to hold: format, lints, documentation, generated files, repository checks, tests.
     Ci {
         /// Leaves out the Python package, whose first run downloads PyTorch.
         #[arg(long)]
@@ -51,7 +51,7 @@ enum Command {
     },
     /// Builds the wheel of the Python package, installs it into a virtual environment, tests it and checks its types.
     Python,
-    /// Checks the manners of the tree: sizes of files, stray files, names of losses, unsafe code.
+    /// Checks repository checks: sizes of files, stray files, names of losses, unsafe code.
     Tidy,
     /// Tries one loss: generates its page and its modules, and runs the conformance tests of it alone, in the core and in the front-ends
     /// that are built.

@@ -41,7 +41,7 @@ pub(crate) fn page(entry: &Entry) -> anyhow::Result<String> {
     writeln!(text, "\n## Facts\n\n{}\n## Worked cases\n", facts(&entry.facts))?;
     text.push_str("| what | prediction | target | parameters | loss |\n|---|---|---|---|---|\n");
     for case in entry.cases {
-        writeln!(text, "{}", row(case))?;
+        writeln!(text, "{}", row(entry, case))?;
     }
     text.push_str("\n---\n\nGenerated from the source by `cargo xtask gen`.\n");
     Ok(text)
@@ -92,10 +92,16 @@ fn facts(facts: &Facts) -> String {
     .concat()
 }
 
-fn row(case: &Case) -> String {
+fn row(entry: &Entry, case: &Case) -> String {
     let list = |numbers: &[f64]| numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(", ");
-    let params: Vec<String> =
-        case.params.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    let shown = |name: &str, value: f64| {
+        entry.param(name).map_or_else(|| value.to_string(), |param| param.show(value))
+    };
+    let params: Vec<String> = case
+        .params
+        .iter()
+        .map(|&(name, value)| format!("{name} = {}", shown(name, value)))
+        .collect();
     format!(
         "| {} | {} | {} | {} | {} |",
         case.what,

@@ -77,7 +77,8 @@ pub(crate) fn torch() -> anyhow::Result<String> {
     let mut text = TORCH.to_owned();
     let inputs = ["pred: Tensor".to_owned(), "target: Tensor".into(), "*".into()];
     let avg_factor = ["avg_factor: Tensor | float | None = None".to_owned()];
-    let fixed = ["reduction: str = \"mean\"", "loss_weight: float = 1.0", "road: str = \"auto\""];
+    let fixed =
+        ["reduction: str = \"mean\"", "loss_weight: float = 1.0", "backend: str = \"auto\""];
     let fixed = fixed.map(str::to_owned);
     for entry in losses::ALL {
         let (options, params) = (options(entry, "Tensor"), params(entry));

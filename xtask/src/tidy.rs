@@ -1,4 +1,4 @@
-//! The manners of the tree.
+//! The repository checks.
 
 use std::fs;
 use std::path::Path;

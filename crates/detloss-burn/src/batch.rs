@@ -13,8 +13,8 @@ use detloss::signature::Shapes;
 
 #[cfg(feature = "cube")]
 use crate::device;
-use crate::loss::must;
-use crate::op::{self, Call, LossBackend, Others, Reduce};
+use crate::loss::expect_valid;
+use crate::op::{self, Call, LossBackend, Operands, Reduce};
 use crate::{Loss, Replicas};
 
 /// Predictions with their targets, and how to weigh and add up their losses: the [`Batch`](detloss::Batch) of the core for tensors.
@@ -33,7 +33,7 @@ use crate::{Loss, Replicas};
 /// assert_eq!(gradient.dims(), [2, 3]);
 /// ```
 ///
-/// The prediction has a gradient. Everything else is constant: a target that depends on the prediction is held still.
+/// The prediction has a gradient. Everything else is constant: a target that depends on the prediction is detached.
 #[derive(Clone, Debug)]
 pub struct Batch<const D: usize> {
     pred: Tensor<D>,
@@ -51,8 +51,9 @@ pub struct Batch<const D: usize> {
 /// - of floats: all fields of every target. Of the shape of the predictions; with 1 or no last dimension where a target is one number
 ///   (a label of a ranked box, a place in a row).
 /// - of integers with the shape of the predictions: labels, 0 and 1.
-/// - of integers with one dimension less: a class index for every row. For scores, −1 and the number of classes both mean
-///   background.
+/// - of integers with one dimension less: a class index for every row. For scores, the number of classes means background.
+///
+/// A label is a number from 0 to 1, or −1 to leave its element out.
 ///
 /// All dimensions of a mask but the first are its pixels.
 #[derive(Clone, Debug)]
@@ -158,7 +159,7 @@ impl<const D: usize> Batch<D> {
     /// Divides the sum by this positive number, usually the number of positives.
     #[must_use]
     pub fn normalizer(self, number: f64) -> Self {
-        self.reduce(Reduce::By(number))
+        self.reduce(Reduce::Normalizer(number))
     }
 
     /// One of Burn's reductions. `BatchMean` divides by the first dimension of the prediction; `Auto` is the mean.
@@ -210,7 +211,7 @@ impl<const D: usize> Batch<D> {
         self.reduce(Reduce::Units).run(loss.into(), None)
     }
 
-    /// One step of a training run with a loss that remembers: like [`value`](Self::value), and `state` is brought up to date. A run begins
+    /// One step of a training run with a stateful loss: like [`value`](Self::value), and `state` is brought up to date. A run begins
     /// with [`initial_state`](Self::initial_state); save it with your checkpoints.
     ///
     /// # Panics
@@ -225,7 +226,7 @@ impl<const D: usize> Batch<D> {
         value
     }
 
-    /// What a training run with this loss begins to remember. Empty for a loss that remembers nothing.
+    /// The state that a training run with this loss begins with. Empty for a loss without state.
     #[must_use]
     pub fn initial_state(&self, loss: impl Into<Loss>) -> Vec<f64> {
         let loss = loss.into();
@@ -239,12 +240,12 @@ impl<const D: usize> Batch<D> {
             Kind::Floats(Numbers { dims, .. }) => (dims, false),
             Kind::Integers(dims, _) => (dims, true),
         };
-        let shapes = must(loss.signature().shapes(&self.pred.dims(), target, integers));
+        let shapes = expect_valid(loss.signature().shapes(&self.pred.dims(), target, integers));
         if let Some(weights) = &self.column_weights {
-            must(shapes.check_column_weights(&[weights.len()]));
+            expect_valid(shapes.check_column_weights(&[weights.len()]));
         }
         if let Some((dims, _)) = &self.groups {
-            must(shapes.check_groups(dims));
+            expect_valid(shapes.check_groups(dims));
         }
         shapes
     }
@@ -254,18 +255,18 @@ impl<const D: usize> Batch<D> {
         let shapes = self.shapes(&loss);
         let (device, dtype) = (self.pred.device(), self.pred.dtype());
         let target = held(self.target, shapes.class_indices, dtype);
-        let weights = self
-            .weights
-            .map(|Numbers { dims, flat }| (flat.cast(dtype), !must(shapes.weights_per_row(&dims))));
+        let weights = self.weights.map(|Numbers { dims, flat }| {
+            (flat.cast(dtype), !expect_valid(shapes.weights_per_row(&dims)))
+        });
         #[cfg(feature = "cube")]
-        let remembers =
+        let is_stateful =
             state.as_ref().is_some_and(|state| state.lock().is_ok_and(|state| !state.is_empty()));
         #[cfg(feature = "cube")]
         if let Some(formula) = device::Formula::new(&loss, &device, dtype, shapes.columns, &target)
             && self.groups.is_none()
-            && !remembers
+            && !is_stateful
         {
-            let weighed = device::Weighed {
+            let reduction = device::WeightedReduction {
                 rows: shapes.row_count(),
                 columns: shapes.columns,
                 weights,
@@ -274,7 +275,7 @@ impl<const D: usize> Batch<D> {
                 reduce: self.reduce,
                 replicas: self.replicas,
             };
-            return weighed.value(&loss, self.pred, target, formula);
+            return reduction.value(&loss, self.pred, target, formula);
         }
         // The core computes in the host's memory. The way there and back is differentiable.
         let host = host(&device);
@@ -284,10 +285,12 @@ impl<const D: usize> Batch<D> {
             (Scope::Set, Some((_, count))) => *count,
             _ => shapes.unit_count(),
         };
-        let others = Others::<Dispatch> {
+        let others = Operands::<Dispatch> {
             target: match target {
-                Held::Dense(target) => op::Target::Dense(at(&host, target).into_dispatch()),
-                Held::Classes(classes) => op::Target::Classes(at(&host, classes).into_dispatch()),
+                HeldTarget::Dense(target) => op::Target::Dense(at(&host, target).into_dispatch()),
+                HeldTarget::Classes(classes) => {
+                    op::Target::Classes(at(&host, classes).into_dispatch())
+                }
             },
             weights: match weights {
                 None => op::Weights::None,
@@ -328,17 +331,17 @@ fn at<const D: usize, K: Basic>(host: &Option<Device>, tensor: Tensor<D, K>) -> 
 }
 
 /// A target that fits its prediction, without its dimensions.
-pub(crate) enum Held {
+pub(crate) enum HeldTarget {
     Dense(Tensor<1>),
     Classes(Tensor<1, Int>),
 }
 
 /// The target in the precision of the prediction, or class indices as they are.
-fn held(target: Target, is_indices: bool, dtype: DType) -> Held {
+fn held(target: Target, is_indices: bool, dtype: DType) -> HeldTarget {
     match target.0 {
-        Kind::Integers(_, classes) if is_indices => Held::Classes(classes),
-        Kind::Integers(_, labels) => Held::Dense(labels.float().cast(dtype)),
-        Kind::Floats(Numbers { flat, .. }) => Held::Dense(flat.cast(dtype)),
+        Kind::Integers(_, classes) if is_indices => HeldTarget::Classes(classes),
+        Kind::Integers(_, labels) => HeldTarget::Dense(labels.float().cast(dtype)),
+        Kind::Floats(Numbers { flat, .. }) => HeldTarget::Dense(flat.cast(dtype)),
     }
 }
 

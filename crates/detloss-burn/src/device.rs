@@ -12,7 +12,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{
     Autodiff, AutodiffBackend, Backend, Dispatch, DispatchDevice, TensorMetadata, backend_extension,
 };
-use burn::tensor::{DType, Device, Shape, Tensor};
+use burn::tensor::{Bool, DType, Device, Shape, Tensor};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
@@ -20,10 +20,11 @@ use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 use detloss::batch::{Kernel as _, Target};
 use detloss::loss::Scope;
+use detloss::operand::{LEFT_OUT, MAX_LABEL};
 
-use crate::batch::Held;
-use crate::loss::must;
-use crate::op::{By, HandOn, Reduce, Slopes};
+use crate::batch::HeldTarget;
+use crate::loss::expect_valid;
+use crate::op::{GradIndex, LossBackward, Reduce, SavedGrad};
 use crate::replicas::divisor;
 use crate::steps::{Step, steps};
 use crate::{Loss, Replicas};
@@ -51,7 +52,7 @@ impl Formula {
         device: &Device,
         dtype: DType,
         columns: usize,
-        target: &Held,
+        target: &HeldTarget,
     ) -> Option<Self> {
         let (signature, device) = (loss.signature(), device.clone().inner());
         let has_kernels = matches!(device.as_dispatch(), DispatchDevice::Cube(_));
@@ -62,7 +63,7 @@ impl Formula {
         let fields = Fields {
             pred: signature.pred.fields().len(),
             target: signature.target.fields().len(),
-            classes: matches!(target, Held::Classes(_)).then_some(columns),
+            classes: matches!(target, HeldTarget::Classes(_)).then_some(columns),
         };
         Some(Self { loss: loss.clone(), fields })
     }
@@ -73,8 +74,8 @@ impl Formula {
     }
 }
 
-/// How the losses of the units are weighed and added up, by tensor operations.
-pub(crate) struct Weighed {
+/// How the losses of the units are weighted and added up, by tensor operations.
+pub(crate) struct WeightedReduction {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) weights: Option<(Tensor<1>, bool)>,
@@ -84,34 +85,29 @@ pub(crate) struct Weighed {
     pub(crate) replicas: Option<Arc<dyn Replicas>>,
 }
 
-impl Weighed {
+impl WeightedReduction {
     /// The value, or the values of all units.
     #[track_caller]
     pub(crate) fn value<const D: usize>(
         self,
         loss: &Loss,
         pred: Tensor<D>,
-        target: Held,
+        target: HeldTarget,
         formula: Formula,
     ) -> Tensor<1> {
         self.check(loss, &target);
         let (device, dtype) = (pred.device(), pred.dtype());
         let shape = [self.rows, self.columns];
-        let weights = self.product(&target, &device.inner());
+        let Masks { is_none, left_out } = self.masks(loss, &target);
+        let weights = self.product(left_out.as_ref(), &device.inner());
         let pred = pred.cast(DType::F32);
-        let pred = match (&target, self.ignore_index) {
-            // Whatever an ignored row holds, infinity and NaN included, must not reach the sum through a product with its weight.
-            (Held::Classes(classes), Some(index)) => {
-                let is_ignored = classes.clone().equal_scalar(index).reshape([self.rows, 1]);
-                pred.reshape(shape).mask_fill(is_ignored.expand(shape), 0.0).into_dispatch()
-            }
-            _ => pred.into_dispatch(),
-        };
+        // NaN where the target is none: to look would be to wait. Whatever is left out holds, infinity and NaN included, must not reach
+        // the sum through a product with its weight.
+        let pred = masked(pred, shape, [(is_none, f32::NAN), (left_out.clone(), 0.0)]);
         let target = match target {
-            Held::Dense(target) => target,
-            Held::Classes(classes) => classes.float(),
+            HeldTarget::Dense(target) => masked(target.cast(DType::F32), shape, [(left_out, 0.0)]),
+            HeldTarget::Classes(classes) => classes.float().cast(DType::F32).into_dispatch(),
         };
-        let target = target.cast(DType::F32).into_dispatch();
         let units = Dispatch::units(pred, target, formula);
         let units = Tensor::<1>::from_dispatch(units).reshape(shape);
         let units = match &weights {
@@ -122,7 +118,7 @@ impl Weighed {
         let own = match (self.reduce, weights) {
             (Reduce::Units, _) => return units.flatten(0, 1).cast(dtype),
             (Reduce::Sum, _) => return units.sum().cast(dtype),
-            (Reduce::By(number), _) => number,
+            (Reduce::Normalizer(number), _) => number,
             (Reduce::WeightedMean, Some(weights)) => {
                 let sum = weights.expand(shape).sum();
                 if self.replicas.is_none() {
@@ -137,12 +133,37 @@ impl Weighed {
         (units.sum() / divisor(own, self.replicas.as_deref())).cast(dtype)
     }
 
+    /// Where the target is none, and where it is left out.
+    fn masks(&self, loss: &Loss, target: &HeldTarget) -> Masks {
+        match target {
+            HeldTarget::Classes(classes) => {
+                let classes = classes.clone().reshape([self.rows, 1]);
+                // The index behind the last is background.
+                let beyond = classes.clone().greater_elem(self.columns as i64);
+                Masks {
+                    is_none: Some(classes.clone().lower_elem(0).bool_or(beyond)),
+                    left_out: self.ignore_index.map(|index| classes.equal_scalar(index)),
+                }
+            }
+            HeldTarget::Dense(labels) if loss.signature().target.is_probability() => {
+                let labels = labels.clone().cast(DType::F32).reshape([self.rows, self.columns]);
+                let beyond = labels.clone().greater_elem(MAX_LABEL);
+                let left_out = labels.clone().equal_scalar(LEFT_OUT);
+                Masks {
+                    is_none: Some(labels.lower_elem(0.0).bool_or(beyond)),
+                    left_out: Some(left_out),
+                }
+            }
+            HeldTarget::Dense(_) => Masks { is_none: None, left_out: None },
+        }
+    }
+
     /// The core's checks of everything that is not on the device.
     #[track_caller]
-    fn check(&self, loss: &Loss, target: &Held) {
+    fn check(&self, loss: &Loss, target: &HeldTarget) {
         let target = match target {
-            Held::Dense(_) => Target::Dense(&[]),
-            Held::Classes(_) => Target::Classes(&[]),
+            HeldTarget::Dense(_) => Target::Dense(&[]),
+            HeldTarget::Classes(_) => Target::Classes(&[]),
         };
         let mut batch = detloss::Batch::<f64>::new(&[], target).columns(self.columns);
         if let Some(weights) = &self.column_weights {
@@ -151,14 +172,14 @@ impl Weighed {
         if let Some(index) = self.ignore_index {
             batch = batch.ignore_index(index);
         }
-        if let (Reduce::By(number), None) = (self.reduce, &self.replicas) {
+        if let (Reduce::Normalizer(number), None) = (self.reduce, &self.replicas) {
             batch = batch.normalizer(number);
         }
-        must(batch.value(loss.as_ref()));
+        expect_valid(batch.value(loss.as_ref()));
     }
 
     /// The weights of all units, as far as they differ.
-    fn product(&self, target: &Held, device: &Device) -> Option<Tensor<2>> {
+    fn product(&self, left_out: Option<&Tensor<2, Bool>>, device: &Device) -> Option<Tensor<2>> {
         let (rows, columns) = (self.rows, self.columns);
         let weights = self.weights.as_ref().map(|(weights, per_element)| {
             let columns = if *per_element { columns } else { 1 };
@@ -168,14 +189,33 @@ impl Weighed {
             let weights: Vec<f32> = weights.iter().map(|&weight| weight as f32).collect();
             Tensor::<1>::from_data(weights.as_slice(), device).reshape([1, columns])
         });
-        let kept = match (target, self.ignore_index) {
-            (Held::Classes(classes), Some(index)) => {
-                Some(classes.clone().not_equal_scalar(index).float().reshape([rows, 1]))
-            }
-            _ => None,
-        };
+        let kept = left_out.map(|left_out| left_out.clone().bool_not().float());
         [weights, by_column, kept].into_iter().flatten().reduce(|a, b| a * b)
     }
+}
+
+/// Which units have no target, by row or by element; None for none.
+struct Masks {
+    /// The target is no label or class.
+    is_none: Option<Tensor<2, Bool>>,
+    /// The unit is left out.
+    left_out: Option<Tensor<2, Bool>>,
+}
+
+/// Numbers, one for every unit if there is a mask, with others where the masks are.
+fn masked<const D: usize>(
+    numbers: Tensor<D>,
+    shape: [usize; 2],
+    masks: impl IntoIterator<Item = (Option<Tensor<2, Bool>>, f32)>,
+) -> FloatTensor<Dispatch> {
+    let mut masks = masks.into_iter().filter_map(|(mask, number)| Some((mask?, number))).peekable();
+    if masks.peek().is_none() {
+        return numbers.into_dispatch();
+    }
+    let fill = |numbers: Tensor<2>, (mask, number): (Tensor<2, Bool>, f32)| {
+        numbers.mask_fill(mask.expand(shape), number)
+    };
+    masks.fold(numbers.reshape(shape), fill).into_dispatch()
 }
 
 fn units_of(pred: &TensorSpec, _: &TensorSpec, formula: &Formula) -> TensorSpec {
@@ -219,10 +259,10 @@ impl<B: DeviceBackend, C: CheckpointStrategy> DeviceBackend for Autodiff<B, C> {
     ) -> FloatTensor<Self> {
         let (pred, guard) = pred.into_parts();
         let target = target.into_primitive();
-        match Backward::<B, 1>::prepare::<C>(HandOn, [guard]).compute_bound().stateful() {
+        match Backward::<B, 1>::prepare::<C>(LossBackward, [guard]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let (units, grad) = B::units_and_grad(pred, target, formula);
-                prep.finish(Slopes { grad, by: By::Unit }, units)
+                prep.finish(SavedGrad { grad, by: GradIndex::Unit }, units)
             }
             OpsKind::UnTracked(prep) => prep.finish(B::units(pred, target, formula)),
         }

@@ -9,8 +9,8 @@ use detloss::loss::Scope;
 use detloss::scalar::Element;
 use half::{bf16, f16};
 
-use crate::loss::must;
-use crate::op::{Call, Groups, Others, Reduce, Target, Weights};
+use crate::loss::expect_valid;
+use crate::op::{Call, Groups, Operands, Reduce, Target, Weights};
 use crate::replicas::{Union, divisor};
 
 /// A number that both Burn and the core know.
@@ -33,7 +33,7 @@ pub(crate) fn narrow<T: Number>(number: f64) -> T {
 pub(crate) fn run(
     call: &Call,
     pred: FlexTensor,
-    others: Others<Flex>,
+    others: Operands<Flex>,
     gradient: bool,
 ) -> (FlexTensor, Option<FlexTensor>) {
     match pred.dtype() {
@@ -48,7 +48,7 @@ pub(crate) fn run(
 fn run_as<T: Number>(
     call: &Call,
     pred: FlexTensor,
-    others: Others<Flex>,
+    others: Operands<Flex>,
     gradient: bool,
 ) -> (FlexTensor, Option<FlexTensor>) {
     let shape = pred.layout().shape().clone();
@@ -156,7 +156,7 @@ impl Call {
         let loss = self.loss.as_ref();
         if self.reduce == Reduce::Units {
             let mut values = vec![T::default(); units];
-            must(match grad {
+            expect_valid(match grad {
                 None => batch.values_into(loss, &mut values),
                 Some(grad) => batch.values_and_grad_into(loss, None, &mut values, grad),
             });
@@ -179,7 +179,7 @@ impl Call {
             (None, Some(grad)) => batch.value_and_grad_into(loss, grad),
             (None, None) => batch.value(loss),
         };
-        vec![narrow(must(value))]
+        vec![narrow(expect_valid(value))]
     }
 
     /// The batch, with what its sum is divided by: for replicas the sum of what each would divide by.
@@ -188,13 +188,13 @@ impl Call {
             Reduce::Units | Reduce::Sum => return batch.sum(),
             Reduce::Mean => batch.mean(),
             Reduce::WeightedMean => batch.weighted_mean(),
-            Reduce::By(number) => batch.normalizer(number),
+            Reduce::Normalizer(number) => batch.normalizer(number),
         };
         let Some(replicas) = self.replicas.as_deref() else { return batch };
         let own = match self.reduce {
-            Reduce::By(number) => number,
+            Reduce::Normalizer(number) => number,
             _ if is_union => return batch,
-            _ => must(batch.divisor(self.loss.as_ref())),
+            _ => expect_valid(batch.divisor(self.loss.as_ref())),
         };
         batch.normalizer(divisor(own, Some(replicas)))
     }

@@ -19,7 +19,7 @@
 //!   [`FocalLoss`] and [`FocalLossConfig`], … They hold their parameters and nothing else.
 //! - [`Loss`] is any of them, by its name; or one of your own.
 //! - [`Batch`] adds what training needs besides: weights, class indices, the number of positives, images, several devices, losses
-//!   that remember.
+//!   with state.
 //!
 //! ```
 //! use burn::{module::Module, nn::Linear, tensor::{Int, Tensor}};
@@ -60,7 +60,8 @@
 //!   angle of CIoU) one of 4096 units in the last place; Mesa's driver in software, on which they are tested, is exact to 5e-5.
 //! - Finite predictions have finite losses and slopes there, too. A NaN or an infinity need not come out again: WGSL may assume that
 //!   there is none. Numbers below 1.2e-38 may count as 0.
-//! - A class index that names no class is background: to look would be to wait.
+//! - A class index that names no class, or a label outside of 0..=1, is no panic but makes its units NaN, if the device knows NaN: to look
+//!   would be to wait.
 //!
 //! The gradient is by the prediction. Targets, weights and everything else are constants, as if they had been detached. There are
 //! no second derivatives.

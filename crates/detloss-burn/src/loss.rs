@@ -140,6 +140,6 @@ empty!(Loss);
 
 /// What a call of the core gives. Burn's tensor operations panic where their arguments do not fit; so do ours, in the core's words.
 #[track_caller]
-pub(crate) fn must<T>(result: Result<T>) -> T {
+pub(crate) fn expect_valid<T>(result: Result<T>) -> T {
     result.unwrap_or_else(|error| panic!("{error}"))
 }

@@ -23,7 +23,7 @@ macro_rules! loss_module {
             #[must_use]
             pub fn init(&self) -> $module {
                 let loss = $module { $($param: self.$param,)* };
-                $crate::loss::must(detloss::batch::Kernel::check($crate::Loss::from(&loss).as_ref()));
+                $crate::loss::expect_valid(detloss::batch::Kernel::check($crate::Loss::from(&loss).as_ref()));
                 loss
             }
         }

@@ -25,7 +25,7 @@ pub(crate) enum Reduce {
     Mean,
     WeightedMean,
     /// The sum, divided by this number.
-    By(f64),
+    Normalizer(f64),
 }
 
 /// What the operation does to its tensors.
@@ -38,7 +38,7 @@ pub(crate) struct Call {
     pub(crate) reduce: Reduce,
     pub(crate) column_weights: Option<Vec<f64>>,
     pub(crate) ignore_index: Option<i64>,
-    /// What the loss remembers, brought up to date by the operation.
+    /// The state of the loss, brought up to date by the operation.
     pub(crate) state: Option<Arc<Mutex<Vec<f64>>>>,
     pub(crate) replicas: Option<Arc<dyn Replicas>>,
 }
@@ -51,7 +51,7 @@ impl fmt::Debug for Call {
 
 /// The tensors besides the prediction. They are constants: no gradient flows into them.
 #[derive(ExtensionType)]
-pub(crate) struct Others<B: Backend> {
+pub(crate) struct Operands<B: Backend> {
     #[extension_type]
     pub(crate) target: Target<B>,
     #[extension_type]
@@ -86,26 +86,26 @@ pub(crate) trait LossBackend: Backend {
     /// The losses, added up as `call` says.
     fn loss(
         pred: FloatTensor<Self>,
-        #[extension_type] others: Others<Self>,
+        #[extension_type] others: Operands<Self>,
         call: Call,
     ) -> FloatTensor<Self>;
 
     /// The same, and the gradient with respect to the prediction.
     fn loss_and_grad(
         pred: FloatTensor<Self>,
-        #[extension_type] others: Others<Self>,
+        #[extension_type] others: Operands<Self>,
         call: Call,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
 impl LossBackend for Flex {
-    fn loss(pred: FloatTensor<Self>, others: Others<Self>, call: Call) -> FloatTensor<Self> {
+    fn loss(pred: FloatTensor<Self>, others: Operands<Self>, call: Call) -> FloatTensor<Self> {
         host::run(&call, pred, others, false).0
     }
 
     fn loss_and_grad(
         pred: FloatTensor<Self>,
-        others: Others<Self>,
+        others: Operands<Self>,
         call: Call,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (value, grad) = host::run(&call, pred, others, true);
@@ -113,9 +113,9 @@ impl LossBackend for Flex {
     }
 }
 
-impl<B: LossBackend, C: CheckpointStrategy> Others<Autodiff<B, C>> {
-    fn inner(self) -> Others<B> {
-        Others {
+impl<B: LossBackend, C: CheckpointStrategy> Operands<Autodiff<B, C>> {
+    fn inner(self) -> Operands<B> {
+        Operands {
             target: match self.target {
                 Target::Dense(target) => Target::Dense(target.into_primitive()),
                 Target::Classes(classes) => Target::Classes(classes),
@@ -134,15 +134,15 @@ impl<B: LossBackend, C: CheckpointStrategy> Others<Autodiff<B, C>> {
 }
 
 impl<B: LossBackend, C: CheckpointStrategy> LossBackend for Autodiff<B, C> {
-    fn loss(pred: FloatTensor<Self>, others: Others<Self>, call: Call) -> FloatTensor<Self> {
+    fn loss(pred: FloatTensor<Self>, others: Operands<Self>, call: Call) -> FloatTensor<Self> {
         let (pred, guard) = pred.into_parts();
         let others = others.inner();
         // Nothing is recomputed under gradient checkpointing: the gradient is as large as the prediction, which is there anyway.
-        match Backward::<B, 1>::prepare::<C>(HandOn, [guard]).compute_bound().stateful() {
+        match Backward::<B, 1>::prepare::<C>(LossBackward, [guard]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let by = By::of(&call, &others.groups);
+                let by = GradIndex::of(&call, &others.groups);
                 let (value, grad) = B::loss_and_grad(pred, others, call);
-                prep.finish(Slopes { grad, by }, value)
+                prep.finish(SavedGrad { grad, by }, value)
             }
             OpsKind::UnTracked(prep) => prep.finish(B::loss(pred, others, call)),
         }
@@ -150,7 +150,7 @@ impl<B: LossBackend, C: CheckpointStrategy> LossBackend for Autodiff<B, C> {
 
     fn loss_and_grad(
         pred: FloatTensor<Self>,
-        others: Others<Self>,
+        others: Operands<Self>,
         call: Call,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (value, grad) = B::loss_and_grad(pred.into_primitive(), others.inner(), call);
@@ -160,13 +160,13 @@ impl<B: LossBackend, C: CheckpointStrategy> LossBackend for Autodiff<B, C> {
 
 /// The gradient with respect to the prediction, and what each number of the output gradient is the slope of.
 #[derive(Clone, Debug)]
-pub(crate) struct Slopes<B: Backend> {
+pub(crate) struct SavedGrad<B: Backend> {
     pub(crate) grad: FloatTensor<B>,
-    pub(crate) by: By<B>,
+    pub(crate) by: GradIndex<B>,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum By<B: Backend> {
+pub(crate) enum GradIndex<B: Backend> {
     /// The one value of the batch.
     Batch,
     /// The value of a unit; the units lie one after the other.
@@ -175,7 +175,7 @@ pub(crate) enum By<B: Backend> {
     Group(IntTensor<B>),
 }
 
-impl<B: Backend> By<B> {
+impl<B: Backend> GradIndex<B> {
     fn of(call: &Call, groups: &Groups<B>) -> Self {
         match groups {
             _ if call.reduce != Reduce::Units => Self::Batch,
@@ -188,10 +188,10 @@ impl<B: Backend> By<B> {
 
 /// The backward step.
 #[derive(Debug)]
-pub(crate) struct HandOn;
+pub(crate) struct LossBackward;
 
-impl<B: Backend> Backward<B, 1> for HandOn {
-    type State = Slopes<B>;
+impl<B: Backend> Backward<B, 1> for LossBackward {
+    type State = SavedGrad<B>;
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let grad_output = grads.consume::<B>(&ops.node);
@@ -202,17 +202,17 @@ impl<B: Backend> Backward<B, 1> for HandOn {
 }
 
 /// The gradient with respect to the prediction of whatever `grad_output` is the gradient of.
-fn times<B: Backend>(slopes: Slopes<B>, grad_output: FloatTensor<B>) -> FloatTensor<B> {
-    let Slopes { grad, by } = slopes;
+fn times<B: Backend>(slopes: SavedGrad<B>, grad_output: FloatTensor<B>) -> FloatTensor<B> {
+    let SavedGrad { grad, by } = slopes;
     let shape = grad.shape();
     let (count, numbers) = (grad_output.shape().num_elements(), shape.num_elements());
     if numbers == 0 {
         return grad;
     }
     let (rows, grad_output) = match by {
-        By::Batch => (1, grad_output),
-        By::Unit => (count, grad_output),
-        By::Group(ids) => (ids.shape().num_elements(), B::float_select(grad_output, 0, ids)),
+        GradIndex::Batch => (1, grad_output),
+        GradIndex::Unit => (count, grad_output),
+        GradIndex::Group(ids) => (ids.shape().num_elements(), B::float_select(grad_output, 0, ids)),
     };
     let grad = B::float_reshape(grad, Shape::new([rows, numbers / rows]));
     let grad_output = B::float_reshape(grad_output, Shape::new([rows, 1]));

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use detloss::scalar::expr::{Binary, Op, Program, Unary};
-use detloss::scalar::{LARGEST, SMALLEST};
+use detloss::scalar::{DIV_EPS, MAX_MAGNITUDE};
 
 /// One step of a kernel. Operands are the results of earlier steps; the last steps store and have no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -217,7 +217,7 @@ impl Steps {
                 self.push(Step::Div(one, a))
             }
             Unary::Abs => self.push(Step::Abs(a)),
-            Unary::Saturate => self.clamp(a, -LARGEST, LARGEST),
+            Unary::ClampFinite => self.clamp(a, -MAX_MAGNITUDE, MAX_MAGNITUDE),
             Unary::Sqrt => self.push(Step::Sqrt(a)),
             Unary::Exp => self.exp(a),
             Unary::ExpM1 => self.exp_m1(a),
@@ -253,8 +253,8 @@ impl Steps {
             Binary::Add => self.push(Step::Add(a, b)),
             Binary::Sub => self.push(Step::Sub(a, b)),
             Binary::Mul => self.push(Step::Mul(a, b)),
-            Binary::Over => {
-                let (zero, least) = (self.lit(0.0), self.lit(SMALLEST));
+            Binary::SafeDiv => {
+                let (zero, least) = (self.lit(0.0), self.lit(DIV_EPS));
                 let denominator = self.max(b, least);
                 let quotient = self.push(Step::Div(a, denominator));
                 self.push(Step::IfLt(b, least, zero, quotient))

@@ -11,7 +11,7 @@ use detloss::loss::Scope;
 use crate::call::{Call, Outcome};
 use crate::options::Reduction;
 
-/// The loss of a call; what it remembers, if anything, is brought up to date.
+/// The loss of a call; its state, if any, is brought up to date.
 pub(crate) fn run(
     call: &Call<'_>,
     loss: &(impl Kernel + ?Sized),

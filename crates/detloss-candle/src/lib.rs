@@ -44,8 +44,8 @@
 //! | masks `[masks, ..pixels]` | the same | `[masks]` |
 //! | losses of whole batches: any of these | likewise | `[1]`, or one per group |
 //!
-//! A prediction of one dimension has one column. A target of integers with one dimension less is class indices; for scores −1 and
-//! `columns` are background. Integers of the shape of the prediction are labels. All else has the dtype of the prediction: F16, BF16 (both computed in F32), F32 or F64. Strides may be any.
+//! A prediction of one dimension has one column. A target of integers with one dimension less is class indices; for scores
+//! `columns` is background. A label is a number from 0 to 1, or −1 to leave its element out. Integers of the shape of the prediction are labels. All else has the dtype of the prediction: F16, BF16 (both computed in F32), F32 or F64. Strides may be any.
 //!
 //! # Gradients
 //!
@@ -57,8 +57,8 @@
 //!
 //! Tensors in the memory of the host are passed over once, by the kernels of [`detloss`]. On other devices a formula is replayed with
 //! Candle's operations, value and gradient; losses that are no formula (rows, masks, whole batches) copy their tensors to the host and
-//! the gradient back. [`Backend`] forces one or the other. When replayed, class indices are not looked at: one that names no class is
-//! background.
+//! the gradient back. [`Backend`] forces one or the other. When replayed, targets are not looked at before: a class index that
+//! names no class, or a label outside of 0..=1, makes its row or element NaN.
 
 #![forbid(unsafe_code)]
 
@@ -93,7 +93,7 @@ pub fn loss(
     compute(pred, target, loss, options, None)
 }
 
-/// One step of a training run with a loss that remembers something from batch to batch: like [`loss`](fn@loss), and `state` is
+/// One step of a training run with a stateful loss: like [`loss`](fn@loss), and `state` is
 /// brought up to date. An empty state begins a run; it is plain numbers, to be saved with the checkpoints.
 ///
 /// ```
@@ -144,9 +144,7 @@ fn compute(
     let call = Call::new(pred, target, loss.signature(), options)?;
     let name = call.signature.loss;
     if state.is_some() && options.reduction == Reduction::None {
-        bail!(
-            "{name}: a step brings up to date once what the loss remembers: use another reduction than None"
-        )
+        bail!("{name}: a step updates the state once: use another reduction than None")
     }
     let program = match options.backend {
         Backend::Fused => None,

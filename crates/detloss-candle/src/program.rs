@@ -4,7 +4,7 @@ use std::f64::consts::{FRAC_PI_2, FRAC_PI_4};
 
 use candle_core::{DType, Result, Tensor, bail};
 use detloss::scalar::expr::{Binary, Op, Program, Unary};
-use detloss::scalar::{LARGEST, SMALLEST};
+use detloss::scalar::{DIV_EPS, MAX_MAGNITUDE};
 
 /// The outputs of a program for these inputs, all of the same shape.
 pub(crate) fn run(program: Program, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
@@ -64,7 +64,7 @@ fn unary(function: Unary, a: &Tensor) -> Result<Tensor> {
         Unary::Neg => a.neg(),
         Unary::Recip => a.recip(),
         Unary::Abs => a.abs(),
-        Unary::Saturate => saturate(a),
+        Unary::ClampFinite => clamp_finite(a),
         Unary::Sqrt => a.sqrt(),
         Unary::Exp => exp(a),
         Unary::ExpM1 => exp_m1(a),
@@ -84,7 +84,7 @@ fn binary(function: Binary, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         Binary::Add => a + b,
         Binary::Sub => a - b,
         Binary::Mul => a * b,
-        Binary::Over => over(a, b),
+        Binary::SafeDiv => safe_div(a, b),
         Binary::Min => min(a, b),
         Binary::Max => max(a, b),
         Binary::Atan2 => atan2(a, b),
@@ -127,12 +127,12 @@ fn max(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if_lt(a, b, b, a)
 }
 
-fn saturate(a: &Tensor) -> Result<Tensor> {
-    min(&max(a, &lit(a, -LARGEST)?)?, &lit(a, LARGEST)?)
+fn clamp_finite(a: &Tensor) -> Result<Tensor> {
+    min(&max(a, &lit(a, -MAX_MAGNITUDE)?)?, &lit(a, MAX_MAGNITUDE)?)
 }
 
-fn over(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if_lt(b, &lit(b, SMALLEST)?, &lit(b, 0.0)?, &(a / b)?)
+fn safe_div(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if_lt(b, &lit(b, DIV_EPS)?, &lit(b, 0.0)?, &(a / b)?)
 }
 
 fn exp(a: &Tensor) -> Result<Tensor> {
@@ -302,8 +302,12 @@ mod tests {
     fn no_choice_swallows_a_nan() -> Result<()> {
         let nan = Tensor::new(&[f64::NAN], &Device::Cpu)?;
         let one = lit(&nan, 1.0)?;
-        let mut results =
-            vec![over(&nan, &one)?, over(&one, &nan)?, atan2(&nan, &one)?, atan2(&one, &nan)?];
+        let mut results = vec![
+            safe_div(&nan, &one)?,
+            safe_div(&one, &nan)?,
+            atan2(&nan, &one)?,
+            atan2(&one, &nan)?,
+        ];
         for &function in Unary::ALL {
             results.push(unary(function, &nan)?);
         }

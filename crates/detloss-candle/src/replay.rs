@@ -1,7 +1,8 @@
 //! The backend over the device: a traced formula, run with tensor operations.
 
-use candle_core::{D, DType, Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use detloss::batch::Kernel;
+use detloss::operand::{LEFT_OUT, MAX_LABEL};
 use detloss::scalar::expr::Program;
 
 use crate::call::{Call, Outcome};
@@ -43,20 +44,56 @@ pub(crate) fn run(
     Ok(Outcome { value, grad, value_of_row: None })
 }
 
-/// The predictions, with 0 in ignored rows: whatever these hold, infinity and NaN included, must not reach the sum through a
-/// product with their weight.
+/// The predictions, with NaN where the target is none, since to look would be to wait, and 0 in what is left out: whatever it
+/// holds, infinity and NaN included, must not reach the sum through a product with its weight.
 fn predictions(call: &Call<'_>) -> Result<Tensor> {
-    let pred = call.pred.detach();
-    let Some(kept) = kept(call)? else { return Ok(pred) };
-    let pred = pred.reshape(((), call.shapes.columns))?;
-    kept.broadcast_as(pred.shape())?.where_cond(&pred, &pred.zeros_like()?)
+    let mut pred = call.pred.detach();
+    if let Some(known) = known(call)? {
+        pred = pred.reshape(((), call.shapes.columns))?;
+        let nan = pred.zeros_like()?.affine(0.0, f64::NAN)?;
+        pred = known.broadcast_as(pred.shape())?.where_cond(&pred, &nan)?;
+    }
+    if let Some(kept) = kept(call)? {
+        pred = pred.reshape(((), call.shapes.columns))?;
+        pred = kept.broadcast_as(pred.shape())?.where_cond(&pred, &pred.zeros_like()?)?;
+    }
+    Ok(pred)
 }
 
-/// Whether each row, of one column, is not ignored. None if nothing is.
+/// Class indices, one per row.
+fn classes(call: &Call<'_>) -> Result<Tensor> {
+    call.target.to_dtype(DType::I64)?.reshape(((), 1))
+}
+
+/// Labels, one per column.
+fn dense(call: &Call<'_>) -> Result<Tensor> {
+    call.target.reshape(((), call.shapes.columns))
+}
+
+/// Whether each target is one, by row or by element; None if any number is.
+fn known(call: &Call<'_>) -> Result<Option<Tensor>> {
+    if call.shapes.class_indices {
+        let classes = classes(call)?;
+        // The index behind the last is background.
+        let known = classes.ge(0i64)? * classes.le(call.shapes.columns as i64)?;
+        return known.map(Some);
+    }
+    if !call.signature.target.is_probability() {
+        return Ok(None);
+    }
+    let labels = dense(call)?;
+    let known = (labels.ge(0.0)? * labels.le(MAX_LABEL)?)?;
+    (known + labels.eq(LEFT_OUT)?).map(Some)
+}
+
+/// Whether each target is not left out, by row or by element. None if none can be.
 fn kept(call: &Call<'_>) -> Result<Option<Tensor>> {
-    let Some(index) = call.options.ignore_index else { return Ok(None) };
-    let rows = call.target.elem_count();
-    call.target.to_dtype(DType::I64)?.reshape((rows, 1))?.ne(index).map(Some)
+    match call.options.ignore_index {
+        Some(index) => classes(call)?.ne(index).map(Some),
+        None if call.shapes.class_indices => Ok(None),
+        None if call.signature.target.can_be_left_out() => dense(call)?.ne(LEFT_OUT).map(Some),
+        None => Ok(None),
+    }
 }
 
 /// The fields of a prediction or target, each in order for all units.
@@ -65,12 +102,18 @@ fn columns(tensor: &Tensor, fields: usize) -> Result<Vec<Tensor>> {
     (0..fields).map(|field| columns.get(field)).collect()
 }
 
-/// The targets; class indices as a label per column. One that names no column is background: to look would be to wait.
+/// The targets; class indices as a label per column, and 0 for labels that are left out.
 fn labels(call: &Call<'_>) -> Result<Tensor> {
     if !call.shapes.class_indices {
-        return Ok(call.target.clone());
+        return match kept(call)? {
+            Some(kept) => {
+                let labels = dense(call)?;
+                kept.where_cond(&labels, &labels.zeros_like()?)
+            }
+            None => Ok(call.target.clone()),
+        };
     }
-    let classes = call.target.to_dtype(DType::I64)?.unsqueeze(D::Minus1)?;
+    let classes = classes(call)?;
     let columns = Tensor::arange(0, call.shapes.columns as i64, call.pred.device())?;
     classes.broadcast_eq(&columns)?.to_dtype(call.pred.dtype())
 }

@@ -71,14 +71,14 @@ pub(crate) struct Chosen {
     /// The loss.
     pub(crate) loss: AnyLoss,
     /// What was set, and to what.
-    set: Vec<(&'static str, f64)>,
+    set: Vec<(&'static Param, f64)>,
 }
 
 impl Chosen {
     fn new(entry: &'static Entry, settings: &[(&str, f64)]) -> Result<Self, CliError> {
         let loss = entry.with(settings)?;
         let given = |name: &str| settings.iter().find(|(key, _)| *key == name);
-        let set = entry.params.iter().filter_map(|param| Some((param.name, given(param.name)?.1)));
+        let set = entry.params.iter().filter_map(|param| Some((param, given(param.name)?.1)));
         Ok(Self { entry, loss, set: set.collect() })
     }
 
@@ -89,37 +89,45 @@ impl Chosen {
 
     /// All parameters with their values.
     pub(crate) fn params(&self) -> serde_json::Map<String, serde_json::Value> {
-        let params = self.entry.params.iter().zip(self.loss.params());
-        params.map(|(param, &value)| (param.name.to_owned(), value.into())).collect()
-    }
-
-    /// The parameters that were set.
-    #[cfg(feature = "train")]
-    pub(crate) fn set(&self) -> &[(&'static str, f64)] {
-        &self.set
+        as_json(self.entry.params.iter().zip(self.loss.params().iter().copied()))
     }
 
     /// The id, and each parameter that was set, as a name of a file.
     #[cfg(feature = "train")]
     pub(crate) fn file_name(&self) -> String {
-        let set = self.set.iter().map(|(name, value)| format!(",{name}={}", short(*value)));
+        let set =
+            self.set.iter().map(|(param, value)| format!(",{}={}", param.name, short(*value)));
         std::iter::once(self.entry.name.to_owned()).chain(set).collect()
     }
 
     /// The label, and each parameter that was set.
     pub(crate) fn words(&self) -> Vec<String> {
-        let shown = |name: &str, value: f64| match self.entry.params.iter().find(|p| p.name == name)
-        {
-            Some(param) if param.kind == ParamKind::Switch => param.show(value),
-            _ => short(value),
-        };
-        let set = self.set.iter().map(|(name, value)| format!("{name} = {}", shown(name, *value)));
+        let set = self.set.iter().map(|(param, value)| {
+            let shown =
+                if param.kind == ParamKind::Switch { param.show(*value) } else { short(*value) };
+            format!("{} = {shown}", param.name)
+        });
         std::iter::once(self.entry.label.to_owned()).chain(set).collect()
     }
 
     /// The label with the parameters that were set.
     pub(crate) fn title(&self) -> String {
         self.words().join(", ")
+    }
+}
+
+/// Parameters with their values.
+pub(crate) fn as_json<'a>(
+    params: impl Iterator<Item = (&'a Param, f64)>,
+) -> serde_json::Map<String, serde_json::Value> {
+    params.map(|(param, value)| (param.name.to_owned(), value_json(param, value))).collect()
+}
+
+/// The value of a parameter: a switch is true or false.
+pub(crate) fn value_json(param: &Param, value: f64) -> serde_json::Value {
+    match param.kind {
+        ParamKind::Switch => (value != 0.0).into(),
+        ParamKind::Real | ParamKind::Count => value.into(),
     }
 }
 

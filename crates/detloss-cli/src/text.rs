@@ -1,5 +1,7 @@
 //! Words and numbers as a terminal shows them.
 
+use detloss::loss::{Param, ParamKind};
+
 /// How wide text is set where no terminal says otherwise, and at most.
 const WIDEST: usize = 100;
 
@@ -30,6 +32,11 @@ pub(crate) fn number(value: f64) -> String {
 /// Numbers between commas.
 pub(crate) fn numbers(values: &[f64]) -> String {
     values.iter().map(|&value| number(value)).collect::<Vec<_>>().join(", ")
+}
+
+/// The value of a parameter.
+pub(crate) fn param(param: &Param, value: f64) -> String {
+    if param.kind == ParamKind::Switch { param.show(value) } else { number(value) }
 }
 
 #[cfg(test)]

@@ -181,9 +181,9 @@ class _Loop(torch.autograd.Function):
         return pred.new_tensor(total / len(high))
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, *upstream: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: torch.autograd.function.FunctionCtx, *grad_output: Tensor) -> tuple[Tensor, None, None]:
         (grad,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        return grad * upstream[0], None, None
+        return grad * grad_output[0], None, None
 
 
 def loop(pred: Tensor, target: Tensor, steps: int = 1 << 30) -> Tensor:

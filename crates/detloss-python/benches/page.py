@@ -128,8 +128,8 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _name(key: tuple[str, bool]) -> str:
-    road = {"eager": "eager", "compile": "compiled", "detloss": "detloss"}[key[0]]
-    return f"{road}, tuned" if key[1] else road
+    implementation = {"eager": "eager", "compile": "compiled", "detloss": "detloss"}[key[0]]
+    return f"{implementation}, tuned" if key[1] else implementation
 
 
 def _of(time: Times, threads: int) -> float:

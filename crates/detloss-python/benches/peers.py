@@ -41,11 +41,11 @@ PAUSE = 0.01
 
 
 class Opponent:
-    """A process that runs one road with one setting of the allocator."""
+    """A process that runs one implementation with one setting of the allocator."""
 
-    def __init__(self, road: str, tuned: bool, threads: int) -> None:
-        self.road, self.tuned = road, tuned
-        command = [sys.executable, str(Path(__file__).with_name("worker.py")), road, str(threads)]
+    def __init__(self, implementation: str, tuned: bool, threads: int) -> None:
+        self.implementation, self.tuned = implementation, tuned
+        command = [sys.executable, str(Path(__file__).with_name("worker.py")), implementation, str(threads)]
         environment = {**os.environ, **(TUNED if tuned else {}), "OMP_NUM_THREADS": str(threads)}
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -62,7 +62,7 @@ class Opponent:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.road} ended with status {self._process.wait()}: see above")
+            raise RuntimeError(f"{self.implementation} ended with status {self._process.wait()}: see above")
         return json.loads(line)
 
     def ask(self, method: str, *arguments: Any) -> Any:
@@ -79,7 +79,7 @@ class Opponent:
 
 def run(case: Case, opponents: list[Opponent], threads: int, rounds: int, quick: bool) -> Result:
     """One case, all opponents in turn."""
-    runners = [o for o in opponents if o.road != "compile" or case.functions.compilable is not None]
+    runners = [o for o in opponents if o.implementation != "compile" or case.functions.compilable is not None]
     for opponent in runners:
         opponent.tell("prepare", case.name, quick)
     for opponent in runners:
@@ -88,24 +88,24 @@ def run(case: Case, opponents: list[Opponent], threads: int, rounds: int, quick:
     memory = {}
     if threads == 1 and not case.is_small:
         for opponent in runners:
-            if not opponent.tuned or opponent.road == "compile":
+            if not opponent.tuned or opponent.implementation == "compile":
                 opponent.ask("warm_up")
-                memory[opponent.road, opponent.tuned] = opponent.ask("memory")
-    times: dict[tuple[str, bool], Times] = {(o.road, o.tuned): Times() for o in runners}
+                memory[opponent.implementation, opponent.tuned] = opponent.ask("memory")
+    times: dict[tuple[str, bool], Times] = {(o.implementation, o.tuned): Times() for o in runners}
     for opponent in runners:
         opponent.ask("warm_up")
     for turn in range(rounds):
         first = turn % len(runners)
         for opponent in runners[first:] + runners[:first]:
             time.sleep(PAUSE)
-            times[opponent.road, opponent.tuned].add(opponent.ask("time", "step"))
+            times[opponent.implementation, opponent.tuned].add(opponent.ask("time", "step"))
     parts = anatomy(runners, rounds) if threads == 1 and case.is_detailed else {}
     return Result(case, threads, difference, times, memory, parts)
 
 
 def anatomy(runners: list[Opponent], rounds: int) -> dict[tuple[str, bool], Times]:
     """Where the time of our own step goes."""
-    ours = [opponent for opponent in runners if opponent.road == "detloss"]
+    ours = [opponent for opponent in runners if opponent.implementation == "detloss"]
     parts = {(part, opponent.tuned): Times() for part in PARTS for opponent in ours}
     for _ in range(rounds):
         for part in PARTS:
@@ -121,14 +121,14 @@ def agreement(case: Case, runners: list[Opponent]) -> float:
         for opponent, path in zip(runners, paths, strict=True):
             opponent.tell("check", path)
         found = [(opponent.hear(), numpy.load(path)) for opponent, path in zip(runners, paths, strict=True)]
-    value, grad = next(f for f, opponent in zip(found, runners, strict=True) if opponent.road == "eager")
+    value, grad = next(f for f, opponent in zip(found, runners, strict=True) if opponent.implementation == "eager")
     norm, worst = float(numpy.linalg.norm(grad)), 0.0
     for (other, other_grad), opponent in zip(found, runners, strict=True):
         of_values = abs(other - value) / abs(value)
         of_gradients = float(numpy.linalg.norm(other_grad - grad)) / norm
         if not (of_values <= VALUES_WITHIN and of_gradients <= GRADIENTS_WITHIN):
             apart = f"{of_values:.0e} (value) and {of_gradients:.0e} (gradient)"
-            raise RuntimeError(f"{case.name}: {opponent.road} is {apart} away from eager: it is another function")
+            raise RuntimeError(f"{case.name}: {opponent.implementation} is {apart} away from eager: it is another function")
         worst = max(worst, of_gradients)
     return worst
 
@@ -144,7 +144,7 @@ def main() -> None:
     rounds = 2 if options.quick else options.rounds
     results = []
     for threads in options.threads:
-        opponents = [Opponent(road, tuned, threads) for road, tuned in OPPONENTS]
+        opponents = [Opponent(implementation, tuned, threads) for implementation, tuned in OPPONENTS]
         for case in CASES:
             if options.only in case.name and not (case.is_small and threads > 1):
                 results.append(run(case, opponents, threads, rounds, options.quick))

@@ -47,7 +47,7 @@ class Times:
 
 @dataclass
 class Result:
-    """What a case gave with one number of threads. Keys are the road (or part), and whether the allocator is tuned."""
+    """What a case gave with one number of threads. Keys are the implementation (or part), and whether the allocator is tuned."""
 
     case: Case
     threads: int

@@ -24,14 +24,14 @@ TURN = 0.1
 
 
 class Worker:
-    """Runs one case at a time. ``road``: "detloss", "eager" or "compile"."""
+    """Runs one case at a time. ``implementation``: "detloss", "eager" or "compile"."""
 
     case: Case
     inputs: Inputs
     loss: Loss
 
-    def __init__(self, road: str, threads: int) -> None:
-        self.road = road
+    def __init__(self, implementation: str, threads: int) -> None:
+        self.implementation = implementation
         torch.set_num_threads(threads)
         detloss.set_num_threads(threads)
 
@@ -41,11 +41,11 @@ class Worker:
         self.case = case = BY_NAME[name]
         self.inputs = self._inputs(case.sized(quick))
         functions = case.functions
-        if self.road == "compile":
+        if self.implementation == "compile":
             assert functions.compilable is not None
             self.loss = torch.compile(functions.compilable, dynamic=False, fullgraph=True)
         else:
-            self.loss = functions.ours if self.road == "detloss" else functions.eager
+            self.loss = functions.ours if self.implementation == "detloss" else functions.eager
 
     def _inputs(self, size: int) -> Inputs:
         torch.manual_seed(SEED)
@@ -75,7 +75,7 @@ class Worker:
     def _sampled(self) -> None:
         """A step, or for a loop as much of it as is timed."""
         sample = self.case.sample
-        self.step(*(() if self.road != "eager" or sample is None else (sample.steps,)))
+        self.step(*(() if self.implementation != "eager" or sample is None else (sample.steps,)))
 
     def warm_up(self) -> None:
         """What only the first steps do."""
@@ -86,7 +86,7 @@ class Worker:
         """Seconds of wall and of CPU time of one step, the mean over a turn."""
         call = self._steps()[kind]
         sample = self.case.sample
-        if self.road != "eager" or sample is None:
+        if self.implementation != "eager" or sample is None:
             return _timed(call)
         steps = int((self.inputs[1] > 0).sum())
         timed = min(sample.steps, steps)

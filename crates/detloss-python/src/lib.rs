@@ -15,6 +15,10 @@ mod _core {
     use super::loss::{Loss, names};
     #[pymodule_export]
     use super::version;
+    #[pymodule_export]
+    const MAX_LABEL: f64 = detloss::operand::MAX_LABEL;
+    #[pymodule_export]
+    const LEFT_OUT: f64 = detloss::operand::LEFT_OUT;
 }
 
 /// The version of the crate.

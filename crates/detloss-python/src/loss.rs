@@ -54,11 +54,13 @@ type Parameter = (&'static str, String, f64, f64, f64, &'static str);
 /// A worked case: what it shows, prediction, target, value, parameters.
 type WorkedCase = (&'static str, Vec<f64>, Vec<f64>, f64, Vec<(&'static str, f64)>);
 
-/// What one prediction or target consists of: field names, whether it is a whole row, whether a class index will do.
-type Row = (&'static [&'static str], bool, bool);
+/// What one prediction or target consists of: field names, whether it is a whole row, whether a class index will do, whether its numbers
+/// are probabilities, whether it can be left out.
+type Row = (&'static [&'static str], bool, bool, bool, bool);
 
 fn row(kind: Operand) -> Row {
-    (kind.fields(), kind.is_row(), kind.is_label())
+    let can_be_left_out = kind.can_be_left_out();
+    (kind.fields(), kind.is_row(), kind.is_label(), kind.is_probability(), can_be_left_out)
 }
 
 /// Tensors of NumPy and PyTorch have at most 64 dimensions.

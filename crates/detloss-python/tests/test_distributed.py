@@ -51,7 +51,7 @@ class Step:
     counts: tuple[float, ...] = ()
     """What each rank gives as the factor."""
     as_tensor: bool = False
-    road: str = "auto"
+    backend: str = "auto"
     lead: bool = False
     """The rows are those of one image, in one more dimension."""
     steps: int = 1
@@ -66,7 +66,7 @@ class Step:
     def module(self):
         make = getattr(detloss.torch, self.spec.class_name)
         columns = sized(self.spec)
-        return make(self.reduction, self.loss_weight, self.road, **columns, **self.params)
+        return make(self.reduction, self.loss_weight, self.backend, **columns, **self.params)
 
 
 def steps(ranks):
@@ -85,7 +85,7 @@ def steps(ranks):
         yield step(counts=(2.0, 5.0), lead=not spec.is_mask)
         yield step(counts=(0.0, 3.0), as_tensor=True, weighs="row")
         yield step(counts=(0.0, 0.0))
-        yield step(road="replay", reduction="weighted_mean", weighs="row")
+        yield step(backend="decomposed", reduction="weighted_mean", weighs="row")
         yield step(dtype=torch.bfloat16)
         if takes_classes(spec):
             yield step(classes=True, reduction="weighted_mean", weighs="row")

@@ -55,7 +55,7 @@ CALLS: list[dict[str, Any]] = [
 ]
 
 
-def weighed(values: Tensor, weight: Tensor | None) -> Tensor:
+def weighted(values: Tensor, weight: Tensor | None) -> Tensor:
     if weight is None:
         return values
     if weight.dim() > values.dim():
@@ -66,8 +66,8 @@ def weighed(values: Tensor, weight: Tensor | None) -> Tensor:
 
 
 def reduced(case: Case, weight: Tensor | None, avg_factor: Any = None, reduction_override: str = "mean") -> Tensor:
-    """The formula of a case, weighed and reduced, of a prediction that has a gradient."""
-    values = weighed(case.formula(*case.inputs), weight)
+    """The formula of a case, weighted and reduced, of a prediction that has a gradient."""
+    values = weighted(case.formula(*case.inputs), weight)
     if reduction_override != "mean":
         return values.sum() if reduction_override == "sum" else values
     return values.sum() / (avg_factor or case.count or values.numel())
@@ -76,8 +76,8 @@ def reduced(case: Case, weight: Tensor | None, avg_factor: Any = None, reduction
 def value_and_grad(compute: Callable[[Tensor], Tensor], pred: Tensor) -> tuple[Tensor, Tensor]:
     pred = pred.clone().requires_grad_()
     value = compute(pred)
-    upstream = torch.linspace(-1.0, 2.0, value.numel(), dtype=value.dtype).reshape(value.shape)
-    (grad,) = torch.autograd.grad(value, pred, upstream)
+    grad_output = torch.linspace(-1.0, 2.0, value.numel(), dtype=value.dtype).reshape(value.shape)
+    (grad,) = torch.autograd.grad(value, pred, grad_output)
     return value.detach(), grad
 
 

@@ -1,4 +1,4 @@
-"""What holds for every loss as a function of NumPy arrays: values, gradients, and how they are weighed and added up."""
+"""What holds for every loss as a function of NumPy arrays: values, gradients, and how they are weighted and added up."""
 
 from __future__ import annotations
 
@@ -138,14 +138,14 @@ def test_class_weights(spec):
     pred, target = ordinary(spec)
     weight = np.array([0.0, 1.0, 2.0, 0.5, 0.25])
     if not spec.pred.is_row:
-        weighed = function(spec)(pred, target, class_weight=weight, reduction="none")
-        assert_allclose(weighed, function(spec)(pred, target, reduction="none") * weight, rtol=1e-12)
+        weighted = function(spec)(pred, target, class_weight=weight, reduction="none")
+        assert_allclose(weighted, function(spec)(pred, target, reduction="none") * weight, rtol=1e-12)
         return
     pred, indices = classes(spec)
-    weighed = function(spec)(pred, indices, class_weight=weight, reduction="none")
-    assert_allclose(weighed, function(spec)(pred, indices, reduction="none") * weight[indices], rtol=1e-12)
+    weighted = function(spec)(pred, indices, class_weight=weight, reduction="none")
+    assert_allclose(weighted, function(spec)(pred, indices, reduction="none") * weight[indices], rtol=1e-12)
     mean = function(spec)(pred, indices, class_weight=weight, reduction="weighted_mean")
-    assert_allclose(mean, weighed.sum() / weight[indices].sum(), rtol=1e-12)
+    assert_allclose(mean, weighted.sum() / weight[indices].sum(), rtol=1e-12)
 
 
 @losses_of_classes

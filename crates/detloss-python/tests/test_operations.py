@@ -85,7 +85,7 @@ def rows_of(spec: Spec, rows: int, columns: int, random: np.random.Generator) ->
         one = np.eye(columns)[classes]
         for what, target in (("classes", classes), ("distributions", spread), ("certain distributions", one)):
             yield Input(what, pred, target)
-            yield Input(f"{what}, weighed", pred, target, weight)
+            yield Input(f"{what}, weighted", pred, target, weight)
     elif not spec.target.is_row:
         yield Input("places", pred, random.random(rows) * (columns - 1))
         yield Input("places at columns and beyond", pred, random.integers(-1, columns + 1, rows).astype(float))
@@ -424,9 +424,9 @@ def test_the_gradient_is_scaled_and_only_once_differentiable(spec: Spec) -> None
     arguments = (None,) if spec.scope == "row" else (None, None)
     result = OPERATIONS[spec.name](pred, tensor(given.target), *arguments, with_all(spec, {}))
     value = result if spec.scope == "row" else result[0]
-    upstream = torch.from_numpy(random.normal(size=value.shape))
-    (grad,) = torch.autograd.grad(value, pred, upstream.requires_grad_(), create_graph=True)
-    wanted = by_torch(spec, given, {})[1] * upstream.detach().reshape(-1, *(1,) * (pred.dim() - 1)).numpy()
+    grad_output = torch.from_numpy(random.normal(size=value.shape))
+    (grad,) = torch.autograd.grad(value, pred, grad_output.requires_grad_(), create_graph=True)
+    wanted = by_torch(spec, given, {})[1] * grad_output.detach().reshape(-1, *(1,) * (pred.dim() - 1)).numpy()
     np.testing.assert_allclose(grad.detach().numpy(), wanted, rtol=1e-15)
     with pytest.raises(NotImplementedError, match="first derivatives only"):
         torch.autograd.backward(grad.sum())

@@ -32,7 +32,7 @@ TORCH = {
     "avg_factor": "Tensor | float | None",
     "reduction": "str",
     "loss_weight": "float",
-    "road": "str",
+    "backend": "str",
     "num_classes": "int",
 }
 
@@ -139,7 +139,7 @@ def test_torch_classes(spec, torch):
     (constructor,), (forward,) = methods["__init__"], methods["forward"]
 
     fixed = [argument.arg for argument in constructor.args.args]
-    assert fixed == ["self", "reduction", "loss_weight", "road"]
+    assert fixed == ["self", "reduction", "loss_weight", "backend"]
     constructor.args.defaults.clear()
     own = keywords(constructor)
     params = {param.name: (param.default, TYPES[param.kind]) for param in spec.params}
@@ -152,7 +152,7 @@ def test_torch_classes(spec, torch):
         given |= sized(spec)
         state = detloss.initial_state(spec.name, COLUMNS)
     module = loss("sum", 2.0, "fused", **given)
-    assert (module.reduction, module.loss_weight, module.road) == ("sum", 2.0, "fused")
+    assert (module.reduction, module.loss_weight, module.backend) == ("sum", 2.0, "fused")
     with pytest.raises(TypeError, match="nonsense"):
         loss(nonsense=1.0)
 

@@ -1,4 +1,4 @@
-"""What holds for every loss as a function of tensors, on both roads."""
+"""What holds for every loss as a function of tensors, on both backends."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from samples import COLUMNS, classes, ordinary, takes_classes  # noqa: E402
 from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
-ROADS = ("fused", "replay")
+BACKENDS = ("fused", "decomposed")
 SPECS = detloss.losses()
 
 all_losses = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
-both_roads = pytest.mark.parametrize("road", ROADS)
+both_backends = pytest.mark.parametrize("backend", BACKENDS)
 
 
 def function(spec):
@@ -31,8 +31,8 @@ def tensors(arrays, dtype=torch.float64):
     return pred.to(dtype).requires_grad_(), target.to(dtype) if target.is_floating_point() else target
 
 
-def slope(value, pred, upstream=None):
-    return torch.autograd.grad(value, pred, upstream)[0]
+def slope(value, pred, grad_output=None):
+    return torch.autograd.grad(value, pred, grad_output)[0]
 
 
 def calls(spec, rows):
@@ -66,9 +66,9 @@ def test_roads_agree(spec):
             if arrays[1].dtype.kind == "i":
                 options = {**options, "ignore_index": 2}
             pred, target = tensors(arrays)
-            values = [function(spec)(pred, target, road=road, **options) for road in ROADS]
-            upstream = torch.linspace(0.5, 2.0, values[0].numel(), dtype=torch.float64).reshape(values[0].shape)
-            slopes = [slope(value, pred, upstream) for value in values]
+            values = [function(spec)(pred, target, backend=backend, **options) for backend in BACKENDS]
+            grad_output = torch.linspace(0.5, 2.0, values[0].numel(), dtype=torch.float64).reshape(values[0].shape)
+            slopes = [slope(value, pred, grad_output) for value in values]
             torch.testing.assert_close(values[1], values[0], rtol=1e-9, atol=1e-11)
             torch.testing.assert_close(slopes[1], slopes[0], rtol=1e-8, atol=1e-10)
 
@@ -83,26 +83,26 @@ def test_fused_is_the_numpy_front_end(spec):
 
 
 @all_losses
-@both_roads
-def test_gradcheck(spec, road):
+@both_backends
+def test_gradcheck(spec, backend):
     if not spec.has_exact_gradient:
         pytest.skip("its gradient is not the slope of its value")
     pred, target = tensors(ordinary(spec, rows=4))
     for reduction in ("mean", "none"):
-        assert torch.autograd.gradcheck(lambda x: function(spec)(x, target, reduction=reduction, road=road), (pred,))
+        assert torch.autograd.gradcheck(lambda x: function(spec)(x, target, reduction=reduction, backend=backend), (pred,))
 
 
 @all_losses
-@both_roads
+@both_backends
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
-def test_dtypes(spec, road, dtype):
+def test_dtypes(spec, backend, dtype):
     """The result has the precision of the tensors, and is that of float64 as far as that precision goes."""
     pred, target = tensors(ordinary(spec), dtype)
-    value = function(spec)(pred, target, road=road)
+    value = function(spec)(pred, target, backend=backend)
     gradient = slope(value, pred)
     assert value.dtype == dtype and gradient.dtype == dtype
     exact = pred.detach().double().requires_grad_()
-    expected = function(spec)(exact, target.double(), road="fused")
+    expected = function(spec)(exact, target.double(), backend="fused")
     tolerance = {"rtol": 4 * torch.finfo(dtype).eps, "atol": 4 * torch.finfo(dtype).eps}
     if dtype == torch.float32:
         tolerance = {"rtol": 1e-4, "atol": 1e-6}
@@ -111,57 +111,57 @@ def test_dtypes(spec, road, dtype):
 
 
 @all_losses
-@both_roads
-def test_autocast(spec, road):
+@both_backends
+def test_autocast(spec, backend):
     """Halves are computed in float32 under autocast, and a wide target is not rounded to a narrow prediction."""
     pred, target = tensors(ordinary(spec), torch.bfloat16)
     wide = pred.detach().float().requires_grad_()
-    expected = function(spec)(wide, target.float(), road=road)
+    expected = function(spec)(wide, target.float(), backend=backend)
     with torch.autocast("cpu", torch.bfloat16):
-        value = function(spec)(pred, target, road=road)
-    mixed = function(spec)(pred, target.float(), road=road)
+        value = function(spec)(pred, target, backend=backend)
+    mixed = function(spec)(pred, target.float(), backend=backend)
     for got in (value, mixed):
         assert got.dtype == torch.float32
         assert torch.equal(got, expected)
         gradient = slope(got, pred)
         assert gradient.dtype == torch.bfloat16
-        assert torch.equal(gradient, slope(function(spec)(wide, target.float(), road=road), wide).bfloat16())
+        assert torch.equal(gradient, slope(function(spec)(wide, target.float(), backend=backend), wide).bfloat16())
 
 
 @all_losses
-@both_roads
-def test_non_contiguous(spec, road):
+@both_backends
+def test_non_contiguous(spec, backend):
     pred, target = tensors(ordinary(spec))
-    expected = function(spec)(pred, target, road=road)
+    expected = function(spec)(pred, target, backend=backend)
     strided = torch.stack([pred.detach(), torch.full_like(pred, 9.0)], -1)[..., 0].requires_grad_()
     turned = target.T.contiguous().T if target.dim() == 2 else torch.stack([target, target], -1)[..., 1]
     assert not strided.is_contiguous() and not turned.is_contiguous()
-    value = function(spec)(strided, turned, road=road)
+    value = function(spec)(strided, turned, backend=backend)
     # torch adds up in the order of the memory.
-    tolerance = {"rtol": 0.0, "atol": 0.0} if road == "fused" else {"rtol": 1e-12, "atol": 1e-14}
+    tolerance = {"rtol": 0.0, "atol": 0.0} if backend == "fused" else {"rtol": 1e-12, "atol": 1e-14}
     torch.testing.assert_close(value, expected, **tolerance)
     torch.testing.assert_close(slope(value, strided), slope(expected, pred), **tolerance)
 
 
 @all_losses
-@both_roads
-def test_empty(spec, road):
+@both_backends
+def test_empty(spec, backend):
     """No rows are worth 0, and the graph stays connected."""
     pred, target = tensors(ordinary(spec, rows=0))
     for reduction in ("mean", "sum", "weighted_mean"):
-        value = function(spec)(pred, target, reduction=reduction, road=road)
+        value = function(spec)(pred, target, reduction=reduction, backend=backend)
         assert value.item() == 0.0
         assert slope(value, pred).shape == pred.shape
-    assert function(spec)(pred, target, reduction="none", road=road).numel() == 0
+    assert function(spec)(pred, target, reduction="none", backend=backend).numel() == 0
 
 
 @all_losses
-@both_roads
-def test_graph_is_used_twice(spec, road):
+@both_backends
+def test_graph_is_used_twice(spec, backend):
     """As often as wanted, through a view or not, and what somebody does to a gradient does not reach the next one."""
     pred, target = tensors(ordinary(spec))
-    expected = slope(function(spec)(pred, target, road=road), pred)
-    value = function(spec)(pred.view(pred.shape), target, road=road)
+    expected = slope(function(spec)(pred, target, backend=backend), pred)
+    value = function(spec)(pred.view(pred.shape), target, backend=backend)
     for _ in range(3):
         value.backward(retain_graph=True)
         torch.testing.assert_close(pred.grad, expected, rtol=0.0, atol=0.0)
@@ -172,43 +172,43 @@ def test_graph_is_used_twice(spec, road):
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.family == "scores"], ids=lambda spec: spec.name)
-@both_roads
-def test_scaled_half_precision(spec, road):
+@both_backends
+def test_scaled_half_precision(spec, backend):
     """The slopes of a mean of many logits are too small for float16; a scaled loss saves them, as torch's own does."""
     pred = (3.0 * torch.randn(1 << 16, generator=torch.Generator().manual_seed(0))).half().requires_grad_()
     target = (torch.arange(1 << 16) % 7 == 0).half()
-    gradient = slope(1024.0 * function(spec)(pred, target, road=road), pred).double()
+    gradient = slope(1024.0 * function(spec)(pred, target, backend=backend), pred).double()
     exact = pred.detach().double().requires_grad_()
     wanted = slope(1024.0 * function(spec)(exact, target.double()), exact)
     torch.testing.assert_close(gradient, wanted, rtol=2e-3, atol=torch.finfo(torch.float16).tiny)
 
 
 @all_losses
-@both_roads
-def test_second_derivatives_are_refused(spec, road):
+@both_backends
+def test_second_derivatives_are_refused(spec, backend):
     pred, target = tensors(ordinary(spec))
-    gradient = torch.autograd.grad(function(spec)(pred, target, road=road), pred, create_graph=True)[0]
+    gradient = torch.autograd.grad(function(spec)(pred, target, backend=backend), pred, create_graph=True)[0]
     with pytest.raises(NotImplementedError, match="first derivatives only"):
         gradient.square().sum().backward()
 
 
 @all_losses
-@both_roads
-def test_gradient_by_the_target(spec, road):
+@both_backends
+def test_gradient_by_the_target(spec, backend):
     """A symmetric loss has it, the others say that they have not."""
     pred, target = tensors(ordinary(spec))
     target.requires_grad_()
     if not spec.symmetric:
         with pytest.raises(ValueError, match="target.detach"):
-            function(spec)(pred, target, road=road)
+            function(spec)(pred, target, backend=backend)
         return
-    value = function(spec)(pred, target, road=road)
+    value = function(spec)(pred, target, backend=backend)
     by_pred, by_target = torch.autograd.grad(value, (pred, target))
-    assert torch.equal(by_pred, slope(function(spec)(pred, target.detach(), road=road), pred))
-    assert torch.equal(by_target, slope(function(spec)(target, pred.detach(), road=road), target))
+    assert torch.equal(by_pred, slope(function(spec)(pred, target.detach(), backend=backend), pred))
+    assert torch.equal(by_target, slope(function(spec)(target, pred.detach(), backend=backend), target))
     if spec.has_exact_gradient:
         pred, target = tensors(ordinary(spec, rows=4))
-        call = lambda a, b: function(spec)(a, b, reduction="none", road=road)  # noqa: E731
+        call = lambda a, b: function(spec)(a, b, reduction="none", backend=backend)  # noqa: E731
         assert torch.autograd.gradcheck(call, (pred, target.requires_grad_()))
 
 
@@ -271,7 +271,7 @@ def test_any_number_of_threads_gives_the_same_bits(spec):
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            value = function(spec)(pred, target, road="fused")
+            value = function(spec)(pred, target, backend="fused")
             results.append((value.detach(), slope(value, pred)))
     finally:
         torch.set_num_threads(before)

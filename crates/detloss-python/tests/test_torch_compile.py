@@ -14,7 +14,7 @@ import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 from detloss.torch import _fused  # noqa: E402
 from samples import classes, ordinary, sized, takes_classes  # noqa: E402
-from test_torch import SPECS, all_losses, both_roads, function, slope, tensors  # noqa: E402
+from test_torch import SPECS, all_losses, both_backends, function, slope, tensors  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -40,17 +40,17 @@ def test_captured_as_one_graph(spec):
 
 
 @all_losses
-def test_replay_is_captured_as_one_graph(spec):
+def test_the_decomposed_backend_is_captured_as_one_graph(spec):
     pred, target = tensors(classes(spec) if takes_classes(spec) else ordinary(spec))
-    call = lambda x, y: 2.0 * function(spec)(x * 1.5, y, avg_factor=3.0, road="replay") + x.sum()  # noqa: E731
+    call = lambda x, y: 2.0 * function(spec)(x * 1.5, y, avg_factor=3.0, backend="decomposed") + x.sum()  # noqa: E731
     compiled_agrees(call, pred, target, "aot_eager", 1e-10)
 
 
-@pytest.mark.parametrize(("name", "road"), [("ciou", "replay"), ("focal", "fused")])
-def test_inductor(name, road):
+@pytest.mark.parametrize(("name", "backend"), [("ciou", "decomposed"), ("focal", "fused")])
+def test_inductor(name, backend):
     """PyTorch's own compiler to the end: generated kernels, for sizes it has not seen and a parameter that is no default."""
     spec = next(spec for spec in SPECS if spec.name == name)
-    module = getattr(detloss.torch, spec.class_name)(road=road, **{spec.params[0].name: spec.params[0].high / 2})
+    module = getattr(detloss.torch, spec.class_name)(backend=backend, **{spec.params[0].name: spec.params[0].high / 2})
     compiled = torch.compile(lambda x, y: module(x * 1.5, y), fullgraph=True, dynamic=True)
     for rows in (23, 64):
         pred, target = tensors(ordinary(spec, rows=rows), torch.float32)
@@ -86,10 +86,10 @@ def steps_agree(call, settings, pred, target):
     return counters["stats"]["unique_graphs"]
 
 
-@both_roads
-def test_numbers_that_change_are_not_compiled_anew(road):
+@both_backends
+def test_numbers_that_change_are_not_compiled_anew(backend):
     """As many positives as there are, and a weight on a schedule, in every step."""
-    call = lambda x, y, n, w: detloss.torch.focal(x, y, avg_factor=n, loss_weight=w, road=road)  # noqa: E731
+    call = lambda x, y, n, w: detloss.torch.focal(x, y, avg_factor=n, loss_weight=w, backend=backend)  # noqa: E731
     settings = [(step, 0.5 + step) for step in range(2, 14)]
     assert steps_agree(call, settings, *tensors(ordinary(next(spec for spec in SPECS if spec.name == "focal")))) <= 3
 
@@ -99,7 +99,7 @@ WITH_PARAMS = [spec for spec in SPECS if spec.params]
 
 @pytest.mark.parametrize("spec", WITH_PARAMS, ids=lambda spec: spec.name)
 def test_parameters_that_change_are_not_compiled_anew(spec):
-    """On the fused road, of functions and of modules. The first graph takes them for constants, the second for numbers."""
+    """On the fused backend, of functions and of modules. The first graph takes them for constants, the second for numbers."""
     pred, target = tensors(ordinary(spec))
     module = getattr(detloss.torch, spec.class_name)(**sized(spec)).eval()
     settings = [tuple(between(param, step) for param in spec.params) for step in range(10)]
@@ -125,11 +125,11 @@ def between(param, step):
 
 
 @pytest.mark.parametrize("name", ["focal", "softmax_focal", "ap"])
-def test_parameters_that_change_on_the_replay_road(name):
+def test_parameters_that_change_on_the_decomposed_backend(name):
     """There they are constants of the graph: compiled anew, and right."""
     spec = next(spec for spec in SPECS if spec.name == name)
     param = spec.params[0]
-    call = lambda x, y, value: function(spec)(x, y, road="replay", **{param.name: value})  # noqa: E731
+    call = lambda x, y, value: function(spec)(x, y, backend="decomposed", **{param.name: value})  # noqa: E731
     settings = [(param.low + (param.high - param.low) * share,) for share in (0.25, 0.375, 0.5)]
     assert steps_agree(call, settings, *tensors(ordinary(spec))) == 3
 
@@ -142,9 +142,9 @@ def test_forward_mode_is_refused(name):
     loss = getattr(detloss.torch, name)
     with pytest.raises((NotImplementedError, RuntimeError), match="jvp|forward"):
         torch.func.jvp(lambda a: loss(a, y), (x,), (torch.ones(6),))
-    for road in ("fused", "replay"):
+    for backend in ("fused", "decomposed"):
         with forward_ad.dual_level(), pytest.raises((NotImplementedError, RuntimeError), match="jvp|forward"):
-            loss(forward_ad.make_dual(x, torch.ones(6)), y, road=road)
+            loss(forward_ad.make_dual(x, torch.ones(6)), y, backend=backend)
 
 
 def test_transforms_by_the_target():
@@ -201,13 +201,13 @@ def test_images_per_call():
         torch.testing.assert_close(values[image], alone)
 
 
-@both_roads
+@both_backends
 @pytest.mark.parametrize("reduction", ["none", "mean"])
-def test_many_ways_back_at_once(road, reduction):
+def test_many_ways_back_at_once(backend, reduction):
     """A Jacobian, row by row and in one go."""
     spec = next(spec for spec in SPECS if spec.name == "giou")
     pred, target = (tensor.detach() for tensor in tensors(ordinary(spec, rows=3)))
-    call = lambda x: 2.0 * function(spec)(x, target, reduction=reduction, road=road)  # noqa: E731
+    call = lambda x: 2.0 * function(spec)(x, target, reduction=reduction, backend=backend)  # noqa: E731
     by_row = torch.autograd.functional.jacobian(call, pred)
     assert by_row.any()
     torch.testing.assert_close(torch.autograd.functional.jacobian(call, pred, vectorize=True), by_row)

@@ -1,4 +1,4 @@
-"""Modules, what they remember, and what is said of bad input."""
+"""Modules, their state, and what is said of bad input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 from samples import COLUMNS, classes, near_default, ordinary, shapes, sized, takes_classes  # noqa: E402
-from test_torch import ROADS, SPECS, all_losses, both_roads, function, slope, tensors  # noqa: E402
+from test_torch import BACKENDS, SPECS, all_losses, both_backends, function, slope, tensors  # noqa: E402
 
 forgetful = pytest.mark.parametrize("spec", [spec for spec in SPECS if not spec.is_stateful], ids=lambda spec: spec.name)
 remembering = pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.is_stateful], ids=lambda spec: spec.name)
@@ -29,7 +29,7 @@ def module(spec, **arguments):
 def test_module_is_the_function(spec):
     params = {param.name: near_default(param) for param in spec.params}
     pred, target = tensors(ordinary(spec))
-    for arguments in ({}, {"reduction": "sum", "loss_weight": 3.0}, {"road": "replay"}):
+    for arguments in ({}, {"reduction": "sum", "loss_weight": 3.0}, {"backend": "decomposed"}):
         expected = function(spec)(pred, target, weight=torch.ones(len(pred)), **arguments, **params)
         built = module(spec, **arguments, **params)
         for each in (built, copy.deepcopy(built), pickle.loads(pickle.dumps(built))):
@@ -40,18 +40,18 @@ def test_module_is_the_function(spec):
 
 
 @remembering
-@both_roads
-def test_state_is_saved_and_goes_on(spec, road):
+@both_backends
+def test_state_is_saved_and_goes_on(spec, backend):
     """A run that is saved and loaded again is the run that was not; evaluation leaves no trace."""
     params = {param.name: param.high for param in spec.params if param.name == "momentum"}
-    built = module(spec, **sized(spec), road=road, **params)
+    built = module(spec, **sized(spec), backend=backend, **params)
     first = built.state.clone()
     batches = [tensors(ordinary(spec, seed=seed)) for seed in range(3)]
     values = [built(*batches[0]), built(*batches[1])]
     assert not torch.equal(built.state, first)
     saved = copy.deepcopy(built.state_dict())
     expected = built(*batches[2])
-    loaded = module(spec, **sized(spec), road=road, **params)
+    loaded = module(spec, **sized(spec), backend=backend, **params)
     loaded.load_state_dict(saved)
     assert torch.equal(loaded(*batches[2]), expected)
     state = detloss.initial_state(spec.name, COLUMNS, **params)
@@ -152,7 +152,7 @@ def test_words_for_wrong_arguments(spec):
         (TypeError, "pred is of torch.int64: give one of", lambda: call(pred.detach().long(), target)),
         (TypeError, "no keyword 'gama': it takes", lambda: call(pred, target, gama=2.0)),
         (ValueError, "reduction is 'average': give one of", lambda: call(pred, target, reduction="average")),
-        (ValueError, "road is 'fast': give one of", lambda: call(pred, target, road="fast")),
+        (ValueError, "backend is 'fast': give one of", lambda: call(pred, target, backend="fast")),
         (ValueError, "avg_factor divides a mean", lambda: call(pred, target, reduction="sum", avg_factor=2.0)),
         (ValueError, "avg_factor has shape", lambda: call(pred, target, avg_factor=torch.ones(2))),
         (ValueError, "weight requires a gradient", lambda: call(pred, target, weight=torch.ones(len(pred)).requires_grad_())),
@@ -180,34 +180,34 @@ def test_class_without_a_column(spec, wrong):
     pred, target = tensors(classes(spec))
     target[3] = wrong
     with pytest.raises(ValueError, match=str(wrong)):
-        function(spec)(pred, target, road="fused")
-    value = function(spec)(pred, target, road="replay")
+        function(spec)(pred, target, backend="fused")
+    value = function(spec)(pred, target, backend="decomposed")
     assert value.isnan()
     assert slope(value, pred)[3].isnan().all()
-    kept = function(spec)(pred, target, road="replay", ignore_index=wrong)
-    torch.testing.assert_close(kept, function(spec)(pred, target, road="fused", ignore_index=wrong))
+    kept = function(spec)(pred, target, backend="decomposed", ignore_index=wrong)
+    torch.testing.assert_close(kept, function(spec)(pred, target, backend="fused", ignore_index=wrong))
 
 
 @all_losses
-@both_roads
-def test_batch_without_positives(spec, road):
+@both_backends
+def test_batch_without_positives(spec, backend):
     """A factor of 0, as a number or a tensor, counts as 1; a negative number is nobody's count."""
     pred, target = tensors(ordinary(spec))
-    expected = function(spec)(pred, target, reduction="sum", road=road)
+    expected = function(spec)(pred, target, reduction="sum", backend=backend)
     for factor in (0, torch.tensor(0.0), torch.tensor(0)):
-        assert torch.equal(function(spec)(pred, target, avg_factor=factor, road=road), expected)
+        assert torch.equal(function(spec)(pred, target, avg_factor=factor, backend=backend), expected)
     for factor in (-1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="avg_factor"):
-            function(spec)(pred, target, avg_factor=factor, road=road)
+            function(spec)(pred, target, avg_factor=factor, backend=backend)
     unknown, negative = torch.tensor(float("nan")), torch.tensor(-2.0)
-    if road == "replay":
-        assert function(spec)(pred, target, avg_factor=unknown, road=road).isnan()
+    if backend == "decomposed":
+        assert function(spec)(pred, target, avg_factor=unknown, backend=backend).isnan()
     else:
         for factor, words in ((unknown, "nan"), (negative, "-2.0")):
             with pytest.raises(ValueError, match=f"avg_factor is {words}: give a positive number"):
-                function(spec)(pred, target, avg_factor=factor, road=road)
+                function(spec)(pred, target, avg_factor=factor, backend=backend)
     with pytest.raises(ValueError, match="avg_factor requires a gradient.*use avg_factor.detach"):
-        function(spec)(pred, target, avg_factor=torch.tensor(2.0, requires_grad=True), road=road)
+        function(spec)(pred, target, avg_factor=torch.tensor(2.0, requires_grad=True), backend=backend)
 
 
 UGLY = [0.0, -0.0, 1.0, -1.0, 0.5, 1e-6, 1e6, -1e6, 3.0, 3.0, 1e-30, 1e4, -1e4, 3e38, -3e38]
@@ -217,7 +217,7 @@ UGLY = [0.0, -0.0, 1.0, -1.0, 0.5, 1e-6, 1e6, -1e6, 3.0, 3.0, 1e-30, 1e4, -1e4, 
 @settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_finite_in_finite_out(spec, data):
-    """Zero areas, inverted corners, points, huge sides and logits, in any mixture: numbers out on both roads."""
+    """Zero areas, inverted corners, points, huge sides and logits, in any mixture: numbers out on both backends."""
     rows = data.draw(st.integers(1, 6))
     pred_shape, target_shape = shapes(spec, rows)
     numbers = UGLY if spec.family == "boxes" else [x for x in UGLY if abs(x) <= 1e6]
@@ -236,22 +236,22 @@ def test_finite_in_finite_out(spec, data):
             target = draw(target_shape, logits)
         case _:
             target = draw(target_shape, numbers)
-    for road in ROADS:
-        value = function(spec)(pred, target, road=road)
-        assert torch.isfinite(value), road
-        assert torch.isfinite(slope(value, pred)).all(), road
+    for backend in BACKENDS:
+        value = function(spec)(pred, target, backend=backend)
+        assert torch.isfinite(value), backend
+        assert torch.isfinite(slope(value, pred)).all(), backend
 
 
 @all_losses
-@both_roads
-def test_perfect_predictions_cost_nothing(spec, road):
+@both_backends
+def test_perfect_predictions_cost_nothing(spec, backend):
     if spec.family != "boxes":
         pytest.skip("the list says what is perfect for the others; see the tests of the core")
     corner = torch.rand(50, 2, dtype=torch.float64)
     for side in (1e-6, 1e-3, 1.0, 1e6):
         boxes = torch.cat([corner, corner + side], -1).float()
         pred = boxes.clone().requires_grad_()
-        value = function(spec)(pred, boxes, road=road)
+        value = function(spec)(pred, boxes, backend=backend)
         assert value.item() == 0.0
         assert not slope(value, pred).any()
 
@@ -267,12 +267,12 @@ def test_list_of_classes():
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if takes_classes(spec)], ids=lambda spec: spec.name)
-@both_roads
-def test_ignored_rows(spec, road):
+@both_backends
+def test_ignored_rows(spec, backend):
     """A row of the ignored class has no slope, whatever the index."""
     pred, target = tensors(classes(spec))
     target = target.masked_fill(target == 2, 255)
-    value = function(spec)(pred, target, ignore_index=255, road=road)
+    value = function(spec)(pred, target, ignore_index=255, backend=backend)
     gradient = slope(value, pred)
     assert torch.isfinite(value) and torch.isfinite(gradient).all()
     assert not gradient[target == 255].any()

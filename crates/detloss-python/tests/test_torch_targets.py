@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 from samples import COLUMNS, classes, ordinary, sized, takes_classes  # noqa: E402
-from test_torch import SPECS, both_roads, function, slope, tensors  # noqa: E402
+from test_torch import SPECS, both_backends, function, slope, tensors  # noqa: E402
 
 OF_CLASSES = [spec for spec in SPECS if takes_classes(spec)]
 OF_COLUMNS = [spec for spec in SPECS if spec.has_columns]
@@ -41,16 +41,16 @@ def assert_same(found, expected):
 
 
 @of_classes
-@both_roads
+@both_backends
 @pytest.mark.parametrize("dtype", INTEGERS, ids=str)
-def test_classes_of_any_integer_type(spec, road, dtype):
+def test_classes_of_any_integer_type(spec, backend, dtype):
     """An index that is compared in a narrow type with -1, with the columns or with what is ignored would wrap around."""
     pred, target = tensors(classes(spec))
     for ignored in (None, 2, -100, 255, 200):
         for options in ({}, {"reduction": "none"}, {"class_weight": torch.arange(1, COLUMNS + 1)}, {"weight": target % 2}):
             if options.keys() - {"reduction"} - {*spec.options}:
                 continue
-            call = lambda x, y: function(spec)(x, y, ignore_index=ignored, road=road, **options)  # noqa: B023, E731
+            call = lambda x, y: function(spec)(x, y, ignore_index=ignored, backend=backend, **options)  # noqa: B023, E731
             if options.get("reduction") == "none":
                 assert torch.equal(call(pred, target.to(dtype)), call(pred, target))
                 continue
@@ -63,9 +63,9 @@ def test_classes_beyond_a_narrow_type(spec, dtype):
     """More columns than the type has numbers, of which one is -100 in eight bits."""
     pred = torch.randn(4, 200, generator=torch.Generator().manual_seed(0))
     target = torch.tensor([0, 100, 120, 3] if dtype == torch.int8 else [0, 156, 199, 3])
-    for road in ("fused", "replay"):
-        expected = function(spec)(pred, target, ignore_index=-100, road=road)
-        assert torch.equal(function(spec)(pred, target.to(dtype), ignore_index=-100, road=road), expected)
+    for backend in ("fused", "decomposed"):
+        expected = function(spec)(pred, target, ignore_index=-100, backend=backend)
+        assert torch.equal(function(spec)(pred, target.to(dtype), ignore_index=-100, backend=backend), expected)
 
 
 @of_classes
@@ -80,11 +80,11 @@ def test_transforms_of_classes(spec, dtype):
 
 
 @pytest.mark.parametrize("name", ["focal", "softmax_ce"])
-@both_roads
-def test_compiled_classes(name, road):
+@both_backends
+def test_compiled_classes(name, backend):
     spec = next(spec for spec in SPECS if spec.name == name)
     pred, target = tensors(classes(spec))
-    call = lambda x, y: function(spec)(x, y, ignore_index=-100, road=road)  # noqa: E731
+    call = lambda x, y: function(spec)(x, y, ignore_index=-100, backend=backend)  # noqa: E731
     for dtype in (torch.uint8, torch.uint64):
         torch.compiler.reset()
         compiled = torch.compile(call, fullgraph=True, backend="aot_eager")
@@ -95,13 +95,13 @@ def test_other_integers():
     """Weights, labels and groups may be of any integer type, too."""
     pred, labels = tensors(ordinary(next(spec for spec in SPECS if spec.name == "ap")))
     weight, groups = torch.arange(23) % 2, torch.arange(23) // 6
-    for road in ("fused", "replay"):
+    for backend in ("fused", "decomposed"):
         for dtype in INTEGERS:
             for name in ("focal", "ap"):
                 call = getattr(detloss.torch, name)
                 options = {"weight": weight, **({"groups": groups} if name == "ap" else {})}
                 narrow = {what: tensor.to(dtype) for what, tensor in options.items()}
-                assert torch.equal(call(pred, labels.to(dtype), road=road, **narrow), call(pred, labels, road=road, **options))
+                assert torch.equal(call(pred, labels.to(dtype), backend=backend, **narrow), call(pred, labels, backend=backend, **options))
 
 
 @pytest.mark.parametrize("name", ["focal", "softmax_ce"])
@@ -115,7 +115,7 @@ def test_an_index_beyond_64_bits_does_not_wrap_around(name):
         pred = torch.zeros(1, 3) if torch.is_tensor(target) else np.zeros((1, 3))
         with pytest.raises(ValueError, match=r"class 9223372036854775807, but there are 3 classes: use 0 to 2"):
             call(pred, target, ignore_index=-1)
-    assert getattr(detloss.torch, name)(torch.zeros(1, 3), torch.tensor([beyond], dtype=torch.uint64), road="replay").isnan()
+    assert getattr(detloss.torch, name)(torch.zeros(1, 3), torch.tensor([beyond], dtype=torch.uint64), backend="decomposed").isnan()
 
 
 @of_classes
@@ -133,8 +133,8 @@ def test_an_ignored_row_may_hold_anything(spec, dtype, bad):
         odd[out] = bad
         odd.requires_grad_()
         for options in ({}, {"reduction": "sum"}, {"reduction": "weighted_mean"}):
-            for road in ("fused", "replay"):
-                call = lambda x: function(spec)(x, target, ignore_index=ignored, road=road, **options)  # noqa: B023, E731
+            for backend in ("fused", "decomposed"):
+                call = lambda x: function(spec)(x, target, ignore_index=ignored, backend=backend, **options)  # noqa: B023, E731
                 found = value_and_slope(call, odd)
                 assert_same(found, value_and_slope(call, pred))
                 assert found[0].isfinite() and (found[1][out] == 0.0).all()
@@ -188,9 +188,9 @@ def test_columns_in_any_dimension(spec, dim):
         assert found[1] is out
         np.testing.assert_array_equal(getattr(detloss, spec.name)(*there, dim=dim, **options), value)
         given = {what: torch.from_numpy(array) if isinstance(array, np.ndarray) else array for what, array in options.items()}
-        for road in ("fused", "replay"):
+        for backend in ("fused", "decomposed"):
             pred, target = torch.from_numpy(there[0]).requires_grad_(), torch.from_numpy(there[1])
-            result = function(spec)(pred, target, road=road, dim=dim, **given)
+            result = function(spec)(pred, target, backend=backend, dim=dim, **given)
             np.testing.assert_allclose(result.detach().numpy(), value, rtol=1e-9, atol=1e-11)
             np.testing.assert_allclose(slope(result.sum(), pred).numpy(), grad, rtol=1e-8, atol=1e-10)
 

@@ -36,8 +36,8 @@ def both_ways(loss: Loss, tensors: tuple[Tensor, ...], *arguments: Any) -> list[
     """Value and gradients by all tensors, for a slope that differs from row to row."""
     leaves = [tensor.clone().requires_grad_() for tensor in tensors]
     value = loss(*leaves, *arguments)
-    upstream = torch.linspace(-1.0, 2.0, value.numel(), dtype=value.dtype).reshape(value.shape)
-    grads = torch.autograd.grad(value, leaves, upstream)
+    grad_output = torch.linspace(-1.0, 2.0, value.numel(), dtype=value.dtype).reshape(value.shape)
+    grads = torch.autograd.grad(value, leaves, grad_output)
     return [value.detach(), *grads]
 
 

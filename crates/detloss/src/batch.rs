@@ -24,7 +24,7 @@
 //!
 //! A loss of whole batches (the families `sets`, and some of `masks`) has one value for all rows together, or, with
 //! [`groups`](Batch::groups), one for each group, such as an image: its units are the groups. An element whose weight is 0, whose
-//! dense label is below 0 or whose class is the ignored one is left out as if it were not there. A loss that remembers something
+//! label is −1 or whose class is the ignored one is left out as if it were not there. A loss with state
 //! from one batch to the next takes it as plain numbers: [`step_into`](Batch::step_into).
 //!
 //! # Reproducible sums
@@ -78,9 +78,11 @@ pub struct Batch<'a, T> {
 /// What the predictions should be.
 #[derive(Clone, Copy, Debug)]
 pub enum Target<'a, T> {
-    /// All fields of every target.
+    /// All fields of every target. Labels and probabilities lie in 0..=1; up to [`MAX_LABEL`](crate::operand::MAX_LABEL) they may be above
+    /// it, as rounding leaves them. A label of [−1](crate::operand::LEFT_OUT) is left out: it counts with weight 0, whatever its
+    /// prediction is.
     Dense(&'a [T]),
-    /// One class per row, 0..columns. For scores, −1 and `columns` both mean "no class": a row of background.
+    /// One class per row: 0 to columns − 1, and for scores `columns`, a row of background.
     Classes(&'a [i64]),
 }
 
@@ -210,10 +212,11 @@ impl<'a, T: Element> Batch<'a, T> {
     ///
     /// # Errors
     ///
-    /// If the lengths do not fit each other, a class index names no class, or the normalizer is not positive.
+    /// If the lengths do not fit each other, a class index names no class, a label lies outside of 0..=1, or the normalizer is not
+    /// positive. What an output holds after an error is not specified.
     pub fn value(&self, loss: &(impl Kernel + ?Sized)) -> Result<f64> {
         let plan = Plan::new(self, loss)?;
-        Ok(plan.run(Outputs::default()) / plan.divisor())
+        Ok(plan.run(Outputs::default())? / plan.divisor())
     }
 
     /// The weighted loss of every unit.
@@ -234,7 +237,7 @@ impl<'a, T: Element> Batch<'a, T> {
     /// Like [`value`](Batch::value), and if `values` has not one element per unit.
     pub fn values_into(&self, loss: &(impl Kernel + ?Sized), values: &mut [T]) -> Result<()> {
         let plan = Plan::new(self, loss)?;
-        plan.run(Outputs { values: Some(plan.values(values)?), ..Outputs::default() });
+        plan.run(Outputs { values: Some(plan.values(values)?), ..Outputs::default() })?;
         Ok(())
     }
 
@@ -265,7 +268,7 @@ impl<'a, T: Element> Batch<'a, T> {
         let grad = Some(plan.grad(grad)?);
         let divisor = plan.divisor();
         let factor = self.grad_output / divisor;
-        Ok(plan.run(Outputs { grad, factor, ..Outputs::default() }) / divisor)
+        Ok(plan.run(Outputs { grad, factor, ..Outputs::default() })? / divisor)
     }
 
     /// Writes the weighted loss of every unit to `values` and its gradient to `grad`. `grad_output`, if given, has the gradient of
@@ -291,11 +294,11 @@ impl<'a, T: Element> Batch<'a, T> {
             grad_output,
             factor: self.grad_output,
             ..Outputs::default()
-        });
+        })?;
         Ok(())
     }
 
-    /// One step of a training run with a loss that remembers: like [`value_and_grad_into`](Batch::value_and_grad_into), and `state`
+    /// One step of a training run with a stateful loss: like [`value_and_grad_into`](Batch::value_and_grad_into), and `state`
     /// is brought up to date. A run begins with [`initial_state`](Batch::initial_state).
     ///
     /// # Errors
@@ -311,7 +314,7 @@ impl<'a, T: Element> Batch<'a, T> {
         let (state, grad) = (Some(plan.state(state)?), Some(plan.grad(grad)?));
         let divisor = plan.divisor();
         let factor = self.grad_output / divisor;
-        Ok(plan.run(Outputs { grad, factor, state, ..Outputs::default() }) / divisor)
+        Ok(plan.run(Outputs { grad, factor, state, ..Outputs::default() })? / divisor)
     }
 
     /// The state that a training run with this loss begins with: plain numbers, to be saved with its checkpoints. Empty for a loss
@@ -321,7 +324,7 @@ impl<'a, T: Element> Batch<'a, T> {
         loss.initial_state(self.columns)
     }
 
-    /// What the sum of the losses is divided by; 0 for a batch that weighs nothing. Where a batch is shared by several machines, the
+    /// What the sum of the losses is divided by; 0 for a batch of weight 0. Where a batch is shared by several machines, the
     /// sum of their divisors is the [`normalizer`](Batch::normalizer) of each.
     ///
     /// # Errors
@@ -340,7 +343,7 @@ impl<'a, T: Element> Batch<'a, T> {
     pub fn components(&self, loss: &(impl Kernel + ?Sized)) -> Result<Vec<f64>> {
         let plan = Plan::new(self, loss)?;
         let mut components = vec![0.0; loss.signature().components.len()];
-        plan.run(Outputs { components: Some(&mut components), ..Outputs::default() });
+        plan.run(Outputs { components: Some(&mut components), ..Outputs::default() })?;
         Ok(components.into_iter().map(|component| component / plan.divisor()).collect())
     }
 

@@ -21,7 +21,7 @@ pub struct Density {
 
 /// What a loss is of one element, before any weight: a vector of elements.
 #[derive(Clone, Copy, Debug)]
-pub struct Harmony<V> {
+pub struct GhmTerm<V> {
     /// The norm of the gradient, in 0..=1.
     pub norm: V,
     /// The loss.
@@ -47,12 +47,12 @@ impl Density {
         self,
         token: V::Token,
         set: SetOf<'_, V>,
-        element: impl Fn(V, V) -> Harmony<V>,
+        element: impl Fn(V, V) -> GhmTerm<V>,
     ) -> f64 {
         let SetOf { pred, target, scale, grad, state, .. } = set;
         let (mut counts, mut sums) = (vec![0.0; self.len()], vec![0.0; self.len()]);
         for start in (0..pred.len()).step_by(V::LEN) {
-            let Harmony { norm, value, .. } = at(token, pred, target, start, &element);
+            let GhmTerm { norm, value, .. } = at(token, pred, target, start, &element);
             let values = lanes(value);
             // What lies behind the end is not counted.
             for (bin, value) in self.bins_of(norm).zip(values).take(pred.len() - start) {
@@ -63,7 +63,7 @@ impl Density {
         let weights = self.weights(counts, state);
         if let Some(grad) = grad {
             for start in (0..pred.len()).step_by(V::LEN) {
-                let Harmony { norm, slope, .. } = at(token, pred, target, start, &element);
+                let GhmTerm { norm, slope, .. } = at(token, pred, target, start, &element);
                 let mut of_lane = [V::Element::default(); LANES];
                 for (weight, bin) in of_lane.iter_mut().zip(self.bins_of(norm)) {
                     *weight = V::Element::from_f64(scale * weights[bin]);
@@ -87,7 +87,7 @@ impl Density {
         let filled = counts.iter().filter(|&&count| count > 0.0).count();
         let sharing = if self.nonempty { filled } else { self.len() } as f64;
         if let Some(state) = state {
-            // An empty bin keeps what it remembers.
+            // An empty bin keeps its state.
             for (count, past) in counts.iter_mut().zip(state).filter(|(count, _)| **count > 0.0) {
                 *past = self.momentum * *past + (1.0 - self.momentum) * *count;
                 *count = *past;
@@ -107,8 +107,8 @@ fn at<V: Vector>(
     pred: &[V::Element],
     target: &[V::Element],
     start: usize,
-    element: impl Fn(V, V) -> Harmony<V>,
-) -> Harmony<V> {
+    element: impl Fn(V, V) -> GhmTerm<V>,
+) -> GhmTerm<V> {
     element(slice::load(token, pred, start, 0.0), slice::load(token, target, start, 0.0))
 }
 

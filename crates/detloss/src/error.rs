@@ -29,7 +29,7 @@ pub enum Error {
         columns_at: Option<usize>,
     },
     /// A slice does not divide into whole rows.
-    Ragged {
+    PartialRow {
         /// Which slice.
         what: &'static str,
         /// How many elements it has.
@@ -45,7 +45,7 @@ pub enum Error {
         most: usize,
     },
     /// A number that makes no sense where it stands.
-    Entry {
+    InvalidNumber {
         /// Which slice, or which argument.
         what: &'static str,
         /// Where in it.
@@ -73,7 +73,7 @@ pub enum Error {
     /// An index to ignore for targets that are no class indices.
     NothingToIgnore,
     /// A class index that names no class.
-    Class {
+    UnknownClass {
         /// The row.
         row: usize,
         /// The index found there.
@@ -82,7 +82,7 @@ pub enum Error {
         classes: usize,
     },
     /// A normaliser that is not a positive number.
-    Normalizer {
+    InvalidNormalizer {
         /// The number given.
         got: f64,
     },
@@ -141,7 +141,7 @@ impl fmt::Display for Error {
                     None => Ok(()),
                 }
             }
-            Self::Ragged { what, got, row } => {
+            Self::PartialRow { what, got, row } => {
                 write!(
                     f,
                     "{what} has {got} elements, which is no whole number of rows of {row}: check the shape"
@@ -151,7 +151,7 @@ impl fmt::Display for Error {
                 f,
                 "a loss of a whole batch takes {most} numbers, not {got}: call it for each image"
             ),
-            Self::Entry { what, index, got, wanted } => {
+            Self::InvalidNumber { what, index, got, wanted } => {
                 write!(f, "number {index} of {what} is {got}: give {wanted}")
             }
             Self::NotALabel { loss } => {
@@ -160,7 +160,7 @@ impl fmt::Display for Error {
             Self::NoColumnWeights { loss } => {
                 write!(
                     f,
-                    "{loss} takes no weights per column: its columns are weighed by the formula"
+                    "{loss} takes no weights per column: its columns are weighted by the formula"
                 )
             }
             Self::NothingToGroup { loss } => {
@@ -169,13 +169,13 @@ impl fmt::Display for Error {
             Self::NothingToIgnore => f.write_str(
                 "ignore_index needs class indices as targets: give these rows a weight of 0",
             ),
-            Self::Class { row, got, classes } => write!(
+            Self::UnknownClass { row, got, classes } => write!(
                 f,
-                "row {row} has class {got}, but there are {classes} classes: use 0 to {}, in a loss of scores -1 or {classes} \
-                 for background, or set ignore_index to {got}",
+                "row {row} has class {got}, but there are {classes} classes: use 0 to {}, in a loss of scores {classes} for \
+                 background, or set ignore_index to {got} to leave such rows out",
                 classes.saturating_sub(1)
             ),
-            Self::Normalizer { got } => {
+            Self::InvalidNormalizer { got } => {
                 write!(
                     f,
                     "the normalizer is {got}: give a positive number, such as max(1, number of positives)"

@@ -113,9 +113,12 @@ fn sum(p: &[f64], q: &[f64], unit: Unit, term: impl Fn(f64, f64) -> f64) -> Resu
 
 fn not_negative(what: &'static str, entries: &[f64]) -> Result<()> {
     match entries.iter().position(|entry| entry.is_nan() || *entry < 0.0) {
-        Some(index) => {
-            Err(Error::Entry { what, index, got: entries[index], wanted: "a number from 0 on" })
-        }
+        Some(index) => Err(Error::InvalidNumber {
+            what,
+            index,
+            got: entries[index],
+            wanted: "a number from 0 on",
+        }),
         None => Ok(()),
     }
 }
@@ -175,8 +178,11 @@ mod tests {
 
     #[test]
     fn what_is_no_distribution_is_an_error() {
-        assert!(matches!(entropy(&[0.5, -0.5], Unit::Nats), Err(Error::Entry { index: 1, .. })));
-        assert!(matches!(self_information(f64::NAN, Unit::Nats), Err(Error::Entry { .. })));
+        assert!(matches!(
+            entropy(&[0.5, -0.5], Unit::Nats),
+            Err(Error::InvalidNumber { index: 1, .. })
+        ));
+        assert!(matches!(self_information(f64::NAN, Unit::Nats), Err(Error::InvalidNumber { .. })));
         assert!(matches!(
             cross_entropy(&SKEWED, &EVEN, Unit::Nats),
             Err(Error::Length { expected: 3, got: 4, .. })

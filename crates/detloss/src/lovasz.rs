@@ -1,6 +1,6 @@
 //! The Lovász extension of the Jaccard loss: from the loss of a set of wrong pixels to one of how wrong each pixel is.
 
-/// The errors of pixels, none of them negative, each weighed by what the Jaccard loss rises when its pixel joins those with larger
+/// The errors of pixels, none of them negative, each weighted by what the Jaccard loss rises when its pixel joins those with larger
 /// errors. `objects` is the sum of the labels of all pixels, those without an error included; `label` knows those of the others.
 ///
 /// `slope` is told the derivative by the error of each pixel. Pixels with the same error have none of a single value: one that

@@ -11,6 +11,12 @@ use crate::scalar::{Dual, Scalar};
 /// The most fields an [`Operand`] has: as many as a [`Dual`] has derivatives.
 pub(crate) const MAX_FIELDS: usize = 8;
 
+/// The largest label: 1, and one step of `bf16` above it for labels that were computed in half precision.
+pub const MAX_LABEL: f64 = 1.0 + 1.0 / 128.0;
+
+/// The label of an element that is left out: it counts with weight 0, whatever its prediction is.
+pub const LEFT_OUT: f64 = -1.0;
+
 /// What one prediction or one target is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -66,6 +72,18 @@ impl Kind {
     #[must_use]
     pub const fn is_label(self) -> bool {
         matches!(self, Self::Label | Self::Distribution | Self::Class)
+    }
+
+    /// Whether its fields are probabilities: numbers from 0 to [`MAX_LABEL`].
+    #[must_use]
+    pub const fn is_probability(self) -> bool {
+        matches!(self, Self::Label | Self::Mask | Self::Distribution)
+    }
+
+    /// Whether one of its fields may be [`LEFT_OUT`].
+    #[must_use]
+    pub const fn can_be_left_out(self) -> bool {
+        matches!(self, Self::Label | Self::Mask | Self::Class)
     }
 
     /// How many numbers one has, in rows of `columns`.
@@ -179,7 +197,7 @@ operand!(
     |token, from| [V::load(token, from)],
     |partial, to| partial(0).store(to),
     |units| units,
-    |field| -> S { field(0).saturate() }
+    |field| -> S { field(0).clamp_finite() }
     |target| target.to_vec()
 );
 
@@ -210,10 +228,10 @@ operand!(
     |partial, to| V::store_quads([partial(0), partial(1), partial(2), partial(3)], to),
     |units| units.quad_order(),
     |field| -> Xyxy<S> { Xyxy {
-        x1: field(0).saturate(),
-        y1: field(1).saturate(),
-        x2: field(2).saturate(),
-        y2: field(3).saturate(),
+        x1: field(0).clamp_finite(),
+        y1: field(1).clamp_finite(),
+        x2: field(2).clamp_finite(),
+        y2: field(3).clamp_finite(),
     } }
     |target| target.to_vec()
 );
@@ -224,7 +242,7 @@ operand!(
     |token, from| V::load_pairs(token, from),
     |partial, to| V::store_pairs([partial(0), partial(1)], to),
     |units| units,
-    |field| -> Uncertain<S> { Uncertain { value: field(0).saturate(), log_variance: field(1) } }
+    |field| -> Uncertain<S> { Uncertain { value: field(0).clamp_finite(), log_variance: field(1) } }
     |target| vec![target[0], 0.0]
 );
 

@@ -86,8 +86,8 @@ impl Overlap {
     pub fn tversky(self, [alpha, beta]: [f64; 2], eps: f64) -> Tversky {
         let wrong = alpha * self.extra + beta * self.missed;
         let all = self.hits + eps + wrong;
-        let (value, index) = (wrong.over(all), (self.hits + eps).over(all));
-        let per_unit = 1.0.over(all);
+        let (value, index) = (wrong.safe_div(all), (self.hits + eps).safe_div(all));
+        let per_unit = 1.0.safe_div(all);
         Tversky {
             value,
             background: alpha * index * per_unit,

@@ -4,10 +4,12 @@ pub use crate::geometry::{Xyxy, ratio};
 pub use crate::loss;
 pub use crate::loss::{Case, Facts, Loss, RowLoss, SetLoss, case};
 pub use crate::operand::{Corners, Kind, Label, Logit, Number, Uncertain, UncertainNumber};
-pub use crate::scalar::stable::{against, balance, cross_entropy, distance, wrong};
+pub use crate::scalar::stable::{
+    abs_error, alpha_t, cross_entropy, negate_if_positive, one_minus_pt,
+};
 pub use crate::scalar::{Scalar, lit};
 // What the losses of whole rows and whole batches need besides.
-pub use crate::density::{Density, Harmony};
+pub use crate::density::{Density, GhmTerm};
 pub use crate::loss::{RowOf, RowTarget, SetOf, State};
 pub use crate::lovasz::lovasz;
 pub use crate::overlap::{Overlap, Pixels};

@@ -6,30 +6,30 @@
 //! H(x) = clamp(x / 2δ + ½, 0, 1),    H(x) = [x ≥ 0] if δ = 0,
 //! ```
 //!
-//! and so sum H(sⱼ − sᵢ) over pairs. Here no pair is ever formed. Points on the rise of the step are those between two borders, and their
+//! and so sum H(sⱼ − sᵢ) over pairs. Here no pair is ever formed. Points on the rise of the step are those between two breakpoints, and their
 //! sum follows from their number and the sum of their scores. That is exact, in O(n log n), where loops over positives take O(P · N); sums
 //! that others are taken from are kept in twice the precision of `f64`.
 //!
-//! Positives against positives are swept: both in order, the borders move on from one query to the next (`sweep.rs`). So are
+//! Positives against positives are swept: both in order, the breakpoints move on from one query to the next (`sweep.rs`). So are
 //! negatives against positives where these are many, reach few negatives, or lie so unevenly that nothing is found quickly
-//! among them. Elsewhere the negatives go by in parts that threads share, each looks up between which borders of the positives
-//! it lies (`borders.rs`), and nothing is kept of it but that, in the place of its slope. What parts find is summed up in whole
-//! numbers: the bits are the same for any number of parts and threads.
+//! among them. Elsewhere the negatives go by in chunks that threads share, each looks up between which breakpoints of the positives
+//! it lies (`breakpoints.rs`), and nothing is kept of it but that, in the place of its slope. What chunks find is summed up in whole
+//! numbers: the bits are the same for any number of chunks and threads.
 //!
 //! In use at once besides the gradient are, where negatives go by, 76 bytes for every positive by AP, 116 by aLRP and 148 by
 //! Rank & Sort (92, 132 and 156 in `f64`), and 32 more for every thread but the first. Elsewhere 16 bytes for every negative
 //! within reach of a positive (32 in `f64`), and what the positives need.
 
-mod borders;
-mod exact;
+mod breakpoints;
+mod chunk;
+mod double_double;
 mod negatives;
-mod parts;
 mod sorting;
 mod sweep;
 
-use borders::{Borders, begin};
-pub use negatives::Places;
-use parts::Part;
+use breakpoints::{Breakpoints, begin};
+use chunk::Chunk;
+pub use negatives::PendingGrad;
 pub use sorting::Sorting;
 use sweep::{Point, sweep};
 
@@ -38,13 +38,13 @@ use crate::scalar::Compute;
 use crate::scalar::lanes::Vector;
 
 /// The most elements that can be ranked: their indices are kept in 32 bits.
-pub(crate) const MOST: usize = u32::MAX as usize;
+pub(crate) const MAX_ELEMENTS: usize = u32::MAX as usize;
 
 /// The least half-width of a step that rises: of narrower ones, twice the precision of `f64` keeps too little. Far from 0 it does so
 /// of wider ones: about N · |s| · 2⁻¹⁰⁵ / δ of the sum over N scores s is lost.
 const NARROWEST: f64 = 1e-20;
 
-/// The fewest elements of a part that is searched for positives.
+/// The fewest elements of a chunk that is searched for positives.
 const SCAN: usize = 1 << 15;
 
 /// A score and where it came from.
@@ -78,7 +78,7 @@ pub struct Ranking<'a, T> {
     /// How many negatives are on the steps of positives, or above.
     reached: usize,
     /// Of the steps of the positives, if these are few, lie where they can be found, and there is something to look for them.
-    borders: Option<Borders<T>>,
+    breakpoints: Option<Breakpoints<T>>,
     /// The half-width of the steps.
     delta: f64,
     threads: bool,
@@ -90,27 +90,29 @@ impl<'a, T: Compute> Ranking<'a, T> {
     pub fn new<V: Vector<Element = T>>(set: &SetOf<'a, V>, delta: f64) -> Option<Self> {
         let &SetOf { pred, target: labels, threads, .. } = set;
         let delta = if delta > 0.0 { delta.max(NARROWEST) } else { 0.0 };
-        let positives = |part: Part<'_, T>| {
-            let positives = part.elements().filter(|(_, is_positive)| *is_positive);
-            (!part.any_nan()).then(|| positives.map(|(ranked, _)| ranked).collect())
+        let positives = |chunk: Chunk<'_, T>| {
+            let positives = chunk.elements().filter(|(_, is_positive)| *is_positive);
+            (!chunk.any_nan()).then(|| positives.map(|(ranked, _)| ranked).collect())
         };
         let both = |low: Option<Vec<_>>, high: Option<Vec<_>>| Some([low?, high?].concat());
-        let all = Part::new(pred, labels, None);
-        let mut positives = all.share(labels.len() / SCAN, threads, &positives, &both)?;
+        let all = Chunk::new(pred, labels, None);
+        let mut positives = all.par_fold(labels.len() / SCAN, threads, &positives, &both)?;
         T::sort_by_key(&mut positives, |ranked| ranked.score);
         let places: Vec<u32> = positives.iter().map(|ranked| ranked.index).collect();
         let scores: Vec<f64> = positives.iter().map(|ranked| ranked.score.to_f64()).collect();
         let mut ranking =
-            Self { pred, labels, places, scores, reached: 0, borders: None, delta, threads };
+            Self { pred, labels, places, scores, reached: 0, breakpoints: None, delta, threads };
         if let Some(lowest) = ranking.lowest() {
-            let not_below = |part: Part<'_, T>| part.count_from(lowest);
+            let not_below = |chunk: Chunk<'_, T>| chunk.count_from(lowest);
             let all = ranking.all(None);
             let count =
-                all.share(labels.len() / SCAN, threads, &not_below, &|low, high| low + high);
+                all.par_fold(labels.len() / SCAN, threads, &not_below, &|low, high| low + high);
             ranking.reached = count - ranking.count();
-            let are_few = labels.len() / ranking.count() >= negatives::FEW;
-            if are_few && labels.len() / negatives::FAR <= ranking.reached {
-                ranking.borders = Borders::new(&ranking.scores, delta);
+            let are_few = labels.len() / ranking.count() >= negatives::MIN_ELEMENTS_PER_POSITIVE;
+            if are_few
+                && labels.len() / negatives::MAX_ELEMENTS_PER_NEGATIVE_IN_REACH <= ranking.reached
+            {
+                ranking.breakpoints = Breakpoints::new(&ranking.scores, delta);
             }
         }
         Some(ranking)
@@ -121,11 +123,11 @@ impl<'a, T: Compute> Ranking<'a, T> {
         self.scores.first().map(|&score| begin(score, self.delta))
     }
 
-    fn all<'p>(&self, grad: Option<&'p mut [T]>) -> Part<'p, T>
+    fn all<'p>(&self, grad: Option<&'p mut [T]>) -> Chunk<'p, T>
     where
         'a: 'p,
     {
-        Part::new(self.pred, self.labels, grad)
+        Chunk::new(self.pred, self.labels, grad)
     }
 
     /// Where the positives are in the set, in ascending order of their scores.

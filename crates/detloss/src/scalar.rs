@@ -11,11 +11,11 @@
 //! |---|---|
 //! | `min`, `max`, `relu`, `clamp` | equal arguments split the slope half and half, as PyTorch does |
 //! | `abs` | slope 0 at 0 |
-//! | `over` | a denominator below [`SMALLEST`] gives 0 with slope 0: `0/0` and `x/0` are 0 |
+//! | `safe_div` | a denominator below [`DIV_EPS`] gives 0 with slope 0: `0/0` and `x/0` are 0 |
 //! | `ln`, `pow` | arguments below the smallest positive normal number count as that number; `pow` is then exactly 0 |
 //! | `exp`, `exp_m1` | saturate at a finite number; `exp` is exactly 0 where it would be subnormal |
 //! | `sin`, `cos` | finite for every finite angle, and accurate up to ±1e5 |
-//! | `saturate` | values beyond ±[`LARGEST`] count as ±[`LARGEST`]; the slope stays 1 |
+//! | `clamp_finite` | values beyond ±[`MAX_MAGNITUDE`] count as ±[`MAX_MAGNITUDE`]; the slope stays 1 |
 //! | NaN | a NaN prediction gives a NaN value; it is never swallowed by a choice |
 
 pub mod dual;
@@ -35,13 +35,13 @@ pub use dual::Dual;
 pub use element::{Compute, Element};
 
 /// The largest magnitude a coordinate keeps, 2⁴⁸: products and quotients of areas then stay finite in `f32`.
-pub const LARGEST: f64 = 281_474_976_710_656.0;
+pub const MAX_MAGNITUDE: f64 = 281_474_976_710_656.0;
 
 /// Denominators below this count as zero, 2⁻⁷²: the area of a box with sides of 2⁻³⁶ = 1.5e-11.
 ///
 /// The slope of a quotient of areas is a side over an area. The longest side, 2⁴⁹, over the smallest area is 2¹²¹, which leaves
 /// `f32` room for a sum of such slopes: a bound much nearer to 0 would make a needle's slope infinite.
-pub const SMALLEST: f64 = 1.0 / (LARGEST * 16_777_216.0);
+pub const DIV_EPS: f64 = 1.0 / (MAX_MAGNITUDE * 16_777_216.0);
 
 macro_rules! methods {
     ($($(#[doc = $doc:literal])+ $name:ident $variant:ident, |$x:ident| $value:expr, |$at:pat_param, $y:pat_param| $slope:expr;)+) => {$(
@@ -53,7 +53,7 @@ macro_rules! methods {
 /// A number a formula is computed on.
 ///
 /// There is no `if` on a value: [`if_lt`](Scalar::if_lt), [`min`](Scalar::min), [`max`](Scalar::max) and what is built from
-/// them choose, in every lane separately. Formulas divide by [`over`](Scalar::over), which knows what `x / 0` is.
+/// them choose, in every lane separately. Formulas divide by [`safe_div`](Scalar::safe_div), which knows what `x / 0` is.
 pub trait Scalar:
     Copy
     + Add<Output = Self>
@@ -70,8 +70,8 @@ pub trait Scalar:
     /// `self · factor + addend`, rounded once where the machine can.
     fn mul_add(self, factor: Self, addend: Self) -> Self;
 
-    /// `self / denominator` for a denominator that is never negative; 0 where it is below [`SMALLEST`].
-    fn over(self, denominator: Self) -> Self;
+    /// `self / denominator` for a denominator that is never negative; 0 where it is below [`DIV_EPS`].
+    fn safe_div(self, denominator: Self) -> Self;
 
     /// `1 / self` for a number known to be positive.
     fn recip(self) -> Self;
@@ -82,7 +82,7 @@ pub trait Scalar:
     /// 1 where `self` is above `other`, 0 where it is below, ½ at a tie (and where either is NaN): the slope of
     /// [`max`](Scalar::max) by `self`.
     #[inline(always)]
-    fn above(self, other: Self) -> Self {
+    fn heaviside(self, other: Self) -> Self {
         let otherwise = Self::if_lt(self, other, self.lit(0.0), self.lit(0.5));
         Self::if_lt(other, self, self.lit(1.0), otherwise)
     }
@@ -96,8 +96,8 @@ pub trait Scalar:
     /// The magnitude, with slope 0 at 0.
     fn abs(self) -> Self;
 
-    /// `self` held within ±[`LARGEST`].
-    fn saturate(self) -> Self;
+    /// `self` held within ±[`MAX_MAGNITUDE`].
+    fn clamp_finite(self) -> Self;
 
     /// The same value, a constant for the derivative.
     fn detach(self) -> Self;

@@ -33,7 +33,7 @@ pub fn variance_voting(
 ) -> Result<[f64; 4]> {
     let (rows, rest) = boxes.as_chunks::<4>();
     if !rest.is_empty() {
-        return Err(Error::Ragged { what: "the boxes", got: boxes.len(), row: 4 });
+        return Err(Error::PartialRow { what: "the boxes", got: boxes.len(), row: 4 });
     }
     if variances.len() != boxes.len() {
         let (expected, got) = (boxes.len(), variances.len());
@@ -41,7 +41,7 @@ pub fn variance_voting(
     }
     let Some(&kept_row) = rows.get(kept) else {
         let (what, wanted) = ("the kept box", "the number of one of the boxes");
-        return Err(Error::Entry { what, index: 0, got: kept as f64, wanted });
+        return Err(Error::InvalidNumber { what, index: 0, got: kept as f64, wanted });
     };
     positive("the variances", variances)?;
     positive("sigma_t", &[sigma_t])?;
@@ -66,9 +66,12 @@ pub fn variance_voting(
 
 fn positive(what: &'static str, entries: &[f64]) -> Result<()> {
     match entries.iter().position(|entry| !(entry.is_normal() && *entry > 0.0)) {
-        Some(index) => {
-            Err(Error::Entry { what, index, got: entries[index], wanted: "a positive number" })
-        }
+        Some(index) => Err(Error::InvalidNumber {
+            what,
+            index,
+            got: entries[index],
+            wanted: "a positive number",
+        }),
         None => Ok(()),
     }
 }
@@ -106,10 +109,19 @@ mod tests {
     #[test]
     fn wrong_calls_are_errors() {
         let ones = [1.0; 8];
-        assert!(matches!(variance_voting(&TWINS[..7], &ones, 0, 0.02), Err(Error::Ragged { .. })));
+        assert!(matches!(
+            variance_voting(&TWINS[..7], &ones, 0, 0.02),
+            Err(Error::PartialRow { .. })
+        ));
         assert!(matches!(variance_voting(&TWINS, &ones[..4], 0, 0.02), Err(Error::Length { .. })));
-        assert!(matches!(variance_voting(&TWINS, &ones, 2, 0.02), Err(Error::Entry { .. })));
-        assert!(matches!(variance_voting(&TWINS, &[0.0; 8], 0, 0.02), Err(Error::Entry { .. })));
-        assert!(matches!(variance_voting(&TWINS, &ones, 0, 0.0), Err(Error::Entry { .. })));
+        assert!(matches!(
+            variance_voting(&TWINS, &ones, 2, 0.02),
+            Err(Error::InvalidNumber { .. })
+        ));
+        assert!(matches!(
+            variance_voting(&TWINS, &[0.0; 8], 0, 0.02),
+            Err(Error::InvalidNumber { .. })
+        ));
+        assert!(matches!(variance_voting(&TWINS, &ones, 0, 0.0), Err(Error::InvalidNumber { .. })));
     }
 }

@@ -27,7 +27,7 @@ fn peak<R>(call: impl FnOnce() -> detloss::Result<R>) -> u64 {
     peak
 }
 
-/// Labels that are half positives: the most that a ranking has to remember.
+/// Labels that are half positives: the most that a ranking has to keep.
 fn whole_batch<T: Element>(entry: &Entry, rows: usize) {
     let loss = entry.make();
     let columns = if entry.signature.pred.is_row() { COLUMNS } else { 1 };

@@ -154,7 +154,7 @@ proptest! {
     fn meet_lies_in_both_boxes_and_the_hull_around_them(a in real_box(), b in real_box()) {
         let corners = |[x1, y1, x2, y2]: [f64; 4]| Xyxy { x1, y1, x2, y2 };
         let (a, b) = (corners(a), corners(b));
-        let (meet, hull) = (a.meet(b).area(), a.hull(b).area());
+        let (meet, hull) = (a.intersection(b).area(), a.hull(b).area());
         prop_assert!(meet <= Scalar::min(a.area(), b.area()) + 1e-9);
         prop_assert!(hull >= a.area() + b.area() - meet - 1e-9);
         let iou = a.iou(b, 0.0);

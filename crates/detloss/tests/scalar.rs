@@ -4,7 +4,7 @@ use detloss::batch::Kernel as _;
 use detloss::losses::ALL;
 use detloss::scalar::dual::{Dual, Gradient};
 use detloss::scalar::expr::{Binary, Expr, Op, Program, Trace, Unary};
-use detloss::scalar::{LARGEST, SMALLEST, Scalar, lit};
+use detloss::scalar::{DIV_EPS, MAX_MAGNITUDE, Scalar, lit};
 use detloss::testing::{Tolerance, assert_close};
 
 type One = Dual<f64, 1>;
@@ -31,7 +31,7 @@ fn every_function_has_the_slope_of_its_value() {
         "square": x => x.square(), at [-2.0, 0.7];
         "relu": x => x.relu(), at [-1.0, 2.0];
         "clamp": x => Scalar::clamp(x, -1.0, 2.0), at [-3.0, 0.5, 4.0];
-        "saturate": x => x.saturate(), at [-3.0, 0.5];
+        "clamp_finite": x => x.clamp_finite(), at [-3.0, 0.5];
         "pow 0": x => x.pow(0.0), at [0.5, 3.0];
         "pow 1": x => x.pow(1.0), at [0.5, 3.0];
         "pow 2": x => x.pow(2.0), at [0.5, 3.0];
@@ -43,9 +43,9 @@ fn every_function_has_the_slope_of_its_value() {
         "difference": x => x.square() - x, at [1.5];
         "mul_add": x => Scalar::mul_add(x, x, x.square()), at [1.5];
         "mul_add of literals": x => Scalar::mul_add(x, x.lit(3.0), x.lit(2.0)), at [1.5];
-        "over": x => x.over(x.square() + lit(1.0)), at [1.5, -2.0];
-        "over a literal": x => x.over(x.lit(4.0)), at [1.5];
-        "literal over": x => x.lit(4.0).over(x), at [1.5];
+        "safe_div": x => x.safe_div(x.square() + lit(1.0)), at [1.5, -2.0];
+        "safe_div by a literal": x => x.safe_div(x.lit(4.0)), at [1.5];
+        "literal safe_div": x => x.lit(4.0).safe_div(x), at [1.5];
         "angle by y": x => Scalar::atan2(x, x.lit(2.0)), at [0.5, 3.0];
         "angle by x": x => Scalar::atan2(x.lit(2.0), x), at [0.5, 3.0];
         "angle by both": x => Scalar::atan2(x, x.square()), at [0.5, 3.0];
@@ -91,7 +91,7 @@ fn partials_belong_to_their_own_inputs() {
     assert_eq!(both(x + y), [1.0, 1.0]);
     assert_eq!(both(x - y), [1.0, -1.0]);
     assert_eq!(both(x * y), [5.0, 3.0]);
-    assert_eq!(both(x.over(y)), [1.0 / 5.0, -(3.0 / 5.0) * (1.0 / 5.0)]);
+    assert_eq!(both(x.safe_div(y)), [1.0 / 5.0, -(3.0 / 5.0) * (1.0 / 5.0)]);
     assert_eq!(both(Scalar::min(x, y)), [1.0, 0.0]);
     assert_eq!(both(Scalar::max(x, y)), [0.0, 1.0]);
     assert_eq!(both(Two::if_lt(y, x, x, y)), [0.0, 1.0]);
@@ -117,18 +117,21 @@ fn edges_are_what_the_table_says() {
     assert_eq!(Scalar::abs(at(0.0)).partial(0), 0.0);
     assert_eq!(Scalar::sqrt(at(0.0)).partial(0), 0.0);
     for x in [0.0, 1.0] {
-        let nothing = at(x).over(at(x).lit(0.0));
+        let nothing = at(x).safe_div(at(x).lit(0.0));
         assert_eq!([nothing.value(), nothing.partial(0)], [0.0, 0.0], "{x}/0");
     }
-    let by_zero = at(1.0).lit(1.0).over(at(0.0));
+    let by_zero = at(1.0).lit(1.0).safe_div(at(0.0));
     assert_eq!([by_zero.value(), by_zero.partial(0)], [0.0, 0.0]);
-    assert_eq!(SMALLEST.over(SMALLEST), 1.0);
-    assert_eq!(1.0.over(SMALLEST * 0.99), 0.0);
+    assert_eq!(DIV_EPS.safe_div(DIV_EPS), 1.0);
+    assert_eq!(1.0.safe_div(DIV_EPS * 0.99), 0.0);
     assert_eq!(
-        [at(f64::MAX).saturate().value(), at(f64::MAX).saturate().partial(0)],
-        [LARGEST, 1.0]
+        [at(f64::MAX).clamp_finite().value(), at(f64::MAX).clamp_finite().partial(0)],
+        [MAX_MAGNITUDE, 1.0]
     );
-    assert_eq!([at(-1e300).saturate().value(), at(-1e300).saturate().partial(0)], [-LARGEST, 1.0]);
+    assert_eq!(
+        [at(-1e300).clamp_finite().value(), at(-1e300).clamp_finite().partial(0)],
+        [-MAX_MAGNITUDE, 1.0]
+    );
     for exponent in [0.5, 1.5, 2.0, 3.0] {
         assert_eq!(
             [at(0.0).pow(exponent).value(), at(0.0).pow(exponent).partial(0)],
@@ -156,11 +159,11 @@ fn nan_is_not_swallowed() {
         Scalar::max(nan, 1.0),
         nan.relu(),
         Scalar::clamp(nan, 0.0, 1.0),
-        nan.saturate(),
+        nan.clamp_finite(),
     ] {
         assert!(got.is_nan());
     }
-    for got in [nan.over(1.0), 1.0.over(nan)] {
+    for got in [nan.safe_div(1.0), 1.0.safe_div(nan)] {
         assert!(got.is_nan());
     }
     for &function in Unary::ALL {
@@ -203,7 +206,7 @@ fn zeros_and_ones_are_folded() {
     for nothing in [
         program(|x, _| x * lit(0.0)),
         program(|x, _| lit(-0.0) * x),
-        program(|x, y| x.lit(0.0).over(y)),
+        program(|x, y| x.lit(0.0).safe_div(y)),
     ] {
         assert!(matches!(nothing.ops[..], [Op::Const(zero)] if zero.get() == 0.0), "{nothing:?}");
     }
@@ -230,9 +233,9 @@ fn what_nothing_needs_is_left_out() {
 #[test]
 fn a_replay_does_every_operation() {
     let all = program(|x, y| {
-        let sums = (x + y) * (x - y) + Scalar::mul_add(x, y, -x) + x.over(y) + Scalar::recip(y);
-        let choices =
-            Expr::if_lt(x, y, Scalar::min(x, y), Scalar::max(x, y) + Scalar::abs(x)) + x.saturate();
+        let sums = (x + y) * (x - y) + Scalar::mul_add(x, y, -x) + x.safe_div(y) + Scalar::recip(y);
+        let choices = Expr::if_lt(x, y, Scalar::min(x, y), Scalar::max(x, y) + Scalar::abs(x))
+            + x.clamp_finite();
         let roots = Scalar::sqrt(y)
             + Scalar::exp(x)
             + Scalar::ln(y)

@@ -23,7 +23,7 @@ loss_module! {
     ///
     /// By the logits the error-driven update of the paper, not a slope. With eᵢ = (Fᵢ + Σₖ Eₖ H(sₖ − sᵢ)) / rankᵢ where Fᵢ > 1e-5
     /// and else 0, a positive has −eᵢ / P and a negative Σᵢ H(sⱼ − sᵢ) eᵢ / Fᵢ / P: all together are 0. By Eₖ the slope of the
-    /// regression part, ranks held still.
+    /// regression part, ranks detached.
     ///
     /// # Conventions
     ///
@@ -40,7 +40,7 @@ loss_module! {
     /// # Shapes
     ///
     /// - predictions: (..., 2): logit, error
-    /// - targets: (...): a label per row. What has a label below 0 is left out
+    /// - targets: (...): a label from 0 to 1 (-1 leaves out) per row
     /// - values one by one: a flat tensor, one per group
     AlrpLossConfig, AlrpLoss, sets::Alrp {
         /// Half the width over which the step rises, 1e-20 at least; or 0 for a hard step.

@@ -28,7 +28,7 @@ loss_module! {
     ///
     /// All logits of the batch in one ranking is what the paper does (per GPU); give groups to rank each image by itself. Logits,
     /// not probabilities. With interpolate, a precision is the best one at this or a lower score, as in the official code and in
-    /// the AP of PASCAL VOC, and the shares of the positive are scaled accordingly. A label below 0 is ignored. Its box loss
+    /// the AP of PASCAL VOC, and the shares of the positive are scaled accordingly. A label of −1 is left out. Its box loss
     /// there is smooth L1.
     ///
     /// # References
@@ -39,7 +39,7 @@ loss_module! {
     /// # Shapes
     ///
     /// - predictions: (..., columns), or (n,) for a single column: logits
-    /// - targets: the shape of the prediction: labels; or (...): class indices (integers), one per row, -1 and the number of columns being background. Integers of the shape of the prediction are labels. What has a label below 0 is left out
+    /// - targets: the shape of the prediction: labels from 0 to 1 (-1 leaves out); or (...): class indices (integers), one per row, the number of columns being background. Integers of the shape of the prediction are labels
     /// - values one by one: a flat tensor, one per group
     ApLossConfig, ApLoss, sets::Ap {
         /// Half the width over which the step rises, 1e-20 at least; or 0 for a hard step.

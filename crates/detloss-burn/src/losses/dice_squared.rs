@@ -21,7 +21,7 @@ loss_module! {
     ///
     /// # Conventions
     ///
-    /// A pixel with a negative label is left out. ε = 0: empty against empty is perfect without it. MMDetection adds 1e-3 to
+    /// A pixel with label −1 is left out. ε = 0: empty against empty is perfect without it. MMDetection adds 1e-3 to
     /// both sums below and to nothing above, so that a perfect mask costs something and empty against empty is worth 1. The
     /// `squared_pred` of MONAI adds 1e-5 above and below.
     ///
@@ -33,7 +33,7 @@ loss_module! {
     /// # Shapes
     ///
     /// - predictions: (n, ...), n masks of logits, or (pixels,), a single one
-    /// - targets: the shape of the prediction: labels. What has a label below 0 is left out
+    /// - targets: the shape of the prediction: labels from 0 to 1 (-1 leaves out)
     /// - values one by one: a flat tensor, one per mask
     DiceSquaredLossConfig, DiceSquaredLoss, masks::DiceSquared {
         /// Added to numerator and denominator, to compute what a library with an epsilon computes.

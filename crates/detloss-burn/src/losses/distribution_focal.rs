@@ -11,7 +11,7 @@ loss_module! {
     ///
     /// where z are the K logits of the places 0, 1, …, K − 1, and y is the target.
     ///
-    /// A softmax cross entropy with two neighbouring classes, weighed so that their mean is y. The distribution becomes narrow
+    /// A softmax cross entropy with two neighbouring classes, weighted so that their mean is y. The distribution becomes narrow
     /// where an edge is clear and stays broad where it is not. Between two places the least loss is the entropy of the two
     /// weights, not 0.
     ///

@@ -37,7 +37,7 @@ loss_module! {
     /// # Shapes
     ///
     /// - predictions: (..., columns), or (n,) for a single column: logits
-    /// - targets: the shape of the prediction: labels; or (...): class indices (integers), one per row, -1 and the number of columns being background. Integers of the shape of the prediction are labels. What has a label below 0 is left out
+    /// - targets: the shape of the prediction: labels from 0 to 1 (-1 leaves out); or (...): class indices (integers), one per row, the number of columns being background. Integers of the shape of the prediction are labels
     /// - values one by one: a flat tensor, one per group
     DrLossConfig, DrLoss, sets::Dr {
         /// λ⁺: how little the distribution of the positives dwells on the lowest score.

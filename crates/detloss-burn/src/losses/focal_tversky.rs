@@ -34,7 +34,7 @@ loss_module! {
     /// # Shapes
     ///
     /// - predictions: (n, ...), n masks of logits, or (pixels,), a single one
-    /// - targets: the shape of the prediction: labels. What has a label below 0 is left out
+    /// - targets: the shape of the prediction: labels from 0 to 1 (-1 leaves out)
     /// - values one by one: a flat tensor, one per mask
     FocalTverskyLossConfig, FocalTverskyLoss, masks::FocalTversky {
         /// Weight of the false positives.

@@ -21,7 +21,7 @@ loss_module! {
     ///
     /// # Conventions
     ///
-    /// A pixel with a negative label is left out. ε = 0: empty against empty is perfect without it. MONAI has 1e-5. For soft
+    /// A pixel with label −1 is left out. ε = 0: empty against empty is perfect without it. MONAI has 1e-5. For soft
     /// labels Σ p g is a product, not a minimum: the least loss is not 0.
     ///
     /// # References
@@ -32,7 +32,7 @@ loss_module! {
     /// # Shapes
     ///
     /// - predictions: (n, ...), n masks of logits, or (pixels,), a single one
-    /// - targets: the shape of the prediction: labels. What has a label below 0 is left out
+    /// - targets: the shape of the prediction: labels from 0 to 1 (-1 leaves out)
     /// - values one by one: a flat tensor, one per mask
     JaccardLossConfig, JaccardLoss, masks::Jaccard {
         /// Added to numerator and denominator, to compute what a library with an epsilon computes.

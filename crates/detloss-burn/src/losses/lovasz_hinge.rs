@@ -24,7 +24,7 @@ loss_module! {
     /// # Conventions
     ///
     /// The authors' code gives tied pixels the slopes of some order of them. A mask without objects is worth its largest error,
-    /// as there. A soft label g counts as g pixels of the object and 1 − g of the background. A pixel with a negative label is
+    /// as there. A soft label g counts as g pixels of the object and 1 − g of the background. A pixel with label −1 is
     /// left out. One row is one image (`per_image=True`); a batch in one row is the other setting.
     ///
     /// # References
@@ -35,7 +35,7 @@ loss_module! {
     /// # Shapes
     ///
     /// - predictions: (n, ...), n masks of logits, or (pixels,), a single one
-    /// - targets: the shape of the prediction: labels. What has a label below 0 is left out
+    /// - targets: the shape of the prediction: labels from 0 to 1 (-1 leaves out)
     /// - values one by one: a flat tensor, one per mask
     LovaszHingeLossConfig, LovaszHingeLoss, masks::LovaszHinge {}
 }

@@ -26,7 +26,7 @@ loss_module! {
     /// # Conventions
     ///
     /// A positive counts itself with H(0) = ½, where AP and aLRP count it as 1. Labels of 1 for all positives leave the ranking
-    /// part alone. There, the box loss is multiplied by the value of this loss over its own, with both held still.
+    /// part alone. There, the box loss is multiplied by the value of this loss over its own, with both detached.
     ///
     /// # References
     ///
@@ -36,7 +36,7 @@ loss_module! {
     /// # Shapes
     ///
     /// - predictions: (..., columns), or (n,) for a single column: logits
-    /// - targets: the shape of the prediction: labels; or (...): class indices (integers), one per row, -1 and the number of columns being background. Integers of the shape of the prediction are labels. What has a label below 0 is left out
+    /// - targets: the shape of the prediction: labels from 0 to 1 (-1 leaves out); or (...): class indices (integers), one per row, the number of columns being background. Integers of the shape of the prediction are labels
     /// - values one by one: a flat tensor, one per group
     RankSortLossConfig, RankSortLoss, sets::RankSort {
         /// Half the width over which the step rises, 1e-20 at least; or 0 for a hard step.

@@ -35,7 +35,7 @@ loss_module! {
     /// # Shapes
     ///
     /// - predictions: (..., columns): rows of logits
-    /// - targets: the shape of the prediction: probabilities; or (...): class indices (integers), one per row
+    /// - targets: the shape of the prediction: probabilities from 0 to 1; or (...): class indices (integers), one per row
     /// - values one by one: a flat tensor, one per row
     SoftmaxCeLossConfig, SoftmaxCeLoss, rows::SoftmaxCe {
         /// How much of the target is spread evenly over all classes.

@@ -34,7 +34,7 @@ loss_module! {
     /// # Shapes
     ///
     /// - predictions: (..., columns): rows of logits
-    /// - targets: the shape of the prediction: probabilities; or (...): class indices (integers), one per row
+    /// - targets: the shape of the prediction: probabilities from 0 to 1; or (...): class indices (integers), one per row
     /// - values one by one: a flat tensor, one per row
     SoftmaxFocalLossConfig, SoftmaxFocalLoss, rows::SoftmaxFocal {
         /// How strongly easy rows are turned away from. 0 is the cross entropy.

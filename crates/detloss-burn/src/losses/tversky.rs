@@ -23,7 +23,7 @@ loss_module! {
     /// # Conventions
     ///
     /// α = 0.3 weighs the false positives and β = 0.7 the false negatives: what the paper found best. MONAI and Keras have ½
-    /// for both, and ε = 1e-5 and 1e-7. Abraham and Khan have the letters the other way round. A pixel with a negative label is
+    /// for both, and ε = 1e-5 and 1e-7. Abraham and Khan have the letters the other way round. A pixel with label −1 is
     /// left out.
     ///
     /// # References
@@ -34,7 +34,7 @@ loss_module! {
     /// # Shapes
     ///
     /// - predictions: (n, ...), n masks of logits, or (pixels,), a single one
-    /// - targets: the shape of the prediction: labels. What has a label below 0 is left out
+    /// - targets: the shape of the prediction: labels from 0 to 1 (-1 leaves out)
     /// - values one by one: a flat tensor, one per mask
     TverskyLossConfig, TverskyLoss, masks::Tversky {
         /// Weight of the false positives.

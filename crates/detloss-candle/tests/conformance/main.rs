@@ -1,10 +1,10 @@
 //! What holds for every loss of the list on Candle tensors. No loss is named here: a new one is tested the moment it is in the list.
 
+mod backends;
 mod errors;
 mod graph;
 mod halves;
 mod options;
-mod roads;
 mod steps;
 mod ugly;
 

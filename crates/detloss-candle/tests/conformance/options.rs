@@ -201,8 +201,8 @@ impl Say {
         };
         let value = loss(&pred, &target, kind, &options)?;
         let grad_output = Tensor::new(&table.grad_output[..value.elem_count()], device)?;
-        let weighed = (value.flatten_all()? * grad_output)?;
-        Ok((numbers(&value)?, slopes(&weighed, &pred)?))
+        let weighted = (value.flatten_all()? * grad_output)?;
+        Ok((numbers(&value)?, slopes(&weighted, &pred)?))
     }
 }
 

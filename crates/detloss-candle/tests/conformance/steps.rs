@@ -1,4 +1,4 @@
-//! Losses that remember something from step to step.
+//! Stateful losses.
 
 use candle_core::{DType, Result};
 use detloss::losses::ALL;
@@ -9,7 +9,7 @@ use crate::{Tensors, numbers, slopes};
 
 #[test]
 fn steps_are_those_of_the_core() -> Result<()> {
-    let mut remember = 0;
+    let mut stateful = 0;
     for entry in ALL {
         let kind = entry.make();
         let (mut state, mut expected_state) = (Vec::new(), None);
@@ -33,9 +33,9 @@ fn steps_are_those_of_the_core() -> Result<()> {
             let plain = step(&tensors.pred.detach(), &tensors.target, &kind, &options, &mut after)?;
             assert_eq!((numbers(&plain)?, after), (numbers(&again)?, before), "{}", entry.name);
         }
-        remember += usize::from(!state.is_empty());
+        stateful += usize::from(!state.is_empty());
     }
-    assert!(remember > 0);
+    assert!(stateful > 0);
     Ok(())
 }
 

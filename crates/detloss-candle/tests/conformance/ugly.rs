@@ -1,4 +1,4 @@
-//! NaN stays in its row, on both backends. (Finite rows, however ugly, are part of what `roads` checks.)
+//! NaN stays in its row, on both backends. (Finite rows, however ugly, are part of what `backends` checks.)
 
 use candle_core::{DType, Result};
 use detloss::loss::Scope;

@@ -45,7 +45,7 @@ pub(crate) fn evaluate(truth: &GroundTruth, detections: &[Detection]) -> Summary
             (MEDIUM, &[(MAX_DETECTIONS, 4)]),
             (LARGE, &[(MAX_DETECTIONS, 5)]),
         ] {
-            let category = Category::judge(images, area, truth, detections);
+            let category = Category::evaluate(images, area, truth, detections);
             for &(limit, slot) in slots {
                 scores[slot].extend(category.score(limit));
             }
@@ -99,7 +99,7 @@ struct Category {
 }
 
 impl Category {
-    fn judge(
+    fn evaluate(
         images: &[(Group, Overlaps)],
         [low, high]: AreaRange,
         truth: &GroundTruth,

@@ -6,7 +6,7 @@ use detloss::scalar::dual::Gradient;
 use serde::Serialize;
 
 use self::axis::Along;
-use super::eval::{Goal, Input};
+use super::eval::{EvalTarget, Input};
 use crate::chain;
 use crate::choice::{self, Chosen};
 use crate::cli::{AxisName, CurvesArgs};
@@ -119,7 +119,7 @@ fn trace(
             let mut pred = axis.pred(entry, x);
             pred.extend(more.map(Along::constant));
             let fields: Vec<f64> = pred.iter().map(|field| field.value()).collect();
-            let input = Input::new(entry, &fields, Goal::Fields(axis.target(entry)));
+            let input = Input::new(entry, &fields, EvalTarget::Fields(axis.target(entry)));
             let answer = input.evaluate(kernel)?;
             let [slope] = chain::by_inputs(&pred, &answer.gradient);
             Ok(Point { x, value: answer.value, slope })

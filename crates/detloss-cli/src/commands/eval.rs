@@ -4,9 +4,10 @@ mod input;
 mod rows;
 
 use detloss::loss::Scope;
+use detloss::operand::Kind;
 use serde_json::json;
 
-pub(crate) use self::input::{Answer, Goal, Input};
+pub(crate) use self::input::{Answer, EvalTarget, Input};
 use crate::choice::{self, Chosen};
 use crate::cli::EvalArgs;
 use crate::format::BoxFormat;
@@ -24,7 +25,7 @@ impl Question {
     fn new(args: &EvalArgs) -> Result<Self, CliError> {
         let chosen = choice::one(&args.loss, &args.params)?;
         let (name, scope) = (&args.loss, chosen.entry.signature.scope);
-        let takes_boxes = chosen.entry.signature.pred.fields() == BoxFormat::Xyxy.fields();
+        let takes_boxes = chosen.entry.signature.pred == Kind::Box;
         let wrong = |what: &str| Err(CliError::Usage(format!("{name} {what}")));
         if args.format.is_some() && !takes_boxes {
             return wrong("takes no boxes: leave out --format");
@@ -88,11 +89,14 @@ pub(crate) fn run(args: &EvalArgs, json: bool) -> Result<(), CliError> {
 fn once(question: &Question, args: &EvalArgs, json: bool) -> Result<(), CliError> {
     input::check(question, args)?;
     let (pred, target) = (question.to_loss(&args.pred), question.to_loss(&args.target));
-    let goal =
-        if args.class.is_empty() { Goal::Fields(&target) } else { Goal::Classes(&args.class) };
+    let goal = if args.class.is_empty() {
+        EvalTarget::Fields(&target)
+    } else {
+        EvalTarget::Classes(&args.class)
+    };
     let mut input = Input::new(question.chosen.entry, &pred, goal);
     input.columns = args.columns.unwrap_or(input.columns);
-    let Answer { value, gradient, parts } = input.evaluate(question.chosen.kernel())?;
+    let Answer { value, gradient, components } = input.evaluate(question.chosen.kernel())?;
     let gradient = question.to_given(&args.pred, gradient);
     let names = question.names(gradient.len(), input.columns);
     if json {
@@ -110,14 +114,14 @@ fn once(question: &Question, args: &EvalArgs, json: bool) -> Result<(), CliError
             "value": value,
             "grad": gradient,
         });
-        if !parts.is_empty() {
-            answer["parts"] = input::as_map(&parts).into();
+        if !components.is_empty() {
+            answer["components"] = input::as_map(&components).into();
         }
         return print_json(&answer);
     }
     let mut table = Table::new([Column::words(question.chosen.title()), Column::words("")]);
     table.push(["value".to_owned(), value.to_string()]);
-    for (name, part) in parts {
+    for (name, part) in components {
         table.push([format!("  {name}"), part.to_string()]);
     }
     for (name, slope) in names.iter().zip(gradient) {

@@ -1,12 +1,13 @@
 //! `detloss explain`: what a loss is, from the text that documents its code, with its worked cases computed.
 
 use detloss::batch::Kernel as _;
-use detloss::loss::{Case, Facts, ParamKind, Scope, State};
+use detloss::loss::{Case, Facts, Param, ParamKind, Scope, State};
 use detloss::losses::Entry;
 use detloss::operand::Kind;
 use serde::Serialize;
 
-use super::eval::{Goal, Input};
+use super::eval::{EvalTarget, Input};
+use crate::choice;
 use crate::cli::ExplainArgs;
 use crate::doc::{self, Block, Section};
 use crate::output::{CliError, print, print_json, stdout_is_styled};
@@ -17,7 +18,7 @@ use crate::text::{self, number, numbers};
 const INPUT_COLUMN: usize = 12;
 
 const INDENT: &str = "  ";
-/// What is remembered of rows is shown for rows of so many columns.
+/// The state of a loss of rows is shown for rows of so many columns.
 const STATE_COLUMNS: usize = 3;
 
 /// A worked case: what is claimed, and what comes out.
@@ -27,6 +28,8 @@ struct Worked {
     pred: &'static [f64],
     target: &'static [f64],
     params: serde_json::Map<String, serde_json::Value>,
+    #[serde(skip)]
+    settings: String,
     claimed: f64,
     computed: f64,
 }
@@ -49,18 +52,28 @@ fn work(entry: &Entry, case: &Case) -> Result<Worked, CliError> {
         // One number cannot be a distribution over the classes of a row.
         (Kind::Distribution, &[index]) => {
             class = [index as i64];
-            Goal::Classes(&class)
+            EvalTarget::Classes(&class)
         }
-        (_, target) => Goal::Fields(target),
+        (_, target) => EvalTarget::Fields(target),
     };
     Ok(Worked {
         what: case.what,
         pred: case.pred,
         target: case.target,
-        params: case.params.iter().map(|&(key, value)| (key.to_owned(), value.into())).collect(),
+        params: choice::as_json(settings(entry, case)),
+        settings: settings(entry, case)
+            .map(|(param, value)| format!("{} = {}", param.name, text::param(param, value)))
+            .collect::<Vec<_>>()
+            .join(", "),
         claimed: case.value,
         computed: Input::new(entry, case.pred, goal).evaluate(&loss)?.value,
     })
+}
+
+/// The parameters that a case sets.
+fn settings(entry: &Entry, case: &Case) -> impl Iterator<Item = (&'static Param, f64)> {
+    let param = |name| entry.param(name).expect("a case sets parameters of its loss");
+    case.params.iter().map(move |&(name, value)| (param(name), value))
 }
 
 fn as_json(entry: &Entry, sections: &[Section], cases: &[Worked]) -> serde_json::Value {
@@ -77,7 +90,8 @@ fn as_json(entry: &Entry, sections: &[Section], cases: &[Worked]) -> serde_json:
     let params = entry.params.iter().map(|param| {
         serde_json::json!({
             "name": param.name,
-            "default": param.default,
+            "kind": param.kind.to_string(),
+            "default": choice::value_json(param, param.default),
             "range": [param.range.0, param.range.1],
             "doc": doc::flat(param.doc),
         })
@@ -97,7 +111,7 @@ fn as_json(entry: &Entry, sections: &[Section], cases: &[Worked]) -> serde_json:
         "pred_is_row": entry.signature.pred.is_row(),
         "target": entry.signature.target.fields(),
         "target_is_row": entry.signature.target.is_row(),
-        "parts": entry.signature.components,
+        "components": entry.signature.components,
         "state": state(entry),
         "params": params.collect::<Vec<_>>(),
         "facts": {
@@ -278,12 +292,11 @@ fn worked(cases: &[Worked]) -> Table {
     let mut table =
         Table::new(words.into_iter().chain(["claimed", "computed"].map(Column::numbers)));
     for case in cases {
-        let params = case.params.iter().map(|(key, value)| format!("{key} = {value}"));
         table.push([
             case.what.to_owned(),
             numbers(case.pred),
             numbers(case.target),
-            params.collect::<Vec<_>>().join(", "),
+            case.settings.clone(),
             number(case.claimed),
             number(case.computed),
         ]);

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cli::ListArgs;
 use crate::output::{CliError, print_json, print_table};
 use crate::table::{Column, Table};
-use crate::{doc, text};
+use crate::{choice, doc, text};
 
 /// A loss in a few words.
 #[derive(Serialize)]
@@ -40,11 +40,7 @@ pub(crate) fn run(args: &ListArgs, json: bool) -> Result<(), CliError> {
             id: entry.name,
             label: entry.label,
             family: entry.family,
-            params: entry
-                .params
-                .iter()
-                .map(|param| (param.name.into(), param.default.into()))
-                .collect(),
+            params: choice::as_json(entry.params.iter().map(|param| (param, param.default))),
             summary: doc::flat(entry.summary()),
         };
         return print_json(&entries.iter().map(line).collect::<Vec<_>>());
@@ -53,7 +49,7 @@ pub(crate) fn run(args: &ListArgs, json: bool) -> Result<(), CliError> {
 }
 
 fn table(entries: &[&Entry]) -> Table {
-    let default = |param: &Param| format!("{}={}", param.name, text::number(param.default));
+    let default = |param: &Param| format!("{}={}", param.name, text::param(param, param.default));
     let cells = |entry: &&Entry| {
         let params = entry.params.iter().map(default).collect::<Vec<_>>().join(" ");
         [entry.family.to_owned(), entry.name.to_owned(), entry.label.to_owned(), params]

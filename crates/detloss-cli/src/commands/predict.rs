@@ -12,7 +12,7 @@ use crate::coco::{Detection, Xywh};
 use crate::output::{CliError, make_folder, print_json, print_table, save, say};
 use crate::table::{Column, Table};
 use crate::training::data::index_of;
-use crate::training::detector::{Design, Detector};
+use crate::training::detector::{Config, Detector};
 use crate::training::picture::{self, Detected, Drawn};
 use crate::training::{images, model, run};
 
@@ -33,20 +33,20 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
         let problem = format!("--score is {}: give a number from 0 to 1", args.score);
         return Err(CliError::Usage(problem));
     }
-    let (detector, design) = model::load(&args.model)?;
+    let (detector, config) = model::load(&args.model)?;
     make_folder(&args.out)?;
     let (mut found, mut broken) = (Vec::new(), 0);
     let names = names(&args.images);
     refuse_to_overwrite(&args.images, &args.out, &names)?;
     for (path, name) in args.images.iter().zip(&names) {
         let detections = read(path).and_then(|image| {
-            let detections = look(&detector, &design, &image, args.score)?;
-            save(&args.out, name, &drawn(image, &detections, &design)?)?;
+            let detections = detect(&detector, &config, &image, args.score)?;
+            save(&args.out, name, &drawn(image, &detections, &config)?)?;
             Ok(detections)
         });
         match detections {
             Ok(detections) => {
-                let of_image = |detection| Found::new(path, detection, &design);
+                let of_image = |detection| Found::new(path, detection, &config);
                 found.extend(detections.into_iter().map(of_image));
             }
             Err(problem) => {
@@ -70,9 +70,9 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
 }
 
 impl<'a> Found<'a> {
-    fn new(path: &Path, detection: Detection, design: &'a Design) -> Self {
+    fn new(path: &Path, detection: Detection, config: &'a Config) -> Self {
         let Detection { category: category_id, bbox, score, .. } = detection;
-        let class = &design.classes[index_of(&design.classes, category_id)].name;
+        let class = &config.classes[index_of(&config.classes, category_id)].name;
         Self { image: path.display().to_string(), class, category_id, bbox, score }
     }
 }
@@ -82,14 +82,14 @@ fn read(path: &Path) -> anyhow::Result<RgbImage> {
         .with_context(|| format!("could not read {}: give a PNG or JPEG file", path.display()))
 }
 
-fn look(
+fn detect(
     detector: &Detector,
-    design: &Design,
+    config: &Config,
     image: &RgbImage,
     least: f64,
 ) -> anyhow::Result<Vec<Detection>> {
-    let scene = images::scene_of(0, image, design.side);
-    let mut detections = run::find(detector, design, &[scene])?.concat();
+    let scene = images::scene_of(0, image, config.side);
+    let mut detections = run::find(detector, config, &[scene])?.concat();
     detections.retain(|detection| detection.score >= least);
     Ok(detections)
 }
@@ -97,11 +97,11 @@ fn look(
 fn drawn(
     mut image: RgbImage,
     detections: &[Detection],
-    design: &Design,
+    config: &Config,
 ) -> anyhow::Result<Vec<u8>> {
     let labelled = |found| {
-        let found = Detected::new(found, &design.classes, 1.0);
-        (found.label(&design.classes), found)
+        let found = Detected::new(found, &config.classes, 1.0);
+        (found.label(&config.classes), found)
     };
     let found: Vec<(String, Detected)> = detections.iter().map(labelled).collect();
     let boxes: Vec<Drawn> = found

@@ -19,7 +19,7 @@ use crate::training::folder::Folder;
 use crate::training::model;
 use crate::training::objective::Objective;
 use crate::training::picture::{self, Detected};
-use crate::training::run::{Progress, Run, Settings, Used};
+use crate::training::run::{LossSpec, Progress, Run, Settings};
 
 /// So many problems of a folder are named; the others are counted.
 const NAMED: usize = 10;
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &TrainArgs, json: bool) -> Result<(), CliError> {
     let settings = setup.settings(&*data, scores, boxes, args.setup.seed);
     let bar = progress(settings.steps as u64, "steps");
     let show = |progress: &Progress| {
-        if let Some(mark) = progress.marks.last() {
+        if let Some(mark) = progress.points.last() {
             bar.set_message(format!("AP {:.3}, steps", mark.ap));
         }
         bar.set_position(progress.step as u64);
@@ -168,7 +168,7 @@ impl<'a> Setup<'a> {
     fn settings(&self, data: &dyn Data, scores: &Chosen, boxes: &Chosen, seed: u64) -> Settings {
         let SetupArgs { side, box_weight, quality, prior, steps, batch, rate, .. } = *self.0;
         let data = data.name().to_owned();
-        let (scores, boxes) = (Used::from(scores), Used::from(boxes));
+        let (scores, boxes) = (LossSpec::from(scores), LossSpec::from(boxes));
         Settings { data, side, scores, boxes, box_weight, quality, prior, steps, batch, rate, seed }
     }
 }
@@ -194,7 +194,7 @@ fn train(
         run.advance(folder, show)?;
     }
     let outcome = Outcome::new(settings, run.progress());
-    model::save(run.detector(), run.design(), folder)?;
+    model::save(run.detector(), run.config(), folder)?;
     save(folder, "detections.png", &pictures(data, &run, &outcome)?)?;
     save(folder, "metrics.csv", &outcome.curves()?)?;
     // Last, because it says that the run is done.
@@ -224,7 +224,7 @@ fn pictures(data: &dyn Data, run: &Run, outcome: &Outcome) -> anyhow::Result<Vec
 fn table(outcome: &Outcome) -> Table {
     let names = ["step", "seconds", "score loss", "box loss", "AP", "AP50", "AP75"];
     let mut table = Table::new(names.map(Column::numbers));
-    for mark in &outcome.marks {
+    for mark in &outcome.points {
         let losses = [mark.scores, mark.boxes].map(|loss| format!("{loss:.4}"));
         let metrics = [mark.ap, mark.ap50, mark.ap75].map(|metric| format!("{metric:.3}"));
         let [step, seconds] = [mark.step.to_string(), format!("{:.1}", mark.seconds)];

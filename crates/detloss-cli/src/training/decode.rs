@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 
-use super::detector::{Design, Output};
+use super::detector::{Config, Output};
 use super::scene::Scene;
 use crate::coco::{Detection, MAX_DETECTIONS, Xywh, iou};
 
@@ -20,12 +20,12 @@ const CANDIDATES: usize = 4 * MAX_DETECTIONS;
 pub(crate) fn detections(
     output: Output,
     scenes: &[Scene],
-    design: &Design,
+    config: &Config,
 ) -> anyhow::Result<Vec<Vec<Detection>>> {
     let numbers = |tensor: burn::tensor::Tensor<2>| -> Vec<f32> {
         tensor.into_data().try_to_vec().expect("the detector computes in f32")
     };
-    let (columns, cells) = (design.columns(), design.grid().pow(2));
+    let (columns, cells) = (config.columns(), config.grid().pow(2));
     let (logits, corners) = (numbers(output.logits), numbers(output.corners));
     if logits.iter().chain(&corners).any(|number| !number.is_finite()) {
         bail!("the detector says numbers that are not finite: train it with a lower --rate");
@@ -33,10 +33,10 @@ pub(crate) fn detections(
     let by_scene = logits.chunks(cells * columns).zip(corners.chunks(cells * 4)).zip(scenes);
     let found = by_scene
         .map(|((logits, corners), scene)| {
-            let mut candidates = Vec::with_capacity(cells * design.classes.len());
+            let mut candidates = Vec::with_capacity(cells * config.classes.len());
             for (cell, row) in logits.chunks(columns).enumerate() {
-                let scores = scores(row, design.background);
-                for (class, score) in design.classes.iter().zip(scores) {
+                let scores = scores(row, config.background);
+                for (class, score) in config.classes.iter().zip(scores) {
                     candidates.push((score, class.id, cell));
                 }
             }
@@ -94,7 +94,7 @@ mod tests {
     /// What is found in an image of 64 by 16 pixels, brought to 32, by a detector of two classes that says this of some cells.
     fn found(said: &[(usize, [f32; 2], [f32; 4])]) -> anyhow::Result<Vec<(u64, Xywh)>> {
         let class = |id| Class { id, name: String::new() };
-        let design = Design { side: 32, classes: vec![class(3), class(7)], background: false };
+        let config = Config { side: 32, classes: vec![class(3), class(7)], background: false };
         let (mut logits, mut corners) = ([[FAR; 2]; 16], [[0.0, 0.0, 4.0, 4.0]; 16]);
         for &(cell, scores, bbox) in said {
             (logits[cell], corners[cell]) = (scores, bbox);
@@ -106,7 +106,7 @@ mod tests {
         };
         let (pixels, objects) = (Vec::new(), Vec::new());
         let scene = Scene { image: 5, side: 32, pixels, scale: 0.5, size: [64, 16], objects };
-        let detections = detections(output, &[scene], &design)?.concat();
+        let detections = detections(output, &[scene], &config)?.concat();
         let sure = detections.into_iter().filter(|detection| detection.score > 0.01);
         Ok(sure.map(|detection| (detection.category, detection.bbox)).collect())
     }

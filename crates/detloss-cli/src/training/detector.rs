@@ -25,7 +25,7 @@ const FARTHEST: f32 = 6.0;
 
 /// What a detector is made for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Design {
+pub(crate) struct Config {
     /// Width and height of what it sees, pixels.
     pub(crate) side: usize,
     /// What it tells apart.
@@ -34,7 +34,7 @@ pub(crate) struct Design {
     pub(crate) background: bool,
 }
 
-impl Design {
+impl Config {
     /// Whether a detector can be made of it.
     pub(crate) fn is_sound(&self) -> bool {
         is_side(self.side) && !self.classes.is_empty()
@@ -82,7 +82,7 @@ pub(crate) struct Output {
 impl Detector {
     /// A detector that knows nothing and gives every class the probability `prior`; against background alone, if that has a score.
     /// The same seed makes the same weights.
-    pub(crate) fn new(design: &Design, prior: f64, seed: u64, device: &Device) -> Self {
+    pub(crate) fn new(config: &Config, prior: f64, seed: u64, device: &Device) -> Self {
         let mut random = Random::new(seed);
         let mut from = CHANNELS;
         let mut body = Vec::new();
@@ -97,17 +97,17 @@ impl Detector {
             from = to;
         }
         let head = |to: usize| Conv2dConfig::new([from, to], [1, 1]);
-        let mut odds = vec![(prior / (1.0 - prior)).ln() as f32; design.classes.len()];
-        odds.resize(design.columns(), 0.0);
+        let mut odds = vec![(prior / (1.0 - prior)).ln() as f32; config.classes.len()];
+        odds.resize(config.columns(), 0.0);
         Self {
             body,
-            scores: convolution(&head(design.columns()), 0.01, &odds, &mut random, device),
+            scores: convolution(&head(config.columns()), 0.01, &odds, &mut random, device),
             sides: convolution(&head(4), 0.01, &[0.0; 4], &mut random, device),
         }
     }
 
     /// Looks at scenes of one size.
-    pub(crate) fn look(&self, scenes: &[Scene], device: &Device) -> Output {
+    pub(crate) fn forward(&self, scenes: &[Scene], device: &Device) -> Output {
         let mut features = images(scenes, device);
         for Block { conv, norm } in &self.body {
             features = relu(norm.forward(conv.forward(features)));

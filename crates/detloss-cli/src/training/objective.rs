@@ -16,7 +16,8 @@ use crate::output::CliError;
 
 /// Whether a loss can train the scores of a detector.
 pub(crate) fn is_of_scores(entry: &Entry) -> bool {
-    entry.signature.target.is_label() && entry.signature.pred.fields()[0] == "logit"
+    let Signature { pred, target, .. } = entry.signature;
+    target.is_label() && matches!(pred, Kind::Logit | Kind::LogitWithError | Kind::Logits)
 }
 
 /// Whether a loss can train the boxes of a detector.
@@ -78,8 +79,8 @@ impl Objective {
         Ok(Self {
             scores: score,
             boxes: bbox,
-            score_loss: Loss::with(score.name, scores.set())?,
-            box_loss: Loss::with(bbox.name, boxes.set())?,
+            score_loss: Loss::from(scores.loss.clone()),
+            box_loss: Loss::from(boxes.loss.clone()),
             box_weight,
             quality,
         })
@@ -103,7 +104,7 @@ impl Objective {
         self.scores.signature.pred.is_row()
     }
 
-    /// The value for what a detector says of some scenes. `state` is what the loss of the scores remembers: empty before the first step.
+    /// The value for what a detector says of some scenes. `state` is the state of the loss of the scores: empty before the first step.
     pub(crate) fn value(&self, output: Output, targets: &Targets, state: &mut Vec<f64>) -> Value {
         let device = output.logits.device();
         let found = (!targets.positives.is_empty()).then(|| {
@@ -214,7 +215,7 @@ fn takes_errors(entry: &Entry) -> bool {
     entry.signature.pred == Kind::LogitWithError
 }
 
-/// The value of a batch, with what the loss remembers brought up to date.
+/// The value of a batch, with the state of the loss brought up to date.
 fn remembered(batch: Batch<2>, loss: &Loss, state: &mut Vec<f64>) -> Tensor<1> {
     if state.is_empty() {
         *state = batch.initial_state(loss);

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::data::Data;
 use super::decode::detections;
-use super::detector::{Design, Detector};
+use super::detector::{Config, Detector};
 use super::objective::Objective;
 use super::scene::Scene;
 use super::targets::assign;
@@ -35,7 +35,7 @@ const LONGEST: f32 = 10.0;
 const SEED_BITS: u32 = 40;
 
 /// How often a run is judged.
-const MARKS: usize = 10;
+const EVALUATIONS: usize = 10;
 
 /// Scenes that are looked at together when a detector is judged.
 const AT_ONCE: usize = 50;
@@ -51,9 +51,9 @@ pub(crate) struct Settings {
     /// Width and height of a scene, pixels.
     pub(crate) side: usize,
     /// The loss of the scores.
-    pub(crate) scores: Used,
+    pub(crate) scores: LossSpec,
     /// The loss of the boxes.
-    pub(crate) boxes: Used,
+    pub(crate) boxes: LossSpec,
     /// How much the loss of the boxes counts.
     pub(crate) box_weight: f64,
     /// Label what is found by the IoU of its box instead of 1.
@@ -72,7 +72,7 @@ pub(crate) struct Settings {
 
 /// A loss with its parameters, as files have it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Used {
+pub(crate) struct LossSpec {
     /// Its id.
     pub(crate) loss: String,
     /// The label, with the parameters that were set.
@@ -81,7 +81,7 @@ pub(crate) struct Used {
     pub(crate) params: serde_json::Map<String, serde_json::Value>,
 }
 
-impl From<&Chosen> for Used {
+impl From<&Chosen> for LossSpec {
     fn from(chosen: &Chosen) -> Self {
         let loss = chosen.entry.name.to_owned();
         Self { loss, title: chosen.title(), params: chosen.params() }
@@ -97,14 +97,14 @@ pub(crate) struct Progress {
     pub(crate) seconds: f64,
     /// What of it went into the losses: values and gradients.
     pub(crate) loss_seconds: f64,
-    /// What the loss of the scores remembers.
+    /// The state of the loss of the scores.
     memory: Vec<f64>,
-    /// The loss of the scores since the last mark.
+    /// The loss of the scores since the last point.
     scores: Sum,
     /// The loss of the boxes since then, in steps with objects.
     boxes: Sum,
     /// How the run stood before.
-    pub(crate) marks: Vec<Mark>,
+    pub(crate) points: Vec<EvalPoint>,
 }
 
 /// Values of a loss, added up.
@@ -128,14 +128,14 @@ impl Sum {
 
 /// How well a detector did on the held-out scenes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Mark {
+pub(crate) struct EvalPoint {
     /// After so many steps.
     pub(crate) step: usize,
     /// After so many seconds of training.
     pub(crate) seconds: f64,
-    /// The mean loss of the scores since the mark before.
+    /// The mean loss of the scores since the evaluation before.
     pub(crate) scores: f64,
-    /// The mean loss of the boxes since the mark before, over the steps with objects; 0 if there was none.
+    /// The mean loss of the boxes since the evaluation before, over the steps with objects; 0 if there was none.
     pub(crate) boxes: f64,
     /// COCO's average precision, over IoU 0.5 to 0.95.
     pub(crate) ap: f64,
@@ -150,7 +150,7 @@ pub(crate) struct Run<'a> {
     data: &'a dyn Data,
     settings: Settings,
     objective: &'a Objective,
-    design: Design,
+    config: Config,
     device: Device,
     detector: Detector,
     optimizer: ModuleOptimizer,
@@ -158,8 +158,9 @@ pub(crate) struct Run<'a> {
 }
 
 /// After which steps a run of so many is judged.
-pub(crate) fn marks(steps: usize) -> impl Iterator<Item = usize> {
-    let all: BTreeSet<usize> = (1..=MARKS).map(|mark| (steps * mark).div_ceil(MARKS)).collect();
+pub(crate) fn points(steps: usize) -> impl Iterator<Item = usize> {
+    let all: BTreeSet<usize> =
+        (1..=EVALUATIONS).map(|point| (steps * point).div_ceil(EVALUATIONS)).collect();
     all.into_iter()
 }
 
@@ -179,13 +180,13 @@ impl<'a> Run<'a> {
     pub(crate) fn new(data: &'a dyn Data, objective: &'a Objective, settings: Settings) -> Self {
         let device = Device::flex().autodiff();
         let background = objective.background();
-        let design = Design { side: data.side(), classes: data.classes().to_vec(), background };
-        let detector = Detector::new(&design, settings.prior, settings.seed, &device);
+        let config = Config { side: data.side(), classes: data.classes().to_vec(), background };
+        let detector = Detector::new(&config, settings.prior, settings.seed, &device);
         let optimizer = AdamWConfig::new()
             .with_grad_clipping(Some(GradientClippingConfig::Norm(LONGEST)))
             .init();
         let progress = Progress::default();
-        Self { data, settings, objective, design, device, detector, optimizer, progress }
+        Self { data, settings, objective, config, device, detector, optimizer, progress }
     }
 
     /// Goes on where a run with the same settings was stopped, if `folder` has the half of one.
@@ -228,8 +229,8 @@ impl<'a> Run<'a> {
     }
 
     /// What is trained.
-    pub(crate) fn design(&self) -> &Design {
-        &self.design
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The detector as it is now, for looking only.
@@ -242,7 +243,7 @@ impl<'a> Run<'a> {
         self.progress.step >= self.settings.steps
     }
 
-    /// Trains to the next mark, judges the detector, and writes a checkpoint into `folder`. `done` hears of every step.
+    /// Trains to the next evaluation, and writes a checkpoint into `folder`. `done` hears of every step.
     ///
     /// # Errors
     ///
@@ -252,13 +253,13 @@ impl<'a> Run<'a> {
         folder: &Path,
         done: &dyn Fn(&Progress),
     ) -> anyhow::Result<()> {
-        let until = marks(self.settings.steps).find(|&step| step > self.progress.step);
+        let until = points(self.settings.steps).find(|&step| step > self.progress.step);
         let until = until.unwrap_or(self.settings.steps);
         while self.progress.step < until {
             self.step()?;
             done(&self.progress);
         }
-        let summary = self.judge()?;
+        let summary = self.evaluate()?;
         let value = |name: &str| {
             let metric = summary.iter().find(|metric| metric.name == name);
             metric.and_then(|metric| metric.value).unwrap_or_default()
@@ -266,7 +267,7 @@ impl<'a> Run<'a> {
         let Progress { step, seconds, scores, boxes, .. } = self.progress;
         let [scores, boxes] = [scores, boxes].map(Sum::mean);
         let [ap, ap50, ap75] = ["AP", "AP50", "AP75"].map(value);
-        self.progress.marks.push(Mark { step, seconds, scores, boxes, ap, ap50, ap75 });
+        self.progress.points.push(EvalPoint { step, seconds, scores, boxes, ap, ap50, ap75 });
         (self.progress.scores, self.progress.boxes) = Default::default();
         self.save(folder)
     }
@@ -279,8 +280,8 @@ impl<'a> Run<'a> {
         let first = (seed << SEED_BITS) + (self.progress.step * batch) as u64;
         let scenes: Vec<Scene> =
             (first..first + batch as u64).into_par_iter().map(|at| self.data.train(at)).collect();
-        let targets = assign(&scenes, self.design.grid(), self.design.classes.len());
-        let output = self.detector.look(&scenes, &self.device);
+        let targets = assign(&scenes, self.config.grid(), self.config.classes.len());
+        let output = self.detector.forward(&scenes, &self.device);
         let losses = Instant::now();
         let value = self.objective.value(output, &targets, &mut self.progress.memory);
         self.progress.loss_seconds += losses.elapsed().as_secs_f64();
@@ -312,7 +313,7 @@ impl<'a> Run<'a> {
     }
 
     /// COCO's numbers on the held-out scenes.
-    fn judge(&self) -> anyhow::Result<Summary> {
+    fn evaluate(&self) -> anyhow::Result<Summary> {
         let found = self.find(self.data.held_out());
         let found = found.with_context(|| format!("after step {}", self.progress.step))?;
         Ok(evaluate(self.data.truth(), &found.concat()))
@@ -324,7 +325,7 @@ impl<'a> Run<'a> {
     ///
     /// If the detector says a number that is not finite.
     pub(crate) fn find(&self, scenes: &[Scene]) -> anyhow::Result<Vec<Vec<Detection>>> {
-        find(&self.detector(), &self.design, scenes)
+        find(&self.detector(), &self.config, scenes)
     }
 
     /// The run is done: removes what it would have gone on from.
@@ -359,12 +360,12 @@ impl<'a> Run<'a> {
 /// If the detector says a number that is not finite.
 pub(crate) fn find(
     detector: &Detector,
-    design: &Design,
+    config: &Config,
     scenes: &[Scene],
 ) -> anyhow::Result<Vec<Vec<Detection>>> {
     let device = Device::flex();
-    let look = |scenes| detections(detector.look(scenes, &device), scenes, design);
-    let found: Vec<_> = scenes.chunks(AT_ONCE).map(look).collect::<anyhow::Result<_>>()?;
+    let detect = |scenes| detections(detector.forward(scenes, &device), scenes, config);
+    let found: Vec<_> = scenes.chunks(AT_ONCE).map(detect).collect::<anyhow::Result<_>>()?;
     Ok(found.concat())
 }
 

@@ -10,9 +10,9 @@ use detloss::losses;
 
 use super::data::{Class, Data, truth};
 use super::decode::scores;
-use super::detector::{CELL, Design, Detector};
+use super::detector::{CELL, Config, Detector};
 use super::objective::{Objective, is_of_boxes, is_of_scores};
-use super::run::{Mark, Progress, Run, Settings, Used};
+use super::run::{EvalPoint, LossSpec, Progress, Run, Settings};
 use super::scene::{CHANNELS, Object, Scene};
 use super::targets::assign;
 use crate::choice::{self, Assignment};
@@ -104,8 +104,8 @@ fn objective(scores: &str, boxes: &str) -> (Objective, Settings) {
     let settings = Settings {
         data: "squares".into(),
         side: SIDE,
-        scores: Used::from(&chosen[0]),
-        boxes: Used::from(&chosen[1]),
+        scores: LossSpec::from(&chosen[0]),
+        boxes: LossSpec::from(&chosen[1]),
         box_weight,
         quality: false,
         prior: 0.01,
@@ -130,8 +130,8 @@ fn train(scores: &str, boxes: &str) -> Progress {
 }
 
 /// The detector finds most squares, and the loss that is looked at has fallen.
-fn assert_learned(name: &str, marks: &[Mark], loss: impl Fn(&Mark) -> f64) {
-    let [first, last] = [&marks[0], marks.last().unwrap()];
+fn assert_learned(name: &str, points: &[EvalPoint], loss: impl Fn(&EvalPoint) -> f64) {
+    let [first, last] = [&points[0], points.last().unwrap()];
     assert!(last.ap50 > 0.4, "{name}: AP50 {}", last.ap50);
     assert!(loss(last) < loss(first), "{name}: from {} to {}", loss(first), loss(last));
 }
@@ -139,20 +139,20 @@ fn assert_learned(name: &str, marks: &[Mark], loss: impl Fn(&Mark) -> f64) {
 #[test]
 fn a_detector_learns_with_every_loss_of_scores() {
     for entry in losses::ALL.iter().filter(|entry| is_of_scores(entry)) {
-        assert_learned(entry.name, &train(entry.name, "giou").marks, |mark| mark.scores);
+        assert_learned(entry.name, &train(entry.name, "giou").points, |point| point.scores);
     }
 }
 
 #[test]
 fn a_detector_learns_with_every_loss_of_boxes() {
     for entry in losses::ALL.iter().filter(|entry| is_of_boxes(entry)) {
-        assert_learned(entry.name, &train("focal", entry.name).marks, |mark| mark.boxes);
+        assert_learned(entry.name, &train("focal", entry.name).points, |point| point.boxes);
     }
 }
 
 #[test]
 fn a_run_that_was_stopped_ends_as_one_that_was_not() {
-    // Seesaw remembers how often it has seen a class.
+    // Seesaw counts how often it has seen a class.
     for scores in ["focal", "seesaw"] {
         let whole = train(scores, "giou");
         let (objective, settings) = objective(scores, "giou");
@@ -166,7 +166,7 @@ fn a_run_that_was_stopped_ends_as_one_that_was_not() {
                 let timeless = |progress: &Progress| {
                     let mut progress = progress.clone();
                     (progress.seconds, progress.loss_seconds) = (0.0, 0.0);
-                    progress.marks.iter_mut().for_each(|mark| mark.seconds = 0.0);
+                    progress.points.iter_mut().for_each(|point| point.seconds = 0.0);
                     progress
                 };
                 assert_eq!(timeless(run.progress()), timeless(&whole), "{scores}");
@@ -183,10 +183,10 @@ fn a_run_that_was_stopped_ends_as_one_that_was_not() {
 fn the_first_probability_of_a_class_is_the_one_that_is_asked_for() {
     let (classes, device) = (Squares::new().classes, Device::flex());
     for (background, expected) in [(false, 0.3), (true, 0.3 / (0.7 + 2.0 * 0.3))] {
-        let design = Design { side: SIDE, classes: classes.clone(), background };
-        let output = Detector::new(&design, 0.3, 1, &device).look(&[square(0)], &device);
+        let config = Config { side: SIDE, classes: classes.clone(), background };
+        let output = Detector::new(&config, 0.3, 1, &device).forward(&[square(0)], &device);
         let logits: Vec<f32> = output.logits.into_data().try_to_vec().unwrap();
-        for row in logits.chunks(design.columns()) {
+        for row in logits.chunks(config.columns()) {
             for score in &scores(row, background)[..2] {
                 assert!((score - expected).abs() < 0.05, "{score}");
             }
@@ -286,12 +286,12 @@ fn steps_without_objects_do_not_count_in_the_loss_of_the_boxes() {
     }
     let (objective, settings) = objective("focal", "giou");
     let (folder, data) = (tempfile::tempdir().unwrap(), Late(Squares::new()));
-    // Two steps in a mark; at this rate nothing is learned.
+    // Two steps per evaluation; at this rate nothing is learned.
     let settings = Settings { rate: 1e-12, steps: 20, batch: 4, ..settings };
     let mut run = Run::new(&data, &objective, settings);
     run.advance(folder.path(), &|_| {}).unwrap();
     run.advance(folder.path(), &|_| {}).unwrap();
-    let [first, second] = &run.progress().marks[..] else { panic!("two marks") };
+    let [first, second] = &run.progress().points[..] else { panic!("two points") };
     assert!(second.boxes > 0.1);
     assert!((first.boxes - second.boxes).abs() < 1e-3 * second.boxes, "{first:?} {second:?}");
 }
@@ -305,10 +305,10 @@ fn scenes_without_objects_are_trained_on_with_every_loss() {
     for entry in losses::ALL.iter().filter(|entry| is_of_scores(entry)) {
         let (objective, _) = objective(entry.name, "giou");
         let background = objective.background();
-        let design = Design { side: SIDE, classes: classes.clone(), background };
+        let config = Config { side: SIDE, classes: classes.clone(), background };
         let device = Device::flex().autodiff();
-        let detector = Detector::new(&design, 0.01, 1, &device);
-        let output = detector.look(&scenes, &device);
+        let detector = Detector::new(&config, 0.01, 1, &device);
+        let output = detector.forward(&scenes, &device);
         let value = objective.value(output, &targets, &mut Vec::new());
         assert!(value.scores.is_finite(), "{}: {}", entry.name, value.scores);
         assert_eq!(value.boxes, 0.0);

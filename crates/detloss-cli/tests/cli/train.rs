@@ -21,8 +21,11 @@ fn a_trained_detector_looks_at_images() {
     let folder = tempdir().unwrap();
     let (model, seen) = (folder.path().join("model"), folder.path().join("seen"));
     let result = json(&format!("train {QUICK} --out {}", model.display()));
-    let marks = result["marks"].as_array().unwrap();
-    assert_eq!(marks.iter().map(|mark| mark["step"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2]);
+    let points = result["points"].as_array().unwrap();
+    assert_eq!(
+        points.iter().map(|point| point["step"].as_u64().unwrap()).collect::<Vec<_>>(),
+        [1, 2]
+    );
     assert_eq!(result["settings"]["scores"]["loss"], "focal");
     has(&model, &["model.bpk", "model.json", "metrics.csv", "result.json", "detections.png"]);
     assert!(!model.join("checkpoint.cbor").exists());
@@ -74,7 +77,7 @@ fn a_comparison_goes_on_where_it_was() {
     let result = folder.path().join("runs/focal+giou+seed=1/result.json");
     let whole = fs::read_to_string(&result).unwrap();
     let mut fewer: serde_json::Value = serde_json::from_str(&whole).unwrap();
-    fewer["marks"].as_array_mut().unwrap().pop();
+    fewer["points"].as_array_mut().unwrap().pop();
     for damaged in [&whole[..9], "", &fewer.to_string()] {
         fs::write(&result, damaged).unwrap();
         let call = compare("--box giou,l1 --seeds 2");

@@ -23,7 +23,7 @@ fn many_elements_are_one_set() {
 fn fields_are_interleaved_and_parts_are_shown() {
     let answer = json("eval alrp --pred 2,.5,-.3,.2 --target 1,0");
     assert_eq!(answer["fields"], serde_json::json!(["logit0", "error0", "logit1", "error1"]));
-    assert_near(&answer["parts"]["regression"], 0.5);
+    assert_near(&answer["components"]["regression"], 0.5);
     assert_near(&answer["grad"][1], 1.0);
     assert!(detloss("eval alrp --pred 2,.5,-.3,.2 --target 1,0").out.contains("\n  regression"));
 }

@@ -14,6 +14,9 @@ OPTIONS = ("weight", "class_weight", "ignore_index", "groups")
 REDUCTIONS = ("none", "mean", "sum", "weighted_mean")
 
 
+MAX_LABEL: float = _core.MAX_LABEL
+LEFT_OUT: float = _core.LEFT_OUT
+
 _TYPES: dict[str, Callable[[float], float]] = {"real": float, "count": int, "switch": bool}
 
 
@@ -40,12 +43,15 @@ class Param:
 class Operand:
     """What one prediction or one target is: its fields.
 
-    ``is_row``: one is a whole row of these. ``is_label``: a class index will do instead.
+    ``is_row``: one is a whole row of these. ``is_label``: a class index will do instead. ``is_probability``: they lie between 0
+    and ``MAX_LABEL``. ``can_be_left_out``: one may be ``LEFT_OUT`` instead.
     """
 
     fields: tuple[str, ...]
     is_row: bool
     is_label: bool
+    is_probability: bool
+    can_be_left_out: bool
 
 
 class Description(NamedTuple):
@@ -151,11 +157,13 @@ def _param(name: str, kind: str, default: float, *rest: Any) -> Param:
     return Param(name, kind, _TYPES[kind](default), *rest)
 
 
+def _operand(fields: list[str], *facts: bool) -> Operand:
+    return Operand(tuple(fields), *facts)
+
+
 def _spec(name: str) -> Spec:
     loss = _core.Loss(name)
     params = tuple(_param(*param) for param in loss.params)
-    names, is_row, is_label = loss.pred
-    target_names, target_is_row, target_is_label = loss.target
     return Spec(
         name=name,
         label=loss.label,
@@ -163,8 +171,8 @@ def _spec(name: str) -> Spec:
         doc=loss.doc,
         params=params,
         scope=loss.scope,
-        pred=Operand(tuple(names), is_row, is_label),
-        target=Operand(tuple(target_names), target_is_row, target_is_label),
+        pred=_operand(*loss.pred),
+        target=_operand(*loss.target),
         symmetric=loss.symmetric,
         components=tuple(loss.components),
         state=loss.state,

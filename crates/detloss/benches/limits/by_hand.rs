@@ -3,8 +3,8 @@
 
 use std::arch::x86_64::*;
 
-const LARGEST: f32 = detloss::scalar::LARGEST as f32;
-const SMALLEST: f32 = detloss::scalar::SMALLEST as f32;
+const MAX_MAGNITUDE: f32 = detloss::scalar::MAX_MAGNITUDE as f32;
+const DIV_EPS: f32 = detloss::scalar::DIV_EPS as f32;
 
 /// Predictions, targets, a factor for the gradient, and room for it; returns the sum of the losses.
 type Kernel = unsafe fn(&[f32], &[f32], f32, &mut [f32]) -> f64;
@@ -62,7 +62,7 @@ fn transpose([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
 fn load_boxes(from: &[f32]) -> [__m512; 4] {
     let [a, b, c, d] =
         transpose([load(from), load(&from[16..]), load(&from[32..]), load(&from[48..])]);
-    let bound = |x| _mm512_min_ps(splat(LARGEST), _mm512_max_ps(splat(-LARGEST), x));
+    let bound = |x| _mm512_min_ps(splat(MAX_MAGNITUDE), _mm512_max_ps(splat(-MAX_MAGNITUDE), x));
     [bound(a), bound(b), bound(c), bound(d)]
 }
 
@@ -89,7 +89,7 @@ fn less(a: __m512, b: __m512) -> __m512 {
 #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
 #[inline]
 fn guarded_recip(b: __m512) -> __m512 {
-    let enough = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(b, splat(SMALLEST));
+    let enough = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(b, splat(DIV_EPS));
     _mm512_maskz_div_ps(enough, splat(1.0), b)
 }
 

@@ -1,10 +1,12 @@
 //! From a number in memory to the kernels that compute with it.
 
+use fearless_simd::Simd;
+
 use super::kernel::{Kernel, Tile, TileTarget};
-use super::level::Level;
+use super::level::{Job, Level};
 use super::plan::TILE;
 use crate::loss::Scope;
-use crate::operand::MAX_FIELDS;
+use crate::operand::{MAX_FIELDS, MAX_LABEL};
 use crate::scalar::lanes::LANES;
 use crate::scalar::{self, Compute};
 
@@ -21,6 +23,25 @@ pub trait Dispatch: Compute {
 
     #[doc(hidden)]
     fn tile<K: Kernel + ?Sized>(kernel: &K, level: Level, tile: Tile<'_, Self>) -> f64;
+
+    /// Whether no number lies outside of 0 to [`MAX_LABEL`].
+    #[doc(hidden)]
+    fn are_probabilities(level: Level, numbers: &[Self]) -> bool {
+        struct Check<'a, C>(&'a [C]);
+        impl<C: Compute> Job for Check<'_, C> {
+            type Output = bool;
+            #[inline(always)]
+            fn run<S: Simd>(self, _: S) -> bool {
+                let (least, most) = (C::default(), C::from_f64(MAX_LABEL));
+                // Without a branch, so that the compiler makes vectors of it.
+                !self
+                    .0
+                    .iter()
+                    .fold(false, |is_odd, &number| is_odd | (number < least) | (number > most))
+            }
+        }
+        level.run(Check(numbers))
+    }
 }
 
 impl Dispatch for f32 {

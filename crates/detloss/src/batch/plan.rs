@@ -1,13 +1,16 @@
 //! A checked batch, cut into chunks and tiles.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::dispatch::{Dispatch, Element};
 use super::kernel::{Kernel, Tile, TileTarget};
 use super::sets::{self, Groups};
 use super::{Batch, Normalizer, Target, Weights};
 use crate::error::{Error, Result};
 use crate::loss::Scope;
+use crate::operand::{Kind, LEFT_OUT, MAX_LABEL};
 use crate::parallel;
-use crate::scalar::Element as _;
+use crate::scalar::{self, Element as _};
 use crate::signature::Signature;
 
 /// How many numbers of a prediction one tile holds: its operands stay in the first-level cache.
@@ -32,6 +35,8 @@ pub(super) struct Plan<'a, T, K: ?Sized> {
     is_row: bool,
     /// The sets of a loss of whole batches; none for the others.
     pub(super) groups: Groups,
+    /// Whether a tile has found a label that is none.
+    is_label_invalid: AtomicBool,
 }
 
 /// Where results go.
@@ -87,13 +92,13 @@ fn of_length<S: AsRef<[T]>, T>(what: &'static str, slice: S, expected: usize) ->
 
 fn check_classes<T>(batch: &Batch<'_, T>, classes: &[i64], is_row: bool) -> Result<()> {
     let columns = batch.columns as i64;
-    // A row of scores without a class is background; a row of a softmax must have one.
-    let known = if is_row { 0..=columns - 1 } else { -1..=columns };
+    // A row of scores without a class is background, which is the index behind the last; a row of a softmax must have one.
+    let known = 0..=if is_row { columns - 1 } else { columns };
     match classes
         .iter()
         .position(|class| !known.contains(class) && Some(*class) != batch.ignore_index)
     {
-        Some(row) => Err(Error::Class { row, got: classes[row], classes: batch.columns }),
+        Some(row) => Err(Error::UnknownClass { row, got: classes[row], classes: batch.columns }),
         None => Ok(()),
     }
 }
@@ -113,7 +118,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         let is_row = pred.is_row();
         let row = if is_row { columns } else { pred.fields().len() * columns };
         if row == 0 || !batch.pred.len().is_multiple_of(row) {
-            return Err(Error::Ragged { what: "the prediction", got: batch.pred.len(), row });
+            return Err(Error::PartialRow { what: "the prediction", got: batch.pred.len(), row });
         }
         let rows = batch.pred.len() / row;
         let items = if is_row { rows } else { rows * columns };
@@ -149,7 +154,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         if let Normalizer::Number(got) = batch.normalizer
             && !(got > 0.0 && got.is_finite())
         {
-            return Err(Error::Normalizer { got });
+            return Err(Error::InvalidNormalizer { got });
         }
         let groups = match (scope, batch.groups) {
             (Scope::Set, groups) => {
@@ -163,7 +168,18 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
             (_, None) => Groups::new(0, None),
         };
         let units = if scope == Scope::Set { groups.len() } else { items };
-        Ok(Self { batch, loss, signature, rows, units, width, target_width, is_row, groups })
+        Ok(Self {
+            batch,
+            loss,
+            signature,
+            rows,
+            units,
+            width,
+            target_width,
+            is_row,
+            groups,
+            is_label_invalid: AtomicBool::new(false),
+        })
     }
 
     pub(super) fn units(&self) -> usize {
@@ -187,7 +203,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         of_length("the output gradient", grad_output, self.units)
     }
 
-    /// What the sum is divided by; 1 for a batch that weighs nothing, whose sum is 0.
+    /// What the sum is divided by; 1 for a batch of weight 0, whose sum is 0.
     pub(super) fn divisor(&self) -> f64 {
         let weight = self.weight();
         if weight == 0.0 { 1.0 } else { weight }
@@ -212,7 +228,8 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
             .step_by(tile)
             .map(|first| {
                 let count = tile.min(self.units - first);
-                let weights = self.weights_of(first, count, &mut scratch);
+                let leaves_out = self.leaves_out(first, count);
+                let weights = self.weights_of(first, count, leaves_out, &mut scratch);
                 let of_class = |index: usize| match (self.batch.target, self.batch.column_weights) {
                     (Target::Classes(classes), Some(by_column)) if self.is_row => {
                         usize::try_from(classes[first + index])
@@ -236,12 +253,21 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     }
 
     /// Σ wᵢ ℓᵢ, with the outputs written.
-    pub(super) fn run(&self, outputs: Outputs<'_, T>) -> f64 {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidNumber`] for a label that is none. They are looked at while they are in the cache, so the outputs of such a
+    /// batch have been written to, and the state of a loss of whole batches has not.
+    pub(super) fn run(&self, outputs: Outputs<'_, T>) -> Result<f64> {
         if self.signature.scope == Scope::Set {
             return self.run_sets(outputs);
         }
         let chunk = (CHUNK / self.width).max(1).next_multiple_of(self.tile_units());
-        self.run_chunks(0, self.units, chunk, outputs)
+        let sum = self.run_chunks(0, self.units, chunk, outputs);
+        if self.is_label_invalid.load(Ordering::Relaxed) {
+            self.check_labels()?;
+        }
+        Ok(sum)
     }
 
     /// Halves the units until a chunk is left; how, depends on their number alone, and so does the order of the sums.
@@ -278,15 +304,25 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         outputs: Outputs<'_, T>,
         scratch: &mut Scratch<T::Compute>,
     ) -> f64 {
-        let Scratch { pred, kept, target, weights, column_weights, values, grad } = scratch;
+        let Scratch { pred, kept, target, kept_target, weights, column_weights, values, grad } =
+            scratch;
         let pred =
             T::read(&self.batch.pred[first * self.width..(first + count) * self.width], pred);
-        let pred = self.without_ignored(first, count, pred, kept);
+        let mut leaves_out = self.batch.ignore_index.is_some();
         let target = match self.batch.target {
-            Target::Dense(dense) => TileTarget::Dense(T::read(
-                &dense[first * self.target_width..(first + count) * self.target_width],
-                target,
-            )),
+            Target::Dense(dense) => {
+                let of_tile = first * self.target_width..(first + count) * self.target_width;
+                let numbers = T::read(&dense[of_tile], target);
+                if self.signature.target.is_probability()
+                    && !T::Compute::are_probabilities(self.batch.level, numbers)
+                {
+                    leaves_out = true;
+                    if !numbers.iter().all(|&number| self.is_valid(number)) {
+                        self.is_label_invalid.store(true, Ordering::Relaxed);
+                    }
+                }
+                TileTarget::Dense(numbers)
+            }
             Target::Classes(classes) if self.is_row => {
                 TileTarget::Classes(&classes[first..first + count])
             }
@@ -295,7 +331,16 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
                 TileTarget::Dense(target)
             }
         };
-        let weights = self.weights_of(first, count, weights);
+        leaves_out = leaves_out && self.leaves_out(first, count);
+        let (mut pred, mut target) = (pred, target);
+        if leaves_out {
+            pred = self.without_left_out(first, self.width, pred, kept);
+            if let TileTarget::Dense(labels) = target {
+                let labels = self.without_left_out(first, self.target_width, labels, kept_target);
+                target = TileTarget::Dense(labels);
+            }
+        }
+        let weights = self.weights_of(first, count, leaves_out, weights);
         let column_weights = self
             .batch
             .column_weights
@@ -326,7 +371,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
             (Some(to), Some(to_grad)) => T::write(to, values, |values| {
                 T::write(to_grad, grad, |grad| {
                     let sum = tile(Some(values), Some(&mut *grad));
-                    self.pass_on(outputs.grad_output, grad);
+                    self.apply_grad_output(outputs.grad_output, grad);
                     sum
                 })
             }),
@@ -334,7 +379,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     }
 
     /// Multiplies the gradient of every unit by its slope, before the gradient is rounded to the caller's precision.
-    fn pass_on(&self, grad_output: Option<&[T]>, grad: &mut [T::Compute]) {
+    fn apply_grad_output(&self, grad_output: Option<&[T]>, grad: &mut [T::Compute]) {
         for (unit, slope) in grad.chunks_exact_mut(self.width).zip(grad_output.unwrap_or_default())
         {
             for partial in unit {
@@ -370,12 +415,12 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         &self,
         first: usize,
         count: usize,
+        leaves_out: bool,
         scratch: &'s mut Vec<T::Compute>,
     ) -> &'s [T::Compute] {
         let columns = if self.is_row { 1 } else { self.batch.columns };
         let by_column = self.batch.column_weights.filter(|_| !self.is_row);
-        let ignored = self.ignored();
-        if self.batch.weights.is_none() && by_column.is_none() && ignored.is_none() {
+        if self.batch.weights.is_none() && by_column.is_none() && !leaves_out {
             return &T::Compute::ONES[..count];
         }
         scratch.clear();
@@ -393,37 +438,74 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         if let Some(of) = by_column {
             multiply(&|unit| of[unit % columns]);
         }
-        if let Some((classes, ignored)) = ignored {
-            multiply(&|unit| {
-                T::from_f64(if classes[unit / columns] == ignored { 0.0 } else { 1.0 })
-            });
+        if leaves_out {
+            multiply(&|unit| T::from_f64(if self.is_left_out(unit) { 0.0 } else { 1.0 }));
         }
         scratch
     }
 
-    /// The predictions of `count` units from unit `first` on, with 0 in those of ignored rows: whatever they hold, infinity and
-    /// NaN included, must not reach the sum through a product with their weight.
-    fn without_ignored<'s>(
+    /// Whether a unit is left out: its row has the ignored class, or its label is [`LEFT_OUT`]. Rows of labels leave out their
+    /// pixels themselves.
+    fn is_left_out(&self, unit: usize) -> bool {
+        match self.batch.target {
+            Target::Classes(classes) => {
+                let row = if self.is_row { unit } else { unit / self.batch.columns };
+                Some(classes[row]) == self.batch.ignore_index
+            }
+            Target::Dense(labels) => {
+                self.signature.target == Kind::Label && labels[unit].to_f64() == LEFT_OUT
+            }
+        }
+    }
+
+    /// Whether one of `count` units from unit `first` on is left out.
+    fn leaves_out(&self, first: usize, count: usize) -> bool {
+        (first..first + count).any(|unit| self.is_left_out(unit))
+    }
+
+    /// The numbers of the units from unit `first` on, `width` each, with 0 in those that are left out: whatever they hold, infinity
+    /// and NaN included, must not reach the sum through a product with their weight.
+    fn without_left_out<'s>(
         &self,
         first: usize,
-        count: usize,
-        pred: &'s [T::Compute],
+        width: usize,
+        numbers: &[T::Compute],
         scratch: &'s mut Vec<T::Compute>,
     ) -> &'s [T::Compute] {
-        let Some((classes, ignored)) = self.ignored() else { return pred };
-        let units_of_row = if self.is_row { 1 } else { self.batch.columns };
-        let is_ignored = |unit: usize| classes[(first + unit) / units_of_row] == ignored;
-        if !(0..count).any(is_ignored) {
-            return pred;
-        }
         scratch.clear();
-        scratch.extend_from_slice(pred);
-        for (unit, fields) in scratch.chunks_exact_mut(self.width).enumerate() {
-            if is_ignored(unit) {
+        scratch.extend_from_slice(numbers);
+        for (unit, fields) in (first..).zip(scratch.chunks_exact_mut(width)) {
+            if self.is_left_out(unit) {
                 fields.fill(T::Compute::default());
             }
         }
         scratch
+    }
+
+    /// Whether a number of the target may be a probability. NaN may: it comes out again.
+    fn is_valid(&self, number: impl scalar::Element) -> bool {
+        let (number, target) = (number.to_f64(), self.signature.target);
+        number.is_nan()
+            || (0.0..=MAX_LABEL).contains(&number)
+            || target.can_be_left_out() && number == LEFT_OUT
+    }
+
+    /// Finds the label that is none.
+    pub(super) fn check_labels(&self) -> Result<()> {
+        let Target::Dense(labels) = self.batch.target else { return Ok(()) };
+        match labels.iter().position(|&label| !self.is_valid(label)) {
+            None => Ok(()),
+            Some(index) => Err(Error::InvalidNumber {
+                what: "the target",
+                index,
+                got: labels[index].to_f64(),
+                wanted: if self.signature.target.can_be_left_out() {
+                    "a label from 0 to 1, or -1 to leave it out"
+                } else {
+                    "a probability from 0 to 1"
+                },
+            }),
+        }
     }
 
     /// The class indices, and the one that is ignored.
@@ -439,9 +521,11 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
 #[derive(Default)]
 struct Scratch<C> {
     pred: Vec<C>,
-    /// The predictions without those of ignored rows.
+    /// The predictions without those that are left out.
     kept: Vec<C>,
     target: Vec<C>,
+    /// The targets without those that are left out.
+    kept_target: Vec<C>,
     weights: Vec<C>,
     column_weights: Vec<C>,
     values: Vec<C>,

@@ -5,7 +5,7 @@ use super::kernel::{Kernel, Tile, TileTarget};
 use super::plan::{Outputs, Plan};
 use super::{Batch, Target, Weights};
 use crate::error::{Error, Result};
-use crate::operand::Kind;
+use crate::operand::{Kind, LEFT_OUT};
 use crate::ranking;
 use crate::scalar::{Compute, Element as _};
 
@@ -74,24 +74,26 @@ fn ends(ids: impl Iterator<Item = i64> + Clone) -> Vec<usize> {
 
 /// Checks what only losses of whole batches ask for: weights that choose, and classes that are whole numbers.
 pub(super) fn check<T: Element>(batch: &Batch<'_, T>, target: Kind) -> Result<()> {
-    if batch.pred.len() > ranking::MOST {
-        return Err(Error::TooMany { got: batch.pred.len(), most: ranking::MOST });
+    if batch.pred.len() > ranking::MAX_ELEMENTS {
+        return Err(Error::TooMany { got: batch.pred.len(), most: ranking::MAX_ELEMENTS });
     }
     if let Some(Weights::Rows(weights) | Weights::Elements(weights)) = batch.weights {
         let odd = |weight: &T| ![0.0, 1.0].contains(&weight.to_f64());
         if let Some(index) = weights.iter().position(odd) {
             let wanted = "0 or 1: a loss of a whole batch takes an element or leaves it out";
             let got = weights[index].to_f64();
-            return Err(Error::Entry { what: "the weights", index, got, wanted });
+            return Err(Error::InvalidNumber { what: "the weights", index, got, wanted });
         }
     }
     if let (Kind::Class, Target::Dense(classes)) = (target, batch.target) {
         let columns = batch.columns as f64;
-        let known = |class: f64| class < 0.0 || class < columns && class.fract() == 0.0;
+        let known = |class: f64| {
+            class == LEFT_OUT || 0.0 <= class && class < columns && class.fract() == 0.0
+        };
         if let Some(index) = classes.iter().position(|class| !known(class.to_f64())) {
-            let wanted = "the index of a class, or a negative number to ignore the row";
+            let wanted = "the index of a class, or -1 to leave the row out";
             let got = classes[index].to_f64();
-            return Err(Error::Entry { what: "the target", index, got, wanted });
+            return Err(Error::InvalidNumber { what: "the target", index, got, wanted });
         }
     }
     Ok(())
@@ -109,12 +111,17 @@ struct Group<'a, C> {
 
 impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
     /// Σ ℓ over the groups, with the outputs written.
-    pub(super) fn run_sets(&self, outputs: Outputs<'_, T>) -> f64 {
+    pub(super) fn run_sets(&self, outputs: Outputs<'_, T>) -> Result<f64> {
         let (mut read, mut moved) = (Vec::new(), Vec::new());
         let pred = T::read(self.batch.pred, &mut read);
         let pred = self.groups.arranged(pred, self.row_width(), &mut moved);
         let (mut read, mut moved) = (Vec::new(), Vec::new());
         let target = self.written_target(&mut read);
+        if self.signature.target.is_probability()
+            && !T::Compute::are_probabilities(self.batch.level, target)
+        {
+            self.check_labels()?;
+        }
         let items = self.items_per_row();
         let target = self.groups.arranged(target, self.target_width * items, &mut moved);
         let counts = self.counts();
@@ -136,7 +143,7 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
                 *to = T::from_f64(value);
             }
         }
-        values.iter().sum::<f64>() + 0.0
+        Ok(values.iter().sum::<f64>() + 0.0)
     }
 
     /// How many groups have something that counts.
@@ -190,7 +197,7 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
         };
         let (classes, ignored) = self.ignored().unwrap_or((&[], 0));
         let is_out = |weight: &T| weight.to_f64() == 0.0;
-        let is_unknown = |label: &T| label.to_f64() < 0.0;
+        let is_unknown = |label: &T| label.to_f64() == LEFT_OUT;
         if !weights.iter().any(is_out)
             && !labels.iter().any(is_unknown)
             && !classes.contains(&ignored)

@@ -45,7 +45,7 @@ impl<S: Scalar> Xyxy<S> {
 
     /// What both boxes cover: their intersection, empty where they are disjoint.
     #[inline(always)]
-    pub fn meet(self, other: Self) -> Self {
+    pub fn intersection(self, other: Self) -> Self {
         Self {
             x1: self.x1.max(other.x1),
             y1: self.y1.max(other.y1),
@@ -68,7 +68,7 @@ impl<S: Scalar> Xyxy<S> {
     /// The areas of the intersection and of the union.
     #[inline(always)]
     pub fn overlap_and_union(self, other: Self) -> (S, S) {
-        let overlap = self.meet(other).area();
+        let overlap = self.intersection(other).area();
         (overlap, self.width().mul_add(self.height(), other.area()) - overlap)
     }
 
@@ -109,8 +109,8 @@ impl<S: Scalar> Xyxy<S> {
     #[inline(always)]
     pub fn size_difference_ratio(self, other: Self) -> S {
         let [width, height] = self.hull(other).extent_squared();
-        (self.width() - other.width()).square().over(width)
-            + (self.height() - other.height()).square().over(height)
+        (self.width() - other.width()).square().safe_div(width)
+            + (self.height() - other.height()).square().safe_div(height)
     }
 
     /// The same box by its centre and size.
@@ -126,5 +126,5 @@ impl<S: Scalar> Xyxy<S> {
 pub fn ratio<S: Scalar>(part: S, whole: S, eps: f64) -> S {
     let with_eps =
         if eps == 0.0 { whole } else { S::if_lt(whole.lit(0.0), whole, whole + lit(eps), whole) };
-    part.over(with_eps)
+    part.safe_div(with_eps)
 }

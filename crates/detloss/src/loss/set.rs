@@ -73,7 +73,7 @@ pub struct SetOf<'a, V: Vector> {
 
 impl<V: Vector> SetOf<'_, V> {
     /// The value of a set with a NaN among scores or labels; every slope is NaN as well, so that no step is taken unnoticed.
-    pub fn poisoned(self) -> f64 {
+    pub fn nan_result(self) -> f64 {
         if let Some(grad) = self.grad {
             grad.fill(V::Element::from_f64(f64::NAN));
         }

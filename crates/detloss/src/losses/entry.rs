@@ -89,6 +89,12 @@ impl Entry {
         Ok(AnyLoss { kernel: (self.make)(&values)?, entry: *self, values })
     }
 
+    /// The parameter of this name; None if there is none.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&'static Param> {
+        self.params.iter().find(|param| param.name == name)
+    }
+
     /// The first sentence of the documentation.
     #[must_use]
     pub fn summary(&self) -> &'static str {

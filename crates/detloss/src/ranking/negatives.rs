@@ -1,35 +1,35 @@
 //! Negatives against positives.
 //!
-//! Where positives are few and many negatives within reach, these are never in order: of each it is found between which borders it
+//! Where positives are few and many negatives within reach, these are never in order: of each it is found between which breakpoints it
 //! lies, of what lies there the number and the sum of the scores are enough, and the gradient waits in its own place. Elsewhere the
-//! borders would be more than the negatives, or nearly; then these are sorted and swept.
+//! breakpoints would be more than the negatives, or nearly; then these are sorted and swept.
 
-use super::borders::{Borders, Segment, merge};
-use super::parts::Part;
+use super::breakpoints::{Breakpoints, Segment, merge};
+use super::chunk::Chunk;
 use super::sweep::{from_above, sweep};
 use super::{Ranked, Ranking, counts_above};
 use crate::parallel;
 use crate::scalar::Compute;
 
 /// Elements for every positive from which on the positives are few. With fewer elements, sorting takes less time.
-pub(super) const FEW: usize = 24;
+pub(super) const MIN_ELEMENTS_PER_POSITIVE: usize = 24;
 
 /// Where fewer than one in so many negatives is within reach of a positive, sorting those takes less time, and little memory.
-pub(super) const FAR: usize = 16;
+pub(super) const MAX_ELEMENTS_PER_NEGATIVE_IN_REACH: usize = 16;
 
-/// The fewest elements of a part.
-const PART: usize = 1 << 14;
+/// The fewest elements of a chunk.
+const MIN_CHUNK: usize = 1 << 14;
 
-/// The fewest elements of a part for every positive: a part has segments of its own, two for every positive.
-const PART_PER_POSITIVE: usize = 16;
+/// The fewest elements of a chunk for every positive: a chunk has segments of its own, two for every positive.
+const MIN_CHUNK_PER_POSITIVE: usize = 16;
 
 /// How many elements are looked up at once.
 const BLOCK: usize = 512;
 
 /// A gradient that is still to come, and what has to be known of the negatives for it.
 #[derive(Debug)]
-pub struct Places<'g, T> {
-    /// Where positives are few, packed in it is how many borders each negative has passed.
+pub struct PendingGrad<'g, T> {
+    /// Where positives are few, packed in it is how many breakpoints each negative has passed.
     grad: &'g mut [T],
     /// The negatives in ascending order, where positives are many.
     sorted: Vec<Ranked<T>>,
@@ -41,26 +41,26 @@ impl<T: Compute> Ranking<'_, T> {
     pub fn negatives_above<'g>(
         &self,
         mut grad: Option<&'g mut [T]>,
-    ) -> (Vec<f64>, Option<Places<'g, T>>) {
-        let Some(borders) = &self.borders else {
+    ) -> (Vec<f64>, Option<PendingGrad<'g, T>>) {
+        let Some(breakpoints) = &self.breakpoints else {
             let sorted = self.sorted_negatives();
             let scores = sorted.iter().map(|negative| negative.score.to_f64());
             let sums = counts_above(scores, &self.scores, self.delta);
-            return (sums, grad.map(|grad| Places { grad, sorted }));
+            return (sums, grad.map(|grad| PendingGrad { grad, sorted }));
         };
-        let of_part = |part: Part<'_, T>| segments(borders, part);
-        let least = PART.max(PART_PER_POSITIVE * self.count());
-        let parts = (self.labels.len() / least).min(parallel::threads(self.threads));
+        let of_chunk = |chunk: Chunk<'_, T>| segments(breakpoints, chunk);
+        let least = MIN_CHUNK.max(MIN_CHUNK_PER_POSITIVE * self.count());
+        let chunks = (self.labels.len() / least).min(parallel::threads(self.threads));
         let all = self.all(grad.as_deref_mut());
-        let segments = all.share(parts, self.threads, &of_part, &merge);
-        let sums = borders.sums_above(&self.scores, &segments);
-        (sums, grad.map(|grad| Places { grad, sorted: Vec::new() }))
+        let segments = all.par_fold(chunks, self.threads, &of_chunk, &merge);
+        let sums = breakpoints.sums_above(&self.scores, &segments);
+        (sums, grad.map(|grad| PendingGrad { grad, sorted: Vec::new() }))
     }
 
     /// The gradient with Σᵢ wᵢ H(sⱼ − sᵢ) over the positives i for every negative j, and 0 for all else.
-    pub fn below_negatives<'g>(&self, places: Places<'g, T>, weights: &[f64]) -> &'g mut [T] {
-        let Places { grad, sorted } = places;
-        let Some(borders) = &self.borders else {
+    pub fn below_negatives<'g>(&self, places: PendingGrad<'g, T>, weights: &[f64]) -> &'g mut [T] {
+        let PendingGrad { grad, sorted } = places;
+        let Some(breakpoints) = &self.breakpoints else {
             grad.fill(T::default());
             let width = grad.len() / self.labels.len();
             let points = from_above(&self.scores, weights);
@@ -71,16 +71,16 @@ impl<T: Compute> Ranking<'_, T> {
             });
             return grad;
         };
-        let rises = borders.sums_below(&self.scores, weights);
-        let write = |part: Part<'_, T>| {
-            let (width, scores) = (part.width(), part.scores());
-            let places = part.grad.into_iter().flatten().step_by(width);
-            for (place, score) in places.zip(scores) {
-                *place = borders.sum_below(score, place.unpack(), &rises);
+        let rises = breakpoints.sums_below(&self.scores, weights);
+        let write = |chunk: Chunk<'_, T>| {
+            let (width, scores) = (chunk.width(), chunk.scores());
+            let slots = chunk.grad.into_iter().flatten().step_by(width);
+            for (slot, score) in slots.zip(scores) {
+                *slot = breakpoints.sum_below(score, slot.unpack(), &rises);
             }
         };
-        let parts = self.labels.len() / PART;
-        self.all(Some(&mut *grad)).share(parts, self.threads, &write, &|(), ()| ());
+        let chunks = self.labels.len() / MIN_CHUNK;
+        self.all(Some(&mut *grad)).par_fold(chunks, self.threads, &write, &|(), ()| ());
         grad
     }
 
@@ -96,23 +96,23 @@ impl<T: Compute> Ranking<'_, T> {
     }
 }
 
-/// What lies between the borders; leaves in the gradient how many each negative has passed.
-fn segments<T: Compute>(borders: &Borders<T>, part: Part<'_, T>) -> Vec<Segment> {
-    let mut segments = borders.segments();
+/// What lies between the breakpoints; leaves in the gradient how many each negative has passed.
+fn segments<T: Compute>(breakpoints: &Breakpoints<T>, chunk: Chunk<'_, T>) -> Vec<Segment> {
+    let mut segments = breakpoints.segments();
     let mut negatives = [Ranked::default(); BLOCK];
     let mut passed = [0; BLOCK];
-    let mut rest = part;
+    let mut rest = chunk;
     while rest.len() > 0 {
         let size = BLOCK.min(rest.len());
         let (block, more) = rest.split(size);
-        let count = negatives_of(&block, |score| score >= borders.lowest(), &mut negatives);
+        let count = negatives_of(&block, |score| score >= breakpoints.lowest(), &mut negatives);
         let (negatives, passed) = (&negatives[..count], &mut passed[..count]);
         // No step of this loop waits for the one before: many negatives are looked up at once.
         for (passed, negative) in passed.iter_mut().zip(negatives) {
-            *passed = borders.passed(negative.score);
+            *passed = breakpoints.passed(negative.score);
         }
         for (&passed, negative) in passed.iter().zip(negatives) {
-            borders.add(negative.score, passed, &mut segments);
+            breakpoints.add(negative.score, passed, &mut segments);
         }
         let (first, width) = (block.first, block.width());
         if let Some(grad) = block.grad {
@@ -128,12 +128,12 @@ fn segments<T: Compute>(borders: &Borders<T>, part: Part<'_, T>) -> Vec<Segment>
 
 /// Writes the negatives within reach to `room`, and how many they are.
 fn negatives_of<T: Compute>(
-    part: &Part<'_, T>,
+    chunk: &Chunk<'_, T>,
     is_reached: impl Fn(T) -> bool,
     room: &mut [Ranked<T>],
 ) -> usize {
     let mut count = 0;
-    for (ranked, is_positive) in part.elements() {
+    for (ranked, is_positive) in chunk.elements() {
         // Nobody could predict a branch here: scores come in any order.
         room[count] = ranked;
         count += usize::from(!is_positive & is_reached(ranked.score));

@@ -2,7 +2,7 @@
 
 use std::iter::Peekable;
 
-use super::exact::Exact;
+use super::double_double::DoubleDouble;
 
 /// A place with a weight; 1 if none is given.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,7 @@ pub(super) fn from_above<'a>(
 /// Shows Σₖ wₖ H(pₖ − q) for each query q. Points and queries come in descending order.
 ///
 /// Points at q + δ and above count in full. Those above q − δ are on the rise of the step, where the sum is linear in their number
-/// and the sum of their places. While neither of the two borders passes a point, it is linear in q as well.
+/// and the sum of their places. While neither of the two breakpoints passes a point, it is linear in q as well.
 pub(super) fn sweep(
     points: impl Iterator<Item = Point> + Clone,
     queries: impl Iterator<Item = f64>,
@@ -75,8 +75,8 @@ impl Line {
 /// Σ w and Σ w p.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Moments {
-    pub(super) weight: Exact,
-    pub(super) moment: Exact,
+    pub(super) weight: DoubleDouble,
+    pub(super) moment: DoubleDouble,
 }
 
 impl Moments {
@@ -95,7 +95,7 @@ impl Moments {
     }
 }
 
-/// What lies above a border that moves down.
+/// What lies above a breakpoint that moves down.
 struct Border<I: Iterator<Item = Point>> {
     points: Peekable<I>,
     above: Moments,

@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Mul, Neg, Sub};
 
-use super::{SMALLEST, Scalar, literal_on_the_right};
+use super::{DIV_EPS, Scalar, literal_on_the_right};
 use crate::elementary_functions;
 
 /// A number `value` with its derivatives by `K` inputs (`K ≤ 8`).
@@ -108,10 +108,10 @@ impl<T: Scalar, const K: usize> Dual<T, K> {
     }
 }
 
-/// `1 / x` under the rule of [`over`](Scalar::over).
+/// `1 / x` under the rule of [`safe_div`](Scalar::safe_div).
 #[inline(always)]
-fn recip_or_zero<T: Scalar>(x: T) -> T {
-    T::if_lt(x, x.lit(SMALLEST), x.lit(0.0), x.recip())
+fn safe_recip<T: Scalar>(x: T) -> T {
+    T::if_lt(x, x.lit(DIV_EPS), x.lit(0.0), x.recip())
 }
 
 impl<T: Scalar, const K: usize> Add for Dual<T, K> {
@@ -192,9 +192,9 @@ impl<T: Scalar, const K: usize> Scalar for Dual<T, K> {
     }
 
     #[inline(always)]
-    fn over(self, denominator: Self) -> Self {
-        let quotient = self.value.over(denominator.value);
-        let recip = recip_or_zero(denominator.value);
+    fn safe_div(self, denominator: Self) -> Self {
+        let quotient = self.value.safe_div(denominator.value);
+        let recip = safe_recip(denominator.value);
         self.join(
             denominator,
             quotient,
@@ -217,13 +217,13 @@ impl<T: Scalar, const K: usize> Scalar for Dual<T, K> {
 
     #[inline(always)]
     fn min(self, other: Self) -> Self {
-        let above = self.value.above(other.value);
+        let above = self.value.heaviside(other.value);
         self.extreme(other, self.value.min(other.value), above.lit(1.0) - above, above)
     }
 
     #[inline(always)]
     fn max(self, other: Self) -> Self {
-        let above = self.value.above(other.value);
+        let above = self.value.heaviside(other.value);
         self.extreme(other, self.value.max(other.value), above, above.lit(1.0) - above)
     }
 
@@ -235,8 +235,8 @@ impl<T: Scalar, const K: usize> Scalar for Dual<T, K> {
     }
 
     #[inline(always)]
-    fn saturate(self) -> Self {
-        self.chain(self.value.saturate(), |a| a)
+    fn clamp_finite(self) -> Self {
+        self.chain(self.value.clamp_finite(), |a| a)
     }
 
     #[inline(always)]
@@ -247,7 +247,7 @@ impl<T: Scalar, const K: usize> Scalar for Dual<T, K> {
     #[inline(always)]
     fn atan2(self, x: Self) -> Self {
         let (y, angle) = (self, self.value.atan2(x.value));
-        let norm = recip_or_zero(y.value.mul_add(y.value, x.value.square()));
+        let norm = safe_recip(y.value.mul_add(y.value, x.value.square()));
         let (by_y, by_x) = (x.value * norm, -y.value * norm);
         y.join(x, angle, |a, b| a.mul_add(by_y, b * by_x), |a| a * by_y, |b| b * by_x)
     }

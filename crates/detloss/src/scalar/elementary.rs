@@ -14,7 +14,7 @@ macro_rules! elementary_functions {
             /// Square root of a number that is not negative, with slope 0 at 0.
             sqrt Sqrt,
             |x| Self::sqrt(x),
-            |_, y| recip_or_zero(y) * y.lit(0.5);
+            |_, y| safe_recip(y) * y.lit(0.5);
 
             /// eˣ, held within what is finite and not subnormal.
             exp Exp,
@@ -41,7 +41,7 @@ macro_rules! elementary_functions {
             /// Natural logarithm; of no less than the smallest positive normal number.
             ln Ln,
             |x| Self::ln(Scalar::max(x, Self::MIN_POSITIVE)),
-            // Not `recip_or_zero`: a probability may be far below SMALLEST, and its own slope then cancels the large factor.
+            // Not `safe_recip`: a probability may be far below DIV_EPS, and its own slope then cancels the large factor.
             |x, _| x.max(x.lit(f64::from(f32::MIN_POSITIVE))).recip();
 
             /// `ln(1 + x)` for `x ≥ 0`.

@@ -69,7 +69,7 @@ impl Trace {
         self.push(Op::Input(index))
     }
 
-    /// Whether something was held still, which the operations do not show.
+    /// Whether something was detached, which the operations do not show.
     pub fn detaches(&self) -> bool {
         self.detaches.get()
     }
@@ -109,7 +109,7 @@ impl Trace {
     }
 }
 
-/// A number that remembers how it was made.
+/// A number with the record of how it was made.
 #[derive(Clone, Copy)]
 pub struct Expr<'t> {
     trace: &'t Trace,
@@ -222,8 +222,8 @@ impl Scalar for Expr<'_> {
         }
     }
 
-    fn over(self, denominator: Self) -> Self {
-        if self.is(0.0) { self } else { self.two(denominator, Binary::Over) }
+    fn safe_div(self, denominator: Self) -> Self {
+        if self.is(0.0) { self } else { self.two(denominator, Binary::SafeDiv) }
     }
 
     fn recip(self) -> Self {
@@ -250,8 +250,8 @@ impl Scalar for Expr<'_> {
         self.one(Unary::Abs)
     }
 
-    fn saturate(self) -> Self {
-        self.one(Unary::Saturate)
+    fn clamp_finite(self) -> Self {
+        self.one(Unary::ClampFinite)
     }
 
     fn detach(self) -> Self {

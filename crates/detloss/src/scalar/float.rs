@@ -1,6 +1,6 @@
 //! Plain numbers: `f32` and `f64`.
 
-use super::{LARGEST, SMALLEST, Scalar, literal_on_the_right};
+use super::{DIV_EPS, MAX_MAGNITUDE, Scalar, literal_on_the_right};
 use crate::elementary_functions;
 
 macro_rules! plain {
@@ -30,8 +30,8 @@ macro_rules! plain_number {
             }
 
             #[inline(always)]
-            fn over(self, denominator: Self) -> Self {
-                if denominator < SMALLEST as $float { 0.0 } else { self / denominator }
+            fn safe_div(self, denominator: Self) -> Self {
+                if denominator < DIV_EPS as $float { 0.0 } else { self / denominator }
             }
 
             #[inline(always)]
@@ -60,8 +60,8 @@ macro_rules! plain_number {
             }
 
             #[inline(always)]
-            fn saturate(self) -> Self {
-                Scalar::min(Scalar::max(self, -LARGEST as $float), LARGEST as $float)
+            fn clamp_finite(self) -> Self {
+                Scalar::min(Scalar::max(self, -MAX_MAGNITUDE as $float), MAX_MAGNITUDE as $float)
             }
 
             #[inline(always)]

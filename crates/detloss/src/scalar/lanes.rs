@@ -1,6 +1,6 @@
 //! Sixteen `f32` at once, on whatever registers the machine has.
 
-mod above;
+mod heaviside;
 pub(crate) mod math;
 mod transpose;
 
@@ -9,7 +9,7 @@ use std::ops::{Add, Mul, Neg, Sub};
 use fearless_simd::{Level, Simd, SimdBase, SimdFloat, f32x16, prelude::*};
 
 use super::Compute;
-use super::{LARGEST, SMALLEST, Scalar, literal_on_the_right};
+use super::{DIV_EPS, MAX_MAGNITUDE, Scalar, literal_on_the_right};
 use crate::elementary_functions;
 
 /// How many numbers [`Lanes`] hold.
@@ -96,16 +96,16 @@ impl<S: Simd> Scalar for Lanes<S> {
     }
 
     #[inline(always)]
-    fn over(self, denominator: Self) -> Self {
+    fn safe_div(self, denominator: Self) -> Self {
         let zero = self.lit(0.0);
-        let recip = Self::if_lt(denominator, self.lit(SMALLEST), zero, denominator.recip());
+        let recip = Self::if_lt(denominator, self.lit(DIV_EPS), zero, denominator.recip());
         if self.fuses() {
             // One division serves the value and its derivatives. The correction makes x / x exactly 1.
             let quotient = self * recip;
             let rest = (-quotient).mul_add(denominator, self);
             rest.mul_add(recip, quotient)
         } else {
-            Self::if_lt(denominator, self.lit(SMALLEST), zero, Self(self.0 / denominator.0))
+            Self::if_lt(denominator, self.lit(DIV_EPS), zero, Self(self.0 / denominator.0))
         }
     }
 
@@ -120,8 +120,8 @@ impl<S: Simd> Scalar for Lanes<S> {
     }
 
     #[inline(always)]
-    fn above(self, other: Self) -> Self {
-        Self(above::above(self.0, other.0))
+    fn heaviside(self, other: Self) -> Self {
+        Self(heaviside::heaviside(self.0, other.0))
     }
 
     // On x86 the second operand of the instruction wins where either is NaN: it is the prediction.
@@ -141,8 +141,8 @@ impl<S: Simd> Scalar for Lanes<S> {
     }
 
     #[inline(always)]
-    fn saturate(self) -> Self {
-        self.max(self.lit(-LARGEST)).min(self.lit(LARGEST))
+    fn clamp_finite(self) -> Self {
+        self.max(self.lit(-MAX_MAGNITUDE)).min(self.lit(MAX_MAGNITUDE))
     }
 
     #[inline(always)]

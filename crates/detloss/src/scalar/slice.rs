@@ -1,7 +1,7 @@
 //! Slices of any length, a vector at a time.
 
 use super::lanes::{LANES, Vector};
-use super::stable::against;
+use super::stable::negate_if_positive;
 use crate::scalar::Element;
 
 /// How many vectors are added up before the sum goes on in `f64`: few enough that `f32` loses nothing that matters.
@@ -20,7 +20,7 @@ pub fn load<V: Vector>(token: V::Token, from: &[V::Element], start: usize, pad: 
     }
 }
 
-/// The labels from `start` on, and the logits turned [`against`] them. Behind the end stand the label −1, which is neither positive nor
+/// The labels from `start` on, and the logits turned [`negate_if_positive`] them. Behind the end stand the label −1, which is neither positive nor
 /// negative, and a logit of −∞, which is as right as can be.
 #[inline(always)]
 pub fn scores<V: Vector>(
@@ -30,7 +30,7 @@ pub fn scores<V: Vector>(
     start: usize,
 ) -> (V, V) {
     let label = load::<V>(token, labels, start, -1.0);
-    (label, against(label, load(token, logits, start, f64::NEG_INFINITY)))
+    (label, negate_if_positive(label, load(token, logits, start, f64::NEG_INFINITY)))
 }
 
 /// The inverse of [`load`]: what lies behind the end is dropped.

@@ -12,19 +12,19 @@ pub fn cross_entropy<S: Scalar>(logit: S, label: S) -> S {
 
 /// How wrong the score is: `p (1 − y) + (1 − p) y`, for a label of 0 or 1 the distance from it.
 #[inline(always)]
-pub fn wrong<S: Scalar>(logit: S, label: S) -> S {
+pub fn one_minus_pt<S: Scalar>(logit: S, label: S) -> S {
     logit.sigmoid() * (lit(1.0) - label) + (-logit).sigmoid() * label
 }
 
 /// The distance `|p − y|` from a label in 0..=1.
 #[inline(always)]
-pub fn distance<S: Scalar>(logit: S, label: S) -> S {
+pub fn abs_error<S: Scalar>(logit: S, label: S) -> S {
     (logit.sigmoid() * (lit(1.0) - label) - (-logit).sigmoid() * label).abs()
 }
 
 /// `alpha` for positives, `1 − alpha` for negatives, and between them for labels in between.
 #[inline(always)]
-pub fn balance<S: Scalar>(label: S, alpha: f64) -> S {
+pub fn alpha_t<S: Scalar>(label: S, alpha: f64) -> S {
     label * lit(alpha) + (lit(1.0) - label) * lit(1.0 - alpha)
 }
 
@@ -33,6 +33,6 @@ pub fn balance<S: Scalar>(label: S, alpha: f64) -> S {
 /// So turned, a logit says how much it speaks against its label: its sigmoid is the distance from the label, its softplus the cross
 /// entropy. The slope of anything made of it turns back the same way.
 #[inline(always)]
-pub fn against<S: Scalar>(label: S, number: S) -> S {
+pub fn negate_if_positive<S: Scalar>(label: S, number: S) -> S {
     S::if_lt(label.lit(0.0), label, -number, number)
 }

@@ -67,24 +67,27 @@ impl Signature {
 
     fn describe_target(&self) -> String {
         let takes = self.tensors_take();
+        let range = match self.target {
+            Kind::Label | Kind::Mask => " from 0 to 1 (-1 leaves out)",
+            _ => "",
+        };
         let mut text = match (self.target, self.target.fields()) {
             (target, _) if target == self.pred => return "the shape of the prediction".to_owned(),
             (Kind::Class, _) => return "(...): a class index (an integer) per row".to_owned(),
-            (Kind::Distribution, _) => "the shape of the prediction: probabilities".to_owned(),
-            (target, [name]) if self.is_elementwise() || target.is_row() => {
-                format!("the shape of the prediction: {name}s")
+            (Kind::Distribution, _) => {
+                "the shape of the prediction: probabilities from 0 to 1".to_owned()
             }
-            (_, [name]) => format!("(...): a {name} per row"),
+            (target, [name]) if self.is_elementwise() || target.is_row() => {
+                format!("the shape of the prediction: {name}s{range}")
+            }
+            (_, [name]) => format!("(...): a {name}{range} per row"),
             (_, names) => format!("(..., {}): {}", names.len(), names.join(", ")),
         };
         if takes.class_indices {
             text += "; or (...): class indices (integers), one per row";
             if self.is_elementwise() {
-                text += ", -1 and the number of columns being background. Integers of the shape of the prediction are labels";
+                text += ", the number of columns being background. Integers of the shape of the prediction are labels";
             }
-        }
-        if self.is_mask() || self.scope == Scope::Set && self.target.is_label() {
-            text += ". What has a label below 0 is left out";
         }
         text
     }

@@ -5,7 +5,7 @@ use super::rows::COLUMNS;
 use crate::loss::{Case, Scope};
 use crate::losses::Entry;
 use crate::operand::Kind;
-use crate::scalar::{LARGEST, SMALLEST};
+use crate::scalar::{DIV_EPS, MAX_MAGNITUDE};
 use crate::signature::Signature;
 
 /// How many rows a set needs to come near the ends of its range.
@@ -161,7 +161,7 @@ fn arrangements(ugly: Vec<(String, Vec<f64>)>, height: Option<usize>) -> Vec<(St
 fn ugly(kind: Kind, binary: bool) -> Vec<(String, Vec<f64>)> {
     const MAX: f64 = f32::MAX as f64;
     const TINY: f64 = f32::MIN_POSITIVE as f64;
-    const THIN: f64 = SMALLEST / (2.0 * LARGEST);
+    const THIN: f64 = DIV_EPS / (2.0 * MAX_MAGNITUDE);
     let named = |numbers: &[f64]| numbers.iter().map(|&x| (format!("{x:e}"), vec![x])).collect();
     match kind {
         Kind::Box => [
@@ -182,7 +182,7 @@ fn ugly(kind: Kind, binary: bool) -> Vec<(String, Vec<f64>)> {
             ("sides of 1e6, shifted", [0.0, 0.0, 1e6, 1e6]),
             ("a needle of 1e6 by 1e-6", [0.0, 0.0, 1e6, 1e-6]),
             ("sides that vanish", [0.0, 0.0, TINY, TINY]),
-            ("the thinnest needle with an area", [0.0, -LARGEST, THIN, LARGEST]),
+            ("the thinnest needle with an area", [0.0, -MAX_MAGNITUDE, THIN, MAX_MAGNITUDE]),
             ("all of f32", [-MAX, -MAX, MAX, MAX]),
             ("all of f32, inverted", [MAX, MAX, -MAX, -MAX]),
             ("a point at the end of f32", [MAX, MAX, MAX, MAX]),

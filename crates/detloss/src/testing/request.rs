@@ -5,6 +5,7 @@ use super::{Random, Rows, inputs};
 use crate::batch::{Batch, Element, Level, Target, Weights};
 use crate::error::Error;
 use crate::losses::Entry;
+use crate::operand::{Kind, LEFT_OUT};
 
 /// Numbers with the dimensions they lie in.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -192,7 +193,7 @@ fn masks(entry: &'static Entry, pixels: &[usize]) -> Vec<Request<'static>> {
             ..Request::new(entry, &[], &Rows::new(1, None))
         }
     };
-    let mut requests = vec![request(Some(2)), request(Some(1))];
+    let mut requests = vec![request(Some(2)), request(Some(1)), with_left_out(request(Some(2)))];
     let weights = Some(Array::new([2], vec![0.5, 3.0]));
     requests.push(Request { weights, ..request(Some(2)) });
     if pixels.len() == 1 {
@@ -280,8 +281,10 @@ fn with_options(
     if takes.class_indices && !is_bare {
         for width in 0..8 {
             let ignored = columns as i64 + 2;
+            // The index behind the last is background.
+            let known = columns + usize::from(is_elementwise);
             let classes: Vec<i64> = (0..count)
-                .map(|row| if row % 5 == 4 { ignored } else { (row % columns) as i64 })
+                .map(|row| if row % 5 == 4 { ignored } else { (row % known) as i64 })
                 .collect();
             requests.push(Request {
                 target: Array::new(lead, classes.iter().map(|&class| class as f64).collect()),
@@ -295,13 +298,37 @@ fn with_options(
         }
     }
     if is_elementwise && signature.target.is_label() {
-        let labels: Vec<f64> =
-            (0..plain.target.numbers.len()).map(|i| (i % 4 / 3) as f64).collect();
+        for width in 0..8 {
+            let labels: Vec<f64> =
+                (0..plain.target.numbers.len()).map(|i| (i % 4 / 3) as f64).collect();
+            requests.push(Request {
+                target: Array::new(plain.target.dims.clone(), labels),
+                integers: Some(Integers(width)),
+                ..ask(&format!("integer labels of type {width} for"))
+            });
+        }
+    }
+    let is_label = signature.target == Kind::Label;
+    if is_label {
+        requests.push(with_left_out(ask("labels that are left out of")));
+    }
+    // One number per row may lie in a last dimension of 1.
+    if !is_elementwise && !signature.target.is_row() && signature.target.fields().len() == 1 {
+        let dims = [lead, &[1]].concat();
         requests.push(Request {
-            target: Array::new(plain.target.dims.clone(), labels),
-            integers: Some(Integers(0)),
-            ..ask("integer labels for")
+            target: Array::new(dims, plain.target.numbers.clone()),
+            ..ask("a last dimension of 1 in the target of")
         });
     }
     requests
+}
+
+/// The same with every third label left out, and a prediction there that would show in any sum.
+fn with_left_out(mut request: Request<'static>) -> Request<'static> {
+    let width = request.pred.numbers.len() / request.target.numbers.len();
+    for (index, label) in request.target.numbers.iter_mut().enumerate().step_by(3) {
+        *label = LEFT_OUT;
+        request.pred.numbers[index * width..][..width].fill(40.0);
+    }
+    request
 }

@@ -1,4 +1,4 @@
-//! A batch is its rows, weighed and added up.
+//! A batch is its rows, weighted and added up.
 
 use detloss::Batch;
 use detloss::batch::{Level, Weights};
@@ -68,7 +68,7 @@ fn columns_of(entry: &Entry) -> usize {
 }
 
 /// Every way to weigh a batch of sixty units, with the weight that each unit then has.
-fn weighed(entry: &Entry, batch: Batch<'_, f64>, each: impl Fn(&str, Batch<'_, f64>, &[f64])) {
+fn weighted(entry: &Entry, batch: Batch<'_, f64>, each: impl Fn(&str, Batch<'_, f64>, &[f64])) {
     let columns = columns_of(entry);
     let by_row: Vec<f64> = (0..60 / columns).map(|row| [0.0, 0.5, 2.0, 1.25][row % 4]).collect();
     let by_element: Vec<f64> = (0..60).map(|unit| [1.5, 0.0, 0.25, 3.0, 1.0][unit % 5]).collect();
@@ -127,7 +127,7 @@ impl Plain {
 fn weights_multiply_normalizers_divide_and_upstream_slopes_multiply_the_gradient() {
     for entry in of_units() {
         let (loss, plain) = (entry.make(), Plain::new(entry));
-        weighed(entry, plain.batch(), |how, batch, weights| {
+        weighted(entry, plain.batch(), |how, batch, weights| {
             let sum: f64 =
                 weights.iter().zip(&plain.values).map(|(weight, value)| weight * value).sum();
             for (reduction, batch, divisor) in [
@@ -168,7 +168,7 @@ fn rows_are_weighed_but_not_normalized_and_have_a_slope_each() {
     for entry in of_units() {
         let (loss, plain) = (entry.make(), Plain::new(entry));
         let grad_output: Vec<f64> = (0..60).map(|unit| 0.25 * f64::from(unit) - 3.0).collect();
-        weighed(entry, plain.batch(), |how, batch, weights| {
+        weighted(entry, plain.batch(), |how, batch, weights| {
             let what = format!("{}, {how}", entry.name);
             let (mut rows, mut grad) = (vec![7.0; 60], vec![7.0; plain.grad.len()]);
             let batch = batch.weighted_mean().grad_output(0.5);

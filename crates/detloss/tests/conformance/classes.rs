@@ -19,12 +19,10 @@ fn logits() -> Vec<f32> {
     (0..ROWS * COLUMNS).map(|_| random.between(-6.0, 6.0) as f32).collect()
 }
 
-/// Every class and, where a row may be background, both ways of saying so.
+/// Every class and, where a row may be background, the index behind the last.
 fn classes(background: bool) -> Vec<i64> {
-    let columns = COLUMNS as i64;
-    (0..ROWS as i64)
-        .map(|row| if background { row * 5 % (columns + 2) - 1 } else { row * 5 % columns })
-        .collect()
+    let columns = COLUMNS as i64 + i64::from(background);
+    (0..ROWS as i64).map(|row| row * 5 % columns).collect()
 }
 
 fn one_hot(classes: &[i64]) -> Vec<f32> {
@@ -107,21 +105,21 @@ fn an_ignored_row_is_a_row_of_weight_zero() {
             classes.iter().map(|&class| if class == 255 { 0 } else { class }).collect();
         let ignoring =
             Batch::new(&logits, Target::Classes(&classes)).columns(COLUMNS).ignore_index(255);
-        let weighed = Batch::new(&logits, Target::Classes(&known))
+        let weighted = Batch::new(&logits, Target::Classes(&known))
             .columns(COLUMNS)
             .weights(Weights::Rows(&weights));
         // Not by bits: a slope of either sign times 0 is a 0 of either sign.
-        let same = |ignoring: Batch<'_, f32>, weighed: Batch<'_, f32>| {
+        let same = |ignoring: Batch<'_, f32>, weighted: Batch<'_, f32>| {
             assert_eq!(
                 ignoring.value_and_grad(&loss),
-                weighed.value_and_grad(&loss),
+                weighted.value_and_grad(&loss),
                 "{}",
                 entry.name
             );
-            assert_eq!(ignoring.values(&loss), weighed.values(&loss), "{}", entry.name);
+            assert_eq!(ignoring.values(&loss), weighted.values(&loss), "{}", entry.name);
         };
-        same(ignoring, weighed);
-        same(ignoring.weighted_mean(), weighed.weighted_mean());
+        same(ignoring, weighted);
+        same(ignoring.weighted_mean(), weighted.weighted_mean());
         let none = vec![255; ROWS];
         let all_ignored =
             Batch::new(&logits, Target::Classes(&none)).columns(COLUMNS).ignore_index(255);
@@ -186,7 +184,7 @@ fn an_index_that_is_no_class_is_refused() {
         for (bad, refused) in [
             (-2, true),
             (last + 1, true),
-            (-1, is_row),
+            (-1, true),
             (last, is_row),
             (0, false),
             (last - 1, false),
@@ -194,7 +192,7 @@ fn an_index_that_is_no_class_is_refused() {
             let mut classes = classes(false);
             classes[100] = bad;
             let batch = Batch::new(&logits, Target::Classes(&classes)).columns(COLUMNS);
-            let expected = Error::Class { row: 100, got: bad, classes: COLUMNS };
+            let expected = Error::UnknownClass { row: 100, got: bad, classes: COLUMNS };
             assert_eq!(
                 batch.value(&loss).err(),
                 refused.then_some(expected),

@@ -59,18 +59,22 @@ fn what_does_not_fit_is_refused_and_nothing_is_written() {
         );
 
         for got in [0.0, -1.0, f64::INFINITY] {
-            check(batch.normalizer(got), &Error::Normalizer { got });
+            check(batch.normalizer(got), &Error::InvalidNormalizer { got });
         }
-        assert!(matches!(batch.normalizer(f64::NAN).value(&loss), Err(Error::Normalizer { .. })));
+        assert!(matches!(
+            batch.normalizer(f64::NAN).value(&loss),
+            Err(Error::InvalidNormalizer { .. })
+        ));
 
         let row = rows.width() / rows.height.unwrap_or(1);
         if row > 1 {
-            let ragged = Error::Ragged { what: "the prediction", got: grad - 1, row };
+            let ragged = Error::PartialRow { what: "the prediction", got: grad - 1, row };
             check(Batch::new(&memory.pred[1..], &memory.target).columns(rows.columns), &ragged);
         }
         if !entry.signature.pred.is_row() {
             let columns = 4 * tall;
-            let ragged = Error::Ragged { what: "the prediction", got: grad, row: columns * row };
+            let ragged =
+                Error::PartialRow { what: "the prediction", got: grad, row: columns * row };
             check(batch.columns(columns), &ragged);
         }
     }
@@ -82,7 +86,7 @@ fn rows_without_columns_are_refused_unless_there_are_none() {
         let (loss, rows) = (entry.make(), ordinary(entry, 6, 61));
         let memory = rows.memory::<f32>();
         let (batch, grad) = (memory.batch().columns(0), memory.pred.len());
-        let ragged = Error::Ragged { what: "the prediction", got: grad, row: 0 };
+        let ragged = Error::PartialRow { what: "the prediction", got: grad, row: 0 };
         refused(batch, &loss, 6, grad, &ragged);
         assert_eq!(Batch::<f32>::new(&[], &[]).columns(0).value(&loss), Ok(0.0), "{}", entry.name);
     }

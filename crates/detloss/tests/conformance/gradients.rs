@@ -25,7 +25,7 @@ struct Tape {
 /// A number whose detached values can be frozen.
 ///
 /// A loss that detaches part of itself has a gradient that is not the slope of its value. It is the slope of the value with
-/// that part held still; so it is held still here: recorded once, at the point in question, and handed out again at the points
+/// that part constant; so it is constant here: recorded once, at the point in question, and handed out again at the points
 /// around it.
 #[derive(Clone, Copy)]
 struct Probe<'t>(f64, &'t Tape);
@@ -91,7 +91,7 @@ impl Scalar for Probe<'_> {
     }
 
     probe_functions! {
-        mul_add(factor, addend), over(denominator), recip(), min(other), max(other), abs(), saturate(), atan2(x),
+        mul_add(factor, addend), safe_div(denominator), recip(), min(other), max(other), abs(), clamp_finite(), atan2(x),
     }
 
     detloss::elementary_functions!(elementary_probes);

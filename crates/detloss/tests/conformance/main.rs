@@ -1,5 +1,6 @@
 //! What holds for every loss of the list. No loss is named here: a new one is tested the moment it is in the list.
 
+mod backends;
 mod batches;
 mod classes;
 mod documents;
@@ -7,10 +8,10 @@ mod errors;
 mod facts;
 mod gradients;
 mod halves;
+mod labels;
 mod lengths;
 mod params;
 mod reproducible;
-mod roads;
 mod sets;
 mod ugly;
 

@@ -84,7 +84,7 @@ fn an_unknown_parameter_is_named_with_those_there_are() {
     }
 }
 
-/// Values and gradients, and what a training run remembers after them.
+/// Values and gradients, and the state after them.
 fn everything(loss: &AnyLoss, rows: &Rows) -> ((Vec<f64>, Vec<f64>), Vec<f64>) {
     let memory = rows.memory::<f64>();
     let batch = memory.batch();

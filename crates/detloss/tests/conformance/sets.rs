@@ -268,7 +268,7 @@ fn what_makes_no_sense_for_a_whole_batch_is_refused() {
         let mut weights = vec![1.0; ROWS];
         weights[7] = 0.5;
         let error = one.batch().weights(Weights::Rows(&weights)).value(&loss).unwrap_err();
-        assert!(matches!(error, Error::Entry { index: 7, got: 0.5, .. }), "{error}");
+        assert!(matches!(error, Error::InvalidNumber { index: 7, got: 0.5, .. }), "{error}");
         let by_column = vec![1.0; one.columns];
         let error = one.batch().column_weights(&by_column).value(&loss).unwrap_err();
         assert_eq!(error, Error::NoColumnWeights { loss: entry.name });
@@ -280,7 +280,7 @@ fn what_makes_no_sense_for_a_whole_batch_is_refused() {
                 classes[4] = odd;
                 let batch = Batch::new(&one.memory.pred, &classes).columns(one.columns);
                 let error = batch.value(&loss).unwrap_err();
-                assert!(matches!(error, Error::Entry { index: 4, .. }), "{error}");
+                assert!(matches!(error, Error::InvalidNumber { index: 4, .. }), "{error}");
             }
         }
     }

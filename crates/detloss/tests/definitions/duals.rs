@@ -32,10 +32,10 @@ fn slopes_of_masks_are_those_of_their_formulas() {
         let squares = |x: &[Number]| sum(x.iter().map(|x| x.sigmoid().square()));
         let squared_labels: f64 = g.iter().map(|g| g * g).sum();
         let less = |index: Number| lit(1.0) - index;
-        let dice = |x: &[Number]| less((hits(x) * lit(2.0)).over(scores(x) + lit(total)));
-        let jaccard = |x: &[Number]| less(hits(x).over(scores(x) + lit(total) - hits(x)));
+        let dice = |x: &[Number]| less((hits(x) * lit(2.0)).safe_div(scores(x) + lit(total)));
+        let jaccard = |x: &[Number]| less(hits(x).safe_div(scores(x) + lit(total) - hits(x)));
         let dice_squared =
-            |x: &[Number]| less((hits(x) * lit(2.0)).over(squares(x) + lit(squared_labels)));
+            |x: &[Number]| less((hits(x) * lit(2.0)).safe_div(squares(x) + lit(squared_labels)));
         let input = (&x[..], &g[..], LENGTH);
         hold("dice", &[], input, &on_duals(&x, dice), "on duals");
         hold("jaccard", &[], input, &on_duals(&x, jaccard), "on duals");

@@ -10,7 +10,7 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-fn over(a: f64, b: f64) -> f64 {
+fn safe_div(a: f64, b: f64) -> f64 {
     if b == 0.0 { 0.0 } else { a / b }
 }
 
@@ -22,13 +22,13 @@ fn tversky(x: &[f64], g: &[f64], [alpha, beta, eps, gamma]: [f64; 4]) -> Definit
         wrong += alpha * sigmoid(x) * (1.0 - g) + beta * sigmoid(-x) * g;
     }
     let all = hit + wrong;
-    let loss = over(wrong, all);
+    let loss = safe_div(wrong, all);
     let value = loss.powf(1.0 / gamma);
-    let outer = over(value, gamma * loss);
+    let outer = safe_div(value, gamma * loss);
     let slope = |(&x, &g): (&f64, &f64)| {
         let by_score = (alpha * (1.0 - g) - beta * g) * hit - g * wrong;
         let known = if g < 0.0 { 0.0 } else { outer };
-        known * over(over(by_score, all), all) * sigmoid(x) * sigmoid(-x)
+        known * safe_div(safe_div(by_score, all), all) * sigmoid(x) * sigmoid(-x)
     };
     (value, x.iter().zip(g).map(slope).collect())
 }
@@ -39,11 +39,11 @@ fn dice_squared(x: &[f64], g: &[f64], eps: f64) -> Definition {
         distance += (sigmoid(x) - g).powi(2);
         all += sigmoid(x).powi(2) + g * g;
     }
-    let value = over(distance, all);
+    let value = safe_div(distance, all);
     let slope = |(&x, &g): (&f64, &f64)| {
         let p = sigmoid(x);
         let known = if g < 0.0 { 0.0 } else { 2.0 };
-        known * over(p - g - p * value, all) * p * sigmoid(-x)
+        known * safe_div(p - g - p * value, all) * p * sigmoid(-x)
     };
     (value, x.iter().zip(g).map(slope).collect())
 }

@@ -250,10 +250,10 @@ fn seesaw(logits: &[f64], classes: &[f64], counts: &[f64], p: f64, q: f64) -> De
             let preferred = (powers[j] / sum / own).max(1.0).powf(q);
             if j == i { 1.0 } else { rarer * preferred }
         };
-        let weighed: Vec<f64> = (0..columns).map(|j| powers[j] * factor(j)).collect();
-        let sum: f64 = weighed.iter().sum();
+        let weighted: Vec<f64> = (0..columns).map(|j| powers[j] * factor(j)).collect();
+        let sum: f64 = weighted.iter().sum();
         value += (sum.ln() - (row[i] - max)) / rows;
-        grad.extend((0..columns).map(|j| (weighed[j] / sum - f64::from(u8::from(j == i))) / rows));
+        grad.extend((0..columns).map(|j| (weighted[j] / sum - f64::from(u8::from(j == i))) / rows));
     }
     (value, grad)
 }

@@ -23,15 +23,15 @@ impl AxisName {
 
     /// Whether a loss can be drawn over this axis.
     pub(super) fn fits(self, entry: &Entry) -> bool {
-        let fields = entry.signature.pred.fields();
+        let pred = entry.signature.pred;
         match self {
-            Self::Error => matches!(fields, ["value"] | ["value", "log_variance"]),
+            Self::Error => matches!(pred, Kind::Number | Kind::UncertainNumber),
             Self::Probability | Self::Logit => right_class(entry).is_some(),
             Self::Margin => {
-                let is_pair = entry.signature.scope == Scope::Set && !entry.signature.pred.is_row();
-                is_pair && matches!(fields, ["logit"] | ["logit", "error"])
+                let is_set = entry.signature.scope == Scope::Set;
+                is_set && matches!(pred, Kind::Logit | Kind::LogitWithError)
             }
-            Self::Offset | Self::Scale => matches!(fields, ["x1", "y1", "x2", "y2"]),
+            Self::Offset | Self::Scale => pred == Kind::Box,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::output::CliError;
 
 /// What a prediction should be.
 #[derive(Clone, Copy)]
-pub(crate) enum Goal<'a> {
+pub(crate) enum EvalTarget<'a> {
     /// All fields of the targets.
     Fields(&'a [f64]),
     /// The class of each row.
@@ -23,7 +23,7 @@ pub(crate) enum Goal<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Input<'a> {
     pub(crate) pred: &'a [f64],
-    pub(crate) goal: Goal<'a>,
+    pub(crate) goal: EvalTarget<'a>,
     /// How many columns a row has.
     pub(crate) columns: usize,
 }
@@ -32,15 +32,17 @@ pub(crate) struct Input<'a> {
 pub(crate) struct Answer {
     pub(crate) value: f64,
     pub(crate) gradient: Vec<f64>,
-    pub(crate) parts: Vec<(&'static str, f64)>,
+    pub(crate) components: Vec<(&'static str, f64)>,
 }
 
 impl<'a> Input<'a> {
     /// As many columns as fit the numbers.
-    pub(crate) fn new(entry: &Entry, pred: &'a [f64], goal: Goal<'a>) -> Self {
+    pub(crate) fn new(entry: &Entry, pred: &'a [f64], goal: EvalTarget<'a>) -> Self {
         let columns = match goal {
-            Goal::Classes(classes) => entry.signature.columns_of_indices(pred.len(), classes.len()),
-            Goal::Fields(target) => entry.signature.columns_of(pred.len(), target.len()),
+            EvalTarget::Classes(classes) => {
+                entry.signature.columns_of_indices(pred.len(), classes.len())
+            }
+            EvalTarget::Fields(target) => entry.signature.columns_of(pred.len(), target.len()),
         };
         Self { pred, goal, columns }
     }
@@ -48,20 +50,20 @@ impl<'a> Input<'a> {
     /// The loss of all this together.
     pub(crate) fn evaluate(&self, loss: &(impl Kernel + ?Sized)) -> Result<Answer, CliError> {
         let target = match self.goal {
-            Goal::Fields(fields) => Target::Dense(fields),
-            Goal::Classes(classes) => Target::Classes(classes),
+            EvalTarget::Fields(fields) => Target::Dense(fields),
+            EvalTarget::Classes(classes) => Target::Classes(classes),
         };
         let batch = Batch::new(self.pred, target).columns(self.columns).sum();
         let (value, gradient) = batch.value_and_grad(loss)?;
-        let parts = loss.signature().components;
-        let values = if parts.is_empty() { Vec::new() } else { batch.components(loss)? };
-        Ok(Answer { value, gradient, parts: parts.iter().copied().zip(values).collect() })
+        let components = loss.signature().components;
+        let values = if components.is_empty() { Vec::new() } else { batch.components(loss)? };
+        Ok(Answer { value, gradient, components: components.iter().copied().zip(values).collect() })
     }
 }
 
 /// Named terms for JSON.
-pub(super) fn as_map(parts: &[(&str, f64)]) -> serde_json::Map<String, serde_json::Value> {
-    parts.iter().map(|&(name, part)| (name.to_owned(), part.into())).collect()
+pub(super) fn as_map(components: &[(&str, f64)]) -> serde_json::Map<String, serde_json::Value> {
+    components.iter().map(|&(name, part)| (name.to_owned(), part.into())).collect()
 }
 
 /// Checks what stands on the command line against what the loss takes.

@@ -71,8 +71,8 @@ pub(super) fn run(
     });
     let names = loss.signature().components;
     if !names.is_empty() {
-        let parts: Vec<_> = names.iter().copied().zip(batch.components(loss)?).collect();
-        answer["parts"] = input::as_map(&parts).into();
+        let components: Vec<_> = names.iter().copied().zip(batch.components(loss)?).collect();
+        answer["components"] = input::as_map(&components).into();
     }
     print_json(&answer)
 }

@@ -12,7 +12,7 @@ use crate::cli::CompareArgs;
 use crate::output::{CliError, make_folder, print_json, print_table, progress, save, say};
 use crate::table::{Column, Table};
 use crate::training::objective::Objective;
-use crate::training::run::{Mark, Progress, Settings};
+use crate::training::run::{EvalPoint, Progress, Settings};
 
 /// Combinations of losses and how they did.
 #[derive(Serialize)]
@@ -82,14 +82,14 @@ impl Combination {
         }
     }
 
-    /// The mean over the runs of what `of` says of every mark.
-    pub(super) fn curve(&self, of: impl Fn(&Mark) -> f64) -> Vec<f64> {
-        let marks = 0..self.runs[0].marks.len();
-        let at = |mark: usize| {
-            let values: Vec<f64> = self.runs.iter().map(|run| of(&run.marks[mark])).collect();
+    /// The mean over the runs of what `of` says of every point.
+    pub(super) fn curve(&self, of: impl Fn(&EvalPoint) -> f64) -> Vec<f64> {
+        let points = 0..self.runs[0].points.len();
+        let at = |point: usize| {
+            let values: Vec<f64> = self.runs.iter().map(|run| of(&run.points[point])).collect();
             mean(&values)
         };
-        marks.map(at).collect()
+        points.map(at).collect()
     }
 }
 
@@ -146,8 +146,10 @@ pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
         let Settings { scores, boxes, seed, steps, .. } = &planned.settings;
         let name = format!("{} + {}, seed {seed}", scores.title, boxes.title);
         let show = |progress: &Progress| {
-            let ap =
-                progress.marks.last().map_or(String::new(), |mark| format!(", AP {:.3}", mark.ap));
+            let ap = progress
+                .points
+                .last()
+                .map_or(String::new(), |point| format!(", AP {:.3}", point.ap));
             bar.set_message(format!("{name}{ap}"));
             bar.set_position((before + progress.step) as u64);
         };
@@ -197,7 +199,8 @@ pub(super) fn table(comparison: &Comparison) -> Table {
     let mut table = Table::new(words.into_iter().chain(numbers.map(Column::numbers)));
     for combination in &comparison.combinations {
         let Combination { scores, boxes, ap, ap50, ap75, step_ms, loss_ms, .. } = combination;
-        let losses = [combination.curve(|mark| mark.scores), combination.curve(|mark| mark.boxes)];
+        let losses =
+            [combination.curve(|point| point.scores), combination.curve(|point| point.boxes)];
         let ends =
             losses.map(|curve| curve.last().map_or(String::new(), |end| format!("{end:.4}")));
         let metrics = [ap, ap50, ap75].map(|metric| metric.words());
@@ -216,10 +219,10 @@ fn curves(comparison: &Comparison) -> Result<Vec<u8>, CliError> {
     writer.write_record(header).map_err(CliError::failure)?;
     for combination in &comparison.combinations {
         for run in &combination.runs {
-            for mark in &run.marks {
+            for point in &run.points {
                 let Settings { scores, boxes, seed, .. } = &run.settings;
                 writer
-                    .serialize((&scores.title, &boxes.title, seed, mark))
+                    .serialize((&scores.title, &boxes.title, seed, point))
                     .map_err(CliError::failure)?;
             }
         }

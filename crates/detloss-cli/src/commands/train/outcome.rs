@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::output::save;
-use crate::training::run::{Mark, Progress, Settings, marks, read_saved};
+use crate::training::run::{EvalPoint, Progress, Settings, points, read_saved};
 
 /// Its file: where it is, the run is done.
 const FILE: &str = "result.json";
@@ -19,13 +19,13 @@ pub(super) struct Outcome {
     pub(super) seconds: f64,
     /// The share of that time which went into the losses: values and gradients.
     pub(super) loss_share: f64,
-    pub(super) marks: Vec<Mark>,
+    pub(super) points: Vec<EvalPoint>,
 }
 
 impl Outcome {
     pub(super) fn new(settings: Settings, progress: &Progress) -> Self {
-        let Progress { seconds, loss_seconds, marks, .. } = progress.clone();
-        Self { settings, seconds, loss_share: loss_seconds / seconds, marks }
+        let Progress { seconds, loss_seconds, points, .. } = progress.clone();
+        Self { settings, seconds, loss_share: loss_seconds / seconds, points }
     }
 
     /// How the run in this folder ended, if it did.
@@ -44,7 +44,7 @@ impl Outcome {
                 folder.display()
             );
         }
-        if !outcome.marks.iter().map(|mark| mark.step).eq(marks(settings.steps)) {
+        if !outcome.points.iter().map(|point| point.step).eq(points(settings.steps)) {
             bail!(remedy());
         }
         Ok(Some(outcome))
@@ -56,15 +56,15 @@ impl Outcome {
     }
 
     /// How the run ended.
-    pub(super) fn last(&self) -> &Mark {
-        self.marks.last().expect("a run has steps, and is judged after the last")
+    pub(super) fn last(&self) -> &EvalPoint {
+        self.points.last().expect("a run has steps, and is evaluated after the last")
     }
 
     /// A line for every time that the detector was judged.
     pub(super) fn curves(&self) -> anyhow::Result<Vec<u8>> {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        for mark in &self.marks {
-            writer.serialize(mark)?;
+        for point in &self.points {
+            writer.serialize(point)?;
         }
         Ok(writer.into_inner()?)
     }

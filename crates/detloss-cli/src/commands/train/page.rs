@@ -3,7 +3,7 @@
 use super::compare::{Combination, Comparison, table};
 use crate::plot::{Axis, Chart, Series};
 use crate::report::Report;
-use crate::training::run::Mark;
+use crate::training::run::EvalPoint;
 
 const LEAD: &str = "The same small detector, trained with one loss after the other on the same scenes: how well it finds objects in \
     scenes that it was not trained on, how soon, and what the losses cost.";
@@ -51,24 +51,31 @@ pub(super) fn page(comparison: &Comparison) -> String {
     report.section("Learning curves");
     for (title, group) in groups(comparison) {
         for (x, at) in [
-            ("step", (|mark: &Mark| mark.step as f64) as fn(&Mark) -> f64),
-            ("seconds of training", |mark| mark.seconds),
+            ("step", (|point: &EvalPoint| point.step as f64) as fn(&EvalPoint) -> f64),
+            ("seconds of training", |point| point.seconds),
         ] {
-            curves(&mut report, &title, "AP", (x, at), |mark| mark.ap, &group);
+            curves(&mut report, &title, "AP", (x, at), |point| point.ap, &group);
         }
     }
     report.section("Values of the losses").prose(LOSSES);
     for (title, group) in groups(comparison) {
-        let step: fn(&Mark) -> f64 = |mark| mark.step as f64;
+        let step: fn(&EvalPoint) -> f64 = |point| point.step as f64;
         curves(
             &mut report,
             &title,
             "loss of the scores",
             ("step", step),
-            |mark| mark.scores,
+            |point| point.scores,
             &group,
         );
-        curves(&mut report, &title, "loss of the boxes", ("step", step), |mark| mark.boxes, &group);
+        curves(
+            &mut report,
+            &title,
+            "loss of the boxes",
+            ("step", step),
+            |point| point.boxes,
+            &group,
+        );
     }
     report.section("What the losses cost").prose(COST);
     let bars: Vec<(String, f64)> =
@@ -94,8 +101,8 @@ fn curves(
     report: &mut Report,
     title: &str,
     y: &str,
-    (x, at): (&str, fn(&Mark) -> f64),
-    value: fn(&Mark) -> f64,
+    (x, at): (&str, fn(&EvalPoint) -> f64),
+    value: fn(&EvalPoint) -> f64,
     group: &[&Combination],
 ) {
     let series: Vec<Series> = group

@@ -134,7 +134,7 @@ struct Step {
 
 /// The area of the intersection, and of the union.
 #[inline(always)]
-fn meet_and_union(x: Axis, y: Axis) -> (f32, f32) {
+fn intersection_and_union(x: Axis, y: Axis) -> (f32, f32) {
     let meet = x.meet * y.meet;
     (meet, x.size * y.size + x.target * y.target - meet)
 }
@@ -147,7 +147,7 @@ fn overlaps(x: Axis, y: Axis) -> bool {
 
 #[inline(always)]
 fn iou(x: Axis, y: Axis) -> [Step; 2] {
-    let (meet, union) = meet_and_union(x, y);
+    let (meet, union) = intersection_and_union(x, y);
     let scale = if overlaps(x, y) { 1.0 / (union * union) } else { 0.0 };
     [(x, y), (y, x)].map(|(along, across)| {
         along.step(|edge| {
@@ -160,7 +160,7 @@ fn iou(x: Axis, y: Axis) -> [Step; 2] {
 
 #[inline(always)]
 fn giou(x: Axis, y: Axis) -> [Step; 2] {
-    let (_, union) = meet_and_union(x, y); // (2)
+    let (_, union) = intersection_and_union(x, y); // (2)
     let hull = x.hull * y.hull;
     let pull = [(x, y), (y, x)].map(|(along, across)| {
         along.step(|edge| {
@@ -203,7 +203,7 @@ fn ciou(boxes: &Boxes, targets: &Boxes, direction: &mut Boxes) {
         let (w, h) = (boxes.w[i], boxes.h[i]);
         let x = Axis::new(boxes.cx[i], w, targets.w[i]);
         let y = Axis::new(boxes.cy[i], h, targets.h[i]);
-        let (meet, union) = meet_and_union(x, y);
+        let (meet, union) = intersection_and_union(x, y);
         let iou = if overlaps(x, y) { meet / union } else { 0.0 };
         let angle = target_angle - (w / h).atan();
         let v = 4.0 / (PI * PI) * angle * angle;

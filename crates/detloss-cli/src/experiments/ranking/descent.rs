@@ -71,7 +71,7 @@ pub(crate) fn run(
             batch = batch.groups(classes);
         }
         let start = Instant::now();
-        // Each step sees the whole set: there is nothing to remember from others.
+        // Each step sees the whole set: there is no state.
         values.push(batch.value_and_grad_into(loss, &mut gradient)?);
         seconds += start.elapsed().as_secs_f64();
         precision.push(scores.precision(&logits));

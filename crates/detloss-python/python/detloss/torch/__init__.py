@@ -3,10 +3,10 @@
 ``detloss.torch.giou(pred, target)`` and ``detloss.torch.GIoULoss()(pred, target)`` are differentiable by ``pred``. Value and
 gradient are computed together, and one tensor is kept for the way back.
 
-There are two roads. On the *fused* road a CPU tensor is passed over once, by a compiled kernel; it is a registered operator,
-so that ``torch.compile(fullgraph=True)`` knows it. On the *replay* road the formula is run with torch
-operations on the device of the tensors, and ``torch.compile`` makes one kernel of it. "auto" takes the fused road for CPU tensors and
-replays for all others; the keyword ``road`` forces either.
+There are two backends. On the *fused* backend a CPU tensor is passed over once, by a compiled kernel; it is a registered operator,
+so that ``torch.compile(fullgraph=True)`` knows it. On the *decomposed* backend the formula is run with torch
+operations on the device of the tensors, and ``torch.compile`` makes one kernel of it. "auto" takes the fused backend for CPU tensors and
+the decomposed one for all others; the keyword ``backend`` forces either.
 """
 
 from __future__ import annotations

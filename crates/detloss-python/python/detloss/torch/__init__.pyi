@@ -13,7 +13,7 @@ def iou(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
 ) -> Tensor:
     """IoU loss: 1 − intersection over union."""
 
@@ -25,7 +25,7 @@ def iou_log(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     floor: float = 1e-6,
 ) -> Tensor:
     """IoU loss of UnitBox: the negative logarithm of the IoU, steep where the overlap is small."""
@@ -38,7 +38,7 @@ def iou_square(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
 ) -> Tensor:
     """Squared IoU loss: the IoU loss with the square of the IoU, steep where the overlap is large."""
 
@@ -50,7 +50,7 @@ def giou(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     eps: float = 0.0,
 ) -> Tensor:
     """Generalized IoU loss: the IoU loss, plus a pull towards the smallest box around both."""
@@ -63,7 +63,7 @@ def diou(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     eps: float = 0.0,
 ) -> Tensor:
     """Distance IoU loss: the IoU loss, plus the distance between the centres."""
@@ -76,7 +76,7 @@ def ciou(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     gate: float = 0.0,
     eps: float = 0.0,
 ) -> Tensor:
@@ -90,7 +90,7 @@ def eiou(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
 ) -> Tensor:
     """Efficient IoU loss: the DIoU loss, plus penalties for the wrong width and the wrong height."""
 
@@ -102,7 +102,7 @@ def focal_eiou(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     gamma: float = 0.5,
     detach: bool = True,
 ) -> Tensor:
@@ -118,7 +118,7 @@ def l1(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
 ) -> Tensor:
     """L1 loss: the absolute error."""
 
@@ -132,7 +132,7 @@ def l2(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
 ) -> Tensor:
     """L2 loss: the squared error."""
 
@@ -146,7 +146,7 @@ def smooth_l1(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     beta: float = 1.0,
 ) -> Tensor:
     """Smooth L1 loss: quadratic near the target, of slope 1 far from it."""
@@ -161,7 +161,7 @@ def huber(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     delta: float = 1.0,
 ) -> Tensor:
     """Huber loss: half the squared error near the target, of slope δ far from it."""
@@ -176,7 +176,7 @@ def balanced_l1(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     alpha: float = 0.5,
     gamma: float = 1.5,
     beta: float = 1.0,
@@ -191,7 +191,7 @@ def kl(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     limit: float = 40.0,
 ) -> Tensor:
     """KL loss: the smooth L1 loss of a value that is predicted together with its uncertainty."""
@@ -207,7 +207,7 @@ def bce(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     pos_weight: float = 1.0,
 ) -> Tensor:
     """Binary cross entropy: negative log-likelihood of a binary label under a sigmoid."""
@@ -223,7 +223,7 @@ def alpha_balanced_ce(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     alpha: float = 0.5,
 ) -> Tensor:
     """α-balanced cross entropy: binary cross entropy that weights positives and negatives differently."""
@@ -239,7 +239,7 @@ def focal(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     gamma: float = 2.0,
     alpha: float = 0.25,
 ) -> Tensor:
@@ -256,7 +256,7 @@ def quality_focal(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     beta: float = 2.0,
 ) -> Tensor:
     """Quality focal loss: the focal loss for labels that say how good a box is."""
@@ -272,7 +272,7 @@ def varifocal(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     alpha: float = 0.75,
     gamma: float = 2.0,
     iou_weighted: bool = True,
@@ -291,7 +291,7 @@ def gaussian_focal(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     alpha: float = 2.0,
     beta: float = 4.0,
 ) -> Tensor:
@@ -308,7 +308,7 @@ def softmax_ce(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     smoothing: float = 0.0,
 ) -> Tensor:
     """Softmax cross entropy: negative log-likelihood of the class of a row under a softmax."""
@@ -324,7 +324,7 @@ def softmax_focal(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     gamma: float = 2.0,
     alpha: float = 1.0,
 ) -> Tensor:
@@ -339,7 +339,7 @@ def softmax_kl(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     temperature: float = 1.0,
 ) -> Tensor:
     """Softmax KL divergence: how far a row of logits is from that of a teacher, for distillation."""
@@ -353,7 +353,7 @@ def distribution_focal(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
 ) -> Tensor:
     """Distribution focal loss: a coordinate as a distribution over places, peaked around the true one."""
 
@@ -365,7 +365,7 @@ def dice(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     eps: float = 0.0,
 ) -> Tensor:
     """Dice loss: how much of two masks does not overlap, as a part of their mean size."""
@@ -378,7 +378,7 @@ def dice_squared(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     eps: float = 0.0,
 ) -> Tensor:
     """Squared Dice loss: the Dice loss with squares in the denominator, as V-Net has it."""
@@ -391,7 +391,7 @@ def jaccard(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     eps: float = 0.0,
 ) -> Tensor:
     """Jaccard loss: how much of the union of two masks is not their intersection, soft IoU."""
@@ -404,7 +404,7 @@ def tversky(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     alpha: float = 0.3,
     beta: float = 0.7,
     eps: float = 0.0,
@@ -419,7 +419,7 @@ def focal_tversky(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     alpha: float = 0.3,
     beta: float = 0.7,
     gamma: float = 1.3333333333333333,
@@ -434,7 +434,7 @@ def lovasz_hinge(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
 ) -> Tensor:
     """Lovász hinge: the Jaccard loss of a binary mask, made convex, with a margin."""
 
@@ -449,7 +449,7 @@ def lovasz_softmax(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
 ) -> Tensor:
     """Lovász-Softmax: the mean Jaccard loss of the classes of an image, made continuous."""
 
@@ -464,7 +464,7 @@ def ap(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     delta: float = 1.0,
     interpolate: bool = True,
 ) -> Tensor:
@@ -479,7 +479,7 @@ def alrp(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     delta: float = 1.0,
     smooth_order: bool = False,
     balance: float = 1.0,
@@ -498,7 +498,7 @@ def rank_sort(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     delta: float = 0.5,
 ) -> Tensor:
     """Rank & Sort loss: ranks the positives above the negatives, and among each other by their quality."""
@@ -514,7 +514,7 @@ def dr(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     lambda_pos: float = 1.0,
     lambda_neg: float = 0.07982356001479281,
     sharpness: float = 6.0,
@@ -535,7 +535,7 @@ def balanced_ce(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
 ) -> Tensor:
     """Balanced CE: binary cross entropy in which positives and negatives have the same say."""
 
@@ -550,7 +550,7 @@ def ghm_c(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     bins: int = 10,
     momentum: float = 0.0,
     nonempty: bool = False,
@@ -567,7 +567,7 @@ def ghm_r(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     mu: float = 0.02,
     bins: int = 10,
     momentum: float = 0.0,
@@ -586,7 +586,7 @@ def seesaw(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     p: float = 0.8,
     q: float = 2.0,
 ) -> Tensor:
@@ -602,13 +602,13 @@ def rmse(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
 ) -> Tensor:
     """Root mean squared error: the typical error, in the unit of the values."""
 
 class IoULoss(Loss):
     """IoU loss: 1 − intersection over union."""
-    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,
@@ -632,7 +632,7 @@ class IoULogLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         floor: float = 1e-6,
     ) -> None: ...
@@ -655,7 +655,7 @@ class IoULogLoss(Loss):
 
 class IoUSquareLoss(Loss):
     """Squared IoU loss: the IoU loss with the square of the IoU, steep where the overlap is large."""
-    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,
@@ -679,7 +679,7 @@ class GIoULoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         eps: float = 0.0,
     ) -> None: ...
@@ -706,7 +706,7 @@ class DIoULoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         eps: float = 0.0,
     ) -> None: ...
@@ -733,7 +733,7 @@ class CIoULoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         gate: float = 0.0,
         eps: float = 0.0,
@@ -757,7 +757,7 @@ class CIoULoss(Loss):
 
 class EIoULoss(Loss):
     """Efficient IoU loss: the DIoU loss, plus penalties for the wrong width and the wrong height."""
-    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,
@@ -781,7 +781,7 @@ class FocalEIoULoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         gamma: float = 0.5,
         detach: bool = True,
@@ -805,7 +805,14 @@ class FocalEIoULoss(Loss):
 
 class L1Loss(Loss):
     """L1 loss: the absolute error."""
-    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto", *, dim: int = -1) -> None: ...
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        dim: int = -1,
+    ) -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,
@@ -827,7 +834,14 @@ class L1Loss(Loss):
 
 class L2Loss(Loss):
     """L2 loss: the squared error."""
-    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto", *, dim: int = -1) -> None: ...
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        dim: int = -1,
+    ) -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,
@@ -853,7 +867,7 @@ class SmoothL1Loss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         beta: float = 1.0,
@@ -883,7 +897,7 @@ class HuberLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         delta: float = 1.0,
@@ -913,7 +927,7 @@ class BalancedL1Loss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         alpha: float = 0.5,
@@ -945,7 +959,7 @@ class KLLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         limit: float = 40.0,
     ) -> None: ...
@@ -972,7 +986,7 @@ class BCELoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         pos_weight: float = 1.0,
@@ -1004,7 +1018,7 @@ class AlphaBalancedCELoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         alpha: float = 0.5,
@@ -1036,7 +1050,7 @@ class FocalLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         gamma: float = 2.0,
@@ -1069,7 +1083,7 @@ class QualityFocalLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         beta: float = 2.0,
@@ -1101,7 +1115,7 @@ class VarifocalLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         alpha: float = 0.75,
@@ -1136,7 +1150,7 @@ class GaussianFocalLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         alpha: float = 2.0,
@@ -1169,7 +1183,7 @@ class SoftmaxCELoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         smoothing: float = 0.0,
@@ -1201,7 +1215,7 @@ class SoftmaxFocalLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         gamma: float = 2.0,
@@ -1234,7 +1248,7 @@ class SoftmaxKLLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         temperature: float = 1.0,
@@ -1258,7 +1272,14 @@ class SoftmaxKLLoss(Loss):
 
 class DistributionFocalLoss(Loss):
     """Distribution focal loss: a coordinate as a distribution over places, peaked around the true one."""
-    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto", *, dim: int = -1) -> None: ...
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        dim: int = -1,
+    ) -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,
@@ -1282,7 +1303,7 @@ class DiceLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         eps: float = 0.0,
     ) -> None: ...
@@ -1309,7 +1330,7 @@ class SquaredDiceLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         eps: float = 0.0,
     ) -> None: ...
@@ -1336,7 +1357,7 @@ class JaccardLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         eps: float = 0.0,
     ) -> None: ...
@@ -1363,7 +1384,7 @@ class TverskyLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         alpha: float = 0.3,
         beta: float = 0.7,
@@ -1392,7 +1413,7 @@ class FocalTverskyLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         alpha: float = 0.3,
         beta: float = 0.7,
@@ -1417,7 +1438,7 @@ class FocalTverskyLoss(Loss):
 
 class LovaszHingeLoss(Loss):
     """Lovász hinge: the Jaccard loss of a binary mask, made convex, with a margin."""
-    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto") -> None: ...
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,
@@ -1437,7 +1458,14 @@ class LovaszHingeLoss(Loss):
 
 class LovaszSoftmaxLoss(Loss):
     """Lovász-Softmax: the mean Jaccard loss of the classes of an image, made continuous."""
-    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto", *, dim: int = -1) -> None: ...
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        dim: int = -1,
+    ) -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,
@@ -1465,7 +1493,7 @@ class APLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         delta: float = 1.0,
@@ -1498,7 +1526,7 @@ class ALRPLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         delta: float = 1.0,
         smooth_order: bool = False,
@@ -1530,7 +1558,7 @@ class RankSortLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         delta: float = 0.5,
@@ -1562,7 +1590,7 @@ class DRLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         lambda_pos: float = 1.0,
@@ -1595,7 +1623,14 @@ class DRLoss(Loss):
 
 class BalancedCELoss(Loss):
     """Balanced CE: binary cross entropy in which positives and negatives have the same say."""
-    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto", *, dim: int = -1) -> None: ...
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        dim: int = -1,
+    ) -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,
@@ -1623,7 +1658,7 @@ class GHMCLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         bins: int = 10,
@@ -1657,7 +1692,7 @@ class GHMRLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         mu: float = 0.02,
@@ -1690,7 +1725,7 @@ class SeesawLoss(Loss):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         num_classes: int,
@@ -1720,7 +1755,14 @@ class SeesawLoss(Loss):
 
 class RMSELoss(Loss):
     """Root mean squared error: the typical error, in the unit of the values."""
-    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, road: str = "auto", *, dim: int = -1) -> None: ...
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        dim: int = -1,
+    ) -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,

@@ -57,7 +57,7 @@ def choose(spec: Spec, params: Mapping[str, float]) -> Chosen:
 
 
 class Call(NamedTuple):
-    """A loss, its parameters, and how to weigh and add up. The roads take it from here."""
+    """A loss, its parameters, and how to weigh and add up. The backends take it from here."""
 
     chosen: Chosen
     at: Form

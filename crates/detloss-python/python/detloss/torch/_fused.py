@@ -1,4 +1,4 @@
-"""The fused road: one pass over the memory of a CPU tensor for value and gradient. Tensors on other devices are copied to the
+"""The fused backend: one pass over the memory of a CPU tensor for value and gradient. Tensors on other devices are copied to the
 host and back.
 
 It is there twice. PyTorch's compiler sees ``torch.ops.detloss.fused``, an operator with a fake kernel and a backward. Without a
@@ -8,7 +8,7 @@ compiler the same kernel is called by an autograd function, since calling an ope
 from __future__ import annotations
 
 from math import prod
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 import torch
@@ -29,6 +29,27 @@ except ImportError:  # It is private to PyTorch, and saves no more than time.
         return True
 
 
+class Arguments(NamedTuple):
+    """What the kernel is given besides the prediction, in its order."""
+
+    target: Tensor
+    weight: Tensor | None
+    class_weight: Tensor | None
+    groups: Tensor | None
+    normalizer: Tensor | None
+    state: Tensor | None
+    params: Any
+    name: str
+    columns: int
+    units: int
+    classes: bool
+    per_row: bool
+    ignore_index: int | None
+    reduction: str
+    scale: float
+    with_grad: bool
+
+
 def run(call: Call, pred: Tensor, target: Tensor) -> Tensor:
     """The loss, differentiable by ``pred``."""
     spec, at = call.chosen.spec, call.at
@@ -46,23 +67,23 @@ def run(call: Call, pred: Tensor, target: Tensor) -> Tensor:
         # So would parameters of the loss.
         params = torch.stack([_number(value) for value in params]) if params else None
     scale_later = reduction == "none" or is_traced
-    arguments = (
-        target,
-        call.weight,
-        call.class_weight,
-        call.groups,
-        normalizer,
-        call.state,
-        params,
-        spec.name,
-        at.columns,
-        min(prod(at.rows), 1) if spec.scope == "set" else prod(at.units),
-        at.classes,
-        at.per_row,
-        call.ignore_index,
-        reduction,
-        1.0 if scale_later else scale,
-        call.state is not None or (pred.requires_grad and torch.is_grad_enabled()),
+    arguments = Arguments(
+        target=target,
+        weight=call.weight,
+        class_weight=call.class_weight,
+        groups=call.groups,
+        normalizer=normalizer,
+        state=call.state,
+        params=params,
+        name=spec.name,
+        columns=at.columns,
+        units=min(prod(at.rows), 1) if spec.scope == "set" else prod(at.units),
+        classes=at.classes,
+        per_row=at.per_row,
+        ignore_index=call.ignore_index,
+        reduction=reduction,
+        scale=1.0 if scale_later else scale,
+        with_grad=call.state is not None or (pred.requires_grad and torch.is_grad_enabled()),
     )
     output: tuple[Tensor, Tensor, Tensor] = operator(pred, *arguments) if is_traced else _Fused.apply(pred, arguments)
     value, _, after = output
@@ -187,97 +208,86 @@ def _state(state: Tensor | None) -> Tensor:
     return state.detach().to(device="cpu", dtype=torch.float64, copy=True)
 
 
-def _slope(ctx: Any, grad: Tensor, upstream: Tensor, groups: Tensor | None) -> Tensor:
+def _slope(ctx: Any, grad: Tensor, grad_output: Tensor, groups: Tensor | None) -> Tensor:
     """The gradient times the slope of what comes after, in memory of its own."""
     if ctx.reduction != "none":
-        slope = grad * upstream
+        slope = grad * grad_output
     elif groups is None and ctx.spec.scope == "set":
-        slope = grad * upstream.sum()
+        slope = grad * grad_output.sum()
     else:
         if groups is not None:
-            upstream = upstream[torch.unique(groups.reshape(-1), return_inverse=True)[1]]
-        of_unit = (upstream.numel(), grad.numel() // max(1, upstream.numel()))
-        slope = (grad.reshape(of_unit) * upstream.reshape(-1, 1)).reshape(grad.shape)
+            grad_output = grad_output[torch.unique(groups.reshape(-1), return_inverse=True)[1]]
+        of_unit = (grad_output.numel(), grad.numel() // max(1, grad_output.numel()))
+        slope = (grad.reshape(of_unit) * grad_output.reshape(-1, 1)).reshape(grad.shape)
     return slope.to(ctx.dtype)
 
 
-def _is_number(upstream: Tensor) -> bool:
+def _is_number(grad_output: Tensor) -> bool:
     """Whether a slope can be asked for its value: not on a device, and not where many ways back are gone at once."""
-    is_many = is_legacy_batchedtensor(upstream) or torch._C._are_functorch_transforms_active()
-    return upstream.device.type == "cpu" and not is_many
+    is_many = is_legacy_batchedtensor(grad_output) or torch._C._are_functorch_transforms_active()
+    return grad_output.device.type == "cpu" and not is_many
 
 
 class _Fused(torch.autograd.Function):
     """The kernel without a compiler."""
 
     @staticmethod
-    def forward(ctx: Any, pred: Tensor, arguments: tuple[Any, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(ctx: Any, pred: Tensor, arguments: Arguments) -> tuple[Tensor, Tensor, Tensor]:
         value, grad, after = _kernel(pred, *arguments)
-        groups, ctx.spec, ctx.reduction, ctx.dtype = arguments[3], SPECS[arguments[7]], arguments[13], pred.dtype
+        _note(ctx, pred, arguments)
         # One memory, two tensors: the one that is an output is only for those who differentiate again.
         output = grad.detach()
-        ctx.save_for_backward(grad, output, groups if ctx.reduction == "none" else None)
-        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(grad, output, arguments.groups if ctx.reduction == "none" else None)
         return value, output, after
 
     @staticmethod
     def backward(
-        ctx: Any, upstream: Tensor | None, again: Tensor | None, _: Tensor | None
+        ctx: Any, grad_output: Tensor | None, again: Tensor | None, _: Tensor | None
     ) -> tuple[Tensor | None, None]:
         if again is not None:
             raise only_first(ctx.spec.name)
-        if upstream is None:
+        if grad_output is None:
             return None, None
         grad, output, groups = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return _slope(ctx, output, upstream, groups), None
-        if _is_kept() or ctx.reduction == "none" or not _is_number(upstream):
-            return _slope(ctx, grad, upstream, groups), None
+            return _slope(ctx, output, grad_output, groups), None
+        if _is_kept() or ctx.reduction == "none" or not _is_number(grad_output):
+            return _slope(ctx, grad, grad_output, groups), None
         # Nobody will see this gradient again, and `loss.backward()` begins with a 1: then it is there already.
-        return (grad if upstream.item() == 1.0 else grad.mul_(upstream)).to(ctx.dtype), None
+        return (grad if grad_output.item() == 1.0 else grad.mul_(grad_output)).to(ctx.dtype), None
 
 
-def _fake(
-    pred: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    class_weight: Tensor | None,
-    groups: Tensor | None,
-    normalizer: Tensor | None,
-    state: Tensor | None,
-    params: Tensor | None,
-    name: str,
-    columns: int,
-    units: int,
-    classes: bool,
-    per_row: bool,
-    ignore_index: int | None,
-    reduction: str,
-    scale: float,
-    with_grad: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    if reduction != "none":
+def _note(ctx: Any, pred: Tensor, arguments: Arguments) -> None:
+    """Keeps what the way back has to know besides tensors."""
+    ctx.spec, ctx.reduction, ctx.dtype = SPECS[arguments.name], arguments.reduction, pred.dtype
+    ctx.set_materialize_grads(False)
+
+
+def _fake(pred: Tensor, *given: Any) -> tuple[Tensor, Tensor, Tensor]:
+    arguments = Arguments(*given)
+    if arguments.reduction != "none":
         value = pred.new_empty(())
-    elif groups is None:
-        value = pred.new_empty(units)
+    elif arguments.groups is None:
+        value = pred.new_empty(arguments.units)
     else:
         value = pred.new_empty(torch.library.get_ctx().new_dynamic_size())
-    grad = pred.new_empty(pred.shape if with_grad else 0, dtype=torch.promote_types(pred.dtype, torch.float32))
-    after = pred.new_empty(0 if state is None else state.shape, dtype=torch.float64)
+    grad_shape = pred.shape if arguments.with_grad else 0
+    grad = pred.new_empty(grad_shape, dtype=torch.promote_types(pred.dtype, torch.float32))
+    after = pred.new_empty(0 if arguments.state is None else arguments.state.shape, dtype=torch.float64)
     return value, grad, after
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
-    groups, ctx.spec, ctx.reduction, ctx.dtype = inputs[4], SPECS[inputs[8]], inputs[14], inputs[0].dtype
-    ctx.save_for_backward(output[1], groups if ctx.reduction == "none" else None)
-    ctx.set_materialize_grads(False)
+    pred, arguments = inputs[0], Arguments(*inputs[1:])
+    _note(ctx, pred, arguments)
+    ctx.save_for_backward(output[1], arguments.groups if ctx.reduction == "none" else None)
 
 
-def _backward(ctx: Any, upstream: Tensor | None, again: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
+def _backward(ctx: Any, grad_output: Tensor | None, again: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
     if again is not None:
         raise only_first(ctx.spec.name)
     grad, groups = ctx.saved_tensors
-    return None if upstream is None else _slope(ctx, grad, upstream, groups), *(None,) * 16
+    return None if grad_output is None else _slope(ctx, grad, grad_output, groups), *(None,) * len(Arguments._fields)
 
 
 operator: Any = torch.library.custom_op("detloss::fused", _kernel, mutates_args=())

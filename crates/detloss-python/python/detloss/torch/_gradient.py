@@ -44,15 +44,15 @@ class _Given(torch.autograd.Function):
         ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor | None, again: Tensor | None) -> tuple[Tensor | None, None, None, None]:
+    def backward(ctx: Any, grad_output: Tensor | None, again: Tensor | None) -> tuple[Tensor | None, None, None, None]:
         # The compiler shows a slope for everything, and refuses second derivatives by itself.
         if again is not None and not torch.compiler.is_compiling():
             raise only_first(ctx.name)
-        if upstream is None:
+        if grad_output is None:
             return None, None, None, None
         (grad,) = ctx.saved_tensors
-        upstream = upstream.reshape(*upstream.shape, *(1,) * (grad.dim() - upstream.dim()))
-        return grad * upstream, None, None, None
+        grad_output = grad_output.reshape(*grad_output.shape, *(1,) * (grad.dim() - grad_output.dim()))
+        return grad * grad_output, None, None, None
 
 
 def only_first(name: str) -> Exception:

@@ -1,4 +1,4 @@
-"""A loss of tensors: the checks, and the choice of the road."""
+"""A loss of tensors: the checks, and the choice of the backend."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 
 from detloss._layout import Form, check_dim, form
 from detloss._spec import Spec, check_divisor, check_reduction
-from detloss.torch import _fused, _replay
+from detloss.torch import _fused, _decomposed
 from detloss.torch._call import Call, Chosen, as_integers, choose, in_precision
 
-ROADS = ("auto", "fused", "replay")
+BACKENDS = ("auto", "fused", "decomposed")
 
 OPTIONS: dict[str, Any] = {
     "weight": None,
@@ -24,7 +24,7 @@ OPTIONS: dict[str, Any] = {
     "avg_factor": None,
     "reduction": "mean",
     "loss_weight": 1.0,
-    "road": "auto",
+    "backend": "auto",
 }
 """The keywords of every function, and their defaults. A function has those that make sense for its loss."""
 
@@ -32,7 +32,7 @@ _PRECISIONS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 class Tensors(NamedTuple):
-    """The tensors of a call as the roads take them, with the columns last, and how they make up a batch."""
+    """The tensors of a call as the backends take them, with the columns last, and how they make up a batch."""
 
     pred: Tensor
     target: Tensor
@@ -53,7 +53,7 @@ def prepare(
     groups: Tensor | None,
     dim: int,
 ) -> Tensors:
-    """Checks the tensors of a call, and brings each into the type that is computed with. The roads meet no other."""
+    """Checks the tensors of a call, and brings each into the type that is computed with. The backends meet no other."""
     given = {"pred": pred, "target": target, "weight": weight, "class_weight": class_weight, "groups": groups}
     _check_tensors(spec, {what: tensor for what, tensor in given.items() if tensor is not None or what in ("pred", "target")})
     if dim != -1:
@@ -96,14 +96,14 @@ def compute(
     avg_factor: Tensor | float | None = None,
     reduction: str = "mean",
     loss_weight: float = 1.0,
-    road: str = "auto",
+    backend: str = "auto",
     state: Tensor | None = None,
 ) -> Tensor:
     """A loss; a ``state`` is brought up to date in place."""
-    check_road(road)
+    check_backend(backend)
     check_reduction(reduction, avg_factor, "avg_factor")
     if state is not None and reduction == "none":
-        raise ValueError(f"{spec.name}: what it remembers is brought up to date once per step: use a reduction other than 'none'")
+        raise ValueError(f"{spec.name}: its state is updated once per step: use a reduction other than 'none'")
     avg_factor = check_factor(avg_factor, "avg_factor")
     if isinstance(loss_weight, Tensor):
         raise TypeError(f"{spec.name}: loss_weight is a tensor: give a number, and multiply the loss by the tensor yourself")
@@ -129,7 +129,7 @@ def compute(
         loss_weight,
         state,
     )
-    run = _fused.run if road == "fused" or (road == "auto" and _is_for_kernels(pred)) else _replay.run
+    run = _fused.run if backend == "fused" or (backend == "auto" and _is_for_kernels(pred)) else _decomposed.run
     if target.requires_grad and torch.is_grad_enabled():
         value = _by_both(run, call, pred, target)
     else:
@@ -145,10 +145,10 @@ def _is_for_kernels(pred: Tensor) -> bool:
     return pred.device.type == "cpu" and not (torch._C._are_functorch_transforms_active() or is_traced)
 
 
-def check_road(road: str) -> None:
-    """An error for a road that there is not."""
-    if road not in ROADS:
-        raise ValueError(f"road is {road!r}: give one of {', '.join(map(repr, ROADS))}")
+def check_backend(backend: str) -> None:
+    """An error for a backend that there is not."""
+    if backend not in BACKENDS:
+        raise ValueError(f"backend is {backend!r}: give one of {', '.join(map(repr, BACKENDS))}")
 
 
 def check_factor(factor: Tensor | float | None, keyword: str) -> Tensor | float | None:
@@ -224,5 +224,5 @@ class _AndBy(torch.autograd.Function):
         pass
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor]:
-        return upstream, upstream
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor]:
+        return grad_output, grad_output

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from detloss._functions import documentation, signature
 from detloss._spec import Spec, check_reduction, loss
 from detloss.torch._call import Chosen
-from detloss.torch._losses import OPTIONS, check_road, compute
+from detloss.torch._losses import OPTIONS, check_backend, compute
 
 
 class Loss(nn.Module):
@@ -21,7 +21,7 @@ class Loss(nn.Module):
     Args:
         reduction: "mean", "sum", "weighted_mean" or "none".
         loss_weight: what the loss is multiplied by.
-        road: "auto", "fused" or "replay".
+        backend: "auto", "fused" or "decomposed".
         dim: the dimension of ``pred`` that the columns (classes) are in, for a loss that has columns; the last one by default.
         num_classes: for a loss whose state has a number per column (class): how many there are.
         **params: the parameters of the loss.
@@ -38,7 +38,7 @@ class Loss(nn.Module):
         self,
         reduction: str = "mean",
         loss_weight: float = 1.0,
-        road: str = "auto",
+        backend: str = "auto",
         *,
         dim: int = -1,
         num_classes: int | None = None,
@@ -46,7 +46,7 @@ class Loss(nn.Module):
     ) -> None:
         super().__init__()
         check_reduction(reduction, None, "avg_factor")
-        check_road(road)
+        check_backend(backend)
         values = self.spec.values(params)
         chosen = loss(self.spec.name, values)  # Raises if a value is out of range.
         self._is_per_column = self.spec.state == "per_column"
@@ -59,7 +59,7 @@ class Loss(nn.Module):
             object.__setattr__(self, param.name, param.typed(value))
         if dim != -1 and not self.spec.has_columns:
             raise TypeError(f"{type(self).__name__} takes no dim: its prediction has no columns to look for")
-        self.reduction, self.loss_weight, self.road, self.dim = reduction, loss_weight, road, dim
+        self.reduction, self.loss_weight, self.backend, self.dim = reduction, loss_weight, backend, dim
         first_state = chosen.initial_state(num_classes or 1)
         self.register_buffer("state", torch.tensor(first_state, dtype=torch.float64) if first_state else None)
 
@@ -87,7 +87,7 @@ class Loss(nn.Module):
             dim=dim,
             reduction=self.reduction,
             loss_weight=self.loss_weight,
-            road=self.road,
+            backend=self.backend,
             state=state,
             **options,
         )
@@ -119,7 +119,7 @@ class Loss(nn.Module):
         return self
 
     def extra_repr(self) -> str:
-        shown = {name: getattr(self, name) for name in ("reduction", "loss_weight", "road", "dim")}
+        shown = {name: getattr(self, name) for name in ("reduction", "loss_weight", "backend", "dim")}
         changed = [f"{name}={value!r}" for name, value in shown.items() if value != OPTIONS[name]]
         values = [(param, self.__dict__[param.name]) for param in self.spec.params]
         shown_params = [f"{param.name}={value:g}" if param.kind == "real" else f"{param.name}={value}" for param, value in values]
@@ -128,7 +128,7 @@ class Loss(nn.Module):
 
 def make(spec: Spec, module: str) -> type[Loss]:
     """The module of a loss."""
-    keywords = {name: OPTIONS[name] for name in ("reduction", "loss_weight", "road")}
+    keywords = {name: OPTIONS[name] for name in ("reduction", "loss_weight", "backend")}
     if spec.has_columns:
         keywords["dim"] = OPTIONS["dim"]
     if spec.state == "per_column":

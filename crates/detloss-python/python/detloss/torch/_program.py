@@ -15,7 +15,7 @@ from torch import Tensor
 from detloss._spec import loss
 from detloss.torch._call import Chosen
 from detloss.torch._gradient import is_wanted, with_gradient
-from detloss.torch._scalar import exp, exp_m1, ln, over, saturate, softplus
+from detloss.torch._scalar import exp, exp_m1, ln, safe_div, clamp_finite, softplus
 
 
 class Step(NamedTuple):
@@ -69,13 +69,13 @@ _TENSOR_OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "mul": torch.mul,
     "mul_add": lambda a, b, c: a * b + c,
     "neg": torch.neg,
-    "over": over,
+    "safe_div": safe_div,
     "recip": torch.reciprocal,
     "if_lt": lambda a, b, then, otherwise: torch.where(a < b, then, otherwise),
     "min": torch.minimum,
     "max": torch.maximum,
     "abs": torch.abs,
-    "saturate": saturate,
+    "clamp_finite": clamp_finite,
     "sqrt": torch.sqrt,
     "exp": exp,
     "exp_m1": exp_m1,

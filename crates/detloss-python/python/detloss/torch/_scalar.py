@@ -5,21 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-LARGEST = 2.0**48
+MAX_MAGNITUDE = 2.0**48
 """The largest magnitude a coordinate keeps."""
 
-SMALLEST = 2.0**-72
+DIV_EPS = 2.0**-72
 """Denominators below this count as zero."""
 
 
-def saturate(x: Tensor) -> Tensor:
+def clamp_finite(x: Tensor) -> Tensor:
     """Values beyond ±2⁴⁸ count as ±2⁴⁸."""
-    return x.clamp(-LARGEST, LARGEST)
+    return x.clamp(-MAX_MAGNITUDE, MAX_MAGNITUDE)
 
 
-def over(numerator: Tensor | float, denominator: Tensor) -> Tensor:
+def safe_div(numerator: Tensor | float, denominator: Tensor) -> Tensor:
     """A quotient; 0 where the denominator, which is never negative, is below 2⁻⁷²."""
-    is_small = denominator < SMALLEST
+    is_small = denominator < DIV_EPS
     return torch.where(is_small, 0.0, numerator / torch.where(is_small, 1.0, denominator))
 
 

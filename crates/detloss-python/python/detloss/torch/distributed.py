@@ -26,7 +26,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from detloss._spec import check_reduction
-from detloss.torch import _replay
+from detloss.torch import _decomposed
 from detloss.torch._call import Call
 from detloss.torch._losses import Tensors, check_factor, compute, prepare
 from detloss.torch._modules import Loss
@@ -56,7 +56,7 @@ def avg_factor(count: Tensor | float, process_group: dist.ProcessGroup | None = 
     All ranks call this, in the same order. One number is sent, and no device is waited for.
     """
     device = count.device if isinstance(count, Tensor) else _device(process_group)
-    return _replay.or_one(_total(count, "count", device, process_group)) / _world_size(process_group)
+    return _decomposed.or_one(_total(count, "count", device, process_group)) / _world_size(process_group)
 
 
 class DataParallelLoss(nn.Module):
@@ -76,7 +76,7 @@ class DataParallelLoss(nn.Module):
 
     **Losses of whole batches** (ranking losses, GHM, seesaw ...) see the rows of all ranks, one rank after the other.
     ``groups`` are images of one rank each: the same id on two ranks is two images, and "mean" divides by the images of
-    all ranks. All ranks compute the same, and what a loss remembers stays the same on all of them. First the numbers of
+    all ranks. All ranks compute the same, and the state of a loss stays the same on all of them. First the numbers of
     rows are sent and waited for, then the rows. Each rank receives W · (most rows of a rank) · (bytes of a row:
     prediction, target, weight, group), and while the loss runs holds that, the union of the rows, and its gradient. The
     way back takes the own part and sends nothing.
@@ -132,7 +132,7 @@ class DataParallelLoss(nn.Module):
                 reduction="mean",
                 avg_factor=divisor,
                 loss_weight=loss.loss_weight,
-                road=loss.road,
+                backend=loss.backend,
                 **options,
             )
             return _tensor(_Mean.apply(value, group))
@@ -153,8 +153,8 @@ class DataParallelLoss(nn.Module):
         elif reduction == "weighted_mean":
             weights = (given.weight, given.class_weight, ignore_index, given.groups)
             call = Call(loss.chosen, given.at, *weights, avg_factor=None, reduction=reduction, loss_weight=1.0, state=None)
-            count = _replay.weight_sum(call, pred.to(torch.promote_types(pred.dtype, torch.float32)), given.target)
-        return _replay.or_one(_total(count, "avg_factor", pred.device, self.process_group))
+            count = _decomposed.weight_sum(call, pred.to(torch.promote_types(pred.dtype, torch.float32)), given.target)
+        return _decomposed.or_one(_total(count, "avg_factor", pred.device, self.process_group))
 
 
 def _world_size(group: dist.ProcessGroup | None) -> int:
@@ -205,8 +205,8 @@ class _Mean(torch.autograd.Function):
         return (mean / _world_size(group)).to(own.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
-        return upstream[0], None
+    def backward(ctx: Any, *grad_output: Tensor) -> tuple[Tensor, None]:
+        return grad_output[0], None
 
 
 class _PartOfUnion(torch.autograd.Function):
@@ -218,8 +218,8 @@ class _PartOfUnion(torch.autograd.Function):
         return own.view_as(own)
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
-        return upstream[0] * ctx.ranks, None
+    def backward(ctx: Any, *grad_output: Tensor) -> tuple[Tensor, None]:
+        return grad_output[0] * ctx.ranks, None
 
 
 def _union(name: str, given: Tensors, group: dist.ProcessGroup | None) -> dict[str, Tensor]:

@@ -76,7 +76,7 @@ impl Loss for Ciou {
         let turn = target.width().atan2(target.height()) - pred.width().atan2(pred.height());
         let scale = turn.lit(4.0 / (PI * PI));
         let v = turn.square() * scale;
-        let alpha = v.over(lit(1.0) - iou + v + lit(self.eps)).detach();
+        let alpha = v.safe_div(lit(1.0) - iou + v + lit(self.eps)).detach();
         let gated = S::if_lt(iou, iou.lit(self.gate), iou.lit(0.0), alpha);
         let diou_loss = lit(1.0) - iou + pred.center_distance_ratio(target, self.eps);
         // α v, with the constants in one place.

@@ -19,7 +19,7 @@ loss! {
     ///
     /// # Conventions
     ///
-    /// A pixel with a negative label is left out. ε = 0: empty against empty is perfect without it. MONAI has 1e-5, Keras 1e-7,
+    /// A pixel with label −1 is left out. ε = 0: empty against empty is perfect without it. MONAI has 1e-5, Keras 1e-7,
     /// Mask2Former and DETR 1. MMDetection has this form as `naive_dice` (1e-3); its default is
     /// [`dice_squared`](super::DiceSquared). For soft labels Σ p g is a product, not a minimum: the least loss is not 0.
     ///

@@ -19,7 +19,7 @@ loss! {
     ///
     /// # Conventions
     ///
-    /// A pixel with a negative label is left out. ε = 0: empty against empty is perfect without it. MMDetection adds 1e-3 to
+    /// A pixel with label −1 is left out. ε = 0: empty against empty is perfect without it. MMDetection adds 1e-3 to
     /// both sums below and to nothing above, so that a perfect mask costs something and empty against empty is worth 1. The
     /// `squared_pred` of MONAI adds 1e-5 above and below.
     ///
@@ -59,9 +59,9 @@ impl RowLoss for DiceSquared {
             },
         );
         let all = scores + labels + self.eps;
-        let value = distance.over(all);
+        let value = distance.safe_div(all);
         if let Some(grad) = row.grad.take() {
-            let scale = (2.0 * row.scale.to_f64()).over(all);
+            let scale = (2.0 * row.scale.to_f64()).safe_div(all);
             for start in (0..grad.len()).step_by(V::LEN) {
                 let pixels = Pixels::<V>::new(token, &row, start);
                 let error = pixels.extra() - pixels.missed();

@@ -55,7 +55,7 @@ impl RowLoss for FocalTversky {
     fn row<V: Vector>(&self, token: V::Token, row: RowOf<'_, V>) -> f64 {
         let loss = Overlap::new(token, &row).tversky([self.alpha, self.beta], 0.0);
         let value = loss.value.pow(1.0 / self.gamma);
-        loss.write(token, row, value.over(loss.value) / self.gamma);
+        loss.write(token, row, value.safe_div(loss.value) / self.gamma);
         value
     }
 }

@@ -19,7 +19,7 @@ loss! {
     ///
     /// # Conventions
     ///
-    /// A pixel with a negative label is left out. ε = 0: empty against empty is perfect without it. MONAI has 1e-5. For soft
+    /// A pixel with label −1 is left out. ε = 0: empty against empty is perfect without it. MONAI has 1e-5. For soft
     /// labels Σ p g is a product, not a minimum: the least loss is not 0.
     ///
     /// # References

@@ -22,7 +22,7 @@ loss! {
     /// # Conventions
     ///
     /// The authors' code gives tied pixels the slopes of some order of them. A mask without objects is worth its largest error,
-    /// as there. A soft label g counts as g pixels of the object and 1 − g of the background. A pixel with a negative label is
+    /// as there. A soft label g counts as g pixels of the object and 1 − g of the background. A pixel with label −1 is
     /// left out. One row is one image (`per_image=True`); a batch in one row is the other setting.
     ///
     /// # References

@@ -21,7 +21,7 @@ loss! {
     /// # Conventions
     ///
     /// α = 0.3 weighs the false positives and β = 0.7 the false negatives: what the paper found best. MONAI and Keras have ½
-    /// for both, and ε = 1e-5 and 1e-7. Abraham and Khan have the letters the other way round. A pixel with a negative label is
+    /// for both, and ε = 1e-5 and 1e-7. Abraham and Khan have the letters the other way round. A pixel with label −1 is
     /// left out.
     ///
     /// # References

@@ -75,7 +75,7 @@ impl SoftmaxFocal {
         let focus = weight * wrong.pow(self.gamma);
         if let Some(grad) = row.grad {
             // The slope by ln q of the class, whose own slope is 1 − q there and −q elsewhere.
-            let slope = -focus * (1.0 + self.gamma * (1.0 - wrong) * surprise.over(wrong));
+            let slope = -focus * (1.0 + self.gamma * (1.0 - wrong) * surprise.safe_div(wrong));
             let scale = slope * row.scale.to_f64();
             slice::multiply::<V>(token, grad, -scale / softmax.sum());
             grad[class] = V::Element::from_f64(scale * wrong);
@@ -130,7 +130,8 @@ impl SoftmaxFocal {
         let (probability, wrong) = (softmax.probability(power), softmax.complement_of(power));
         let surprise = lit(softmax.ln_sum()) - shifted;
         let focus = share * wrong.pow(self.gamma);
-        let slope = -focus * (lit(1.0) + (probability * surprise).over(wrong) * lit(self.gamma));
+        let slope =
+            -focus * (lit(1.0) + (probability * surprise).safe_div(wrong) * lit(self.gamma));
         // A logit of −∞ with no share adds 0, not 0 · ∞.
         let counts = |term| V::if_lt(zero, share.abs(), term, share);
         (counts(focus * surprise), counts(slope))

@@ -55,7 +55,7 @@ impl Loss for Focal {
 
     #[inline(always)]
     fn eval<S: Scalar>(&self, logit: S, label: S) -> S {
-        let focused = wrong(logit, label).pow(self.gamma) * cross_entropy(logit, label);
-        if self.alpha < 0.0 { focused } else { balance(label, self.alpha) * focused }
+        let focused = one_minus_pt(logit, label).pow(self.gamma) * cross_entropy(logit, label);
+        if self.alpha < 0.0 { focused } else { alpha_t(label, self.alpha) * focused }
     }
 }

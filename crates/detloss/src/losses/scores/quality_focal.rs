@@ -49,6 +49,6 @@ impl Loss for QualityFocal {
 
     #[inline(always)]
     fn eval<S: Scalar>(&self, logit: S, label: S) -> S {
-        distance(logit, label).pow(self.beta) * cross_entropy(logit, label)
+        abs_error(logit, label).pow(self.beta) * cross_entropy(logit, label)
     }
 }

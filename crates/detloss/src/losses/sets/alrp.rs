@@ -21,7 +21,7 @@ loss! {
     ///
     /// By the logits the error-driven update of the paper, not a slope. With eᵢ = (Fᵢ + Σₖ Eₖ H(sₖ − sᵢ)) / rankᵢ where Fᵢ > 1e-5
     /// and else 0, a positive has −eᵢ / P and a negative Σᵢ H(sⱼ − sᵢ) eᵢ / Fᵢ / P: all together are 0. By Eₖ the slope of the
-    /// regression part, ranks held still.
+    /// regression part, ranks detached.
     ///
     /// # Conventions
     ///
@@ -79,12 +79,14 @@ impl SetLoss for Alrp {
     #[inline(always)]
     fn set<V: Vector>(&self, _: V::Token, set: SetOf<'_, V>) -> f64 {
         let Some(ranking) = Ranking::new(&set, self.delta) else {
-            return set.poisoned();
+            return set.nan_result();
         };
         let count = ranking.count().max(1) as f64;
-        let errors: Vec<f64> =
-            ranking.positives().map(|index| set.pred[2 * index + 1].to_f64().saturate()).collect();
-        let (above, places) = ranking.negatives_above(set.grad);
+        let errors: Vec<f64> = ranking
+            .positives()
+            .map(|index| set.pred[2 * index + 1].to_f64().clamp_finite())
+            .collect();
+        let (above, pending) = ranking.negatives_above(set.grad);
         let ranks: Vec<f64> = ranking
             .positives_above()
             .iter()
@@ -108,10 +110,10 @@ impl SetLoss for Alrp {
         };
         let (classification, regression) = (mean(&above), mean(&ordered));
         let balance = match set.state {
-            Some(state) => self.remember(state, classification, regression),
+            Some(state) => self.update(state, classification, regression),
             None => self.balance,
         };
-        if let Some(places) = places {
+        if let Some(pending) = pending {
             let scale = set.scale / count;
             let updates =
                 above.iter().zip(&of_others).zip(&ranks).map(|((above, others), rank)| {
@@ -119,8 +121,8 @@ impl SetLoss for Alrp {
                 });
             let updates: Vec<f64> = updates.collect();
             let shares: Vec<f64> =
-                updates.iter().zip(&above).map(|(update, above)| update.over(*above)).collect();
-            let grad = ranking.below_negatives(places, &shares);
+                updates.iter().zip(&above).map(|(update, above)| update.safe_div(*above)).collect();
+            let grad = ranking.below_negatives(pending, &shares);
             let by_error = self.slopes_by_error(&ranking, &ranks);
             for ((index, update), slope) in ranking.positives().zip(&updates).zip(by_error) {
                 grad[2 * index] = V::Element::from_f64(-update);
@@ -134,7 +136,7 @@ impl SetLoss for Alrp {
 }
 
 impl Alrp {
-    /// The slopes of the sum of the regression part by the error of each positive, ranks held still.
+    /// The slopes of the sum of the regression part with respect to the error of each positive, ranks detached.
     fn slopes_by_error<T: Compute>(&self, ranking: &Ranking<'_, T>, ranks: &[f64]) -> Vec<f64> {
         let per_rank: Vec<f64> = ranks.iter().map(|rank| 1.0 / rank).collect();
         if self.smooth_order {
@@ -148,7 +150,7 @@ impl Alrp {
     }
 
     /// The balance of this step; brings the state up to date.
-    fn remember(&self, state: &mut [f64], classification: f64, regression: f64) -> f64 {
+    fn update(&self, state: &mut [f64], classification: f64, regression: f64) -> f64 {
         let [balance, classifications, regressions, steps] = state else {
             unreachable!("the driver checks the length of the state")
         };

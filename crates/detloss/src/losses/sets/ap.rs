@@ -26,7 +26,7 @@ loss! {
     ///
     /// All logits of the batch in one ranking is what the paper does (per GPU); give groups to rank each image by itself. Logits,
     /// not probabilities. With interpolate, a precision is the best one at this or a lower score, as in the official code and in
-    /// the AP of PASCAL VOC, and the shares of the positive are scaled accordingly. A label below 0 is ignored. Its box loss
+    /// the AP of PASCAL VOC, and the shares of the positive are scaled accordingly. A label of −1 is left out. Its box loss
     /// there is smooth L1.
     ///
     /// # References
@@ -62,10 +62,10 @@ impl SetLoss for Ap {
     #[inline(always)]
     fn set<V: Vector>(&self, _: V::Token, set: SetOf<'_, V>) -> f64 {
         let Some(ranking) = Ranking::new(&set, self.delta) else {
-            return set.poisoned();
+            return set.nan_result();
         };
         let count = ranking.count().max(1) as f64;
-        let (above, places) = ranking.negatives_above(set.grad);
+        let (above, pending) = ranking.negatives_above(set.grad);
         let like = ranking.positives_above();
         let mut errors: Vec<f64> = above
             .iter()
@@ -79,12 +79,15 @@ impl SetLoss for Ap {
                 *error = least;
             }
         }
-        if let Some(places) = places {
+        if let Some(pending) = pending {
             let scale = set.scale / count;
             // The share of a pair is the step, times this.
-            let shares: Vec<f64> =
-                errors.iter().zip(above).map(|(error, above)| scale * error.over(above)).collect();
-            let grad = ranking.below_negatives(places, &shares);
+            let shares: Vec<f64> = errors
+                .iter()
+                .zip(above)
+                .map(|(error, above)| scale * error.safe_div(above))
+                .collect();
+            let grad = ranking.below_negatives(pending, &shares);
             for (index, error) in ranking.positives().zip(&errors) {
                 grad[index] = V::Element::from_f64(-scale * error);
             }

@@ -75,7 +75,7 @@ impl SetLoss for BalancedCe {
             for start in (0..count).step_by(V::LEN) {
                 let (label, wrong) = slice::scores::<V>(token, set.pred, set.target, start);
                 let weight = V::if_lt(zero, label, of_positive, of_negative);
-                slice::store(against(label, wrong.sigmoid() * weight), grad, start);
+                slice::store(negate_if_positive(label, wrong.sigmoid() * weight), grad, start);
             }
         }
         (alpha * of_positives + (1.0 - alpha) * of_negatives) / all

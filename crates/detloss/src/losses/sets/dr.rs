@@ -105,11 +105,11 @@ impl SetLoss for Dr {
             },
         );
         // P⁻ and 1 − P⁺.
-        let expected = [of_negatives.over(negatives), of_positives.over(positives)];
+        let expected = [of_negatives.safe_div(negatives), of_positives.safe_div(positives)];
         let violation = self.sharpness * (expected[0] + expected[1] - 1.0 + self.margin);
         if let Some(grad) = set.grad {
             let pull = set.scale * self.tau * violation.sigmoid();
-            let shares = [pull.over(negatives), pull.over(positives)];
+            let shares = [pull.safe_div(negatives), pull.safe_div(positives)];
             let bend = if self.has_exact_gradient() { rates } else { [0.0; 2] };
             for start in (0..count).step_by(V::LEN) {
                 let (label, logit) = slice::scores::<V>(token, set.pred, set.target, start);
@@ -117,7 +117,7 @@ impl SetLoss for Dr {
                 let share = power(label, distance, worst, rates) * pick(label, shares);
                 let bent = (distance - pick(label, expected)) * pick(label, bend) + lit(1.0);
                 let slope = share * bent * distance * (-logit).sigmoid();
-                slice::store(against(label, slope), grad, start);
+                slice::store(negate_if_positive(label, slope), grad, start);
             }
         }
         self.tau * violation.softplus() / self.sharpness

@@ -80,9 +80,9 @@ impl SetLoss for GhmC {
             set,
             #[inline(always)]
             |logit, label| {
-                let wrong = against(label, logit);
+                let wrong = negate_if_positive(label, logit);
                 let norm = wrong.sigmoid();
-                Harmony { norm, value: wrong.softplus(), slope: against(label, norm) }
+                GhmTerm { norm, value: wrong.softplus(), slope: negate_if_positive(label, norm) }
             },
         )
     }

@@ -73,12 +73,12 @@ impl SetLoss for GhmR {
             set,
             #[inline(always)]
             |pred, target| {
-                let error = pred.saturate() - target.saturate();
+                let error = pred.clamp_finite() - target.clamp_finite();
                 let length = (error.square() + lit(self.mu * self.mu)).sqrt();
-                let slope = error.over(length);
+                let slope = error.safe_div(length);
                 // √(d² + μ²) − μ would lose a small d.
-                let value = error.square().over(length + lit(self.mu));
-                Harmony { norm: slope.abs(), value, slope }
+                let value = error.square().safe_div(length + lit(self.mu));
+                GhmTerm { norm: slope.abs(), value, slope }
             },
         )
     }

@@ -24,7 +24,7 @@ loss! {
     /// # Conventions
     ///
     /// A positive counts itself with H(0) = ½, where AP and aLRP count it as 1. Labels of 1 for all positives leave the ranking
-    /// part alone. There, the box loss is multiplied by the value of this loss over its own, with both held still.
+    /// part alone. There, the box loss is multiplied by the value of this loss over its own, with both detached.
     ///
     /// # References
     ///
@@ -57,22 +57,22 @@ impl SetLoss for RankSort {
     #[inline(always)]
     fn set<V: Vector>(&self, _: V::Token, set: SetOf<'_, V>) -> f64 {
         let Some(ranking) = Ranking::new(&set, self.delta) else {
-            return set.poisoned();
+            return set.nan_result();
         };
         let count = ranking.count().max(1) as f64;
         let qualities: Vec<f64> =
             ranking.positives().map(|index| set.target[index].to_f64()).collect();
-        let (above, places) = ranking.negatives_above(set.grad);
+        let (above, pending) = ranking.negatives_above(set.grad);
         let like = ranking.positives_above();
         let sorting = ranking.sorted_by(&qualities);
         let errors: Vec<f64> =
             above.iter().zip(&like).map(|(above, like)| above / (like + above)).collect();
-        if let Some(places) = places {
+        if let Some(pending) = pending {
             let scale = set.scale / count;
             // A ranking error over the negatives above it.
             let shares: Vec<f64> =
                 above.iter().zip(like).map(|(above, like)| scale / (like + above)).collect();
-            let grad = ranking.below_negatives(places, &shares);
+            let grad = ranking.below_negatives(pending, &shares);
             let passed_on = ranking.below_worse(&qualities, &sorting.shares);
             let of_pairs = sorting.errors.iter().zip(passed_on);
             for ((index, error), (sort, passed_on)) in

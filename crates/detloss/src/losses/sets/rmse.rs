@@ -45,13 +45,13 @@ impl SetLoss for Rmse {
     fn set<V: Vector>(&self, token: V::Token, set: SetOf<'_, V>) -> f64 {
         let count = set.pred.len();
         let error = |start: usize| {
-            let of = |numbers| slice::load::<V>(token, numbers, start, 0.0).saturate();
+            let of = |numbers| slice::load::<V>(token, numbers, start, 0.0).clamp_finite();
             of(set.pred) - of(set.target)
         };
         let squares = slice::sum(token, count, |start| error(start).square());
         let root = (squares / count as f64).sqrt();
         if let Some(grad) = set.grad {
-            let slope = set.scale.over(count as f64 * root);
+            let slope = set.scale.safe_div(count as f64 * root);
             for start in (0..count).step_by(V::LEN) {
                 slice::store(error(start) * lit(slope), grad, start);
             }

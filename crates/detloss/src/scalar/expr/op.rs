@@ -122,8 +122,8 @@ macro_rules! unary {
             Recip recip => a.recip();
             /// |a|
             Abs abs => a.abs();
-            /// a held within ±[`LARGEST`](crate::scalar::LARGEST)
-            Saturate saturate => a.saturate();
+            /// a held within ±[`MAX_MAGNITUDE`](crate::scalar::MAX_MAGNITUDE)
+            ClampFinite clamp_finite => a.clamp_finite();
             $($(#[doc = $doc])+ $variant $name => a.$name();)+
         }
     };
@@ -139,8 +139,8 @@ functions! {
     Sub sub => a - b;
     /// a · b
     Mul mul => a * b;
-    /// a / b, or 0 where b < [`SMALLEST`](crate::scalar::SMALLEST)
-    Over over => a.over(b);
+    /// a / b, or 0 where b < [`DIV_EPS`](crate::scalar::DIV_EPS)
+    SafeDiv safe_div => a.safe_div(b);
     /// The smaller of a and b
     Min min => a.min(b);
     /// The larger of a and b

@@ -85,6 +85,7 @@ class CrossEntropyLoss(Loss):
             label = torch.where(counts & (label < columns), label, columns)
         else:
             self._leave_out(how, counts)
+            label = torch.where(counts, label, 0)
             if weight is not None and weight.dim() < pred.dim():
                 weight = weight.unsqueeze(-1)
         how["weight"] = weight = counts.to(pred.dtype) if weight is None else weight * counts

@@ -1,4 +1,4 @@
-"""Losses that look at the whole batch, and remember."""
+"""Losses of the whole batch, and stateful ones."""
 
 from __future__ import annotations
 

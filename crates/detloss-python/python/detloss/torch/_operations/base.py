@@ -19,7 +19,7 @@ An index that is no class is taken for the nearest one: the caller gives the row
 
 Of a loss of sets, ``(pred, target, counts, state, params) -> (value, state after)`` for one set: ``pred`` (m,),
 (m, fields) or (m, columns), ``target`` (m,), ``counts`` a mask (m,) of the elements that count or None if all do,
-``state`` what the loss remembers or None. What does not count may hold anything, and has gradient 0.
+``state`` the state of the loss or None. What does not count may hold anything, and has gradient 0.
 
 ``params`` has all parameters. Values are of the type of ``pred``, float32 or float64, and differentiable by it, once.
 """
@@ -107,7 +107,7 @@ def power(base: Tensor, exponent: float) -> Tensor:
     return torch.where(is_small, 0.0, base.clamp(min=torch.finfo(torch.float32).tiny) ** exponent)
 
 
-def against(is_positive: Tensor, number: Tensor) -> Tensor:
+def negate_if_positive(is_positive: Tensor, number: Tensor) -> Tensor:
     """A number for negatives, its opposite for positives: a logit so turned speaks against its label."""
     return torch.where(is_positive, -number, number)
 

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from detloss.torch._operations.base import Params, SetTerms, against, masked_sum, set_loss, wide
-from detloss.torch._scalar import over, saturate, softplus
+from detloss.torch._operations.base import Params, SetTerms, negate_if_positive, masked_sum, set_loss, wide
+from detloss.torch._scalar import safe_div, clamp_finite, softplus
 
 
-class _Harmony(NamedTuple):
+class _GhmTerm(NamedTuple):
     """What a loss is of each element before any weight: the norm of its gradient, its value and its slope."""
 
     norm: Tensor
@@ -23,7 +23,7 @@ class _Harmony(NamedTuple):
     slope: Tensor
 
 
-def _harmonize(elements: _Harmony, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
+def _harmonize(elements: _GhmTerm, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
     norm, value, slope = elements
     bins = int(params["bins"] + 0.5)
     # A norm on an edge belongs to the bin above it, 1 to the last bin, and NaN to the first.
@@ -32,7 +32,7 @@ def _harmonize(elements: _Harmony, counts: Tensor, state: Tensor | None, params:
     is_filled = density > 0.0
     sharing = is_filled.sum() if params["nonempty"] != 0.0 else bins
     if state is not None:
-        # An empty bin keeps what it remembers.
+        # An empty bin keeps its state.
         momentum = params["momentum"]
         state = torch.where(is_filled, momentum * state + (1.0 - momentum) * density, state)
         density = torch.where(is_filled, state, density)
@@ -43,17 +43,17 @@ def _harmonize(elements: _Harmony, counts: Tensor, state: Tensor | None, params:
 @set_loss("ghm_c")
 def ghm_c(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
     is_positive = target > 0
-    wrong = against(is_positive, pred)
+    wrong = negate_if_positive(is_positive, pred)
     norm = wrong.sigmoid()
-    return _harmonize(_Harmony(norm, softplus(wrong), against(is_positive, norm)), counts, state, params)
+    return _harmonize(_GhmTerm(norm, softplus(wrong), negate_if_positive(is_positive, norm)), counts, state, params)
 
 
 @set_loss("ghm_r")
 def ghm_r(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
     mu = params["mu"]
-    error = saturate(pred) - saturate(target)
+    error = clamp_finite(pred) - clamp_finite(target)
     length = (error.square() + mu * mu).sqrt()
-    slope = over(error, length)
+    slope = safe_div(error, length)
     # √(d² + μ²) − μ would lose a small d.
-    value = over(error.square(), length + mu)
-    return _harmonize(_Harmony(slope.abs(), value, slope), counts, state, params)
+    value = safe_div(error.square(), length + mu)
+    return _harmonize(_GhmTerm(slope.abs(), value, slope), counts, state, params)

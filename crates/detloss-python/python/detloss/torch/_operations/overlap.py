@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from detloss.torch._operations.base import Params, RowTerms, power, row_loss
-from detloss.torch._scalar import over
+from detloss.torch._scalar import safe_div
 
 
 class _Pixels:
@@ -48,15 +48,15 @@ def _tversky(
     hits = (pixels.score * pixels.label).sum(-1, keepdim=True) + eps
     wrong = alpha * pixels.extra.sum(-1, keepdim=True) + beta * pixels.missed.sum(-1, keepdim=True)
     total = hits + wrong
-    value = over(wrong, total)
+    value = safe_div(wrong, total)
     # The slopes by the score of a pixel with the label 0, and with the label 1.
-    per_unit = over(1.0, total)
-    background, object_ = alpha * over(hits, total) * per_unit, -(beta * over(hits, total) + value) * per_unit
+    per_unit = safe_div(1.0, total)
+    background, object_ = alpha * safe_div(hits, total) * per_unit, -(beta * safe_div(hits, total) + value) * per_unit
     slope = (pixels.label * object_ + (1.0 - pixels.label) * background) * pixels.slope
     if gamma is None:
         return RowTerms(value.squeeze(-1), slope)
     raised = power(value, 1.0 / gamma)
-    return RowTerms(raised.squeeze(-1), slope * (over(raised, value) / gamma))
+    return RowTerms(raised.squeeze(-1), slope * (safe_div(raised, value) / gamma))
 
 
 @row_loss("dice")
@@ -86,5 +86,5 @@ def dice_squared(pred: Tensor, target: Tensor, class_weight: Tensor | None, para
     error = pixels.extra - pixels.missed
     squares = (pixels.score.square() + pixels.label.square()).sum(-1, keepdim=True)
     total = squares + params["eps"]
-    value = over(error.square().sum(-1, keepdim=True), total)
-    return RowTerms(value.squeeze(-1), (error - pixels.score * value) * over(2.0, total) * pixels.slope)
+    value = safe_div(error.square().sum(-1, keepdim=True), total)
+    return RowTerms(value.squeeze(-1), (error - pixels.score * value) * safe_div(2.0, total) * pixels.slope)

@@ -11,7 +11,7 @@ from torch import Tensor
 from detloss.torch._operations.base import Params, SetTerms, set_loss, wide
 from detloss.torch._operations.sorting import sort_errors
 from detloss.torch._operations.steps import Steps
-from detloss.torch._scalar import over, saturate
+from detloss.torch._scalar import safe_div, clamp_finite
 
 
 class _Ranking:
@@ -19,9 +19,9 @@ class _Ranking:
 
     def __init__(self, scores: Tensor, labels: Tensor, counts: Tensor, delta: float) -> None:
         is_nan = scores.isnan() | labels.isnan()
-        self.poisoned = is_nan.any()
+        self.any_nan = is_nan.any()
         """A score or label is NaN: so is everything else, that no step is taken unnoticed."""
-        depths, self.order = torch.where(is_nan, 0.0, saturate(-scores)).sort()
+        depths, self.order = torch.where(is_nan, 0.0, clamp_finite(-scores)).sort()
         self.depths = depths.to(wide(scores))
         self.labels = labels[self.order].to(self.depths.dtype)
         counts = counts[self.order]
@@ -52,14 +52,14 @@ class _Ranking:
     def mean(self, errors: Tensor) -> Tensor:
         """Of numbers of the positives; NaN if anything is."""
         mean = torch.where(self.positive, errors, 0.0).sum() / self.count
-        return torch.where(self.poisoned, torch.nan, mean)
+        return torch.where(self.any_nan, torch.nan, mean)
 
     def in_place(self, of_positives: Tensor, of_negatives: Tensor | None = None) -> Tensor:
         """Slopes where their elements lie; NaN if anything is."""
         slopes = torch.where(self.positive, of_positives, 0.0)
         if of_negatives is not None:
             slopes = torch.where(self.negative, of_negatives, slopes)
-        slopes = torch.where(self.poisoned, torch.nan, slopes)
+        slopes = torch.where(self.any_nan, torch.nan, slopes)
         return torch.empty_like(slopes).scatter(0, self.order, slopes)
 
 
@@ -72,7 +72,7 @@ def ap(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, param
         # From the lowest score up, the least error so far.
         errors = errors.flip(0).cummin(0).values.flip(0)
     # The share of a pair is the step, times this.
-    shares = over(errors, above) / ranking.count
+    shares = safe_div(errors, above) / ranking.count
     grad = ranking.in_place(-errors / ranking.count, ranking.below(ranking.positive, shares))
     return SetTerms(ranking.mean(errors), grad)
 
@@ -86,7 +86,7 @@ def alrp(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, par
     scores, errors = pred.unbind(-1)
     ranking = _Ranking(scores, target, counts, params["delta"])
     # What stands beside a negative goes into no sum.
-    errors = saturate(errors[ranking.order].to(ranking.depths.dtype))
+    errors = clamp_finite(errors[ranking.order].to(ranking.depths.dtype))
     steps = ranking.steps()
     above, like = steps.sum(ranking.negative), steps.sum(ranking.positive)
     # Of the others, so without the error of the positive itself.
@@ -94,7 +94,7 @@ def alrp(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, par
     del steps
     ranks = torch.where(ranking.positive, 1.0 + like - ranking.tie + above, 1.0)
     per_rank, updates = 1.0 / ranks, torch.where(above > _LEAST, (above + of_others) / ranks / ranking.count, 0.0)
-    shares = over(updates, above)
+    shares = safe_div(updates, above)
     if params["smooth_order"] > 0.5:
         ordered = of_others + errors
         by_error, passed_on = ranking.below(ranking.positive, torch.stack((per_rank, shares)))
@@ -108,14 +108,14 @@ def alrp(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, par
     after = None
     if state is not None:
         balance = state[0]
-        after = torch.where(ranking.poisoned, state, _remember(state, classification, regression, params["period"]))
+        after = torch.where(ranking.any_nan, state, _update_state(state, classification, regression, params["period"]))
     by_logit = ranking.in_place(-updates, passed_on)
     grad = torch.stack((by_logit, ranking.in_place(by_error * balance / ranking.count)), -1)
     return SetTerms(classification + balance * regression, grad, after)
 
 
-def _remember(state: Tensor, classification: Tensor, regression: Tensor, period: float) -> Tensor:
-    """What aLRP remembers after a step: β, Σ classification, Σ regression, steps."""
+def _update_state(state: Tensor, classification: Tensor, regression: Tensor, period: float) -> Tensor:
+    """The state of aLRP after a step: β, Σ classification, Σ regression, steps."""
     balance, classifications, regressions, steps = state.unbind()
     classifications, regressions, steps = classifications + classification, regressions + regression, steps + 1.0
     balanced = (classifications + regressions) / torch.where(regressions > 0.0, regressions, 1.0)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from detloss.torch._operations.base import Params, RowTerms, power, row_loss
 from detloss.torch._operations.softmax import Softmax, class_column
-from detloss.torch._scalar import over
+from detloss.torch._scalar import safe_div
 
 
 @row_loss("softmax_ce")
@@ -37,7 +37,7 @@ def softmax_focal(pred: Tensor, target: Tensor, class_weight: Tensor | None, par
         column = class_column(target, pred.shape[1])
         surprise, wrong = softmax.surprise(column), softmax.complement(column)
         focus = alpha * _weight_of(column, class_weight) * power(wrong, gamma)
-        steepness = focus * (1.0 + gamma * (1.0 - wrong) * over(surprise, wrong))
+        steepness = focus * (1.0 + gamma * (1.0 - wrong) * safe_div(surprise, wrong))
         return RowTerms((focus * surprise).squeeze(-1), steepness * softmax.slopes(column))
     share = target * alpha
     if class_weight is not None:
@@ -46,7 +46,7 @@ def softmax_focal(pred: Tensor, target: Tensor, class_weight: Tensor | None, par
     wrong = (softmax.rest + (1.0 - softmax.powers)) * softmax.sum.reciprocal()
     focus = share * power(wrong, gamma)
     # The slopes of the terms by ln q. A logit of −∞ with no share adds 0, not 0 · ∞.
-    slopes = -focus * (1.0 + over(probabilities * surprise, wrong) * gamma)
+    slopes = -focus * (1.0 + safe_div(probabilities * surprise, wrong) * gamma)
     terms, slopes = (torch.where(share == 0.0, share, term) for term in (focus * surprise, slopes))
     return RowTerms(terms.sum(-1), slopes - softmax.powers * (slopes.sum(-1, keepdim=True) / softmax.sum))
 

@@ -7,23 +7,23 @@ from math import log
 import torch
 from torch import Tensor
 
-from detloss.torch._operations.base import Params, SetTerms, against, masked_sum, set_loss, wide
+from detloss.torch._operations.base import Params, SetTerms, negate_if_positive, masked_sum, set_loss, wide
 from detloss.torch._operations.softmax import Softmax, class_column
-from detloss.torch._scalar import over, saturate, softplus
+from detloss.torch._scalar import safe_div, clamp_finite, softplus
 
 
 @set_loss("rmse")
 def rmse(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
     count = _count(pred, counts)
-    error = saturate(pred) - saturate(target)
+    error = clamp_finite(pred) - clamp_finite(target)
     root = (masked_sum(error.square(), counts) / count).sqrt()
-    return SetTerms(root, error * over(1.0, count * root).to(pred.dtype))
+    return SetTerms(root, error * safe_div(1.0, count * root).to(pred.dtype))
 
 
 @set_loss("balanced_ce")
 def balanced_ce(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
     is_positive = target > 0
-    wrong = against(is_positive, pred)
+    wrong = negate_if_positive(is_positive, pred)
     surprise = softplus(wrong)
     count = _count(pred, counts)
     positives, negatives = (side.sum(dtype=count.dtype) for side in (counts & is_positive, counts & ~is_positive))
@@ -31,7 +31,7 @@ def balanced_ce(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | No
     of_positives, of_negatives = (masked_sum(surprise, counts & side) for side in (is_positive, ~is_positive))
     weight = torch.where(is_positive, alpha / count, (1.0 - alpha) / count).to(pred.dtype)
     value = (alpha * of_positives + (1.0 - alpha) * of_negatives) / count
-    return SetTerms(value, against(is_positive, wrong.sigmoid() * weight))
+    return SetTerms(value, negate_if_positive(is_positive, wrong.sigmoid() * weight))
 
 
 @set_loss("dr")
@@ -39,7 +39,7 @@ def dr(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, param
     # Both classes are seen from their labels: the distance of a score is p for negatives and 1 − p for positives, and
     # the weights are e^(distance/λ) for either.
     is_positive = target > 0
-    wrong = against(is_positive, pred)
+    wrong = negate_if_positive(is_positive, pred)
     distance = wrong.sigmoid()
     grad, violation = torch.zeros_like(pred), pred.new_full((), params["margin"] - 1.0, dtype=wide(pred))
     sides = []
@@ -50,7 +50,7 @@ def dr(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, param
         power = torch.where(side, ((distance - worst) * rate).exp(), 0.0)
         total = power.sum(dtype=wide(pred))
         # P⁻, and 1 − P⁺.
-        expected = over((power * distance).sum(dtype=wide(pred)), total)
+        expected = safe_div((power * distance).sum(dtype=wide(pred)), total)
         violation = violation + expected
         bend = rate if params["detach"] == 0.0 else 0.0
         sides.append((side, power, total, expected, bend))
@@ -59,9 +59,9 @@ def dr(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, param
     pull = tau * violation.sigmoid()
     for side, power, total, expected, bend in sides:
         bent = (distance - expected.to(pred.dtype)) * bend + 1.0
-        slope = power * over(pull, total).to(pred.dtype) * bent * distance * (-wrong).sigmoid()
+        slope = power * safe_div(pull, total).to(pred.dtype) * bent * distance * (-wrong).sigmoid()
         grad = torch.where(side, slope, grad)
-    return SetTerms(tau * softplus(violation) / sharpness, against(is_positive, grad))
+    return SetTerms(tau * softplus(violation) / sharpness, negate_if_positive(is_positive, grad))
 
 
 _LEAST = 0.01

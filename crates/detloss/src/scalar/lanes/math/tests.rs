@@ -7,7 +7,7 @@
 mod functions;
 
 use super::*;
-use crate::scalar::lanes::above::above;
+use crate::scalar::lanes::heaviside::heaviside;
 use fearless_simd::{Level, dispatch, f64x8, u32x16, u64x8};
 use functions::*;
 use std::cmp::Ordering;
@@ -380,7 +380,7 @@ fn what_is_above() {
         };
         for level in every_level() {
             let got = dispatch!(level, simd => {
-                above(f32x16::splat(simd, a), f32x16::splat(simd, b)).to_array()
+                heaviside(f32x16::splat(simd, a), f32x16::splat(simd, b)).to_array()
             });
             assert_eq!(got, [expected; 16], "{a} above {b} at {level:?}");
         }

@@ -2,26 +2,26 @@
 
 use std::iter::Peekable;
 
-use super::exact::two_sum;
+use super::double_double::two_sum;
 use super::sweep::{Line, Moments, from_above};
 use crate::scalar::Compute;
 
-/// Cells for every border: with more of them, the search for one leaves the cache.
+/// Cells for every breakpoint: with more of them, the search for one leaves the cache.
 const CELLS: usize = 2;
 
-/// More borders than this in the cell of the average border, and sorting all negatives is faster than looking up where they lie.
-const CROWD: u64 = 16;
+/// More breakpoints than this in the cell of the average breakpoint, and sorting all negatives is faster than looking up where they lie.
+const MAX_MEAN_CELL: u64 = 16;
 
-/// How many borders are looked at without asking how many there are.
-const NEAR: usize = 3;
+/// How many breakpoints are looked at without asking how many there are.
+const UNROLLED: usize = 3;
 
-/// The borders of positives: of each the score from which on its step has begun, and that from which on it has come to its end.
+/// The breakpoints of positives: of each the score from which on its step has begun, and that from which on it has come to its end.
 #[derive(Clone, Debug)]
-pub(super) struct Borders<T> {
-    /// The scores of the borders in ascending order, each once but the lowest, which stands for what lies below it as well; after
+pub(super) struct Breakpoints<T> {
+    /// The scores of the breakpoints in ascending order, each once but the lowest, which stands for what lies below it as well; after
     /// them some that no score comes up to.
     at: Vec<T>,
-    /// How many borders lie in cells before each cell, and how many there are in all.
+    /// How many breakpoints lie in cells before each cell, and how many there are in all.
     before: Vec<u32>,
     /// Cells for every unit of the scores.
     cells: f64,
@@ -30,7 +30,7 @@ pub(super) struct Borders<T> {
     delta: f64,
 }
 
-/// What lies from a border to the next one: how many scores, and how far these are above the border, summed up.
+/// What lies from a breakpoint to the next one: how many scores, and how far these are above the breakpoint, summed up.
 ///
 /// Both are whole numbers, so that the sums are the same in any order: the upper 32 bits count the scores, the lower 96 the units of
 /// their heights. Where no step rises nobody asks for heights; there they are no larger than that of a step.
@@ -59,17 +59,17 @@ impl Segment {
     }
 }
 
-/// What two sets have between the same borders.
+/// What two sets have between the same breakpoints.
 pub(super) fn merge(mut low: Vec<Segment>, high: Vec<Segment>) -> Vec<Segment> {
     low.iter_mut().zip(high).for_each(|(low, high)| low.0 += high.0);
     low
 }
 
-/// The segments above a border that moves down.
+/// The segments above a breakpoint that moves down.
 struct Above<I: Iterator> {
     segments: Peekable<I>,
     sum: Segment,
-    /// Of their scores, as if each were at the border that its segment begins with.
+    /// Of their scores, as if each were at the breakpoint that its segment begins with.
     moments: Moments,
 }
 
@@ -79,8 +79,8 @@ impl<T: Compute, I: Iterator<Item = (T, Segment)>> Above<I> {
         Self { segments, sum: Segment::default(), moments: Moments::default() }
     }
 
-    fn pass(&mut self, border: T) {
-        while let Some((at, segment)) = self.segments.next_if(|&(at, _)| at >= border) {
+    fn pass(&mut self, breakpoint: T) {
+        while let Some((at, segment)) = self.segments.next_if(|&(at, _)| at >= breakpoint) {
             self.sum.0 += segment.0;
             self.moments.weight.add_whole(segment.count());
             self.moments.moment.add_product(segment.count(), at.to_f64());
@@ -88,21 +88,21 @@ impl<T: Compute, I: Iterator<Item = (T, Segment)>> Above<I> {
     }
 }
 
-/// From a border on to the next one, what all steps add up to: at the border, and more for every unit above it.
+/// From a breakpoint on to the next one, what all steps add up to: at the breakpoint, and more for every unit above it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Rise<T> {
     sum: T,
     slope: T,
 }
 
-impl<T: Compute> Borders<T> {
+impl<T: Compute> Breakpoints<T> {
     /// Of positives with these scores, in ascending order; there is at least one. None if they lie so unevenly, most of them close
     /// together and some far off, that nothing would be found quickly.
     pub(super) fn new(scores: &[f64], delta: f64) -> Option<Self> {
-        let mut at = Vec::with_capacity(1 + 2 * scores.len() + NEAR);
-        let mut add = |border: T| {
-            if at.last() != Some(&border) {
-                at.push(border);
+        let mut at = Vec::with_capacity(1 + 2 * scores.len() + UNROLLED);
+        let mut add = |breakpoint: T| {
+            if at.last() != Some(&breakpoint) {
+                at.push(breakpoint);
             }
         };
         let mut begins = scores.iter().map(|&score| begin(score, delta)).peekable();
@@ -115,27 +115,28 @@ impl<T: Compute> Borders<T> {
         }
         let cells = CELLS * at.len();
         let width = at[at.len() - 1].to_f64() - at[0].to_f64();
-        // With a single border the width is 0: it has the first cell, and scores above it have any.
+        // With a single breakpoint the width is 0: it has the first cell, and scores above it have any.
         let per_unit = (cells as f64 / width).min(f64::MAX);
         let units = if delta > 0.0 { Segment::STEP / (2.0 * delta) } else { 0.0 };
         at.insert(0, at[0]);
-        at.extend([T::from_f64(f64::INFINITY); NEAR]);
-        let mut borders = Self { at, before: vec![0; cells + 1], cells: per_unit, units, delta };
-        for index in 1..=borders.len() {
-            let cell = borders.cell(borders.at[index]);
-            borders.before[cell + 1] += 1;
+        at.extend([T::from_f64(f64::INFINITY); UNROLLED]);
+        let mut breakpoints =
+            Self { at, before: vec![0; cells + 1], cells: per_unit, units, delta };
+        for index in 1..=breakpoints.len() {
+            let cell = breakpoints.cell(breakpoints.at[index]);
+            breakpoints.before[cell + 1] += 1;
         }
-        let crowd: u64 = borders.before.iter().map(|&count| u64::from(count).pow(2)).sum();
+        let crowd: u64 = breakpoints.before.iter().map(|&count| u64::from(count).pow(2)).sum();
         let mut sum = 0;
-        for before in &mut borders.before {
+        for before in &mut breakpoints.before {
             sum += *before;
             *before = sum;
         }
-        (crowd <= CROWD * borders.len() as u64).then_some(borders)
+        (crowd <= MAX_MEAN_CELL * breakpoints.len() as u64).then_some(breakpoints)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.at.len() - 1 - NEAR
+        self.at.len() - 1 - UNROLLED
     }
 
     /// The lowest one: no step of a score below it is above 0.
@@ -143,7 +144,7 @@ impl<T: Compute> Borders<T> {
         self.at[0]
     }
 
-    /// Which cell a score is in. A score is never in a lower one than a border that it has passed.
+    /// Which cell a score is in. A score is never in a lower one than a breakpoint that it has passed.
     #[inline(always)]
     fn cell(&self, score: T) -> usize {
         let cells = (score.to_f64() - self.at[0].to_f64()) * self.cells;
@@ -151,14 +152,14 @@ impl<T: Compute> Borders<T> {
         (cells as u32 as usize).min(self.before.len() - 2)
     }
 
-    /// How many borders are not above this score.
+    /// How many breakpoints are not above this score.
     #[inline(always)]
     pub(super) fn passed(&self, score: T) -> u32 {
         let cell = self.cell(score);
         let before = self.before[cell] as usize;
-        // Most cells have no more than two borders, but nobody could predict how many.
-        let near = &self.at[before + 1..][..NEAR];
-        let in_cell = if near[NEAR - 1] > score {
+        // Most cells have no more than two breakpoints, but nobody could predict how many.
+        let near = &self.at[before + 1..][..UNROLLED];
+        let in_cell = if near[UNROLLED - 1] > score {
             usize::from(near[0] <= score) + usize::from(near[1] <= score)
         } else {
             let all = &self.at[before + 1..=self.before[cell + 1] as usize];
@@ -167,24 +168,24 @@ impl<T: Compute> Borders<T> {
         (before + in_cell) as u32
     }
 
-    /// Nothing between any borders yet. The first segment lies below the lowest border and stays as it is.
+    /// Nothing between any breakpoints yet. The first segment lies below the lowest breakpoint and stays as it is.
     pub(super) fn segments(&self) -> Vec<Segment> {
         vec![Segment::default(); self.len() + 1]
     }
 
-    /// How far a score is above the last of so many borders that it has passed; any number if it has passed none.
+    /// How far a score is above the last of so many breakpoints that it has passed; any number if it has passed none.
     #[inline(always)]
     fn height(&self, score: T, passed: u32) -> f64 {
         score.to_f64() - self.at[passed as usize].to_f64()
     }
 
-    /// Adds a score that has passed so many borders, at least one, to the segment that it lies in.
+    /// Adds a score that has passed so many breakpoints, at least one, to the segment that it lies in.
     #[inline(always)]
     pub(super) fn add(&self, score: T, passed: u32, segments: &mut [Segment]) {
         segments[passed as usize].add(self.height(score, passed) * self.units);
     }
 
-    /// Σⱼ H(sⱼ − sᵢ) over negatives j, for each of the positives i with these scores; by the segments after each number of borders
+    /// Σⱼ H(sⱼ − sᵢ) over negatives j, for each of the positives i with these scores; by the segments after each number of breakpoints
     /// passed.
     pub(super) fn sums_above(&self, scores: &[f64], segments: &[Segment]) -> Vec<f64> {
         let unit = 2.0 * self.delta / Segment::STEP;
@@ -201,7 +202,7 @@ impl<T: Compute> Borders<T> {
         sums
     }
 
-    /// Σᵢ wᵢ H(s − sᵢ) over positives i with these scores, after each number of borders passed.
+    /// Σᵢ wᵢ H(s − sᵢ) over positives i with these scores, after each number of breakpoints passed.
     pub(super) fn sums_below(&self, scores: &[f64], weights: &[f64]) -> Vec<Rise<T>> {
         let delta = self.delta;
         let by = |place: fn(f64, f64) -> T| {
@@ -213,22 +214,22 @@ impl<T: Compute> Borders<T> {
         let (mut full, mut reached) = (Moments::default(), Moments::default());
         let mut rises = Vec::with_capacity(self.len() + 1);
         rises.push(Rise::default());
-        for &border in &self.at[1..=self.len()] {
-            while let Some((_, point)) = begins.next_if(|&(begin, _)| begin <= border) {
+        for &breakpoint in &self.at[1..=self.len()] {
+            while let Some((_, point)) = begins.next_if(|&(begin, _)| begin <= breakpoint) {
                 reached.add(point);
             }
-            while let Some((_, point)) = ends.next_if(|&(end, _)| end <= border) {
+            while let Some((_, point)) = ends.next_if(|&(end, _)| end <= breakpoint) {
                 full.add(point);
             }
-            let line = Line::new(-border.to_f64(), full, reached, delta);
-            // An infinite slope would be NaN at the border.
+            let line = Line::new(-breakpoint.to_f64(), full, reached, delta);
+            // An infinite slope would be NaN at the breakpoint.
             let slope = T::from_f64(line.slope.clamp(-T::MAX, T::MAX));
             rises.push(Rise { sum: T::from_f64(line.sum), slope });
         }
         rises
     }
 
-    /// The sum at a score that has passed so many borders.
+    /// The sum at a score that has passed so many breakpoints.
     #[inline(always)]
     pub(super) fn sum_below(&self, score: T, passed: u32, rises: &[Rise<T>]) -> T {
         let Rise { sum, slope } = rises[passed as usize];

@@ -1,4 +1,4 @@
-//! Every road a formula can be run on gives the same numbers.
+//! Every way to run a formula gives the same numbers.
 
 use detloss::batch::{Kernel as _, Level};
 use detloss::loss::{Described, Loss, RowLoss, Scope, SetLoss};

@@ -6,7 +6,7 @@ use crate::scalar::Compute;
 
 /// Some of the elements of a set.
 #[derive(Debug)]
-pub(super) struct Part<'a, T> {
+pub(super) struct Chunk<'a, T> {
     /// Where the first one is in the set.
     pub(super) first: usize,
     /// For each element its score and what else there is of it.
@@ -16,7 +16,7 @@ pub(super) struct Part<'a, T> {
     pub(super) grad: Option<&'a mut [T]>,
 }
 
-impl<'a, T: Compute> Part<'a, T> {
+impl<'a, T: Compute> Chunk<'a, T> {
     /// All of a set, which is not empty.
     pub(super) fn new(pred: &'a [T], labels: &'a [T], grad: Option<&'a mut [T]>) -> Self {
         Self { first: 0, pred, labels, grad }
@@ -34,7 +34,7 @@ impl<'a, T: Compute> Part<'a, T> {
 
     /// The scores. Those beyond ±2⁴⁸ count as ±2⁴⁸.
     pub(super) fn scores(&self) -> impl Iterator<Item = T> + use<'a, T> {
-        self.pred.iter().step_by(self.width()).map(|score| score.saturate())
+        self.pred.iter().step_by(self.width()).map(|score| score.clamp_finite())
     }
 
     /// Folds the scores as they are given. Where these are all there is, many are taken at once.
@@ -47,7 +47,7 @@ impl<'a, T: Compute> Part<'a, T> {
 
     /// How many scores are not below this one.
     pub(super) fn count_from(&self, lowest: T) -> usize {
-        self.fold(0_u32, |count, score| count + u32::from(score.saturate() >= lowest)) as usize
+        self.fold(0_u32, |count, score| count + u32::from(score.clamp_finite() >= lowest)) as usize
     }
 
     /// The scores and their places in the set, with whether they are of positives.
@@ -77,24 +77,24 @@ impl<'a, T: Compute> Part<'a, T> {
         )
     }
 
-    /// Cuts the elements into so many parts of nearly the same size, and merges what `work` says of them in their order.
-    pub(super) fn share<R: Send>(
+    /// Cuts the elements into so many chunks of nearly the same size, and merges what `work` says of them in their order.
+    pub(super) fn par_fold<R: Send>(
         self,
-        parts: usize,
+        chunks: usize,
         threads: bool,
         work: &(impl Fn(Self) -> R + Sync),
         merge: &(impl Fn(R, R) -> R + Sync),
     ) -> R {
-        if parts <= 1 {
+        if chunks <= 1 {
             return work(self);
         }
-        let half = parts / 2;
-        let count = self.len() / parts * half;
+        let half = chunks / 2;
+        let count = self.len() / chunks * half;
         let (low, high) = self.split(count);
         let (low, high) = parallel::join(
             threads,
-            || low.share(half, threads, work, merge),
-            || high.share(parts - half, threads, work, merge),
+            || low.par_fold(half, threads, work, merge),
+            || high.par_fold(chunks - half, threads, work, merge),
         );
         merge(low, high)
     }

@@ -14,7 +14,7 @@ use super::same;
 
 /// 1 where a is above b, 0 where it is below, ½ at a tie and where either is NaN.
 #[inline(always)]
-pub(super) fn above<S: Simd>(a: f32x16<S>, b: f32x16<S>) -> f32x16<S> {
+pub(super) fn heaviside<S: Simd>(a: f32x16<S>, b: f32x16<S>) -> f32x16<S> {
     let simd = a.token();
     match simd.level() {
         // The difference of two different numbers is never rounded to 0.

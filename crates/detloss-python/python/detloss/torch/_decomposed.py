@@ -1,4 +1,4 @@
-"""The replay road: everything in torch operations, on whatever device the tensors are."""
+"""The decomposed backend: everything in torch operations, on whatever device the tensors are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from detloss._spec import LEFT_OUT, MAX_LABEL
 from detloss.torch import _program
 from detloss.torch._call import Call
 from detloss.torch._operations import OPERATIONS
@@ -18,41 +19,63 @@ def run(call: Call, pred: Tensor, target: Tensor) -> Tensor:
     dtype = pred.dtype
     if dtype in (torch.float16, torch.bfloat16):
         pred, target = pred.float(), target if call.at.classes else target.float()
-    if call.at.classes:
-        pred = _with_known_classes(call, pred, target)
     value = (_sets if call.chosen.spec.scope == "set" else _units)(call, pred, target)
     return (value if call.loss_weight == 1.0 else value * call.loss_weight).to(dtype)
 
 
-def _with_known_classes(call: Call, pred: Tensor, target: Tensor) -> Tensor:
+def _known(call: Call, pred: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Prediction and target without what is left out, and NaN where the target is none."""
+    return _with_known_classes(call, pred, target) if call.at.classes else _with_known_labels(call, pred, target)
+
+
+def _with_known_classes(call: Call, pred: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """NaN in the rows of a class that there is not: the kernels raise an error, but here nobody waits for the device to find out.
 
     And 0 in those that are ignored. Whatever they hold, infinity and NaN included, must not reach the sum through a product with 0.
     """
     columns, is_row = call.at.columns, call.chosen.spec.pred.is_row
     per_row = target.unsqueeze(-1) if pred.dim() > target.dim() else target
-    # A row of scores may be background, -1 or the number of columns; a row of a softmax is of some class.
-    is_known = (per_row >= (0 if is_row else -1)) & (per_row <= (columns - 1 if is_row else columns))
+    # A row of scores may be background, the number of columns; a row of a softmax is of some class.
+    is_known = (per_row >= 0) & (per_row <= (columns - 1 if is_row else columns))
     pred = pred + torch.where(is_known, 0.0, torch.nan).to(pred.dtype)
-    return pred if call.ignore_index is None else torch.where(per_row == call.ignore_index, 0.0, pred)
+    return (pred if call.ignore_index is None else torch.where(per_row == call.ignore_index, 0.0, pred)), target
+
+
+def _with_known_labels(call: Call, pred: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """NaN where a label is none, and 0 in what is left out, prediction and label."""
+    kind = call.chosen.spec.target
+    if not kind.is_probability:
+        return pred, target
+    is_label = (target >= 0.0) & (target <= MAX_LABEL)
+    fields = (..., *(None,) * (pred.dim() - target.dim()))
+    if not kind.can_be_left_out:
+        return pred + torch.where(is_label, 0.0, torch.nan).to(pred.dtype)[fields], target
+    left_out = target == LEFT_OUT
+    pred = pred + torch.where(is_label | left_out, 0.0, torch.nan).to(pred.dtype)[fields]
+    # A row of labels leaves out its pixels itself.
+    if call.chosen.spec.scope != "unit":
+        return pred, target
+    return torch.where(left_out, 0.0, pred), torch.where(left_out, 0.0, target)
 
 
 def _units(call: Call, pred: Tensor, target: Tensor) -> Tensor:
     spec, at = call.chosen.spec, call.at
     weight = _weight(call, pred, target)
+    mass = lambda: weight_sum(call, pred, target)  # noqa: E731
+    known, labels = _known(call, pred, target)
     if spec.is_formula:
-        values = _program.units(pred, _labels(call, pred, target), call.chosen)
+        values = _program.units(known, _labels(call, known, labels), call.chosen)
     else:
         rows = prod(at.rows)
         values = OPERATIONS[spec.name](
-            pred.reshape(rows, at.columns).contiguous(),
-            (target.reshape(rows, at.columns) if spec.target.is_row and not at.classes else target.reshape(rows)).contiguous(),
+            known.reshape(rows, at.columns).contiguous(),
+            (labels.reshape(rows, at.columns) if spec.target.is_row and not at.classes else labels.reshape(rows)).contiguous(),
             call.class_weight,
             call.chosen.named,
         ).reshape(at.units)
     if weight is not None:
         values = values * weight
-    return _reduced(call, values, lambda: weight_sum(call, pred, target))
+    return _reduced(call, values, mass)
 
 
 def _reduced(call: Call, values: Tensor, mass: Callable[[], Tensor]) -> Tensor:
@@ -106,6 +129,9 @@ def _weight(call: Call, pred: Tensor, target: Tensor) -> Tensor | None:
     if call.ignore_index is not None:
         kept = per_row(target != call.ignore_index).to(pred.dtype)
         weight = kept if weight is None else weight * kept
+    if call.chosen.spec.scope == "unit" and call.chosen.spec.target.can_be_left_out and not at.classes:
+        kept = (target != LEFT_OUT).to(pred.dtype)
+        weight = kept if weight is None else weight * kept
     return weight
 
 
@@ -115,6 +141,7 @@ def _sets(call: Call, pred: Tensor, target: Tensor) -> Tensor:
     if rows == 0:
         return pred.new_empty(0) + pred.sum() if call.reduction == "none" else pred.sum() * 0.0
     counts = _counts(call, pred, target)
+    pred, target = _known(call, pred, target)
     target = target if call.chosen.spec.pred.is_row else _labels(call, pred, target)
     pred, target = pred.reshape(rows, -1).contiguous(), target.reshape(rows, -1).contiguous()
     values, any_counts = [], []
@@ -154,7 +181,7 @@ def _counts(call: Call, pred: Tensor, target: Tensor) -> Tensor | None:
     if call.weight is not None:
         counts = (call.weight != 0).reshape(rows, -1).expand(rows, items)
     if spec.target.is_label and not at.classes:
-        known = ~(target < 0).reshape(rows, -1)
+        known = (target != LEFT_OUT).reshape(rows, -1)
         counts = known if counts is None else counts & known
     if call.ignore_index is not None:
         kept = (target != call.ignore_index).reshape(rows, 1)

@@ -2,12 +2,12 @@
 
 /// `high + low`, twice as precise as an `f64`. Window sums are differences of sums over everything before them.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Exact {
+pub(super) struct DoubleDouble {
     high: f64,
     low: f64,
 }
 
-impl Exact {
+impl DoubleDouble {
     #[inline(always)]
     pub(super) fn add(&mut self, x: f64) {
         let (high, rest) = two_sum(self.high, x);
@@ -84,21 +84,25 @@ mod tests {
 
     #[test]
     fn what_a_sum_loses_is_kept() {
-        let mut sum = Exact::default();
+        let mut sum = DoubleDouble::default();
         for x in [1e16, 1.0, 1e-3, -1e16] {
             sum.add(x);
         }
         assert_eq!(sum.value(), 1.001);
-        assert_eq!(sum.minus(Exact { high: 1.0, low: 0.0 }).value(), 1.001 - 1.0);
+        assert_eq!(sum.minus(DoubleDouble { high: 1.0, low: 0.0 }).value(), 1.001 - 1.0);
     }
 
     #[test]
     fn what_a_product_loses_is_kept() {
-        let mut sum = Exact::default();
+        let mut sum = DoubleDouble::default();
         let (a, b) = (1.0 + f64::EPSILON, 1.0 - f64::EPSILON);
         sum.add_product(a, b);
-        assert_eq!(sum.minus(Exact { high: 1.0, low: 0.0 }).value(), -f64::EPSILON * f64::EPSILON);
-        let product = Exact { high: a, low: 0.0 }.times(b).minus(Exact { high: 1.0, low: 0.0 });
+        assert_eq!(
+            sum.minus(DoubleDouble { high: 1.0, low: 0.0 }).value(),
+            -f64::EPSILON * f64::EPSILON
+        );
+        let product =
+            DoubleDouble { high: a, low: 0.0 }.times(b).minus(DoubleDouble { high: 1.0, low: 0.0 });
         assert_eq!(product.value(), -f64::EPSILON * f64::EPSILON);
     }
 }
