@@ -131,13 +131,29 @@ impl Environment {
             Path::new(&place).starts_with(self.target.join("venv")),
             "the tests would see {place:?} instead of the wheel: unset PYTHONPATH"
         );
+        let requests = self.requests()?;
         loudly(
             Command::new(&self.python)
-                .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider"])
+                .env("DETLOSS_REQUESTS", requests)
+                .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "--numprocesses", "2"])
                 .arg(self.package.join("tests"))
                 .env("PYTHONDONTWRITEBYTECODE", "1")
                 .current_dir(&elsewhere),
         )
+    }
+
+    /// What every front-end of tensors is asked for, as the core's tests have it.
+    fn requests(&self) -> anyhow::Result<PathBuf> {
+        let path = self.target.join("requests.jsonl");
+        let output = Command::new(env!("CARGO"))
+            .args(["run", "--quiet", "--package", "detloss", "--example", "requests"])
+            .args(["--features", "testing"])
+            .current_dir(root())
+            .output()?;
+        let words = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "the requests cannot be made:\n{words}");
+        fs::write(&path, output.stdout)?;
+        Ok(path)
     }
 
     /// Both type checkers on the sources, whose settings are in `pyproject.toml`.

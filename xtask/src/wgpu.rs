@@ -12,7 +12,7 @@ use crate::ci;
 
 const PACKAGES: [&str; 2] = ["libvulkan1", "mesa-vulkan-drivers"];
 
-/// Lints and tests them; without a driver it says how to get one and does nothing.
+/// Tests them; without a driver it says how to get one and does nothing.
 pub(crate) fn run() -> anyhow::Result<()> {
     if !has_driver() {
         // A machine that was made for tests may be changed for them, any other is its owner's.
@@ -26,8 +26,6 @@ pub(crate) fn run() -> anyhow::Result<()> {
         ensure!(has_driver(), "{} are installed, but no driver is found", PACKAGES.join(" and "));
     }
     let wgpu = ["--package", "detloss-burn", "--features", "wgpu"];
-    let lint = ["clippy", "--all-targets", "--", "--deny", "warnings"];
-    ci::cargo(&[&lint[..1], &wgpu, &lint[1..]].concat(), &[])?;
     // Burn's CPU backend is a third of the build; here it only copies.
     let quick = ["--config", "profile.dev.package.burn-flex.opt-level=0"];
     // Drivers complain where they cannot keep their files.

@@ -14,7 +14,7 @@ mod rows;
 mod tested;
 mod tolerance;
 
-pub use front_end::{FrontEnd, check, check_tensors, count_requests};
+pub use front_end::{FrontEnd, check, check_tensors, count_requests, requests};
 pub use inputs::{Random, cases, certain_target, everywhere, nasty, ordinary, perfect, tied};
 pub use request::{Array, Integers, Request, Response};
 pub use rows::{Memory, Rows};

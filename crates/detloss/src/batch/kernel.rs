@@ -16,6 +16,9 @@ use crate::scalar::expr::{Expr, Program, Trace};
 use crate::scalar::lanes::{LANES, Lanes, Vector};
 use crate::signature::Signature;
 
+/// Whether the loops of every loss are compiled. The unit tests of this crate do without: they are of what the loops are made of.
+pub(super) const HAS_KERNELS: bool = cfg!(feature = "kernels") && !cfg!(test);
+
 /// What the drivers need of a loss. Every loss has it; nobody implements it by hand.
 pub trait Kernel: Send + Sync {
     /// How the loss is called.
@@ -186,7 +189,7 @@ where
                 L::Form::tile::<Lanes<S>>(&self.0, simd, self.1)
             }
         }
-        if cfg!(feature = "kernels") {
+        if HAS_KERNELS {
             level.run(OnLanes(*self, tile))
         } else {
             unreachable!("a plan is not made without kernels")
@@ -194,7 +197,7 @@ where
     }
 
     fn tile_f64(&self, tile: Tile<'_, f64>) -> f64 {
-        if cfg!(feature = "kernels") {
+        if HAS_KERNELS {
             L::Form::tile::<f64>(self, (), tile)
         } else {
             unreachable!("a plan is not made without kernels")

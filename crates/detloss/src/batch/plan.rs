@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::dispatch::{Dispatch, Element};
-use super::kernel::{Kernel, Tile, TileTarget};
+use super::kernel::{HAS_KERNELS, Kernel, Tile, TileTarget};
 use super::sets::{self, Groups};
 use super::{Batch, Normalizer, Target, Weights};
 use crate::error::{Error, Result};
@@ -106,7 +106,7 @@ fn check_classes<T>(batch: &Batch<'_, T>, classes: &[i64], is_row: bool) -> Resu
 impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     /// Checks everything that can be wrong, once.
     pub(super) fn new(batch: &'a Batch<'a, T>, loss: &'a K) -> Result<Self> {
-        if cfg!(not(feature = "kernels")) {
+        if !HAS_KERNELS {
             return Err(Error::NoKernels);
         }
         let signature = loss.signature();

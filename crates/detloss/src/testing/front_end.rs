@@ -85,7 +85,7 @@ fn check_loss(front_end: &impl FrontEnd, tolerance: Tolerance, entry: &'static E
 /// If it does not keep up.
 pub fn check_tensors(front_end: &impl FrontEnd, tolerance: Tolerance) -> usize {
     let mut count = 0;
-    for request in tested().iter().flat_map(shaped) {
+    for request in requests() {
         let what = format!("{}, {}", request.entry.name, request.what);
         let Some(response) = front_end.run(&request) else { continue };
         count += 1;
@@ -104,8 +104,13 @@ pub fn check_tensors(front_end: &impl FrontEnd, tolerance: Tolerance) -> usize {
     count
 }
 
+/// What [`check_tensors`] asks.
+pub fn requests() -> impl Iterator<Item = Request<'static>> {
+    tested().iter().flat_map(shaped)
+}
+
 /// How many requests [`check_tensors`] has of these losses.
 #[must_use]
 pub fn count_requests(of: impl Fn(&Entry) -> bool) -> usize {
-    tested().iter().filter(|entry| of(entry)).map(|entry| shaped(entry).len()).sum()
+    requests().filter(|request| of(request.entry)).count()
 }

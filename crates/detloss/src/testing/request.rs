@@ -332,3 +332,46 @@ fn with_left_out(mut request: Request<'static>) -> Request<'static> {
     }
     request
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::losses::ALL;
+
+    /// What a loss takes is asked for: every rank, every option, every type of integers.
+    #[test]
+    fn nothing_that_a_loss_takes_is_left_unasked() {
+        for entry in ALL {
+            let (requests, signature) = (shaped(entry), &entry.signature);
+            let takes = signature.tensors_take();
+            let asks = |what: &dyn Fn(&Request<'_>) -> bool| requests.iter().any(what);
+            let rank = |request: &Request<'_>| request.pred.dims.len();
+            let ranks: BTreeSet<usize> = requests.iter().map(rank).collect();
+            let lowest = if signature.is_elementwise() || signature.is_mask() { 1 } else { 2 };
+            assert!(ranks.iter().copied().eq(lowest..=4), "{}: ranks {ranks:?}", entry.name);
+            assert!(asks(&|request| request.weights.is_some()), "{}: weights", entry.name);
+            if signature.is_elementwise() {
+                assert!(asks(&|request| !request.is_per_row), "{}: per element", entry.name);
+            }
+            let options: [(&str, bool, &dyn Fn(&Request<'_>) -> bool); 4] = [
+                ("column weights", takes.column_weights, &|request| request.column_weights.is_some()),
+                ("groups", takes.groups, &|request| request.groups.is_some()),
+                ("ignored rows", takes.class_indices, &|request| request.ignore_index.is_some()),
+                ("left out", signature.target.is_probability() && signature.target.can_be_left_out(), &|request| {
+                    request.target.numbers.contains(&LEFT_OUT)
+                }),
+            ];
+            for (what, is_taken, is_asked) in options {
+                assert_eq!(asks(is_asked), is_taken, "{}: {what}", entry.name);
+            }
+            if takes.class_indices {
+                let of_class = |request: &&Request<'_>| request.classes.is_some();
+                let types = requests.iter().filter(of_class).filter_map(|request| request.integers);
+                let types: BTreeSet<usize> = types.map(|integers| integers.0).collect();
+                assert!(types.into_iter().eq(0..8), "{}: types of integers", entry.name);
+            }
+        }
+    }
+}
