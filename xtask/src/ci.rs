@@ -13,7 +13,8 @@ use crate::{generate, python, root, tidy, wgpu};
 pub(crate) const WHOLE: [&str; 3] = ["--workspace", "--features", "detloss-cli/train"];
 
 /// The same with the GPU, for what only looks at the code: it compiles no dependency to run it.
-const WHOLE_WITH_GPU: [&str; 3] = ["--workspace", "--features", "detloss-cli/train,detloss-burn/wgpu"];
+const WHOLE_WITH_GPU: [&str; 3] =
+    ["--workspace", "--features", "detloss-cli/train,detloss-burn/wgpu"];
 
 /// Everything that has to hold, the quick checks first.
 pub(crate) fn run(without_python: bool, without_wgpu: bool) -> anyhow::Result<()> {

@@ -11,10 +11,11 @@ use detloss::batch::Kernel as _;
 use detloss::loss::Scope;
 use detloss::signature::Shapes;
 
+use crate::call::{self, Call, HeldTarget, Operands, Reduce};
 #[cfg(feature = "cube")]
 use crate::device;
 use crate::loss::expect_valid;
-use crate::op::{self, Call, LossBackend, Operands, Reduce};
+use crate::op::LossBackend;
 use crate::{Loss, Replicas};
 
 /// Predictions with their targets, and how to weigh and add up their losses: the [`Batch`](detloss::Batch) of the core for tensors.
@@ -262,7 +263,8 @@ impl<const D: usize> Batch<D> {
         let is_stateful =
             state.as_ref().is_some_and(|state| state.lock().is_ok_and(|state| !state.is_empty()));
         #[cfg(feature = "cube")]
-        if let Some(formula) = device::Formula::new(&loss, &device, dtype, shapes.columns, &target)
+        if let Some(formula) =
+            device::Formula::new(&loss, &device, dtype, shapes.columns, &target, self.ignore_index)
             && self.groups.is_none()
             && !is_stateful
         {
@@ -287,18 +289,20 @@ impl<const D: usize> Batch<D> {
         };
         let others = Operands::<Dispatch> {
             target: match target {
-                HeldTarget::Dense(target) => op::Target::Dense(at(&host, target).into_dispatch()),
+                HeldTarget::Dense(target) => call::Target::Dense(at(&host, target).into_dispatch()),
                 HeldTarget::Classes(classes) => {
-                    op::Target::Classes(at(&host, classes).into_dispatch())
+                    call::Target::Classes(at(&host, classes).into_dispatch())
                 }
             },
             weights: match weights {
-                None => op::Weights::None,
-                Some((weights, false)) => op::Weights::Rows(at(&host, weights).into_dispatch()),
-                Some((weights, true)) => op::Weights::Elements(at(&host, weights).into_dispatch()),
+                None => call::Weights::None,
+                Some((weights, false)) => call::Weights::Rows(at(&host, weights).into_dispatch()),
+                Some((weights, true)) => {
+                    call::Weights::Elements(at(&host, weights).into_dispatch())
+                }
             },
             groups: groups
-                .map_or(op::Groups::None, |(ids, _)| op::Groups::Rows(ids.into_dispatch())),
+                .map_or(call::Groups::None, |(ids, _)| call::Groups::Rows(ids.into_dispatch())),
         };
         let call = Call {
             loss,
@@ -328,12 +332,6 @@ fn at<const D: usize, K: Basic>(host: &Option<Device>, tensor: Tensor<D, K>) -> 
         Some(host) => tensor.to_device(host),
         None => tensor,
     }
-}
-
-/// A target that fits its prediction, without its dimensions.
-pub(crate) enum HeldTarget {
-    Dense(Tensor<1>),
-    Classes(Tensor<1, Int>),
 }
 
 /// The target in the precision of the prediction, or class indices as they are.

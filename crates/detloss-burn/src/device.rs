@@ -12,7 +12,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{
     Autodiff, AutodiffBackend, Backend, Dispatch, DispatchDevice, TensorMetadata, backend_extension,
 };
-use burn::tensor::{Bool, DType, Device, Shape, Tensor};
+use burn::tensor::{DType, Device, Shape, Tensor};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
@@ -22,9 +22,9 @@ use detloss::batch::{Kernel as _, Target};
 use detloss::loss::Scope;
 use detloss::operand::{LEFT_OUT, MAX_LABEL};
 
-use crate::batch::HeldTarget;
+use crate::call::{HeldTarget, Reduce};
 use crate::loss::expect_valid;
-use crate::op::{GradIndex, LossBackward, Reduce, SavedGrad};
+use crate::op::{GradIndex, LossBackward, SavedGrad};
 use crate::replicas::divisor;
 use crate::steps::{Step, steps};
 use crate::{Loss, Replicas};
@@ -43,6 +43,17 @@ struct Fields {
     target: usize,
     /// If targets are class indices, one for so many units.
     classes: Option<usize>,
+    /// The class whose rows are left out.
+    ignored: Option<i64>,
+    /// The targets are labels: numbers from 0 to 1, or left out.
+    are_labels: bool,
+}
+
+impl Fields {
+    /// Whether a target may be none, or left out.
+    fn are_checked(self) -> bool {
+        self.are_labels || self.classes.is_some()
+    }
 }
 
 impl Formula {
@@ -53,6 +64,7 @@ impl Formula {
         dtype: DType,
         columns: usize,
         target: &HeldTarget,
+        ignored: Option<i64>,
     ) -> Option<Self> {
         let (signature, device) = (loss.signature(), device.clone().inner());
         let has_kernels = matches!(device.as_dispatch(), DispatchDevice::Cube(_));
@@ -64,6 +76,8 @@ impl Formula {
             pred: signature.pred.fields().len(),
             target: signature.target.fields().len(),
             classes: matches!(target, HeldTarget::Classes(_)).then_some(columns),
+            ignored,
+            are_labels: signature.target.is_probability() && matches!(target, HeldTarget::Dense(_)),
         };
         Some(Self { loss: loss.clone(), fields })
     }
@@ -98,16 +112,13 @@ impl WeightedReduction {
         self.check(loss, &target);
         let (device, dtype) = (pred.device(), pred.dtype());
         let shape = [self.rows, self.columns];
-        let Masks { is_none, left_out } = self.masks(loss, &target);
-        let weights = self.product(left_out.as_ref(), &device.inner());
-        let pred = pred.cast(DType::F32);
-        // NaN where the target is none: to look would be to wait. Whatever is left out holds, infinity and NaN included, must not reach
-        // the sum through a product with its weight.
-        let pred = masked(pred, shape, [(is_none, f32::NAN), (left_out.clone(), 0.0)]);
+        let weights = self.product(loss, &target, &device.inner());
+        let pred = pred.cast(DType::F32).into_dispatch();
         let target = match target {
-            HeldTarget::Dense(target) => masked(target.cast(DType::F32), shape, [(left_out, 0.0)]),
-            HeldTarget::Classes(classes) => classes.float().cast(DType::F32).into_dispatch(),
+            HeldTarget::Dense(target) => target,
+            HeldTarget::Classes(classes) => classes.float(),
         };
+        let target = target.cast(DType::F32).into_dispatch();
         let units = Dispatch::units(pred, target, formula);
         let units = Tensor::<1>::from_dispatch(units).reshape(shape);
         let units = match &weights {
@@ -133,31 +144,6 @@ impl WeightedReduction {
         (units.sum() / divisor(own, self.replicas.as_deref())).cast(dtype)
     }
 
-    /// Where the target is none, and where it is left out.
-    fn masks(&self, loss: &Loss, target: &HeldTarget) -> Masks {
-        match target {
-            HeldTarget::Classes(classes) => {
-                let classes = classes.clone().reshape([self.rows, 1]);
-                // The index behind the last is background.
-                let beyond = classes.clone().greater_elem(self.columns as i64);
-                Masks {
-                    is_none: Some(classes.clone().lower_elem(0).bool_or(beyond)),
-                    left_out: self.ignore_index.map(|index| classes.equal_scalar(index)),
-                }
-            }
-            HeldTarget::Dense(labels) if loss.signature().target.is_probability() => {
-                let labels = labels.clone().cast(DType::F32).reshape([self.rows, self.columns]);
-                let beyond = labels.clone().greater_elem(MAX_LABEL);
-                let left_out = labels.clone().equal_scalar(LEFT_OUT);
-                Masks {
-                    is_none: Some(labels.lower_elem(0.0).bool_or(beyond)),
-                    left_out: Some(left_out),
-                }
-            }
-            HeldTarget::Dense(_) => Masks { is_none: None, left_out: None },
-        }
-    }
-
     /// The core's checks of everything that is not on the device.
     #[track_caller]
     fn check(&self, loss: &Loss, target: &HeldTarget) {
@@ -178,8 +164,9 @@ impl WeightedReduction {
         expect_valid(batch.value(loss.as_ref()));
     }
 
-    /// The weights of all units, as far as they differ.
-    fn product(&self, left_out: Option<&Tensor<2, Bool>>, device: &Device) -> Option<Tensor<2>> {
+    /// The weights of all units, as far as they differ. What is left out has value and gradient 0 anyway; only a mean by weight has to
+    /// know.
+    fn product(&self, loss: &Loss, target: &HeldTarget, device: &Device) -> Option<Tensor<2>> {
         let (rows, columns) = (self.rows, self.columns);
         let weights = self.weights.as_ref().map(|(weights, per_element)| {
             let columns = if *per_element { columns } else { 1 };
@@ -189,33 +176,18 @@ impl WeightedReduction {
             let weights: Vec<f32> = weights.iter().map(|&weight| weight as f32).collect();
             Tensor::<1>::from_data(weights.as_slice(), device).reshape([1, columns])
         });
-        let kept = left_out.map(|left_out| left_out.clone().bool_not().float());
+        let kept = match (target, self.ignore_index) {
+            _ if self.reduce != Reduce::WeightedMean => None,
+            (HeldTarget::Classes(classes), Some(index)) => {
+                Some(classes.clone().not_equal_scalar(index).float().reshape([rows, 1]))
+            }
+            (HeldTarget::Dense(labels), _) if loss.signature().target.can_be_left_out() => {
+                Some(labels.clone().not_equal_scalar(LEFT_OUT).float().reshape([rows, columns]))
+            }
+            _ => None,
+        };
         [weights, by_column, kept].into_iter().flatten().reduce(|a, b| a * b)
     }
-}
-
-/// Which units have no target, by row or by element; None for none.
-struct Masks {
-    /// The target is no label or class.
-    is_none: Option<Tensor<2, Bool>>,
-    /// The unit is left out.
-    left_out: Option<Tensor<2, Bool>>,
-}
-
-/// Numbers, one for every unit if there is a mask, with others where the masks are.
-fn masked<const D: usize>(
-    numbers: Tensor<D>,
-    shape: [usize; 2],
-    masks: impl IntoIterator<Item = (Option<Tensor<2, Bool>>, f32)>,
-) -> FloatTensor<Dispatch> {
-    let mut masks = masks.into_iter().filter_map(|(mask, number)| Some((mask?, number))).peekable();
-    if masks.peek().is_none() {
-        return numbers.into_dispatch();
-    }
-    let fill = |numbers: Tensor<2>, (mask, number): (Tensor<2, Bool>, f32)| {
-        numbers.mask_fill(mask.expand(shape), number)
-    };
-    masks.fold(numbers.reshape(shape), fill).into_dispatch()
 }
 
 fn units_of(pred: &TensorSpec, _: &TensorSpec, formula: &Formula) -> TensorSpec {
@@ -323,6 +295,7 @@ fn launch(
             target.into_buffer_arg(),
             values.clone().into_buffer_arg(),
             grad.into_buffer_arg(),
+            f32::NAN,
             formula.steps(gradient),
             formula.fields,
         );
@@ -330,7 +303,8 @@ fn launch(
     values
 }
 
-/// Follows the steps for one unit.
+/// Follows the steps for one unit. To look at the targets before would be to wait for the device: a unit whose target is none is `nan`,
+/// which is an argument because WGSL has no way to write it.
 #[cube(launch)]
 #[allow(clippy::needless_range_loop, reason = "only ranges are unrolled when a kernel is made")]
 fn follow(
@@ -338,6 +312,7 @@ fn follow(
     target: &[f32],
     values: &mut [f32],
     grad: &mut [f32],
+    nan: f32,
     #[comptime] steps: Vec<Step>,
     #[comptime] fields: Fields,
 ) {
@@ -345,6 +320,34 @@ fn follow(
     if unit >= values.len() {
         terminate!();
     }
+    // 0 for a target as it should be, 1 for none, 2 for one that is left out.
+    let mut flaw = Sequence::<f32>::new();
+    match fields.classes {
+        Some(columns) => {
+            let class = target[unit / columns];
+            // The index behind the last is background.
+            let most = comptime![columns as f32];
+            let none = select(class < 0.0f32 || class > most, 1.0f32, 0.0f32);
+            match fields.ignored {
+                Some(index) => {
+                    let ignored = comptime![index as f32];
+                    flaw.push(select(class == ignored, 2.0f32, none));
+                }
+                None => {
+                    flaw.push(none);
+                }
+            }
+        }
+        None => {
+            if comptime![fields.are_labels] {
+                let label = target[unit];
+                let (most, left_out) = comptime![(MAX_LABEL as f32, LEFT_OUT as f32)];
+                let none = select(label < 0.0f32 || label > most, 1.0f32, 0.0f32);
+                flaw.push(select(label == left_out, 2.0f32, none));
+            }
+        }
+    }
+    let are_checked = comptime![fields.are_checked()];
     let mut v = Sequence::<f32>::new();
     #[unroll]
     for at in 0..steps.len() {
@@ -352,7 +355,12 @@ fn follow(
         match step {
             Step::Pred(field) => {
                 let number = pred[unit * fields.pred + field];
-                v.push(number);
+                if comptime![are_checked] {
+                    let known = select(*flaw.index(0) > 0.5f32, nan, number);
+                    v.push(select(*flaw.index(0) > 1.5f32, 0.0f32, known));
+                } else {
+                    v.push(number);
+                }
             }
             Step::Target(field) => match fields.classes {
                 Some(columns) => {
@@ -362,7 +370,11 @@ fn follow(
                 }
                 None => {
                     let number = target[unit * fields.target + field];
-                    v.push(number);
+                    if comptime![are_checked] {
+                        v.push(select(*flaw.index(0) > 1.5f32, 0.0f32, number));
+                    } else {
+                        v.push(number);
+                    }
                 }
             },
             Step::Const(bits) => {
@@ -418,10 +430,19 @@ fn follow(
                 v.push(result);
             }
             Step::Value(a) => {
-                values[unit] = *v.index(a);
+                if comptime![are_checked] {
+                    values[unit] = select(*flaw.index(0) > 1.5f32, 0.0f32, *v.index(a));
+                } else {
+                    values[unit] = *v.index(a);
+                }
             }
             Step::Slope(a, field) => {
-                grad[unit * fields.pred + field] = *v.index(a);
+                if comptime![are_checked] {
+                    let slope = select(*flaw.index(0) > 1.5f32, 0.0f32, *v.index(a));
+                    grad[unit * fields.pred + field] = slope;
+                } else {
+                    grad[unit * fields.pred + field] = *v.index(a);
+                }
             }
         }
     }

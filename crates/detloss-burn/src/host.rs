@@ -6,28 +6,12 @@ use burn::tensor::{DType, TensorData};
 use detloss::Batch;
 use detloss::batch;
 use detloss::loss::Scope;
-use detloss::scalar::Element;
 use half::{bf16, f16};
 
+use crate::call::{Call, Groups, Operands, Reduce, Target, Weights};
 use crate::loss::expect_valid;
-use crate::op::{Call, Groups, Operands, Reduce, Target, Weights};
+use crate::parts::{Number, Parts, narrow};
 use crate::replicas::{Union, divisor};
-
-/// A number that both Burn and the core know.
-pub(crate) trait Number: batch::Element + burn::tensor::Element + bytemuck::Pod {}
-
-impl Number for f32 {}
-impl Number for f64 {}
-impl Number for f16 {}
-impl Number for bf16 {}
-
-pub(crate) fn wide<T: Number>(number: T) -> f64 {
-    Element::to_f64(number)
-}
-
-pub(crate) fn narrow<T: Number>(number: f64) -> T {
-    Element::from_f64(number)
-}
 
 /// The losses, and the gradient with respect to the prediction if it is asked for.
 pub(crate) fn run(
@@ -100,15 +84,6 @@ fn whole(tensor: FlexTensor) -> Vec<i64> {
         return numbers.to_vec();
     }
     tensor.into_data().iter::<i64>().collect()
-}
-
-/// What a batch of the core is made of.
-#[derive(Clone, Copy)]
-pub(crate) struct Parts<'a, T> {
-    pub(crate) pred: &'a [T],
-    pub(crate) target: batch::Target<'a, T>,
-    pub(crate) weights: Option<batch::Weights<'a, T>>,
-    pub(crate) groups: Option<&'a [i64]>,
 }
 
 impl Call {

@@ -71,6 +71,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod call;
 #[cfg(feature = "cube")]
 mod device;
 mod host;
@@ -78,6 +79,7 @@ mod loss;
 mod losses;
 mod macros;
 mod op;
+mod parts;
 mod replicas;
 #[cfg(feature = "cube")]
 mod steps;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier, Mutex};
 
 use detloss::batch::{Target, Weights};
 
-use crate::host::{Number, Parts, narrow, wide};
+use crate::parts::{Number, Parts, narrow, wide};
 
 /// Copies of a model that train together, each on its part of the batch. Implement it with any collective.
 ///

@@ -14,7 +14,9 @@ use detloss::batch::{Target, Weights};
 use detloss::loss::Scope;
 use detloss::losses::Entry;
 use detloss::losses::{ALL, boxes, scores};
-use detloss::testing::{Tolerance, assert_close, check, ordinary, tested};
+use detloss::testing::{
+    Tolerance, assert_close, check, check_tensors, count_requests, ordinary, tested,
+};
 use detloss_burn::{Batch, BceLoss, CiouLoss, FocalLoss, L1Loss, Loss, Threads};
 use on_tensors::{OnTensors, numbers};
 
@@ -34,6 +36,13 @@ fn on(dtype: DType) -> OnTensors {
 fn every_loss_agrees_with_the_formula() {
     let _turn = turn();
     assert_eq!(check(&on(DType::F32), Tolerance::F32), tested().len());
+}
+
+#[test]
+fn tensors_of_every_rank_with_every_option_agree_with_the_formula() {
+    let _turn = turn();
+    let count = check_tensors(&on(DType::F32), Tolerance::F32);
+    assert_eq!(count, count_requests(|_| true));
 }
 
 #[test]

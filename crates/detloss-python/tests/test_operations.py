@@ -126,13 +126,13 @@ def sets_of(spec: Spec, count: int, random: np.random.Generator) -> Iterator[Inp
         yield Input("enormous numbers", np.where(scores > 0, 1e300, -1e300), np.zeros(count))
         return
     labels = np.where(random.random(count) < random.choice([0.05, 0.3, 0.7]), 1.0, 0.0)
-    soft = labels * np.where(random.random(count) < 0.5, random.random(count), np.round(random.random(count), 1) + 0.1)
+    soft = labels * np.where(random.random(count) < 0.5, random.random(count), np.round(random.random(count) * 0.9, 1) + 0.1)
     enormous = np.where(random.random(count) < 0.3, random.choice([1e200, 1e300], count), scores)
     inputs = [
         ("labels", scores, labels),
         ("soft labels", scores, soft),
         ("no positives", scores, np.zeros(count)),
-        ("no negatives", scores, soft + 0.2),
+        ("no negatives", scores, 0.8 * soft + 0.2),
         ("equal scores", np.full(count, 0.7), soft),
         ("few scores", np.round(scores / 4.0), soft),
         ("a grid that ends on the borders of steps", np.round(scores * 4.0) / 4.0, soft),

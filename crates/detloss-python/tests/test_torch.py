@@ -57,7 +57,7 @@ def calls(spec, rows):
 
 
 @all_losses
-def test_roads_agree(spec):
+def test_backends_agree(spec):
     """The kernel and the torch operations give the same values and slopes, whatever the options."""
     targets = [ordinary(spec), ordinary(spec, soft=spec.scope != "set")]
     targets += [classes(spec)] if takes_classes(spec) else []

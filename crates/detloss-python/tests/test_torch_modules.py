@@ -73,6 +73,18 @@ def test_module_for_other_columns():
         module(spec, num_classes=1)(pred, target)
     with pytest.raises(TypeError, match="say how many with num_classes"):
         module(spec)
+    with pytest.raises(ValueError, match="num_classes is 0: give the number of columns"):
+        module(spec, num_classes=0)
+    with pytest.raises(TypeError, match="say how many with num_classes"):
+        detloss.initial_state("seesaw")
+
+
+def test_a_parameter_that_the_state_is_as_long_as():
+    loss = detloss.torch.GHMCLoss(bins=10, momentum=0.5)
+    with pytest.raises(ValueError, match="with this bins the state has 20 numbers instead of 10: make a new module"):
+        loss.bins = 20
+    assert loss.bins == 10
+    loss.momentum = 0.75
 
 
 @remembering

@@ -35,6 +35,7 @@
 
 mod dispatch;
 mod kernel;
+mod labels;
 mod level;
 mod plan;
 mod prefetch;

@@ -236,6 +236,15 @@ fn boxes_of_three_numbers() {
 }
 
 #[test]
+#[should_panic(
+    expected = "number 3 of the target is 255: give a label from 0 to 1, or -1 to leave it out"
+)]
+fn a_label_that_is_none() {
+    let labels = tensor(&[0.0, 1.0, 0.0, 255.0, 0.0, 0.0], [2, 3], DType::F64);
+    let _ = FocalLoss::new().forward(logits(), labels, Reduction::Mean);
+}
+
+#[test]
 #[should_panic(expected = "row 1 has class 7, but there are 3 classes")]
 fn a_class_there_is_not() {
     let _ = SoftmaxCeLoss::new().forward(logits(), integers(&[0, 7], [2]), Reduction::Mean);

@@ -1,5 +1,6 @@
 //! The front-end that the suite of the core tests: tensors on some device.
 
+use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Device, Int, IntDType, Tensor, TensorData};
 use detloss::testing::{FrontEnd, Integers, Request, Response};
 use detloss_burn::{Batch, Loss, Target};
@@ -8,6 +9,12 @@ use detloss_burn::{Batch, Loss, Target};
 pub(crate) struct OnTensors(pub(crate) Device, pub(crate) DType);
 
 impl OnTensors {
+    /// The types of integers that the device has. WGSL has those of 32 bits.
+    fn integer_types(&self) -> &'static [IntDType] {
+        let is_host = matches!(self.0.clone().inner().as_dispatch(), DispatchDevice::Flex(_));
+        if is_host { &INTEGERS } else { &[IntDType::I32, IntDType::U32] }
+    }
+
     /// A tensor of these numbers.
     pub(crate) fn tensor<const D: usize>(&self, numbers: &[f64], dims: [usize; D]) -> Tensor<D> {
         let data = TensorData::new(numbers.to_vec(), dims).convert_dtype(self.1);
@@ -73,7 +80,8 @@ impl FrontEnd for OnTensors {
             None => Target::from(self.tensor(&target.numbers, dims)),
             Some(Integers(which)) => {
                 let numbers: Vec<i64> = target.numbers.iter().map(|&x| x as i64).collect();
-                let dtype = INTEGERS[which % INTEGERS.len()];
+                let dtypes = self.integer_types();
+                let dtype = dtypes[which % dtypes.len()];
                 Target::from(self.integers(&numbers, dims).cast(dtype))
             }
         });

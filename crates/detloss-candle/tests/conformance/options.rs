@@ -6,6 +6,7 @@ use detloss::batch::{Kernel, Target, Weights};
 use detloss::loss::Scope;
 use detloss::losses::ALL;
 use detloss::losses::Entry;
+use detloss::operand::Kind;
 use detloss::testing::{Random, Rows, Tolerance, assert_close, ordinary};
 use detloss_candle::{Backend, Options, Reduction, loss};
 
@@ -277,6 +278,59 @@ fn an_ignored_row_may_hold_anything() -> Result<()> {
             assert!(value[0].is_finite() && grad[COLUMNS..2 * COLUMNS] == [0.0; COLUMNS]);
             for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
                 assert_eq!(run(bad)?, (value.clone(), grad.clone()), "{}: {bad}", entry.name);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The host refuses a label outside of 0..=1 and a class that there is not; where nobody waits for the device, its units are NaN.
+#[test]
+fn a_target_that_is_none_is_not_computed_with() -> Result<()> {
+    let pred = Tensor::new(&[[0.5_f32, -1.0], [2.0, 0.25]], &Device::Cpu)?;
+    let of_scores = |entry: &&Entry| entry.signature.target == Kind::Label && is_formula(entry);
+    for entry in ALL.iter().filter(of_scores) {
+        let run = |target: &Tensor, backend| {
+            let options = Options { reduction: Reduction::None, backend, ..Options::default() };
+            loss(&pred, target, &entry.make(), &options).and_then(|values| numbers(&values))
+        };
+        for bad in [255.0_f32, -0.5, f32::INFINITY] {
+            let labels = Tensor::new(&[[0.0_f32, 1.0], [bad, 0.0]], &Device::Cpu)?;
+            let said = run(&labels, Backend::Fused).unwrap_err().to_string();
+            assert!(said.contains("number 2 of the target is"), "{}: {said}", entry.name);
+            let values = run(&labels, Backend::Decomposed)?;
+            let are_nan = values.iter().map(|value| value.is_nan()).collect::<Vec<_>>();
+            assert_eq!(are_nan, [false, false, true, false], "{}: {bad}", entry.name);
+        }
+        for bad in [-1_i64, 3] {
+            let classes = Tensor::new(&[2, bad], &Device::Cpu)?;
+            assert!(run(&classes, Backend::Fused).is_err(), "{}: class {bad}", entry.name);
+            let values = run(&classes, Backend::Decomposed)?;
+            let are_nan = values.iter().map(|value| value.is_nan()).collect::<Vec<_>>();
+            assert_eq!(are_nan, [false, false, true, true], "{}: class {bad}", entry.name);
+        }
+    }
+    Ok(())
+}
+
+/// Whatever is predicted there.
+#[test]
+fn a_label_that_is_left_out_costs_nothing() -> Result<()> {
+    let labels = Tensor::new(&[[0.0_f32, -1.0], [-1.0, 1.0]], &Device::Cpu)?;
+    let of_scores = |entry: &&Entry| entry.signature.target == Kind::Label && is_formula(entry);
+    for entry in ALL.iter().filter(of_scores) {
+        for backend in [Backend::Fused, Backend::Decomposed] {
+            let run = |left_out: f32| {
+                let pred = [[0.5_f32, left_out], [left_out, 0.25]];
+                let pred = Var::from_tensor(&Tensor::new(&pred, &Device::Cpu)?)?;
+                let options = Options { reduction: Reduction::Sum, backend, ..Options::default() };
+                let value = loss(&pred, &labels, &entry.make(), &options)?;
+                Ok::<_, candle_core::Error>((numbers(&value)?, slopes(&value, &pred)?))
+            };
+            let (value, grad) = run(0.0)?;
+            assert_eq!(grad[1..3], [0.0; 2], "{}", entry.name);
+            for any in [f32::NAN, f32::INFINITY, 40.0] {
+                assert_eq!(run(any)?, (value.clone(), grad.clone()), "{}: {any}", entry.name);
             }
         }
     }

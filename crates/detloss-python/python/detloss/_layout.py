@@ -86,7 +86,7 @@ def _form(
     fits = (
         (classes or target == (pred if spec.target.is_row else dense))
         and (fields == 1 or pred[lead:] == (fields,))
-        and (len(pred) > 0 or not spec.pred.is_row)
+        and (not spec.pred.is_row or (len(pred) > 0 and (0 not in pred[lead:] or 0 in rows)))
         and (weight is None or per_row or tuple(weight) == units)
         and class_weight is None
         and groups is None

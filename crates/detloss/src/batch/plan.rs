@@ -8,9 +8,8 @@ use super::sets::{self, Groups};
 use super::{Batch, Normalizer, Target, Weights};
 use crate::error::{Error, Result};
 use crate::loss::Scope;
-use crate::operand::{Kind, LEFT_OUT, MAX_LABEL};
 use crate::parallel;
-use crate::scalar::{self, Element as _};
+use crate::scalar::Element as _;
 use crate::signature::Signature;
 
 /// How many numbers of a prediction one tile holds: its operands stay in the first-level cache.
@@ -32,7 +31,7 @@ pub(super) struct Plan<'a, T, K: ?Sized> {
     /// Numbers of one target.
     pub(super) target_width: usize,
     /// A prediction is a whole row.
-    is_row: bool,
+    pub(super) is_row: bool,
     /// The sets of a loss of whole batches; none for the others.
     pub(super) groups: Groups,
     /// Whether a tile has found a label that is none.
@@ -442,70 +441,6 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
             multiply(&|unit| T::from_f64(if self.is_left_out(unit) { 0.0 } else { 1.0 }));
         }
         scratch
-    }
-
-    /// Whether a unit is left out: its row has the ignored class, or its label is [`LEFT_OUT`]. Rows of labels leave out their
-    /// pixels themselves.
-    fn is_left_out(&self, unit: usize) -> bool {
-        match self.batch.target {
-            Target::Classes(classes) => {
-                let row = if self.is_row { unit } else { unit / self.batch.columns };
-                Some(classes[row]) == self.batch.ignore_index
-            }
-            Target::Dense(labels) => {
-                self.signature.target == Kind::Label && labels[unit].to_f64() == LEFT_OUT
-            }
-        }
-    }
-
-    /// Whether one of `count` units from unit `first` on is left out.
-    fn leaves_out(&self, first: usize, count: usize) -> bool {
-        (first..first + count).any(|unit| self.is_left_out(unit))
-    }
-
-    /// The numbers of the units from unit `first` on, `width` each, with 0 in those that are left out: whatever they hold, infinity
-    /// and NaN included, must not reach the sum through a product with their weight.
-    fn without_left_out<'s>(
-        &self,
-        first: usize,
-        width: usize,
-        numbers: &[T::Compute],
-        scratch: &'s mut Vec<T::Compute>,
-    ) -> &'s [T::Compute] {
-        scratch.clear();
-        scratch.extend_from_slice(numbers);
-        for (unit, fields) in (first..).zip(scratch.chunks_exact_mut(width)) {
-            if self.is_left_out(unit) {
-                fields.fill(T::Compute::default());
-            }
-        }
-        scratch
-    }
-
-    /// Whether a number of the target may be a probability. NaN may: it comes out again.
-    fn is_valid(&self, number: impl scalar::Element) -> bool {
-        let (number, target) = (number.to_f64(), self.signature.target);
-        number.is_nan()
-            || (0.0..=MAX_LABEL).contains(&number)
-            || target.can_be_left_out() && number == LEFT_OUT
-    }
-
-    /// Finds the label that is none.
-    pub(super) fn check_labels(&self) -> Result<()> {
-        let Target::Dense(labels) = self.batch.target else { return Ok(()) };
-        match labels.iter().position(|&label| !self.is_valid(label)) {
-            None => Ok(()),
-            Some(index) => Err(Error::InvalidNumber {
-                what: "the target",
-                index,
-                got: labels[index].to_f64(),
-                wanted: if self.signature.target.can_be_left_out() {
-                    "a label from 0 to 1, or -1 to leave it out"
-                } else {
-                    "a probability from 0 to 1"
-                },
-            }),
-        }
     }
 
     /// The class indices, and the one that is ignored.

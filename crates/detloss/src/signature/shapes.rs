@@ -70,6 +70,10 @@ impl Signature {
             }
             rest => rest.iter().product(),
         };
+        if columns == 0 && self.pred.is_row() && !rows.contains(&0) {
+            let wanted = format!("a {} or more in every row", fields[0]);
+            return Err(unfit(self.loss, "the prediction", pred, wanted));
+        }
         let dense = self.dense_target(pred);
         // Without a dimension of columns, 1 could be "yes" or "the class after the only one": it is "yes".
         let takes_indices =
@@ -260,6 +264,11 @@ mod tests {
              dimension 1, move it to the end"
         );
         assert!(shapes("softmax_ce", &[], &[], true).contains("give rows of logits"));
+        assert_eq!(
+            shapes("softmax_ce", &[3, 0], &[3], true),
+            "softmax_ce: the prediction has shape [3, 0]: give a logit or more in every row"
+        );
+        assert!(shapes("softmax_ce", &[0, 0], &[0], true).starts_with("[0] x 0"));
         assert!(shapes("focal", &[7, 3], &[7], false).contains("give [7, 3]"));
     }
 }

@@ -356,12 +356,16 @@ mod tests {
                 assert!(asks(&|request| !request.is_per_row), "{}: per element", entry.name);
             }
             let options: [(&str, bool, &dyn Fn(&Request<'_>) -> bool); 4] = [
-                ("column weights", takes.column_weights, &|request| request.column_weights.is_some()),
+                ("column weights", takes.column_weights, &|request| {
+                    request.column_weights.is_some()
+                }),
                 ("groups", takes.groups, &|request| request.groups.is_some()),
                 ("ignored rows", takes.class_indices, &|request| request.ignore_index.is_some()),
-                ("left out", signature.target.is_probability() && signature.target.can_be_left_out(), &|request| {
-                    request.target.numbers.contains(&LEFT_OUT)
-                }),
+                (
+                    "left out",
+                    signature.target.is_probability() && signature.target.can_be_left_out(),
+                    &|request| request.target.numbers.contains(&LEFT_OUT),
+                ),
             ];
             for (what, is_taken, is_asked) in options {
                 assert_eq!(asks(is_asked), is_taken, "{}: {what}", entry.name);

@@ -52,9 +52,9 @@ def _with_known_labels(call: Call, pred: Tensor, target: Tensor) -> tuple[Tensor
         return pred + torch.where(is_label, 0.0, torch.nan).to(pred.dtype)[fields], target
     left_out = target == LEFT_OUT
     pred = pred + torch.where(is_label | left_out, 0.0, torch.nan).to(pred.dtype)[fields]
-    # A row of labels leaves out its pixels itself.
+    # A row of labels leaves out its pixels itself; an invalid one must not look like one of them.
     if call.chosen.spec.scope != "unit":
-        return pred, target
+        return pred, torch.where(is_label | left_out, target, torch.nan)
     return torch.where(left_out, 0.0, pred), torch.where(left_out, 0.0, target)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from detloss import _core
 from detloss._functions import documentation, signature
 from detloss._spec import Spec, check_reduction, loss
 from detloss.torch._call import Chosen
@@ -52,6 +53,8 @@ class Loss(nn.Module):
         self._is_per_column = self.spec.state == "per_column"
         if self._is_per_column and num_classes is None:
             raise TypeError(f"{type(self).__name__} has a number per column as its state: say how many with num_classes")
+        if num_classes is not None and num_classes < 1:
+            raise ValueError(f"num_classes is {num_classes}: give the number of columns, 1 or more")
         if not self._is_per_column and num_classes is not None:
             raise TypeError(f"{type(self).__name__} takes no num_classes: it has no state per column")
         # As attributes, so that a compiler takes them for numbers that may change.
@@ -102,9 +105,19 @@ class Loss(nn.Module):
         for param in self.spec.params:
             if param.name == name:
                 changed = Chosen(self.spec, self.chosen.named | {name: value})
-                loss(self.spec.name, changed.params)  # Raises if the value is out of range.
+                self._check_state(name, loss(self.spec.name, changed.params))  # Raises if the value is out of range.
                 value = param.typed(changed.named[name])
         super().__setattr__(name, value)
+
+    def _check_state(self, name: str, changed: _core.Loss) -> None:
+        """A parameter that says how long the state is cannot change under it."""
+        if self.state is None or self._is_per_column:
+            return
+        length = len(changed.initial_state(1))
+        if length != len(self.state):
+            raise ValueError(
+                f"{self.spec.name}: with this {name} the state has {length} numbers instead of {len(self.state)}: make a new module"
+            )
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Loss:
         """Moves the state, but leaves its precision: in half of it, a count would stop at 2048."""
