@@ -6,7 +6,7 @@ use super::kernel::Kernel;
 use super::plan::Plan;
 use crate::error::{Error, Result};
 use crate::operand::{Kind, LEFT_OUT, MAX_LABEL};
-use crate::scalar::{self, Element as _};
+use crate::scalar;
 
 impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
     /// Whether a unit is left out: its row has the ignored class, or its label is [`LEFT_OUT`]. Rows of labels leave out their
