@@ -355,20 +355,19 @@ mod tests {
             if signature.is_elementwise() {
                 assert!(asks(&|request| !request.is_per_row), "{}: per element", entry.name);
             }
-            let options: [(&str, bool, &dyn Fn(&Request<'_>) -> bool); 4] = [
-                ("column weights", takes.column_weights, &|request| {
-                    request.column_weights.is_some()
-                }),
-                ("groups", takes.groups, &|request| request.groups.is_some()),
-                ("ignored rows", takes.class_indices, &|request| request.ignore_index.is_some()),
+            let has_left_out =
+                signature.target.is_probability() && signature.target.can_be_left_out();
+            for (what, is_taken, is_asked) in [
                 (
-                    "left out",
-                    signature.target.is_probability() && signature.target.can_be_left_out(),
-                    &|request| request.target.numbers.contains(&LEFT_OUT),
+                    "column weights",
+                    takes.column_weights,
+                    asks(&|request| request.column_weights.is_some()),
                 ),
-            ];
-            for (what, is_taken, is_asked) in options {
-                assert_eq!(asks(is_asked), is_taken, "{}: {what}", entry.name);
+                ("groups", takes.groups, asks(&|request| request.groups.is_some())),
+                ("ignored rows", takes.class_indices, asks(&|it| it.ignore_index.is_some())),
+                ("left out", has_left_out, asks(&|it| it.target.numbers.contains(&LEFT_OUT))),
+            ] {
+                assert_eq!(is_asked, is_taken, "{}: {what}", entry.name);
             }
             if takes.class_indices {
                 let of_class = |request: &&Request<'_>| request.classes.is_some();
