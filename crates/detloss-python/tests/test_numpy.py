@@ -219,8 +219,8 @@ def test_state(spec):
 
 
 def test_only_some_remember():
-    forgetful = [spec.name for spec in SPECS if not spec.is_stateful]
-    assert forgetful and all(detloss.initial_state(name, 4).size == 0 for name in forgetful)
+    stateless = [spec.name for spec in SPECS if not spec.is_stateful]
+    assert stateless and all(detloss.initial_state(name, 4).size == 0 for name in forgetful)
 
 
 @all_losses

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -17,15 +18,15 @@ import detloss.torch  # noqa: E402
 from samples import COLUMNS, classes, near_default, ordinary, shapes, sized, takes_classes  # noqa: E402
 from test_torch import BACKENDS, SPECS, all_losses, both_backends, function, slope, tensors  # noqa: E402
 
-forgetful = pytest.mark.parametrize("spec", [spec for spec in SPECS if not spec.is_stateful], ids=lambda spec: spec.name)
-remembering = pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.is_stateful], ids=lambda spec: spec.name)
+stateless = pytest.mark.parametrize("spec", [spec for spec in SPECS if not spec.is_stateful], ids=lambda spec: spec.name)
+stateful = pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.is_stateful], ids=lambda spec: spec.name)
 
 
 def module(spec, **arguments):
     return getattr(detloss.torch, spec.class_name)(**arguments)
 
 
-@forgetful
+@stateless
 def test_module_is_the_function(spec):
     params = {param.name: near_default(param) for param in spec.params}
     pred, target = tensors(ordinary(spec))
@@ -39,7 +40,7 @@ def test_module_is_the_function(spec):
     assert not list(built.state_dict())
 
 
-@remembering
+@stateful
 @both_backends
 def test_state_is_saved_and_goes_on(spec, backend):
     """A run that is saved and loaded again is the run that was not; evaluation leaves no trace."""
@@ -79,6 +80,14 @@ def test_module_for_other_columns():
         detloss.initial_state("seesaw")
 
 
+def test_steps_of_many_threads_all_count():
+    loss = detloss.torch.SeesawLoss(num_classes=3)
+    logits, classes = torch.zeros(5, 3), torch.tensor([0, 1, 2, 2, 2])
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: loss(logits, classes), range(400)))
+    assert torch.equal(loss.state, torch.tensor([400.0, 400.0, 1200.0], dtype=torch.float64))
+
+
 def test_a_parameter_that_the_state_is_as_long_as():
     loss = detloss.torch.GHMCLoss(bins=10, momentum=0.5)
     with pytest.raises(ValueError, match="with this bins the state has 20 numbers instead of 10: make a new module"):
@@ -87,7 +96,7 @@ def test_a_parameter_that_the_state_is_as_long_as():
     loss.momentum = 0.75
 
 
-@remembering
+@stateful
 def test_state_keeps_its_precision(spec):
     """A count in half precision would stop at 2048."""
     built = module(spec, **sized(spec))
@@ -124,7 +133,7 @@ def test_parameters_change_during_training():
         module(spec, num_classes=3)
 
 
-@remembering
+@stateful
 def test_state_under_compile(spec):
     built, plain = (module(spec, **sized(spec)) for _ in range(2))
     compiled = torch.compile(built, fullgraph=True, backend="aot_eager")

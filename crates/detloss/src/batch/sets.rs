@@ -6,6 +6,7 @@ use super::plan::{Outputs, Plan};
 use super::{Batch, Target, Weights};
 use crate::error::{Error, Result};
 use crate::operand::{Kind, LEFT_OUT};
+use crate::parallel;
 use crate::ranking;
 use crate::scalar::{Compute, Element as _};
 
@@ -257,7 +258,7 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
         };
         let results: Vec<(f64, Vec<f64>)> = match state {
             Some(state) => groups.into_iter().map(|group| run(group, Some(&mut *state))).collect(),
-            None => self.each(groups, |group| run(group, None)),
+            None => parallel::map(self.batch.threads, groups, |group| run(group, None)),
         };
         if let Some(sums) = components {
             for (_, components) in &results {
@@ -266,21 +267,6 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
         }
         // The sum of nothing is −0 in Rust: no loss is.
         results.into_iter().map(|(value, _)| value + 0.0).collect()
-    }
-
-    #[cfg(feature = "rayon")]
-    fn each<G: Send, R: Send>(&self, groups: Vec<G>, run: impl Fn(G) -> R + Send + Sync) -> Vec<R> {
-        use rayon::prelude::*;
-        if self.batch.threads {
-            groups.into_par_iter().map(run).collect()
-        } else {
-            groups.into_iter().map(run).collect()
-        }
-    }
-
-    #[cfg(not(feature = "rayon"))]
-    fn each<G, R>(&self, groups: Vec<G>, run: impl Fn(G) -> R) -> Vec<R> {
-        groups.into_iter().map(run).collect()
     }
 
     fn run_group(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -14,6 +16,10 @@ from detloss._functions import documentation, signature
 from detloss._spec import Spec, check_reduction, loss
 from detloss.torch._call import Chosen
 from detloss.torch._losses import OPTIONS, check_backend, compute
+
+
+_STEP = threading.Lock()
+"""Held while a state is brought up to date. One for all modules: as an attribute it could not be copied or saved with them."""
 
 
 class Loss(nn.Module):
@@ -28,7 +34,7 @@ class Loss(nn.Module):
         **params: the parameters of the loss.
 
     A loss with a state keeps it in the buffer ``state``, which is part of the ``state_dict`` and is
-    brought up to date by every call in training mode. One thread at a time: several that call one module lose each other's steps.
+    brought up to date by every call in training mode, one after the other if several threads call it.
     """
 
     spec: Spec
@@ -80,20 +86,21 @@ class Loss(nn.Module):
                 f"{self.spec.name}: pred has shape {tuple(pred.shape)}, and the state of this module has {len(state)} columns: "
                 f"make it with num_classes={columns}"
             )
-        if state is not None and not self.training:
-            state = state.clone()
-        return compute(
-            self.spec,
-            pred,
-            target,
-            self.chosen,
-            dim=dim,
-            reduction=self.reduction,
-            loss_weight=self.loss_weight,
-            backend=self.backend,
-            state=state,
-            **options,
-        )
+        is_step = state is not None and self.training
+        # A compiler knows no lock, and brings its own copy of the state up to date.
+        with _STEP if is_step and not torch.compiler.is_compiling() else nullcontext():
+            return compute(
+                self.spec,
+                pred,
+                target,
+                self.chosen,
+                dim=dim,
+                reduction=self.reduction,
+                loss_weight=self.loss_weight,
+                backend=self.backend,
+                state=state if is_step or state is None else state.clone(),
+                **options,
+            )
 
     @property
     def chosen(self) -> Chosen:
