@@ -58,7 +58,9 @@ mod tests {
         for with_threads in [false, true] {
             assert_eq!(join(with_threads, || 1, || "two"), (1, "two"));
             let squares = map(with_threads, (0..1000).collect(), |item: u64| item * item);
-            assert!(squares.iter().enumerate().all(|(item, &square)| square == (item * item) as u64));
+            assert!(
+                squares.iter().enumerate().all(|(item, &square)| square == (item * item) as u64)
+            );
             let most = if cfg!(feature = "rayon") && with_threads { usize::MAX } else { 1 };
             assert!((1..=most).contains(&threads(with_threads)));
         }

@@ -7,8 +7,8 @@ use super::level::{Job, Level};
 use super::plan::TILE;
 use crate::loss::Scope;
 use crate::operand::{MAX_FIELDS, MAX_LABEL};
-use crate::scalar::lanes::LANES;
-use crate::scalar::{self, Compute};
+use crate::scalar::lanes::{LANES, Lanes, Vector};
+use crate::scalar::{self, Compute, slice};
 
 /// A number in a caller's memory that batches are made of: `f32`, `f64`, `f16` or `bf16`.
 pub trait Element: scalar::Element<Compute: Dispatch> {}
@@ -24,24 +24,9 @@ pub trait Dispatch: Compute {
     #[doc(hidden)]
     fn tile<K: Kernel + ?Sized>(kernel: &K, level: Level, tile: Tile<'_, Self>) -> f64;
 
-    /// Whether no number lies outside of 0 to [`MAX_LABEL`].
+    /// Whether no number lies outside of 0 to [`MAX_LABEL`]. NaN does not.
     #[doc(hidden)]
-    fn are_probabilities(level: Level, numbers: &[Self]) -> bool {
-        struct Check<'a, C>(&'a [C]);
-        impl<C: Compute> Job for Check<'_, C> {
-            type Output = bool;
-            #[inline(always)]
-            fn run<S: Simd>(self, _: S) -> bool {
-                let (least, most) = (C::default(), C::from_f64(MAX_LABEL));
-                // Without a branch, so that the compiler makes vectors of it.
-                !self
-                    .0
-                    .iter()
-                    .fold(false, |is_odd, &number| is_odd | (number < least) | (number > most))
-            }
-        }
-        level.run(Check(numbers))
-    }
+    fn are_probabilities(level: Level, numbers: &[Self]) -> bool;
 }
 
 impl Dispatch for f32 {
@@ -58,6 +43,18 @@ impl Dispatch for f32 {
             _ => kernel.tile_f32(level, tile),
         }
     }
+
+    fn are_probabilities(level: Level, numbers: &[f32]) -> bool {
+        struct OnLanes<'a>(&'a [f32]);
+        impl Job for OnLanes<'_> {
+            type Output = bool;
+            #[inline(always)]
+            fn run<S: Simd>(self, simd: S) -> bool {
+                are_probabilities::<Lanes<S>>(simd, self.0)
+            }
+        }
+        level.run(OnLanes(numbers))
+    }
 }
 
 impl Dispatch for f64 {
@@ -66,6 +63,32 @@ impl Dispatch for f64 {
     fn tile<K: Kernel + ?Sized>(kernel: &K, _: Level, tile: Tile<'_, f64>) -> f64 {
         kernel.tile_f64(tile)
     }
+
+    fn are_probabilities(_: Level, numbers: &[f64]) -> bool {
+        are_probabilities::<f64>((), numbers)
+    }
+}
+
+/// Four vectors at a time: each has its own flags, so that none waits for another.
+#[inline(always)]
+fn are_probabilities<V: Vector>(token: V::Token, numbers: &[V::Element]) -> bool {
+    let zero = V::splat(token, V::Element::default());
+    let (one, most) = (zero.lit(1.0), zero.lit(MAX_LABEL));
+    let flagged =
+        |flags: V, number: V| V::if_lt(most, number, one, V::if_lt(number, zero, one, flags));
+    let mut flags = [zero; 4];
+    let mut blocks = numbers.chunks_exact(4 * V::LEN);
+    for block in &mut blocks {
+        for (flags, numbers) in flags.iter_mut().zip(block.chunks_exact(V::LEN)) {
+            *flags = flagged(*flags, V::load(token, numbers));
+        }
+    }
+    let rest = blocks.remainder();
+    for start in (0..rest.len()).step_by(V::LEN) {
+        flags[0] = flagged(flags[0], slice::load(token, rest, start, 0.0));
+    }
+    let [a, b, c, d] = flags;
+    (a + b + c + d).sum() == 0.0
 }
 
 /// Fewer units than a vector has lanes, filled up with units of weight 0.
