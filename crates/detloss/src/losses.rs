@@ -21,6 +21,7 @@ registry! {
         ciou: Ciou,
         eiou: Eiou,
         focal_eiou: FocalEiou,
+        siou: Siou,
     }
     /// Pairs of values: coordinates, offsets, sizes.
     values: formula {

@@ -127,7 +127,7 @@ pub trait Scalar:
 
     /// `self` raised to a constant power, for `self ≥ 0` and `exponent ≥ 0`.
     ///
-    /// The exponents 0, 1 and 2 cost nothing beyond a multiplication; any other goes through `exp` and `ln`. The slope at
+    /// The exponents 0, 1, 2 and 4 cost nothing beyond multiplications; any other goes through `exp` and `ln`. The slope at
     /// `self = 0` is 0 for every exponent but 1.
     #[inline(always)]
     fn pow(self, exponent: f64) -> Self {
@@ -137,6 +137,8 @@ pub trait Scalar:
             self
         } else if exponent == 2.0 {
             self.square()
+        } else if exponent == 4.0 {
+            self.square().square()
         } else {
             let power = (self.ln() * lit(exponent)).exp();
             Self::if_lt(self, self.lit(f64::from(f32::MIN_POSITIVE)), self.lit(0.0), power)

@@ -128,7 +128,7 @@ fn focal_eiou_weighs_eiou_by_the_overlap() {
 #[test]
 fn a_step_against_the_gradient_brings_boxes_closer() {
     let rows = inputs("iou");
-    for name in ["giou", "diou", "ciou", "eiou"] {
+    for name in ["giou", "diou", "ciou", "eiou", "siou"] {
         let loss = loss(name, &[]);
         let (before, grad) = of(&loss, &rows);
         let mut stepped = rows.clone();
@@ -140,5 +140,17 @@ fn a_step_against_the_gradient_brings_boxes_closer() {
             let moved = grad[unit * 4..unit * 4 + 4].iter().any(|&slope| slope.abs() > 1e-6);
             assert!(moved && after[unit] < before[unit], "{name}: {}", rows.what[unit]);
         }
+    }
+}
+
+/// Centres that are aligned are where the distance costs most: documented, since the paper tells another story.
+#[test]
+fn siou_gets_cheaper_when_an_aligned_box_moves_aside() {
+    let at =
+        |d: f64| one(&loss("siou", &[]), &[4.0 + d, 1.0, 6.0 + d, 3.0], &[0.0, 0.0, 10.0, 10.0]).0;
+    for (d, value) in
+        [(0.0, 1.13432), (0.1, 1.13190), (0.5, 1.12404), (1.0, 1.11810), (2.0, 1.11922)]
+    {
+        assert!((at(d) - value).abs() < 1e-5 && (at(-d) - value).abs() < 1e-5, "{d}: {}", at(d));
     }
 }
