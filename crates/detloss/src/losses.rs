@@ -22,6 +22,7 @@ registry! {
         eiou: Eiou,
         focal_eiou: FocalEiou,
         siou: Siou,
+        shape_iou: ShapeIou,
     }
     /// Pairs of values: coordinates, offsets, sizes.
     values: formula {

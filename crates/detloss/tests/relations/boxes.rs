@@ -128,7 +128,7 @@ fn focal_eiou_weighs_eiou_by_the_overlap() {
 #[test]
 fn a_step_against_the_gradient_brings_boxes_closer() {
     let rows = inputs("iou");
-    for name in ["giou", "diou", "ciou", "eiou", "siou"] {
+    for name in ["giou", "diou", "ciou", "eiou", "siou", "shape_iou"] {
         let loss = loss(name, &[]);
         let (before, grad) = of(&loss, &rows);
         let mut stepped = rows.clone();
@@ -153,4 +153,31 @@ fn siou_gets_cheaper_when_an_aligned_box_moves_aside() {
     {
         assert!((at(d) - value).abs() < 1e-5 && (at(-d) - value).abs() < 1e-5, "{d}: {}", at(d));
     }
+}
+
+#[test]
+fn shape_iou_is_diou_with_the_shape_of_siou() {
+    let rows = inputs("shape_iou");
+    // On the target's centre, siou is left with overlap and shape.
+    let mut centred = rows.clone();
+    for (pred, target) in centred.pred.chunks_exact_mut(4).zip(rows.target.chunks_exact(4)) {
+        for axis in 0..2 {
+            let middle = (target[axis] + target[axis + 2]) / 2.0;
+            let half = (pred[axis + 2] - pred[axis]) / 2.0;
+            (pred[axis], pred[axis + 2]) = (middle - half, middle + half);
+        }
+    }
+    let [siou, iou] = ["siou", "iou"].map(|name| of(&loss(name, &[]), &centred).0);
+    let [shape_iou, diou] = ["shape_iou", "diou"].map(|name| of(&loss(name, &[]), &rows).0);
+    for unit in 0..rows.len() {
+        let shape = siou[unit] - iou[unit];
+        assert_close(shape_iou[unit], diou[unit] + shape, Tolerance::LAW, &rows.what[unit]);
+    }
+}
+
+#[test]
+fn the_shape_of_a_square_weighs_nothing() {
+    let (pred, square) = ([0.5, -1.0, 2.0, 3.0], [0.0, 0.0, 2.0, 2.0]);
+    let plain = one(&loss("shape_iou", &[]), &pred, &square);
+    assert_eq!(one(&loss("shape_iou", &[("scale", 1.5)]), &pred, &square), plain);
 }
