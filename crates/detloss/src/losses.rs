@@ -23,6 +23,8 @@ registry! {
         focal_eiou: FocalEiou,
         siou: Siou,
         shape_iou: ShapeIou,
+        piou: Piou,
+        piou_v2: PiouV2,
     }
     /// Pairs of values: coordinates, offsets, sizes.
     values: formula {

@@ -128,6 +128,18 @@ impl<S: Scalar> Xyxy<S> {
         [(w - other_w).abs().safe_div(w.max(other_w)), (h - other_h).abs().safe_div(h.max(other_h))]
     }
 
+    /// The mean distance of an edge from that of the other box, in units of the size of the other box; at most 1000.
+    #[inline(always)]
+    pub fn relative_edge_error(self, other: Self) -> S {
+        let x = (self.x1 - other.x1).abs() + (self.x2 - other.x2).abs();
+        let y = (self.y1 - other.y1).abs() + (self.y2 - other.y2).abs();
+        // Without a size, no error is none and any other as good as infinite.
+        let (width, height) = (other.width(), other.height());
+        let (width, height) = (width.max(width.lit(1e-20)), height.max(height.lit(1e-20)));
+        let error = (x.safe_div(width) + y.safe_div(height)) * lit(0.25);
+        error.min(error.lit(1e3))
+    }
+
     /// The same box by its centre and size.
     #[inline(always)]
     pub fn to_cxcywh(self) -> Cxcywh<S> {

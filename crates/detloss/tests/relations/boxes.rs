@@ -181,3 +181,26 @@ fn the_shape_of_a_square_weighs_nothing() {
     let plain = one(&loss("shape_iou", &[]), &pred, &square);
     assert_eq!(one(&loss("shape_iou", &[("scale", 1.5)]), &pred, &square), plain);
 }
+
+#[test]
+fn piou_v2_weighs_piou_and_detaching_the_weight_changes_no_value() {
+    let rows = inputs("piou_v2");
+    let (v1, v2) = (of(&loss("piou", &[]), &rows), of(&loss("piou_v2", &[]), &rows));
+    let released = of(&loss("piou_v2", &[("detach", 0.0)]), &rows);
+    assert_eq!(v2.0, released.0);
+    for index in 0..rows.pred.len() {
+        let unit = index / 4;
+        let weight = v2.0[unit] / v1.0[unit];
+        assert_close(v2.1[index], weight * v1.1[index], Tolerance::LAW, &rows.what[unit]);
+    }
+}
+
+#[test]
+fn piou_v2_as_released_pushes_far_boxes_away() {
+    let (pred, target) = ([0.0, 0.0, 2.0, 3.0], [9.0, 1.0, 13.0, 4.5]);
+    let (value, slopes) = one(&loss("piou_v2", &[]), &pred, &target);
+    let (_, released) = one(&loss("piou_v2", &[("detach", 0.0)]), &pred, &target);
+    assert!((value - 1.58617).abs() < 1e-5);
+    assert!(slopes.iter().all(|&slope| slope < 0.0), "towards the target: {slopes:?}");
+    assert!(released.iter().all(|&slope| slope > 0.0), "away from it: {released:?}");
+}
