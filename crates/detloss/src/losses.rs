@@ -25,6 +25,7 @@ registry! {
         shape_iou: ShapeIou,
         piou: Piou,
         piou_v2: PiouV2,
+        nwd: Nwd,
     }
     /// Pairs of values: coordinates, offsets, sizes.
     values: formula {

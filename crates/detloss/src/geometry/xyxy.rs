@@ -140,6 +140,13 @@ impl<S: Scalar> Xyxy<S> {
         error.min(error.lit(1e3))
     }
 
+    /// The sum of the squares of the distances between the top left corners and between the bottom right corners.
+    #[inline(always)]
+    pub fn corner_distance_squared(self, other: Self) -> S {
+        let top_left = (self.x1 - other.x1).square() + (self.y1 - other.y1).square();
+        top_left + (self.x2 - other.x2).square() + (self.y2 - other.y2).square()
+    }
+
     /// The same box by its centre and size.
     #[inline(always)]
     pub fn to_cxcywh(self) -> Cxcywh<S> {

@@ -128,7 +128,7 @@ fn focal_eiou_weighs_eiou_by_the_overlap() {
 #[test]
 fn a_step_against_the_gradient_brings_boxes_closer() {
     let rows = inputs("iou");
-    for name in ["giou", "diou", "ciou", "eiou", "siou", "shape_iou"] {
+    for name in ["giou", "diou", "ciou", "eiou", "siou", "shape_iou", "nwd"] {
         let loss = loss(name, &[]);
         let (before, grad) = of(&loss, &rows);
         let mut stepped = rows.clone();
@@ -203,4 +203,20 @@ fn piou_v2_as_released_pushes_far_boxes_away() {
     assert!((value - 1.58617).abs() < 1e-5);
     assert!(slopes.iter().all(|&slope| slope < 0.0), "towards the target: {slopes:?}");
     assert!(released.iter().all(|&slope| slope > 0.0), "away from it: {released:?}");
+}
+
+#[test]
+fn nwd_is_the_norm_of_the_errors_of_the_corners() {
+    const K: f64 = 3.0;
+    let rows = inputs("nwd");
+    let (values, grad) = of(&loss("nwd", &[("constant", K)]), &rows);
+    for unit in 0..rows.len() {
+        let (pred, target) = (rows.pred_of(unit), rows.target_of(unit));
+        let norm = pred.iter().zip(target).map(|(p, t)| (p - t).powi(2)).sum::<f64>().sqrt();
+        let similarity = (-norm / (K * 2.0_f64.sqrt())).exp();
+        assert_close(values[unit], 1.0 - similarity, Tolerance::LAW, &rows.what[unit]);
+        let steepness = grad[unit * 4..unit * 4 + 4].iter().map(|slope| slope * slope).sum::<f64>();
+        let expected = similarity / (K * 2.0_f64.sqrt());
+        assert_close(steepness.sqrt(), expected, Tolerance::LAW, &rows.what[unit]);
+    }
 }
