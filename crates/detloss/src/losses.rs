@@ -26,6 +26,7 @@ registry! {
         piou: Piou,
         piou_v2: PiouV2,
         nwd: Nwd,
+        bounded_iou: BoundedIou,
     }
     /// Pairs of values: coordinates, offsets, sizes.
     values: formula {
