@@ -27,6 +27,7 @@ registry! {
         piou_v2: PiouV2,
         nwd: Nwd,
         bounded_iou: BoundedIou,
+        extended_iou: ExtendedIou,
     }
     /// Pairs of values: coordinates, offsets, sizes.
     values: formula {

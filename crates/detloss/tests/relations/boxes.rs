@@ -128,7 +128,7 @@ fn focal_eiou_weighs_eiou_by_the_overlap() {
 #[test]
 fn a_step_against_the_gradient_brings_boxes_closer() {
     let rows = inputs("iou");
-    for name in ["giou", "diou", "ciou", "eiou", "siou", "shape_iou", "nwd"] {
+    for name in ["giou", "diou", "ciou", "eiou", "siou", "shape_iou", "nwd", "extended_iou"] {
         let loss = loss(name, &[]);
         let (before, grad) = of(&loss, &rows);
         let mut stepped = rows.clone();
@@ -219,4 +219,31 @@ fn nwd_is_the_norm_of_the_errors_of_the_corners() {
         let expected = similarity / (K * 2.0_f64.sqrt());
         assert_close(steepness.sqrt(), expected, Tolerance::LAW, &rows.what[unit]);
     }
+}
+
+#[test]
+fn extended_iou_is_smooth_l1_of_iou_where_boxes_overlap() {
+    let rows = inputs("iou");
+    let (iou, extended) = (of(&loss("iou", &[]), &rows).0, of(&loss("extended_iou", &[]), &rows).0);
+    let smooth_l1 = loss("smooth_l1", &[("beta", 0.1)]);
+    let mut overlapping = 0;
+    for unit in 0..rows.len() {
+        let smooth = one(&smooth_l1, &[iou[unit]], &[0.0]).0;
+        if iou[unit] < 1.0 {
+            overlapping += 1;
+            assert_close(extended[unit], smooth, Tolerance::LAW, &rows.what[unit]);
+        } else {
+            assert!(extended[unit] > smooth, "{}", rows.what[unit]);
+        }
+    }
+    assert!(overlapping > 200);
+}
+
+/// Documented, since it makes flipped images cost something else.
+#[test]
+fn extended_iou_changes_when_disjoint_boxes_are_turned_upside_down() {
+    let extended = loss("extended_iou", &[]);
+    let upright = one(&extended, &[0.0, 0.0, 2.0, 3.0], &[5.0, 1.0, 9.0, 4.5]).0;
+    let turned = one(&extended, &[0.0, -3.0, 2.0, 0.0], &[5.0, -4.5, 9.0, -1.0]).0;
+    assert!((upright - 1.325).abs() < 1e-9 && (turned - 1.378571).abs() < 1e-6, "{turned}");
 }
