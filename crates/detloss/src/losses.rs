@@ -28,6 +28,7 @@ registry! {
         nwd: Nwd,
         bounded_iou: BoundedIou,
         extended_iou: ExtendedIou,
+        mpdiou: Mpdiou,
     }
     /// Pairs of values: coordinates, offsets, sizes.
     values: formula {

@@ -222,6 +222,43 @@ fn nwd_is_the_norm_of_the_errors_of_the_corners() {
 }
 
 #[test]
+fn mpdiou_is_iou_and_squared_errors_over_the_diagonal() {
+    let rows = inputs("mpdiou");
+    let (mpdiou, iou) = (of(&loss("mpdiou", &[]), &rows), of(&loss("iou", &[]), &rows));
+    let diagonal = 2.0 * 640.0 * 640.0;
+    for unit in 0..rows.len() {
+        let (pred, target) = (rows.pred_of(unit), rows.target_of(unit));
+        let squares: f64 = pred.iter().zip(target).map(|(p, t)| (p - t).powi(2)).sum();
+        let expected = iou.0[unit] + squares / diagonal;
+        assert_close(mpdiou.0[unit], expected, Tolerance::LAW, &rows.what[unit]);
+        for field in 0..4 {
+            let expected = iou.1[unit * 4 + field] + 2.0 * (pred[field] - target[field]) / diagonal;
+            assert_close(mpdiou.1[unit * 4 + field], expected, Tolerance::LAW, &rows.what[unit]);
+        }
+    }
+}
+
+/// What its page says about images of many sizes.
+#[test]
+fn mpdiou_of_boxes_in_units_of_the_diagonal_is_that_of_their_image() {
+    let rows = inputs("mpdiou");
+    let whole = loss("mpdiou", &[("width", 0.6), ("height", 0.8)]);
+    for unit in 0..rows.len() {
+        let (width, height) = (100.0 + unit as f64, 300.0 - 0.5 * unit as f64);
+        let diagonal = width.hypot(height);
+        let divided = |corners: &[f64]| corners.iter().map(|x| x / diagonal).collect::<Vec<_>>();
+        let (pred, target) = (rows.pred_of(unit), rows.target_of(unit));
+        let image = loss("mpdiou", &[("width", width), ("height", height)]);
+        let (expected, slopes) = one(&image, pred, target);
+        let (got, of_divided) = one(&whole, &divided(pred), &divided(target));
+        assert_close(got, expected, Tolerance::LAW, &rows.what[unit]);
+        for (slope, of_divided) in slopes.into_iter().zip(of_divided) {
+            assert_close(of_divided / diagonal, slope, Tolerance::LAW, &rows.what[unit]);
+        }
+    }
+}
+
+#[test]
 fn extended_iou_is_smooth_l1_of_iou_where_boxes_overlap() {
     let rows = inputs("iou");
     let (iou, extended) = (of(&loss("iou", &[]), &rows).0, of(&loss("extended_iou", &[]), &rows).0);
