@@ -29,6 +29,7 @@ registry! {
         bounded_iou: BoundedIou,
         extended_iou: ExtendedIou,
         mpdiou: Mpdiou,
+        wiou: Wiou,
     }
     /// Pairs of values: coordinates, offsets, sizes.
     values: formula {

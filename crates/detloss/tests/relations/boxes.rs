@@ -284,3 +284,13 @@ fn extended_iou_changes_when_disjoint_boxes_are_turned_upside_down() {
     let turned = one(&extended, &[0.0, -3.0, 2.0, 0.0], &[5.0, -4.5, 9.0, -1.0]).0;
     assert!((upright - 1.325).abs() < 1e-9 && (turned - 1.378571).abs() < 1e-6, "{turned}");
 }
+
+#[test]
+fn wiou_is_iou_times_the_exponential_of_what_diou_adds() {
+    let rows = inputs("wiou");
+    let [wiou, iou, diou] = ["wiou", "iou", "diou"].map(|name| of(&loss(name, &[]), &rows).0);
+    for unit in 0..rows.len() {
+        let expected = (diou[unit] - iou[unit]).exp() * iou[unit];
+        assert_close(wiou[unit], expected, Tolerance::LAW, &rows.what[unit]);
+    }
+}
