@@ -21,6 +21,15 @@ registry! {
         ciou: Ciou,
         eiou: Eiou,
         focal_eiou: FocalEiou,
+        siou: Siou,
+        shape_iou: ShapeIou,
+        piou: Piou,
+        piou_v2: PiouV2,
+        nwd: Nwd,
+        bounded_iou: BoundedIou,
+        extended_iou: ExtendedIou,
+        mpdiou: Mpdiou,
+        wiou: Wiou,
     }
     /// Pairs of values: coordinates, offsets, sizes.
     values: formula {

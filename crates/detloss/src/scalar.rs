@@ -125,9 +125,18 @@ pub trait Scalar:
         self.max(self.lit(low)).min(self.lit(high))
     }
 
+    /// Smooth L1 of an error `self ≥ 0`: `self² / (2 beta)` below `beta`, `self − beta / 2` from there on.
+    #[inline(always)]
+    fn smooth_l1(self, beta: f64) -> Self {
+        let in_bowl = self.min(self.lit(beta));
+        // Without a bowl, 0 times a finite number and not 0 · ∞.
+        let curvature = lit(0.5 / beta.max(1e-30));
+        in_bowl.square() * curvature + (self - in_bowl)
+    }
+
     /// `self` raised to a constant power, for `self ≥ 0` and `exponent ≥ 0`.
     ///
-    /// The exponents 0, 1 and 2 cost nothing beyond a multiplication; any other goes through `exp` and `ln`. The slope at
+    /// The exponents 0, 1, 2 and 4 cost nothing beyond multiplications; any other goes through `exp` and `ln`. The slope at
     /// `self = 0` is 0 for every exponent but 1.
     #[inline(always)]
     fn pow(self, exponent: f64) -> Self {
@@ -137,6 +146,8 @@ pub trait Scalar:
             self
         } else if exponent == 2.0 {
             self.square()
+        } else if exponent == 4.0 {
+            self.square().square()
         } else {
             let power = (self.ln() * lit(exponent)).exp();
             Self::if_lt(self, self.lit(f64::from(f32::MIN_POSITIVE)), self.lit(0.0), power)

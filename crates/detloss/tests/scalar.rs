@@ -32,9 +32,11 @@ fn every_function_has_the_slope_of_its_value() {
         "relu": x => x.relu(), at [-1.0, 2.0];
         "clamp": x => Scalar::clamp(x, -1.0, 2.0), at [-3.0, 0.5, 4.0];
         "clamp_finite": x => x.clamp_finite(), at [-3.0, 0.5];
+        "smooth_l1": x => x.smooth_l1(1.5), at [0.5, 3.0];
         "pow 0": x => x.pow(0.0), at [0.5, 3.0];
         "pow 1": x => x.pow(1.0), at [0.5, 3.0];
         "pow 2": x => x.pow(2.0), at [0.5, 3.0];
+        "pow 4": x => x.pow(4.0), at [0.5, 3.0];
         "pow 2.5": x => x.pow(2.5), at [0.5, 3.0];
         "pow 0.5": x => x.pow(0.5), at [0.5, 3.0];
         "neg": x => -x, at [0.5];

@@ -85,12 +85,19 @@ impl<S: Scalar> Xyxy<S> {
         [(self.x2 - self.x1).square(), (self.y2 - self.y1).square()]
     }
 
-    /// The square of the distance between the centres of two boxes.
+    /// From the centre of the other box to that of this one: x, then y.
     #[inline(always)]
-    pub fn center_distance_squared(self, other: Self) -> S {
+    pub fn center_offset(self, other: Self) -> [S; 2] {
         // Not from the two centres: far from the origin, the sum of two coordinates is rounded to more than this distance.
         let x = ((self.x1 - other.x1) + (self.x2 - other.x2)) * lit(0.5);
         let y = ((self.y1 - other.y1) + (self.y2 - other.y2)) * lit(0.5);
+        [x, y]
+    }
+
+    /// The square of the distance between the centres of two boxes.
+    #[inline(always)]
+    pub fn center_distance_squared(self, other: Self) -> S {
+        let [x, y] = self.center_offset(other);
         x.square() + y.square()
     }
 
@@ -111,6 +118,33 @@ impl<S: Scalar> Xyxy<S> {
         let [width, height] = self.hull(other).extent_squared();
         (self.width() - other.width()).square().safe_div(width)
             + (self.height() - other.height()).square().safe_div(height)
+    }
+
+    /// The differences in width and in height, as parts of the larger of both: from 0 to 1.
+    #[inline(always)]
+    pub fn relative_size_difference(self, other: Self) -> [S; 2] {
+        let (w, h) = (self.width(), self.height());
+        let (other_w, other_h) = (other.width(), other.height());
+        [(w - other_w).abs().safe_div(w.max(other_w)), (h - other_h).abs().safe_div(h.max(other_h))]
+    }
+
+    /// The mean distance of an edge from that of the other box, in units of the size of the other box; at most 1000.
+    #[inline(always)]
+    pub fn relative_edge_error(self, other: Self) -> S {
+        let x = (self.x1 - other.x1).abs() + (self.x2 - other.x2).abs();
+        let y = (self.y1 - other.y1).abs() + (self.y2 - other.y2).abs();
+        // Without a size, no error is none and any other as good as infinite.
+        let (width, height) = (other.width(), other.height());
+        let (width, height) = (width.max(width.lit(1e-20)), height.max(height.lit(1e-20)));
+        let error = (x.safe_div(width) + y.safe_div(height)) * lit(0.25);
+        error.min(error.lit(1e3))
+    }
+
+    /// The sum of the squares of the distances between the top left corners and between the bottom right corners.
+    #[inline(always)]
+    pub fn corner_distance_squared(self, other: Self) -> S {
+        let top_left = (self.x1 - other.x1).square() + (self.y1 - other.y1).square();
+        top_left + (self.x2 - other.x2).square() + (self.y2 - other.y2).square()
     }
 
     /// The same box by its centre and size.

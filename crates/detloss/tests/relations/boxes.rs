@@ -128,7 +128,7 @@ fn focal_eiou_weighs_eiou_by_the_overlap() {
 #[test]
 fn a_step_against_the_gradient_brings_boxes_closer() {
     let rows = inputs("iou");
-    for name in ["giou", "diou", "ciou", "eiou"] {
+    for name in ["giou", "diou", "ciou", "eiou", "siou", "shape_iou", "nwd", "extended_iou"] {
         let loss = loss(name, &[]);
         let (before, grad) = of(&loss, &rows);
         let mut stepped = rows.clone();
@@ -140,5 +140,157 @@ fn a_step_against_the_gradient_brings_boxes_closer() {
             let moved = grad[unit * 4..unit * 4 + 4].iter().any(|&slope| slope.abs() > 1e-6);
             assert!(moved && after[unit] < before[unit], "{name}: {}", rows.what[unit]);
         }
+    }
+}
+
+/// Centres that are aligned are where the distance costs most: documented, since the paper tells another story.
+#[test]
+fn siou_gets_cheaper_when_an_aligned_box_moves_aside() {
+    let at =
+        |d: f64| one(&loss("siou", &[]), &[4.0 + d, 1.0, 6.0 + d, 3.0], &[0.0, 0.0, 10.0, 10.0]).0;
+    for (d, value) in
+        [(0.0, 1.13432), (0.1, 1.13190), (0.5, 1.12404), (1.0, 1.11810), (2.0, 1.11922)]
+    {
+        assert!((at(d) - value).abs() < 1e-5 && (at(-d) - value).abs() < 1e-5, "{d}: {}", at(d));
+    }
+}
+
+#[test]
+fn shape_iou_is_diou_with_the_shape_of_siou() {
+    let rows = inputs("shape_iou");
+    // On the target's centre, siou is left with overlap and shape.
+    let mut centred = rows.clone();
+    for (pred, target) in centred.pred.chunks_exact_mut(4).zip(rows.target.chunks_exact(4)) {
+        for axis in 0..2 {
+            let middle = (target[axis] + target[axis + 2]) / 2.0;
+            let half = (pred[axis + 2] - pred[axis]) / 2.0;
+            (pred[axis], pred[axis + 2]) = (middle - half, middle + half);
+        }
+    }
+    let [siou, iou] = ["siou", "iou"].map(|name| of(&loss(name, &[]), &centred).0);
+    let [shape_iou, diou] = ["shape_iou", "diou"].map(|name| of(&loss(name, &[]), &rows).0);
+    for unit in 0..rows.len() {
+        let shape = siou[unit] - iou[unit];
+        assert_close(shape_iou[unit], diou[unit] + shape, Tolerance::LAW, &rows.what[unit]);
+    }
+}
+
+#[test]
+fn the_shape_of_a_square_weighs_nothing() {
+    let (pred, square) = ([0.5, -1.0, 2.0, 3.0], [0.0, 0.0, 2.0, 2.0]);
+    let plain = one(&loss("shape_iou", &[]), &pred, &square);
+    assert_eq!(one(&loss("shape_iou", &[("scale", 1.5)]), &pred, &square), plain);
+}
+
+#[test]
+fn piou_v2_weighs_piou_and_detaching_the_weight_changes_no_value() {
+    let rows = inputs("piou_v2");
+    let (v1, v2) = (of(&loss("piou", &[]), &rows), of(&loss("piou_v2", &[]), &rows));
+    let released = of(&loss("piou_v2", &[("detach", 0.0)]), &rows);
+    assert_eq!(v2.0, released.0);
+    for index in 0..rows.pred.len() {
+        let unit = index / 4;
+        let weight = v2.0[unit] / v1.0[unit];
+        assert_close(v2.1[index], weight * v1.1[index], Tolerance::LAW, &rows.what[unit]);
+    }
+}
+
+#[test]
+fn piou_v2_as_released_pushes_far_boxes_away() {
+    let (pred, target) = ([0.0, 0.0, 2.0, 3.0], [9.0, 1.0, 13.0, 4.5]);
+    let (value, slopes) = one(&loss("piou_v2", &[]), &pred, &target);
+    let (_, released) = one(&loss("piou_v2", &[("detach", 0.0)]), &pred, &target);
+    assert!((value - 1.58617).abs() < 1e-5);
+    assert!(slopes.iter().all(|&slope| slope < 0.0), "towards the target: {slopes:?}");
+    assert!(released.iter().all(|&slope| slope > 0.0), "away from it: {released:?}");
+}
+
+#[test]
+fn nwd_is_the_norm_of_the_errors_of_the_corners() {
+    const K: f64 = 3.0;
+    let rows = inputs("nwd");
+    let (values, grad) = of(&loss("nwd", &[("constant", K)]), &rows);
+    for unit in 0..rows.len() {
+        let (pred, target) = (rows.pred_of(unit), rows.target_of(unit));
+        let norm = pred.iter().zip(target).map(|(p, t)| (p - t).powi(2)).sum::<f64>().sqrt();
+        let similarity = (-norm / (K * 2.0_f64.sqrt())).exp();
+        assert_close(values[unit], 1.0 - similarity, Tolerance::LAW, &rows.what[unit]);
+        let steepness = grad[unit * 4..unit * 4 + 4].iter().map(|slope| slope * slope).sum::<f64>();
+        let expected = similarity / (K * 2.0_f64.sqrt());
+        assert_close(steepness.sqrt(), expected, Tolerance::LAW, &rows.what[unit]);
+    }
+}
+
+#[test]
+fn mpdiou_is_iou_and_squared_errors_over_the_diagonal() {
+    let rows = inputs("mpdiou");
+    let (mpdiou, iou) = (of(&loss("mpdiou", &[]), &rows), of(&loss("iou", &[]), &rows));
+    let diagonal = 2.0 * 640.0 * 640.0;
+    for unit in 0..rows.len() {
+        let (pred, target) = (rows.pred_of(unit), rows.target_of(unit));
+        let squares: f64 = pred.iter().zip(target).map(|(p, t)| (p - t).powi(2)).sum();
+        let expected = iou.0[unit] + squares / diagonal;
+        assert_close(mpdiou.0[unit], expected, Tolerance::LAW, &rows.what[unit]);
+        for field in 0..4 {
+            let expected = iou.1[unit * 4 + field] + 2.0 * (pred[field] - target[field]) / diagonal;
+            assert_close(mpdiou.1[unit * 4 + field], expected, Tolerance::LAW, &rows.what[unit]);
+        }
+    }
+}
+
+/// What its page says about images of many sizes.
+#[test]
+fn mpdiou_of_boxes_in_units_of_the_diagonal_is_that_of_their_image() {
+    let rows = inputs("mpdiou");
+    let whole = loss("mpdiou", &[("width", 0.6), ("height", 0.8)]);
+    for unit in 0..rows.len() {
+        let (width, height) = (100.0 + unit as f64, 300.0 - 0.5 * unit as f64);
+        let diagonal = width.hypot(height);
+        let divided = |corners: &[f64]| corners.iter().map(|x| x / diagonal).collect::<Vec<_>>();
+        let (pred, target) = (rows.pred_of(unit), rows.target_of(unit));
+        let image = loss("mpdiou", &[("width", width), ("height", height)]);
+        let (expected, slopes) = one(&image, pred, target);
+        let (got, of_divided) = one(&whole, &divided(pred), &divided(target));
+        assert_close(got, expected, Tolerance::LAW, &rows.what[unit]);
+        for (slope, of_divided) in slopes.into_iter().zip(of_divided) {
+            assert_close(of_divided / diagonal, slope, Tolerance::LAW, &rows.what[unit]);
+        }
+    }
+}
+
+#[test]
+fn extended_iou_is_smooth_l1_of_iou_where_boxes_overlap() {
+    let rows = inputs("iou");
+    let (iou, extended) = (of(&loss("iou", &[]), &rows).0, of(&loss("extended_iou", &[]), &rows).0);
+    let smooth_l1 = loss("smooth_l1", &[("beta", 0.1)]);
+    let mut overlapping = 0;
+    for unit in 0..rows.len() {
+        let smooth = one(&smooth_l1, &[iou[unit]], &[0.0]).0;
+        if iou[unit] < 1.0 {
+            overlapping += 1;
+            assert_close(extended[unit], smooth, Tolerance::LAW, &rows.what[unit]);
+        } else {
+            assert!(extended[unit] > smooth, "{}", rows.what[unit]);
+        }
+    }
+    assert!(overlapping > 200);
+}
+
+/// Documented, since it makes flipped images cost something else.
+#[test]
+fn extended_iou_changes_when_disjoint_boxes_are_turned_upside_down() {
+    let extended = loss("extended_iou", &[]);
+    let upright = one(&extended, &[0.0, 0.0, 2.0, 3.0], &[5.0, 1.0, 9.0, 4.5]).0;
+    let turned = one(&extended, &[0.0, -3.0, 2.0, 0.0], &[5.0, -4.5, 9.0, -1.0]).0;
+    assert!((upright - 1.325).abs() < 1e-9 && (turned - 1.378571).abs() < 1e-6, "{turned}");
+}
+
+#[test]
+fn wiou_is_iou_times_the_exponential_of_what_diou_adds() {
+    let rows = inputs("wiou");
+    let [wiou, iou, diou] = ["wiou", "iou", "diou"].map(|name| of(&loss(name, &[]), &rows).0);
+    for unit in 0..rows.len() {
+        let expected = (diou[unit] - iou[unit]).exp() * iou[unit];
+        assert_close(wiou[unit], expected, Tolerance::LAW, &rows.what[unit]);
     }
 }

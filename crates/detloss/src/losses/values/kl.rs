@@ -55,8 +55,6 @@ impl Loss for Kl {
     fn eval<S: Scalar>(&self, pred: Uncertain<S>, target: S) -> S {
         let log_variance = pred.log_variance.clamp(-self.limit, self.limit);
         let error = (pred.value - target).abs();
-        let in_bowl = error.min(error.lit(1.0));
-        let smooth_l1 = in_bowl.square() * lit(0.5) + (error - in_bowl);
-        (-log_variance).exp() * smooth_l1 + log_variance * lit(0.5)
+        (-log_variance).exp() * error.smooth_l1(1.0) + log_variance * lit(0.5)
     }
 }

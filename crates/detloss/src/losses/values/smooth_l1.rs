@@ -48,10 +48,6 @@ impl Loss for SmoothL1 {
 
     #[inline(always)]
     fn eval<S: Scalar>(&self, pred: S, target: S) -> S {
-        let error = (pred - target).abs();
-        let in_bowl = error.min(error.lit(self.beta));
-        // Without a bowl, 0 times a finite number and not 0 · ∞.
-        let curvature = lit(0.5 / self.beta.max(1e-30));
-        in_bowl.square() * curvature + (error - in_bowl)
+        (pred - target).abs().smooth_l1(self.beta)
     }
 }
