@@ -39,6 +39,7 @@ registry! {
         quality_focal: QualityFocal,
         varifocal: Varifocal,
         gaussian_focal: GaussianFocal,
+        mal: Mal,
     }
     /// A row of logits against its class, or a distribution over the classes.
     rows: row {

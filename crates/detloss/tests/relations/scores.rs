@@ -102,3 +102,38 @@ fn cross_entropy_treats_a_label_and_its_opposite_alike() {
         }
     }
 }
+
+#[test]
+fn mal_is_cross_entropy_of_a_power_and_turns_away_from_what_is_not_matched() {
+    let rows = inputs("mal");
+    let (gamma, alpha) = (1.75, 0.5);
+    let mal = of(&loss("mal", &[("gamma", gamma), ("alpha", alpha)]), &rows);
+    let (mut matched, mut others) = (0, 0);
+    for unit in 0..rows.len() {
+        let (logit, quality) = (rows.pred_of(unit)[0], rows.target_of(unit)[0]);
+        let (value, slope) = if quality > 0.0 {
+            matched += 1;
+            let (value, slope) = one(&loss("bce", &[]), &[logit], &[quality.powf(gamma)]);
+            (value, slope[0])
+        } else {
+            others += 1;
+            let weight = alpha * Scalar::sigmoid(logit).powf(gamma);
+            (weight * Scalar::softplus(logit), weight * Scalar::sigmoid(logit))
+        };
+        assert_close(mal.0[unit], value, Tolerance::LAW, &rows.what[unit]);
+        assert_close(mal.1[unit], slope, Tolerance::LAW, &rows.what[unit]);
+    }
+    assert!(matched > 100 && others > 100);
+}
+
+#[test]
+fn mal_of_a_certain_quality_is_cross_entropy() {
+    for logit in [-100.0, -2.5, 0.0, 0.75, 100.0] {
+        let (mal, bce) = (loss("mal", &[]), loss("bce", &[]));
+        assert_eq!(one(&mal, &[logit], &[1.0]), one(&bce, &[logit], &[1.0]));
+        // A match that misses its object is not what is not matched.
+        let (missed, nothing) = (one(&mal, &[logit], &[1e-9]), one(&bce, &[logit], &[0.0]));
+        assert_close(missed.0, nothing.0, Tolerance::LAW, &logit);
+        assert_close(missed.1[0], nothing.1[0], Tolerance::LAW, &logit);
+    }
+}
