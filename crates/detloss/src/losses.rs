@@ -40,6 +40,7 @@ registry! {
         varifocal: Varifocal,
         gaussian_focal: GaussianFocal,
         mal: Mal,
+        ia_bce: IaBce,
     }
     /// A row of logits against its class, or a distribution over the classes.
     rows: row {

@@ -137,3 +137,31 @@ fn mal_of_a_certain_quality_is_cross_entropy() {
         assert_close(missed.1[0], nothing.1[0], Tolerance::LAW, &logit);
     }
 }
+
+#[test]
+fn ia_bce_rests_where_score_and_quality_agree() {
+    for alpha in [0.0, 0.25, 0.9] {
+        let loss = loss("ia_bce", &[("alpha", alpha)]);
+        for quality in [0.02_f64, 0.3, 0.5, 0.99] {
+            let logit = (quality / (1.0 - quality)).ln();
+            let (value, slope) = one(&loss, &[logit], &[quality]);
+            let entropy = -quality * quality.ln() - (1.0 - quality) * (1.0 - quality).ln();
+            assert_close(value, entropy, Tolerance::LAW, &format!("entropy of {quality}"));
+            assert_close(slope[0], 0.0, Tolerance::LAW, &format!("slope at {quality}"));
+        }
+        // Below the floor, all that is left of a quality is that there was a match.
+        let (low, lower) = (one(&loss, &[-6.0], &[1e-4]), one(&loss, &[-6.0], &[1e-9]));
+        assert_eq!(low, lower);
+        assert_close(low.1[0], Scalar::sigmoid(-6.0) - 0.01, Tolerance::LAW, &"pulled up");
+    }
+}
+
+#[test]
+fn ia_bce_of_what_is_not_matched_is_focal_without_alpha() {
+    let (ia_bce, focal) = (loss("ia_bce", &[]), loss("focal", &[("alpha", -1.0)]));
+    let mut rows = Rows::new(1, None);
+    for logit in [-100.0, -3.0, -0.5, 0.0, 2.0, 100.0] {
+        rows.push("not matched", &[logit], &[0.0]);
+    }
+    assert_same(&ia_bce, &focal, &rows, "label 0");
+}
