@@ -48,11 +48,16 @@ registry! {
         quality_focal: QualityFocal,
         varifocal: Varifocal,
         gaussian_focal: GaussianFocal,
+        mal: Mal,
+        ia_bce: IaBce,
+        asymmetric: Asymmetric,
+        poly1_focal: Poly1Focal,
     }
     /// A row of logits against its class, or a distribution over the classes.
     rows: row {
         softmax_ce: SoftmaxCe,
         softmax_focal: SoftmaxFocal,
+        poly1_ce: Poly1Ce,
         softmax_kl: SoftmaxKl,
         distribution_focal: DistributionFocal,
     }
@@ -77,6 +82,7 @@ registry! {
         ghm_c: GhmC,
         ghm_r: GhmR,
         seesaw: Seesaw,
+        eqlv2: Eqlv2,
         rmse: Rmse,
     }
 }
