@@ -16,6 +16,24 @@ mod eiou;
 pub use eiou::{EiouLoss, EiouLossConfig};
 mod focal_eiou;
 pub use focal_eiou::{FocalEiouLoss, FocalEiouLossConfig};
+mod siou;
+pub use siou::{SiouLoss, SiouLossConfig};
+mod shape_iou;
+pub use shape_iou::{ShapeIouLoss, ShapeIouLossConfig};
+mod piou;
+pub use piou::{PiouLoss, PiouLossConfig};
+mod piou_v2;
+pub use piou_v2::{PiouV2Loss, PiouV2LossConfig};
+mod nwd;
+pub use nwd::{NwdLoss, NwdLossConfig};
+mod bounded_iou;
+pub use bounded_iou::{BoundedIouLoss, BoundedIouLossConfig};
+mod extended_iou;
+pub use extended_iou::{ExtendedIouLoss, ExtendedIouLossConfig};
+mod mpdiou;
+pub use mpdiou::{MpdiouLoss, MpdiouLossConfig};
+mod wiou;
+pub use wiou::{WiouLoss, WiouLossConfig};
 mod l1;
 pub use l1::{L1Loss, L1LossConfig};
 mod l2;
@@ -40,10 +58,20 @@ mod varifocal;
 pub use varifocal::{VarifocalLoss, VarifocalLossConfig};
 mod gaussian_focal;
 pub use gaussian_focal::{GaussianFocalLoss, GaussianFocalLossConfig};
+mod mal;
+pub use mal::{MalLoss, MalLossConfig};
+mod ia_bce;
+pub use ia_bce::{IaBceLoss, IaBceLossConfig};
+mod asymmetric;
+pub use asymmetric::{AsymmetricLoss, AsymmetricLossConfig};
+mod poly1_focal;
+pub use poly1_focal::{Poly1FocalLoss, Poly1FocalLossConfig};
 mod softmax_ce;
 pub use softmax_ce::{SoftmaxCeLoss, SoftmaxCeLossConfig};
 mod softmax_focal;
 pub use softmax_focal::{SoftmaxFocalLoss, SoftmaxFocalLossConfig};
+mod poly1_ce;
+pub use poly1_ce::{Poly1CeLoss, Poly1CeLossConfig};
 mod softmax_kl;
 pub use softmax_kl::{SoftmaxKlLoss, SoftmaxKlLossConfig};
 mod distribution_focal;
@@ -78,6 +106,8 @@ mod ghm_r;
 pub use ghm_r::{GhmRLoss, GhmRLossConfig};
 mod seesaw;
 pub use seesaw::{SeesawLoss, SeesawLossConfig};
+mod eqlv2;
+pub use eqlv2::{Eqlv2Loss, Eqlv2LossConfig};
 mod rmse;
 pub use rmse::{RmseLoss, RmseLossConfig};
 
@@ -93,6 +123,15 @@ pub(crate) fn all() -> Vec<crate::Loss> {
         crate::Loss::from(&CiouLoss::new()),
         crate::Loss::from(&EiouLoss::new()),
         crate::Loss::from(&FocalEiouLoss::new()),
+        crate::Loss::from(&SiouLoss::new()),
+        crate::Loss::from(&ShapeIouLoss::new()),
+        crate::Loss::from(&PiouLoss::new()),
+        crate::Loss::from(&PiouV2Loss::new()),
+        crate::Loss::from(&NwdLoss::new()),
+        crate::Loss::from(&BoundedIouLoss::new()),
+        crate::Loss::from(&ExtendedIouLoss::new()),
+        crate::Loss::from(&MpdiouLoss::new()),
+        crate::Loss::from(&WiouLoss::new()),
         crate::Loss::from(&L1Loss::new()),
         crate::Loss::from(&L2Loss::new()),
         crate::Loss::from(&SmoothL1Loss::new()),
@@ -105,8 +144,13 @@ pub(crate) fn all() -> Vec<crate::Loss> {
         crate::Loss::from(&QualityFocalLoss::new()),
         crate::Loss::from(&VarifocalLoss::new()),
         crate::Loss::from(&GaussianFocalLoss::new()),
+        crate::Loss::from(&MalLoss::new()),
+        crate::Loss::from(&IaBceLoss::new()),
+        crate::Loss::from(&AsymmetricLoss::new()),
+        crate::Loss::from(&Poly1FocalLoss::new()),
         crate::Loss::from(&SoftmaxCeLoss::new()),
         crate::Loss::from(&SoftmaxFocalLoss::new()),
+        crate::Loss::from(&Poly1CeLoss::new()),
         crate::Loss::from(&SoftmaxKlLoss::new()),
         crate::Loss::from(&DistributionFocalLoss::new()),
         crate::Loss::from(&DiceLoss::new()),
@@ -124,6 +168,7 @@ pub(crate) fn all() -> Vec<crate::Loss> {
         crate::Loss::from(&GhmCLoss::new()),
         crate::Loss::from(&GhmRLoss::new()),
         crate::Loss::from(&SeesawLoss::new()),
+        crate::Loss::from(&Eqlv2Loss::new()),
         crate::Loss::from(&RmseLoss::new()),
     ]
 }

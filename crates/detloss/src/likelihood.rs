@@ -1,4 +1,4 @@
-//! Losses of rows that are a sum over the classes: of each a function of its likelihood under a softmax, weighed by the target.
+//! Losses of rows that are a sum over the classes: of each a function of its likelihood under a softmax, weighted by the target.
 
 use crate::loss::{RowOf, RowTarget};
 use crate::scalar::lanes::Vector;

@@ -288,6 +288,315 @@ def focal_eiou(
 ) -> float | NDArray[Any]: ...
 
 @overload
+def siou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    theta: float = 4.0,
+) -> float:
+    """SIoU loss: the IoU loss, plus the distance and the direction of the centres, plus the shape."""
+
+@overload
+def siou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    theta: float = 4.0,
+) -> NDArray[Any]: ...
+
+@overload
+def siou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    theta: float = 4.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def shape_iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    scale: float = 0.0,
+) -> float:
+    """Shape-IoU loss: the DIoU loss, plus the shape, with both weighted by the shape of the target."""
+
+@overload
+def shape_iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    scale: float = 0.0,
+) -> NDArray[Any]: ...
+
+@overload
+def shape_iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    scale: float = 0.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def piou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """PIoU loss: the IoU loss, plus the distance of the edges in units of the target's size."""
+
+@overload
+def piou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def piou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def piou_v2(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    lambd: float = 1.3,
+    detach: bool = True,
+) -> float:
+    """PIoU v2 loss: the PIoU loss, weighted so that boxes of medium quality count most."""
+
+@overload
+def piou_v2(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    lambd: float = 1.3,
+    detach: bool = True,
+) -> NDArray[Any]: ...
+
+@overload
+def piou_v2(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    lambd: float = 1.3,
+    detach: bool = True,
+) -> float | NDArray[Any]: ...
+
+@overload
+def nwd(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    constant: float = 12.8,
+) -> float:
+    """NWD loss: the distance of two boxes taken for normal distributions, for objects of a few pixels."""
+
+@overload
+def nwd(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    constant: float = 12.8,
+) -> NDArray[Any]: ...
+
+@overload
+def nwd(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    constant: float = 12.8,
+) -> float | NDArray[Any]: ...
+
+@overload
+def bounded_iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    beta: float = 0.2,
+    eps: float = 0.0,
+) -> float:
+    """Bounded IoU loss: a bound of the IoU for each of centre and size, held against 1 by smooth L1."""
+
+@overload
+def bounded_iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    beta: float = 0.2,
+    eps: float = 0.0,
+) -> NDArray[Any]: ...
+
+@overload
+def bounded_iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    beta: float = 0.2,
+    eps: float = 0.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def extended_iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    smooth_point: float = 0.1,
+) -> float:
+    """Extended IoU loss: an IoU that goes on below 0 where the boxes part, held against 1 by smooth L1."""
+
+@overload
+def extended_iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    smooth_point: float = 0.1,
+) -> NDArray[Any]: ...
+
+@overload
+def extended_iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    smooth_point: float = 0.1,
+) -> float | NDArray[Any]: ...
+
+@overload
+def mpdiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    width: float = 640.0,
+    height: float = 640.0,
+) -> float:
+    """MPDIoU loss: the IoU loss, plus the distances between the corners in units of the image's diagonal."""
+
+@overload
+def mpdiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    width: float = 640.0,
+    height: float = 640.0,
+) -> NDArray[Any]: ...
+
+@overload
+def mpdiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    width: float = 640.0,
+    height: float = 640.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def wiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """WIoU loss: the IoU loss, weighted by how far apart the centres are."""
+
+@overload
+def wiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def wiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
 def l1(
     pred: ArrayLike,
     target: ArrayLike,
@@ -795,6 +1104,202 @@ def gaussian_focal(
 ) -> float | NDArray[Any]: ...
 
 @overload
+def mal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    gamma: float = 1.5,
+    alpha: float = 1.0,
+) -> float:
+    """Matchability-aware loss: cross entropy that asks every match for a power of its quality."""
+
+@overload
+def mal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    gamma: float = 1.5,
+    alpha: float = 1.0,
+) -> NDArray[Any]: ...
+
+@overload
+def mal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: str,
+    gamma: float = 1.5,
+    alpha: float = 1.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def ia_bce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+) -> float:
+    """IoU-aware cross entropy: asks every match for a mean of its score and its quality."""
+
+@overload
+def ia_bce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+) -> NDArray[Any]: ...
+
+@overload
+def ia_bce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: str,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def asymmetric(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    gamma_pos: float = 1.0,
+    gamma_neg: float = 4.0,
+    margin: float = 0.05,
+    detach: bool = False,
+) -> float:
+    """Asymmetric loss: a focal loss with a power for each side, and a margin for the negatives."""
+
+@overload
+def asymmetric(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    gamma_pos: float = 1.0,
+    gamma_neg: float = 4.0,
+    margin: float = 0.05,
+    detach: bool = False,
+) -> NDArray[Any]: ...
+
+@overload
+def asymmetric(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: str,
+    gamma_pos: float = 1.0,
+    gamma_neg: float = 4.0,
+    margin: float = 0.05,
+    detach: bool = False,
+) -> float | NDArray[Any]: ...
+
+@overload
+def poly1_focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    epsilon: float = 1.0,
+    gamma: float = 2.0,
+    alpha: float = 0.25,
+    alpha_on_poly: bool = True,
+) -> float:
+    """Poly-1 focal loss: the focal loss with another first term of its series."""
+
+@overload
+def poly1_focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    epsilon: float = 1.0,
+    gamma: float = 2.0,
+    alpha: float = 0.25,
+    alpha_on_poly: bool = True,
+) -> NDArray[Any]: ...
+
+@overload
+def poly1_focal(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: str,
+    epsilon: float = 1.0,
+    gamma: float = 2.0,
+    alpha: float = 0.25,
+    alpha_on_poly: bool = True,
+) -> float | NDArray[Any]: ...
+
+@overload
 def softmax_ce(
     pred: ArrayLike,
     target: ArrayLike,
@@ -881,6 +1386,49 @@ def softmax_focal(
     reduction: str,
     gamma: float = 2.0,
     alpha: float = 1.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def poly1_ce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    epsilon: float = 1.0,
+) -> float:
+    """Poly-1 cross entropy: softmax cross entropy with another first term of its series."""
+
+@overload
+def poly1_ce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    epsilon: float = 1.0,
+) -> NDArray[Any]: ...
+
+@overload
+def poly1_ce(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: str,
+    epsilon: float = 1.0,
 ) -> float | NDArray[Any]: ...
 
 @overload
@@ -1582,6 +2130,58 @@ def seesaw(
     reduction: str,
     p: float = 0.8,
     q: float = 2.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def eqlv2(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    gamma: float = 12.0,
+    mu: float = 0.8,
+    alpha: float = 4.0,
+    background: bool = True,
+) -> float:
+    """Equalization loss v2: cross entropy of classes, balanced by the gradients each has had so far."""
+
+@overload
+def eqlv2(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    gamma: float = 12.0,
+    mu: float = 0.8,
+    alpha: float = 4.0,
+    background: bool = True,
+) -> NDArray[Any]: ...
+
+@overload
+def eqlv2(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: str,
+    gamma: float = 12.0,
+    mu: float = 0.8,
+    alpha: float = 4.0,
+    background: bool = True,
 ) -> float | NDArray[Any]: ...
 
 @overload

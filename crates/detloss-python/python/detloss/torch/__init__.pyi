@@ -108,6 +108,124 @@ def focal_eiou(
 ) -> Tensor:
     """Focal EIoU loss: the EIoU loss, weighted by a power of the IoU so that good boxes count more."""
 
+def siou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    theta: float = 4.0,
+) -> Tensor:
+    """SIoU loss: the IoU loss, plus the distance and the direction of the centres, plus the shape."""
+
+def shape_iou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    scale: float = 0.0,
+) -> Tensor:
+    """Shape-IoU loss: the DIoU loss, plus the shape, with both weighted by the shape of the target."""
+
+def piou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+) -> Tensor:
+    """PIoU loss: the IoU loss, plus the distance of the edges in units of the target's size."""
+
+def piou_v2(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    lambd: float = 1.3,
+    detach: bool = True,
+) -> Tensor:
+    """PIoU v2 loss: the PIoU loss, weighted so that boxes of medium quality count most."""
+
+def nwd(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    constant: float = 12.8,
+) -> Tensor:
+    """NWD loss: the distance of two boxes taken for normal distributions, for objects of a few pixels."""
+
+def bounded_iou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    beta: float = 0.2,
+    eps: float = 0.0,
+) -> Tensor:
+    """Bounded IoU loss: a bound of the IoU for each of centre and size, held against 1 by smooth L1."""
+
+def extended_iou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    smooth_point: float = 0.1,
+) -> Tensor:
+    """Extended IoU loss: an IoU that goes on below 0 where the boxes part, held against 1 by smooth L1."""
+
+def mpdiou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    width: float = 640.0,
+    height: float = 640.0,
+) -> Tensor:
+    """MPDIoU loss: the IoU loss, plus the distances between the corners in units of the image's diagonal."""
+
+def wiou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+) -> Tensor:
+    """WIoU loss: the IoU loss, weighted by how far apart the centres are."""
+
 def l1(
     pred: Tensor,
     target: Tensor,
@@ -297,6 +415,78 @@ def gaussian_focal(
 ) -> Tensor:
     """Gaussian focal loss: the focal loss of a heatmap, lenient around the centres of the objects."""
 
+def mal(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    gamma: float = 1.5,
+    alpha: float = 1.0,
+) -> Tensor:
+    """Matchability-aware loss: cross entropy that asks every match for a power of its quality."""
+
+def ia_bce(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+) -> Tensor:
+    """IoU-aware cross entropy: asks every match for a mean of its score and its quality."""
+
+def asymmetric(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    gamma_pos: float = 1.0,
+    gamma_neg: float = 4.0,
+    margin: float = 0.05,
+    detach: bool = False,
+) -> Tensor:
+    """Asymmetric loss: a focal loss with a power for each side, and a margin for the negatives."""
+
+def poly1_focal(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    epsilon: float = 1.0,
+    gamma: float = 2.0,
+    alpha: float = 0.25,
+    alpha_on_poly: bool = True,
+) -> Tensor:
+    """Poly-1 focal loss: the focal loss with another first term of its series."""
+
 def softmax_ce(
     pred: Tensor,
     target: Tensor,
@@ -329,6 +519,22 @@ def softmax_focal(
     alpha: float = 1.0,
 ) -> Tensor:
     """Softmax focal loss: softmax cross entropy that down-weights easy rows."""
+
+def poly1_ce(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    dim: int = -1,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    epsilon: float = 1.0,
+) -> Tensor:
+    """Poly-1 cross entropy: softmax cross entropy with another first term of its series."""
 
 def softmax_kl(
     pred: Tensor,
@@ -592,6 +798,25 @@ def seesaw(
 ) -> Tensor:
     """Seesaw: softmax cross entropy that spares the rare classes, until they are wrongly preferred."""
 
+def eqlv2(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    groups: Tensor | None = None,
+    dim: int = -1,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    gamma: float = 12.0,
+    mu: float = 0.8,
+    alpha: float = 4.0,
+    background: bool = True,
+) -> Tensor:
+    """Equalization loss v2: cross entropy of classes, balanced by the gradients each has had so far."""
+
 def rmse(
     pred: Tensor,
     target: Tensor,
@@ -786,6 +1011,238 @@ class FocalEIoULoss(Loss):
         gamma: float = 0.5,
         detach: bool = True,
     ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class SIoULoss(Loss):
+    """SIoU loss: the IoU loss, plus the distance and the direction of the centres, plus the shape."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        theta: float = 4.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class ShapeIoULoss(Loss):
+    """Shape-IoU loss: the DIoU loss, plus the shape, with both weighted by the shape of the target."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        scale: float = 0.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class PIoULoss(Loss):
+    """PIoU loss: the IoU loss, plus the distance of the edges in units of the target's size."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class PIoUV2Loss(Loss):
+    """PIoU v2 loss: the PIoU loss, weighted so that boxes of medium quality count most."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        lambd: float = 1.3,
+        detach: bool = True,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class NWDLoss(Loss):
+    """NWD loss: the distance of two boxes taken for normal distributions, for objects of a few pixels."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        constant: float = 12.8,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class BoundedIoULoss(Loss):
+    """Bounded IoU loss: a bound of the IoU for each of centre and size, held against 1 by smooth L1."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        beta: float = 0.2,
+        eps: float = 0.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class ExtendedIoULoss(Loss):
+    """Extended IoU loss: an IoU that goes on below 0 where the boxes part, held against 1 by smooth L1."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        smooth_point: float = 0.1,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class MPDIoULoss(Loss):
+    """MPDIoU loss: the IoU loss, plus the distances between the corners in units of the image's diagonal."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        width: float = 640.0,
+        height: float = 640.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class WIoULoss(Loss):
+    """WIoU loss: the IoU loss, weighted by how far apart the centres are."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,
@@ -1177,6 +1634,142 @@ class GaussianFocalLoss(Loss):
         avg_factor: Tensor | float | None = None,
     ) -> Tensor: ...
 
+class MALLoss(Loss):
+    """Matchability-aware loss: cross entropy that asks every match for a power of its quality."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        dim: int = -1,
+        gamma: float = 1.5,
+        alpha: float = 1.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class IABCELoss(Loss):
+    """IoU-aware cross entropy: asks every match for a mean of its score and its quality."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        dim: int = -1,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class ASLLoss(Loss):
+    """Asymmetric loss: a focal loss with a power for each side, and a margin for the negatives."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        dim: int = -1,
+        gamma_pos: float = 1.0,
+        gamma_neg: float = 4.0,
+        margin: float = 0.05,
+        detach: bool = False,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class Poly1FocalLoss(Loss):
+    """Poly-1 focal loss: the focal loss with another first term of its series."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        dim: int = -1,
+        epsilon: float = 1.0,
+        gamma: float = 2.0,
+        alpha: float = 0.25,
+        alpha_on_poly: bool = True,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
 class SoftmaxCELoss(Loss):
     """Softmax cross entropy: negative log-likelihood of the class of a row under a softmax."""
     def __init__(
@@ -1220,6 +1813,38 @@ class SoftmaxFocalLoss(Loss):
         dim: int = -1,
         gamma: float = 2.0,
         alpha: float = 1.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class Poly1CELoss(Loss):
+    """Poly-1 cross entropy: softmax cross entropy with another first term of its series."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        dim: int = -1,
+        epsilon: float = 1.0,
     ) -> None: ...
     def forward(  # type: ignore[override]
         self,
@@ -1731,6 +2356,42 @@ class SeesawLoss(Loss):
         num_classes: int,
         p: float = 0.8,
         q: float = 2.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class EQLV2Loss(Loss):
+    """Equalization loss v2: cross entropy of classes, balanced by the gradients each has had so far."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        dim: int = -1,
+        num_classes: int,
+        gamma: float = 12.0,
+        mu: float = 0.8,
+        alpha: float = 4.0,
+        background: bool = True,
     ) -> None: ...
     def forward(  # type: ignore[override]
         self,

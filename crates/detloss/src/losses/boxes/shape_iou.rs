@@ -1,7 +1,7 @@
 use crate::prelude::*;
 
 loss! {
-    /// Shape-IoU loss: the DIoU loss, plus the shape, with both weighed by the shape of the target.
+    /// Shape-IoU loss: the DIoU loss, plus the shape, with both weighted by the shape of the target.
     ///
     /// ```text
     /// L = 1 − IoU + (hh dx² + ww dy²) / c² + ((1 − exp(−hh ωw))⁴ + (1 − exp(−ww ωh))⁴) / 2,
@@ -74,9 +74,9 @@ impl Loss for ShapeIou {
         let (dx_squared, dy_squared) = (dx.square(), dy.square());
         let [width, height] = pred.hull(target).extent_squared();
         let diagonal = width + height;
-        let weighed = (hh * dx_squared + ww * dy_squared).safe_div(diagonal);
+        let weighted = (hh * dx_squared + ww * dy_squared).safe_div(diagonal);
         // The hull of two boxes holds both centres. That of an inverted box need not.
-        let distance = S::if_lt(diagonal, dx_squared + dy_squared, dx.lit(1.0), weighed);
+        let distance = S::if_lt(diagonal, dx_squared + dy_squared, dx.lit(1.0), weighted);
         let [w, h] = pred.relative_size_difference(target);
         let shape = (hh * -w).exp_m1().pow(4.0) + (ww * -h).exp_m1().pow(4.0);
         lit(1.0) - pred.iou(target, 0.0) + distance + shape * lit(0.5)

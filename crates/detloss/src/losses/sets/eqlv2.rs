@@ -24,7 +24,7 @@ loss! {
     /// γ = 12, μ = 0.8, α = 4 as in the paper and MMDetection. The last column is the background, whose weights stay 1; `background`
     /// = false says that there is none. Detectors multiply the scores of the classes by 1 less that of the background.
     ///
-    /// What is remembered are both sums of each column, those of the positives first. A class without any has the weights 1: so
+    /// The state is both sums of each column, those of the positives first. A class without any has the weights 1: so
     /// have all in the first batch, and outside of a training run, where this is a plain cross entropy. After the first batch
     /// already, a class that had no positive has wⱼ⁻ = 7e-5 and wⱼ⁺ = 5. Nothing is ever forgotten.
     ///
@@ -112,7 +112,7 @@ impl SetLoss for Eqlv2 {
             }
         }
         if sum.is_nan() {
-            // Nor is anything remembered.
+            // Nor does the state change.
             return set.nan_result();
         }
         if let Some(state) = set.state {
@@ -125,7 +125,7 @@ impl SetLoss for Eqlv2 {
 }
 
 impl Eqlv2 {
-    /// The weights of every column after all that is remembered: those of the positives, then those of the negatives.
+    /// The weights of every column after all batches before: those of the positives, then those of the negatives.
     fn weights(self, state: &[f64]) -> Vec<f64> {
         let columns = state.len() / 2;
         let (positives, negatives) = state.split_at(columns);
