@@ -41,6 +41,7 @@ registry! {
         gaussian_focal: GaussianFocal,
         mal: Mal,
         ia_bce: IaBce,
+        asymmetric: Asymmetric,
     }
     /// A row of logits against its class, or a distribution over the classes.
     rows: row {

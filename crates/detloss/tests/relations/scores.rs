@@ -165,3 +165,35 @@ fn ia_bce_of_what_is_not_matched_is_focal_without_alpha() {
     }
     assert_same(&ia_bce, &focal, &rows, "label 0");
 }
+
+#[test]
+fn asymmetric_with_equal_powers_and_no_margin_is_focal_without_alpha() {
+    for gamma in [0.0, 1.0, 2.0, 3.5] {
+        let params = [("gamma_pos", gamma), ("gamma_neg", gamma), ("margin", 0.0)];
+        let focal = loss("focal", &[("gamma", gamma), ("alpha", -1.0)]);
+        assert_same(&loss("asymmetric", &params), &focal, &hard(), &format!("gamma {gamma}"));
+    }
+}
+
+#[test]
+fn asymmetric_forgives_negatives_below_the_margin() {
+    let asymmetric = loss("asymmetric", &[("margin", 0.25), ("gamma_neg", 0.0)]);
+    let logit = |p: f64| (p / (1.0 - p)).ln();
+    assert_eq!(one(&asymmetric, &[logit(0.2)], &[0.0]), (0.0, vec![0.0]));
+    // p − m in the place of p.
+    let (value, slope) = one(&asymmetric, &[logit(0.75)], &[0.0]);
+    assert_close(value, 2_f64.ln(), Tolerance::LAW, &"half a score too much");
+    assert_close(slope[0], 0.75 * 0.25 / 0.5, Tolerance::LAW, &"its slope");
+}
+
+#[test]
+fn detached_weights_change_slopes_only() {
+    let rows = hard();
+    let with = |detach: f64| of(&loss("asymmetric", &[("detach", detach)]), &rows);
+    let (differentiated, detached) = (with(0.0), with(1.0));
+    assert_eq!(differentiated.0, detached.0);
+    // A weight that falls as the score gets right makes the way there steeper.
+    let steeper = |unit: &usize| differentiated.1[*unit].abs() >= detached.1[*unit].abs();
+    assert!((0..rows.len()).all(|unit| steeper(&unit)));
+    assert!(differentiated.1 != detached.1);
+}
