@@ -42,6 +42,7 @@ registry! {
         mal: Mal,
         ia_bce: IaBce,
         asymmetric: Asymmetric,
+        poly1_focal: Poly1Focal,
     }
     /// A row of logits against its class, or a distribution over the classes.
     rows: row {

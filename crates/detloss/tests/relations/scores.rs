@@ -197,3 +197,30 @@ fn detached_weights_change_slopes_only() {
     assert!((0..rows.len()).all(|unit| steeper(&unit)));
     assert!(differentiated.1 != detached.1);
 }
+
+#[test]
+fn poly1_focal_without_epsilon_is_focal() {
+    for (gamma, alpha) in [(2.0, 0.25), (0.0, 0.5), (1.5, -1.0)] {
+        for on_poly in [0.0, 1.0] {
+            let shared = [("gamma", gamma), ("alpha", alpha)];
+            let params = [shared[0], shared[1], ("epsilon", 0.0), ("alpha_on_poly", on_poly)];
+            let what = format!("gamma {gamma}, alpha {alpha}");
+            assert_same(
+                &loss("poly1_focal", &params),
+                &loss("focal", &shared),
+                &inputs("focal"),
+                &what,
+            );
+        }
+    }
+}
+
+/// The series of the focal loss without its first term begins with the second: u³ / 2 for γ = 1.
+#[test]
+fn poly1_focal_with_epsilon_minus_one_lacks_the_first_term() {
+    let poly = loss("poly1_focal", &[("epsilon", -1.0), ("gamma", 1.0), ("alpha", -1.0)]);
+    for wrong in [1e-2_f64, 1e-3] {
+        let (value, _) = one(&poly, &[((1.0 - wrong) / wrong).ln()], &[1.0]);
+        assert!((value / wrong.powi(3) - 0.5).abs() < wrong, "{wrong}: {value}");
+    }
+}
