@@ -68,6 +68,7 @@ mod density;
 pub mod error;
 pub mod geometry;
 pub mod information;
+mod likelihood;
 pub mod loss;
 pub mod losses;
 pub mod lovasz;

@@ -48,6 +48,7 @@ registry! {
     rows: row {
         softmax_ce: SoftmaxCe,
         softmax_focal: SoftmaxFocal,
+        poly1_ce: Poly1Ce,
         softmax_kl: SoftmaxKl,
         distribution_focal: DistributionFocal,
     }

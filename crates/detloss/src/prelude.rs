@@ -10,6 +10,7 @@ pub use crate::scalar::stable::{
 pub use crate::scalar::{Scalar, lit};
 // What the losses of whole rows and whole batches need besides.
 pub use crate::density::{Density, GhmTerm};
+pub use crate::likelihood::{OfLikelihood, sum_over_classes};
 pub use crate::loss::{RowOf, RowTarget, SetOf, State};
 pub use crate::lovasz::lovasz;
 pub use crate::overlap::{Overlap, Pixels};

@@ -67,5 +67,14 @@ fn slopes_of_rows_are_those_of_their_formulas() {
             }))
         };
         hold("softmax_kl", &[], (&z, &t, LENGTH), &on_duals(&z, kl), what);
+        let y: Vec<f64> = t.iter().map(|t| f64::from((t.exp() / all) as f32)).collect();
+        let poly1 = |z: &[Number]| {
+            let ln_sum = ln_sum(z);
+            sum(z.iter().zip(&y).map(|(&z, &y)| {
+                let surprise = ln_sum - z;
+                (surprise + (lit(1.0) - (-surprise).exp())) * lit(y)
+            }))
+        };
+        hold("poly1_ce", &[], (&z, &y, LENGTH), &on_duals(&z, poly1), what);
     }
 }

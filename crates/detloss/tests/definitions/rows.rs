@@ -29,6 +29,16 @@ fn softmax_kl(z: &[f64], t: &[f64], temperature: f64) -> Definition {
     (temperature * temperature * value, grad)
 }
 
+/// The listing of the paper: cross entropy, and ε for all that is not given to the class. The slope by the quotient rule.
+fn poly1_ce(z: &[f64], y: &[f64], epsilon: f64) -> Definition {
+    let ln_q = ln_softmax(z);
+    let q: Vec<f64> = ln_q.iter().map(|ln_q| ln_q.exp()).collect();
+    let given: f64 = q.iter().zip(y).map(|(q, y)| q * y).sum();
+    let cross_entropy: f64 = ln_q.iter().zip(y).map(|(ln_q, y)| -y * ln_q).sum();
+    let slope = |(q, y): (&f64, &f64)| (q - y) - epsilon * q * (y - given);
+    (cross_entropy + epsilon * (1.0 - given), q.iter().zip(y).map(slope).collect())
+}
+
 fn logits(length: usize, random: &mut Random) -> Vec<f64> {
     (0..length).map(|_| (random.between(-4.0, 4.0) * 64.0).round() / 64.0).collect()
 }
@@ -56,6 +66,27 @@ fn softmax_kl_agrees_with_its_sum() {
             let slow = softmax_kl(&z, &t, temperature);
             let params = [("temperature", temperature)];
             hold("softmax_kl", &params, (&z, &t, length), &slow, &format!("{length} classes"));
+        }
+    }
+}
+
+#[test]
+fn poly1_ce_agrees_with_its_listing() {
+    let mut random = Random::new(235);
+    for length in [1, 2, 7, 16, 17, 40, 500] {
+        for epsilon in [-1.0, 0.5, 1.0, 20.0] {
+            let z = logits(length, &mut random);
+            let class = random.below(length);
+            let one_hot: Vec<f64> = (0..length).map(|k| f64::from(u8::from(k == class))).collect();
+            // Powers of ½, so that f32 has them too; what is left goes to the last one.
+            let halves: Vec<f64> = (0..length)
+                .map(|k| 0.5_f64.powi((k + usize::from(k + 1 < length)).min(60) as i32))
+                .collect();
+            for y in [one_hot, halves] {
+                let slow = poly1_ce(&z, &y, epsilon);
+                let params = [("epsilon", epsilon)];
+                hold("poly1_ce", &params, (&z, &y, length), &slow, &format!("{length} classes"));
+            }
         }
     }
 }

@@ -51,89 +51,16 @@ impl RowLoss for SoftmaxFocal {
     ];
 
     #[inline(always)]
-    fn row<V: Vector>(&self, token: V::Token, mut row: RowOf<'_, V>) -> f64 {
-        let softmax = Softmax::<V>::new(token, row.logits, row.grad.as_deref_mut());
-        match row.target {
-            RowTarget::Class(class) => self.of_class(token, row, &softmax, class),
-            RowTarget::Dense(target) => self.of_distribution(token, row, &softmax, target),
-        }
+    fn row<V: Vector>(&self, token: V::Token, row: RowOf<'_, V>) -> f64 {
+        sum_over_classes(token, row, self)
     }
 }
 
-impl SoftmaxFocal {
+impl OfLikelihood for SoftmaxFocal {
     #[inline(always)]
-    fn of_class<V: Vector>(
-        &self,
-        token: V::Token,
-        row: RowOf<'_, V>,
-        softmax: &Softmax<V>,
-        class: usize,
-    ) -> f64 {
-        let weight = self.alpha * row.column_weights.map_or(1.0, |weights| weights[class].to_f64());
-        let logit = row.logits[class];
-        let (surprise, wrong) = (softmax.surprise(logit), softmax.complement(logit));
-        let focus = weight * wrong.pow(self.gamma);
-        if let Some(grad) = row.grad {
-            // The slope by ln q of the class, whose own slope is 1 − q there and −q elsewhere.
-            let slope = -focus * (1.0 + self.gamma * (1.0 - wrong) * surprise.safe_div(wrong));
-            let scale = slope * row.scale.to_f64();
-            slice::multiply::<V>(token, grad, -scale / softmax.sum());
-            grad[class] = V::Element::from_f64(scale * wrong);
-        }
-        focus * surprise
-    }
-
-    #[inline(always)]
-    fn of_distribution<V: Vector>(
-        &self,
-        token: V::Token,
-        mut row: RowOf<'_, V>,
-        softmax: &Softmax<V>,
-        target: &[V::Element],
-    ) -> f64 {
-        let zero = V::splat(token, V::Element::default());
-        let (mut value, mut slopes) = (zero, zero);
-        for start in (0..target.len()).step_by(V::LEN) {
-            let (loss, slope) = self.terms(token, &row, softmax, target, start);
-            value = value + loss;
-            slopes = slopes + slope;
-        }
-        if let Some(grad) = row.grad.take() {
-            let scale = V::splat(token, row.scale);
-            let per_power = V::splat(token, V::Element::from_f64(slopes.sum() / softmax.sum()));
-            for start in (0..target.len()).step_by(V::LEN) {
-                let power = slice::load::<V>(token, grad, start, 0.0);
-                let (_, slope) = self.terms(token, &row, softmax, target, start);
-                slice::store((slope - power * per_power) * scale, grad, start);
-            }
-        }
-        value.sum()
-    }
-
-    /// The terms of the sum from column `start` on, and their slopes by ln q; 0 behind the end.
-    #[inline(always)]
-    fn terms<V: Vector>(
-        &self,
-        token: V::Token,
-        row: &RowOf<'_, V>,
-        softmax: &Softmax<V>,
-        target: &[V::Element],
-        start: usize,
-    ) -> (V, V) {
-        let zero = V::splat(token, V::Element::default());
-        let mut share = slice::load::<V>(token, target, start, 0.0) * lit(self.alpha);
-        if let Some(weights) = row.column_weights {
-            share = share * slice::load::<V>(token, weights, start, 0.0);
-        }
-        let shifted = softmax.shifted(slice::load(token, row.logits, start, 0.0));
-        let power = shifted.exp();
-        let (probability, wrong) = (softmax.probability(power), softmax.complement_of(power));
-        let surprise = lit(softmax.ln_sum()) - shifted;
-        let focus = share * wrong.pow(self.gamma);
-        let slope =
-            -focus * (lit(1.0) + (probability * surprise).safe_div(wrong) * lit(self.gamma));
-        // A logit of −∞ with no share adds 0, not 0 · ∞.
-        let counts = |term| V::if_lt(zero, share.abs(), term, share);
-        (counts(focus * surprise), counts(slope))
+    fn term<S: Scalar>(&self, likelihood: S, wrong: S, surprise: S) -> (S, S) {
+        let focus = wrong.pow(self.gamma) * lit(self.alpha);
+        let steepness = (likelihood * surprise).safe_div(wrong) * lit(self.gamma) + lit(1.0);
+        (focus * surprise, -(focus * steepness))
     }
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -32,23 +34,23 @@ def softmax_ce(pred: Tensor, target: Tensor, class_weight: Tensor | None, params
 
 @row_loss("softmax_focal")
 def softmax_focal(pred: Tensor, target: Tensor, class_weight: Tensor | None, params: Params) -> RowTerms:
-    softmax, gamma, alpha = Softmax(pred), params["gamma"], params["alpha"]
-    if _is_class(target):
-        column = class_column(target, pred.shape[1])
-        surprise, wrong = softmax.surprise(column), softmax.complement(column)
-        focus = alpha * _weight_of(column, class_weight) * power(wrong, gamma)
-        steepness = focus * (1.0 + gamma * (1.0 - wrong) * safe_div(surprise, wrong))
-        return RowTerms((focus * surprise).squeeze(-1), steepness * softmax.slopes(column))
-    share = target * alpha
-    if class_weight is not None:
-        share = share * class_weight
-    probabilities, surprise = softmax.probabilities, softmax.ln_sum - softmax.shifted
-    wrong = (softmax.rest + (1.0 - softmax.powers)) * softmax.sum.reciprocal()
-    focus = share * power(wrong, gamma)
-    # The slopes of the terms by ln q. A logit of −∞ with no share adds 0, not 0 · ∞.
-    slopes = -focus * (1.0 + safe_div(probabilities * surprise, wrong) * gamma)
-    terms, slopes = (torch.where(share == 0.0, share, term) for term in (focus * surprise, slopes))
-    return RowTerms(terms.sum(-1), slopes - softmax.powers * (slopes.sum(-1, keepdim=True) / softmax.sum))
+    gamma, alpha = params["gamma"], params["alpha"]
+
+    def term(likelihood: Tensor, wrong: Tensor, surprise: Tensor) -> tuple[Tensor, Tensor]:
+        focus = alpha * power(wrong, gamma)
+        return focus * surprise, -focus * (1.0 + safe_div(likelihood * surprise, wrong) * gamma)
+
+    return _sum_over_classes(pred, target, class_weight, term)
+
+
+@row_loss("poly1_ce")
+def poly1_ce(pred: Tensor, target: Tensor, class_weight: Tensor | None, params: Params) -> RowTerms:
+    epsilon = params["epsilon"]
+
+    def term(likelihood: Tensor, wrong: Tensor, surprise: Tensor) -> tuple[Tensor, Tensor]:
+        return surprise + epsilon * wrong, -epsilon * likelihood - 1.0
+
+    return _sum_over_classes(pred, target, class_weight, term)
 
 
 @row_loss("softmax_kl")
@@ -83,6 +85,27 @@ def distribution_focal(pred: Tensor, target: Tensor, class_weight: Tensor | None
         # A place without a share adds 0, not 0 · ∞.
         value = value + torch.where(share == 0.0, 0.0, share * surprise)
     return RowTerms(value.squeeze(-1), grad)
+
+
+def _sum_over_classes(
+    pred: Tensor,
+    target: Tensor,
+    class_weight: Tensor | None,
+    term: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]],
+) -> RowTerms:
+    """Σₖ wₖ yₖ f(qₖ): ``crates/detloss/src/likelihood.rs``. ``term(q, 1 − q, −ln q)`` is f and its slope by ln q."""
+    softmax = Softmax(pred)
+    if _is_class(target):
+        column = class_column(target, pred.shape[1])
+        weight, wrong = _weight_of(column, class_weight), softmax.complement(column)
+        value, slope = term(1.0 - wrong, wrong, softmax.surprise(column))
+        return RowTerms((weight * value).squeeze(-1), -weight * slope * softmax.slopes(column))
+    share = target if class_weight is None else target * class_weight
+    wrong = (softmax.rest + (1.0 - softmax.powers)) * softmax.sum.reciprocal()
+    terms = term(softmax.probabilities, wrong, softmax.ln_sum - softmax.shifted)
+    # A logit of −∞ with no share adds 0, not 0 · ∞.
+    values, slopes = (torch.where(share == 0.0, share, share * each) for each in terms)
+    return RowTerms(values.sum(-1), slopes - softmax.powers * (slopes.sum(-1, keepdim=True) / softmax.sum))
 
 
 _NEAR = 0.25
