@@ -63,7 +63,7 @@ fn input(entry: &Entry) -> String {
             "- has a state: numbers that go from one batch of a training run to the next\n"
         }
         State::PerColumn => {
-            "- has a state: a number per column that goes from one batch of a training run to the next\n"
+            "- has a state: numbers per column that go from one batch of a training run to the next\n"
         }
     };
     text

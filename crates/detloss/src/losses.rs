@@ -73,6 +73,7 @@ registry! {
         ghm_c: GhmC,
         ghm_r: GhmR,
         seesaw: Seesaw,
+        eqlv2: Eqlv2,
         rmse: Rmse,
     }
 }

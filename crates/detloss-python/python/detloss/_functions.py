@@ -19,7 +19,7 @@ KEYWORDS = {
     "avg_factor": _DIVISOR,
     "reduction": '"mean", "sum", "weighted_mean" (the sum is divided by that of the weights) or "none".',
     "loss_weight": "a factor of the result.",
-    "num_classes": "how many columns a row has: the state has a number for each.",
+    "num_classes": "how many columns a row has: the state has numbers for each.",
     "backend": '"fused" (one pass over the memory of the CPU), "decomposed" (torch operations on any device), or "auto".',
 }
 """What the keywords do, but for weight and the parameters."""

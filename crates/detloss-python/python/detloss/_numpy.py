@@ -254,11 +254,11 @@ def value_and_grad(
 def initial_state(name: str, num_classes: int | None = None, **params: float) -> NDArray[np.float64]:
     """The state that a training run with the loss called ``name`` begins with. Save it with checkpoints.
 
-    A loss whose state has a number per column (class), such as ``seesaw``, has to know ``num_classes``.
+    A loss whose state has numbers per column (class), such as ``seesaw``, has to know ``num_classes``.
     """
     spec = find(name)
     if spec.state == "per_column" and num_classes is None:
-        raise TypeError(f"{name} has a number per column as its state: say how many with num_classes")
+        raise TypeError(f"{name} has numbers per column as its state: say how many with num_classes")
     if num_classes is not None and num_classes < 1:
         raise ValueError(f"num_classes is {num_classes}: give the number of columns, 1 or more")
     return np.array(loss(name, spec.values(params)).initial_state(num_classes or 1), dtype=np.float64)

@@ -12,7 +12,7 @@ pub enum State {
     None,
     /// As many numbers as its parameters say.
     Fixed,
-    /// A number per column, such as a count per class.
+    /// As many numbers for every column, such as a count per class.
     PerColumn,
 }
 

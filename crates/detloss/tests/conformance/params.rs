@@ -84,12 +84,14 @@ fn an_unknown_parameter_is_named_with_those_there_are() {
     }
 }
 
-/// Values and gradients, and the state after them.
+/// Values and gradients, and the state after two steps: the second one meets what the first one left.
 fn everything(loss: &AnyLoss, rows: &Rows) -> ((Vec<f64>, Vec<f64>), Vec<f64>) {
     let memory = rows.memory::<f64>();
     let batch = memory.batch();
     let mut state = batch.initial_state(loss);
-    batch.step_into(loss, &mut state, &mut vec![0.0; memory.pred.len()]).unwrap();
+    for _ in 0..2 {
+        batch.step_into(loss, &mut state, &mut vec![0.0; memory.pred.len()]).unwrap();
+    }
     (in_f64(loss, rows), state)
 }
 

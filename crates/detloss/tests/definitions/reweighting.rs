@@ -2,7 +2,7 @@
 
 use detloss::Batch;
 use detloss::losses::find;
-use detloss::testing::{Random, Tolerance};
+use detloss::testing::{Random, Tolerance, assert_close};
 
 use crate::{Definition, assert_same, hold};
 
@@ -286,5 +286,94 @@ fn seesaw_is_the_definition_and_remembers_counts() {
             assert_same((value, &grad), (slow.0, &slow.1), Tolerance::LAW, "a step");
             assert_eq!(state, seen);
         }
+    }
+}
+
+/// A batch after the sums of norms `before`, per class those of its positives and of its negatives; with what the batch adds.
+fn eqlv2(
+    (logits, classes): (&[f64], &[f64]),
+    before: &[[f64; 2]],
+    background: bool,
+) -> (Definition, Vec<[f64; 2]>) {
+    let (columns, rows) = (before.len(), classes.len() as f64);
+    let weights = |j: usize| {
+        let [pulled, pushed] = before[j];
+        if background && j == columns - 1 || pulled + pushed <= 1e-10 {
+            return [1.0, 1.0];
+        }
+        let negative = 1.0 / (1.0 + (-12.0 * (pulled / (pushed + 1e-10) - 0.8)).exp());
+        [1.0 + 4.0 * (1.0 - negative), negative]
+    };
+    let (mut value, mut grad, mut added) = (0.0, Vec::new(), vec![[0.0; 2]; columns]);
+    for (index, &logit) in logits.iter().enumerate() {
+        let (i, j) = (index / columns, index % columns);
+        let side = usize::from(classes[i] != j as f64);
+        let (loss, slope) = cross_entropy(logit, f64::from(u8::from(side == 0)));
+        let weight = weights(j)[side];
+        value += weight * loss / rows;
+        grad.push(weight * slope / rows);
+        added[j][side] += weight * slope.abs();
+    }
+    ((value, grad), added)
+}
+
+#[test]
+fn eqlv2_is_the_definition_and_remembers_gradients() {
+    let mut random = Random::new(149);
+    for (columns, background) in [(1, false), (2, true), (5, false), (17, true), (40, true)] {
+        let params = [("background", f64::from(u8::from(background)))];
+        let loss = find("eqlv2").unwrap().with(&params).unwrap();
+        let mut state = vec![0.0; 2 * columns];
+        let mut sums = vec![[0.0; 2]; columns];
+        for rows in [1, 3, 20, 20] {
+            let logits: Vec<f64> = (0..rows * columns).map(|_| random.between(-5.0, 5.0)).collect();
+            let mut class = || random.below(columns).min(random.below(columns)) as f64;
+            let classes: Vec<f64> = (0..rows).map(|_| class()).collect();
+            let what = format!("{rows} rows of {columns}");
+            let (plain, _) = eqlv2((&logits, &classes), &vec![[0.0; 2]; columns], background);
+            hold("eqlv2", &params, (&logits, &classes, columns), &plain, &what);
+            let mut grad = vec![0.0; logits.len()];
+            let batch = Batch::new(&logits, &classes).columns(columns);
+            let value = batch.step_into(&loss, &mut state, &mut grad).unwrap();
+            let (slow, added) = eqlv2((&logits, &classes), &sums, background);
+            assert_same((value, &grad), (slow.0, &slow.1), Tolerance::LAW, &what);
+            for (sum, added) in sums.iter_mut().zip(added) {
+                *sum = [sum[0] + added[0], sum[1] + added[1]];
+            }
+            let flat: Vec<f64> =
+                [0, 1].iter().flat_map(|&side| sums.iter().map(move |sum| sum[side])).collect();
+            assert_same((0.0, &state), (0.0, &flat), Tolerance::LAW, "the state");
+        }
+    }
+}
+
+/// Numbers of MMDetection's class: two calls with the same batch.
+#[test]
+fn eqlv2_weighs_by_what_was_before() {
+    let logits = [0.5, -1.0, 0.2, -0.3, 0.8, -1.5, 0.1, -2.0, 1.0];
+    let loss = find("eqlv2").unwrap().make();
+    let batch = Batch::new(&logits, &[0.0, 1.0, 2.0]).columns(3);
+    let (mut state, mut grad) = (batch.initial_state(&loss), [0.0; 9]);
+    let printed = Tolerance { absolute: 1e-10, relative: 0.0 };
+    let first = batch.step_into(&loss, &mut state, &mut grad).unwrap();
+    assert_close(first, 1.298_977_696_0, printed, &"the first call");
+    assert_close(state[0] / (state[3] + 1e-10), 0.397_186_852_9, printed, &"the ratio of class 0");
+    assert_close(state[1] / (state[4] + 1e-10), 0.798_737_696_6, printed, &"the ratio of class 1");
+    let second = batch.step_into(&loss, &mut state, &mut grad).unwrap();
+    assert_close(second, 1.671_944_301_6, printed, &"the second call");
+}
+
+/// A batch with a NaN says so, and leaves what is remembered as it was.
+#[test]
+fn eqlv2_does_not_remember_nan() {
+    let loss = find("eqlv2").unwrap().make();
+    for place in 0..4 {
+        let mut logits = [0.5, -1.0, 0.2, -0.3];
+        logits[place] = f64::NAN;
+        let batch = Batch::new(&logits, &[0.0, 1.0]).columns(2);
+        let (mut state, mut grad) = (vec![3.0, 2.0, 1.0, 4.0], [0.0; 4]);
+        assert!(batch.step_into(&loss, &mut state, &mut grad).unwrap().is_nan());
+        assert!(grad.iter().all(|slope| slope.is_nan()));
+        assert_eq!(state, [3.0, 2.0, 1.0, 4.0]);
     }
 }

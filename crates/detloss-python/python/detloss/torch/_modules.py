@@ -24,7 +24,7 @@ class Loss(nn.Module):
         loss_weight: what the loss is multiplied by.
         backend: "auto", "fused" or "decomposed".
         dim: the dimension of ``pred`` that the columns (classes) are in, for a loss that has columns; the last one by default.
-        num_classes: for a loss whose state has a number per column (class): how many there are.
+        num_classes: for a loss whose state has numbers per column (class): how many columns there are.
         **params: the parameters of the loss.
 
     A loss with a state keeps it in the buffer ``state``, which is part of the ``state_dict`` and is
@@ -50,12 +50,12 @@ class Loss(nn.Module):
         check_backend(backend)
         values = self.spec.values(params)
         chosen = loss(self.spec.name, values)  # Raises if a value is out of range.
-        self._is_per_column = self.spec.state == "per_column"
-        if self._is_per_column and num_classes is None:
-            raise TypeError(f"{type(self).__name__} has a number per column as its state: say how many with num_classes")
+        is_per_column = self.spec.state == "per_column"
+        if is_per_column and num_classes is None:
+            raise TypeError(f"{type(self).__name__} has numbers per column as its state: say how many with num_classes")
         if num_classes is not None and num_classes < 1:
             raise ValueError(f"num_classes is {num_classes}: give the number of columns, 1 or more")
-        if not self._is_per_column and num_classes is not None:
+        if not is_per_column and num_classes is not None:
             raise TypeError(f"{type(self).__name__} takes no num_classes: it has no state per column")
         # As attributes, so that a compiler takes them for numbers that may change.
         for param, value in zip(self.spec.params, values, strict=True):
@@ -63,6 +63,7 @@ class Loss(nn.Module):
         if dim != -1 and not self.spec.has_columns:
             raise TypeError(f"{type(self).__name__} takes no dim: its prediction has no columns to look for")
         self.reduction, self.loss_weight, self.backend, self.dim = reduction, loss_weight, backend, dim
+        self._columns = num_classes
         first_state = chosen.initial_state(num_classes or 1)
         self.register_buffer("state", torch.tensor(first_state, dtype=torch.float64) if first_state else None)
 
@@ -74,10 +75,10 @@ class Loss(nn.Module):
     def _of(self, pred: Tensor, target: Tensor, dim: int, options: dict[str, Any]) -> Tensor:
         """The loss of tensors whose columns are in this dimension."""
         state = self.state
-        if state is not None and self._is_per_column and pred.shape[dim:][:1] != state.shape:
+        if state is not None and self._columns is not None and pred.shape[dim:][:1] != (self._columns,):
             columns = pred.shape[dim] if -pred.dim() <= dim < pred.dim() else 1
             raise ValueError(
-                f"{self.spec.name}: pred has shape {tuple(pred.shape)}, and the state of this module has {len(state)} columns: "
+                f"{self.spec.name}: pred has shape {tuple(pred.shape)}, and the state of this module has {self._columns} columns: "
                 f"make it with num_classes={columns}"
             )
         if state is not None and not self.training:
@@ -111,9 +112,9 @@ class Loss(nn.Module):
 
     def _check_state(self, name: str, changed: _core.Loss) -> None:
         """A parameter that says how long the state is cannot change under it."""
-        if self.state is None or self._is_per_column:
+        if self.state is None:
             return
-        length = len(changed.initial_state(1))
+        length = len(changed.initial_state(self._columns or 1))
         if length != len(self.state):
             raise ValueError(
                 f"{self.spec.name}: with this {name} the state has {length} numbers instead of {len(self.state)}: make a new module"

@@ -85,6 +85,39 @@ def seesaw(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, p
     return SetTerms(value, adjusted.slopes(column) / count.to(pred.dtype), None if state is None else seen)
 
 
+_LEAST_PUSH = 1e-10
+"""What EQL v2 adds to the gradients of the negatives of a class, by which it divides. Gradients that come to no more are none."""
+
+
+@set_loss("eqlv2")
+def eqlv2(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
+    columns = pred.shape[1]
+    is_class = class_column(target, columns) == torch.arange(columns, device=pred.device)
+    wrong = negate_if_positive(is_class, pred)
+    norm = wrong.sigmoid()
+    # Column by column: the positives, then the negatives.
+    sides = torch.stack((is_class, ~is_class)) & counts.unsqueeze(-1)
+    losses, norms = (torch.where(sides, each, 0.0).sum(1, dtype=wide(pred)) for each in (softplus(wrong), norm))
+    weights = torch.ones_like(norms)
+    if state is not None:
+        pulled, pushed = before = state.reshape(2, columns)
+        above = params["gamma"] * (pulled / (pushed + _LEAST_PUSH) - params["mu"])
+        is_balanced = pulled + pushed > _LEAST_PUSH
+        if params["background"] != 0.0:
+            is_balanced = is_balanced & (torch.arange(columns, device=pred.device) < columns - 1)
+        balanced = torch.stack((1.0 + params["alpha"] * (-above).sigmoid(), above.sigmoid()))
+        weights = torch.where(is_balanced, balanced, weights)
+    count = _count(pred, counts)
+    value = (weights * losses).sum() / count
+    weight = torch.where(is_class, *(weights / count).to(pred.dtype))
+    grad = negate_if_positive(is_class, norm * weight)
+    if state is None:
+        return SetTerms(value, grad)
+    # A NaN is not remembered.
+    after = torch.where(value.isnan(), before, before + weights * norms)
+    return SetTerms(value, grad, after.reshape(-1))
+
+
 def _count(pred: Tensor, counts: Tensor) -> Tensor:
     """How many elements count, at least 1."""
     return counts.sum(dtype=wide(pred)).clamp(min=1.0)
