@@ -71,6 +71,9 @@ registry! {
         lovasz_hinge: LovaszHinge,
     }, set {
         lovasz_softmax: LovaszSoftmax,
+        softmax_dice: SoftmaxDice,
+        softmax_jaccard: SoftmaxJaccard,
+        softmax_tversky: SoftmaxTversky,
     }
     /// The whole batch, or every image in it.
     sets: set {

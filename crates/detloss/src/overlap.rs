@@ -1,9 +1,9 @@
 //! What the losses of masks have in common: how much of a mask of logits and of its labels overlaps.
 
-use crate::loss::RowOf;
-use crate::scalar::Element;
+use crate::loss::{RowOf, SetOf};
 use crate::scalar::lanes::Vector;
-use crate::scalar::{Scalar, lit, slice};
+use crate::scalar::softmax::{Softmax, through_softmax};
+use crate::scalar::{Element, Scalar, lit, slice};
 
 /// A vector of pixels; all 0 for those that are left out, whose label is negative.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +53,8 @@ impl<V: Vector> Pixels<V> {
     }
 }
 
-/// The sums over the pixels of a row that every linear loss of overlap is made of.
-#[derive(Clone, Copy, Debug)]
+/// The sums over the pixels of a mask that every linear loss of overlap is made of.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Overlap {
     /// True positives: Σ p g.
     pub hits: f64,
@@ -97,7 +97,7 @@ impl Overlap {
 }
 
 /// A Tversky loss and its slopes, which for all pixels of a kind are the same.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Tversky {
     /// 1 − TP / (TP + α FP + β FN).
     pub value: f64,
@@ -120,4 +120,52 @@ impl Tversky {
             slice::store(slope * pixels.slope(), grad, start);
         }
     }
+}
+
+/// The mean loss of the classes of a set of pixels, whose scores are the softmax of their logits; `absent` says whether classes
+/// count that no pixel has.
+#[inline(always)]
+pub fn mean_over_classes<V: Vector>(
+    token: V::Token,
+    set: SetOf<'_, V>,
+    absent: bool,
+    loss: impl Fn(Overlap) -> Tversky,
+) -> f64 {
+    let columns = set.columns;
+    let mut scores = vec![V::Element::default(); set.pred.len()];
+    let mut overlaps = vec![Overlap::default(); columns];
+    let mut counts = vec![absent; columns];
+    let rows = set.pred.chunks_exact(columns).zip(scores.chunks_exact_mut(columns));
+    for ((logits, scores), class) in rows.zip(set.target) {
+        let softmax = Softmax::<V>::new(token, logits, Some(&mut *scores));
+        slice::multiply::<V>(token, scores, 1.0 / softmax.sum());
+        let class = class.to_f64() as usize;
+        // None of the score of a pixel's own class is too much.
+        let hit = std::mem::take(&mut scores[class]);
+        for (overlap, score) in overlaps.iter_mut().zip(&*scores) {
+            overlap.extra += score.to_f64();
+        }
+        overlaps[class].hits += hit.to_f64();
+        overlaps[class].missed += softmax.complement(logits[class]);
+        scores[class] = hit;
+        counts[class] = true;
+    }
+    let share = 1.0 / counts.iter().filter(|&&counts| counts).count() as f64;
+    let losses: Vec<_> = overlaps
+        .into_iter()
+        .zip(counts)
+        .map(|(overlap, counts)| if counts { loss(overlap) } else { Tversky::default() })
+        .collect();
+    if let Some(grad) = set.grad {
+        let scale = |slope: f64| V::Element::from_f64(slope * set.scale * share);
+        let background: Vec<_> = losses.iter().map(|loss| scale(loss.background)).collect();
+        let rows = grad.chunks_exact_mut(columns).zip(scores.chunks_exact(columns));
+        for ((slopes, scores), class) in rows.zip(set.target) {
+            let class = class.to_f64() as usize;
+            slopes.copy_from_slice(&background);
+            slopes[class] = scale(losses[class].object);
+            through_softmax::<V>(token, slopes, scores);
+        }
+    }
+    losses.iter().map(|loss| loss.value).sum::<f64>() * share
 }

@@ -2,7 +2,7 @@
 
 use super::lanes::Vector;
 use super::lit;
-use super::slice::{load, store};
+use super::slice::{load, store, sum};
 use crate::scalar::Element;
 
 /// What is left of a row of logits zⱼ once their maximum is taken out: qⱼ = e^(zⱼ − max) / (1 + rest).
@@ -111,6 +111,30 @@ impl<V: Vector> Softmax<V> {
     #[inline(always)]
     fn below_max(&self, logit: V::Element) -> f64 {
         (logit.to_f64() - self.max.first().to_f64()) * self.rate
+    }
+}
+
+/// From the slopes by the probabilities of a row to those by its logits.
+#[inline(always)]
+pub fn through_softmax<V: Vector>(
+    token: V::Token,
+    slopes: &mut [V::Element],
+    scores: &[V::Element],
+) {
+    // Less the slope of the likeliest class, which changes nothing: its probability near 1 then meets no cancellation.
+    let likeliest = (0..scores.len())
+        .max_by(|&a, &b| scores[a].to_f64().total_cmp(&scores[b].to_f64()))
+        .map_or(0.0, |class| slopes[class].to_f64());
+    let at = |from: &[V::Element], start| load::<V>(token, from, start, 0.0);
+    let mean = sum(
+        token,
+        scores.len(),
+        #[inline(always)]
+        |start| (at(slopes, start) - lit(likeliest)) * at(scores, start),
+    );
+    for start in (0..scores.len()).step_by(V::LEN) {
+        let slope = at(slopes, start) - lit(likeliest) - lit(mean);
+        store(slope * at(scores, start), slopes, start);
     }
 }
 

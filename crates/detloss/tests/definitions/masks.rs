@@ -154,6 +154,11 @@ fn lovasz_softmax(x: &[f64], classes: &[f64], columns: usize) -> Definition {
             by_score[i * columns + c] = (1.0 - 2.0 * g[i]) * slope / present.len() as f64;
         }
     }
+    (value, through_softmax(&scores, &by_score, columns))
+}
+
+/// From the slopes by the scores to those by the logits.
+fn through_softmax(scores: &[Vec<f64>], by_score: &[f64], columns: usize) -> Vec<f64> {
     let mut grad = Vec::new();
     for (i, q) in scores.iter().enumerate() {
         let by = &by_score[i * columns..][..columns];
@@ -161,7 +166,57 @@ fn lovasz_softmax(x: &[f64], classes: &[f64], columns: usize) -> Definition {
             grad.push(q[k] * (0..columns).map(|c| q[c] * (by[k] - by[c])).sum::<f64>());
         }
     }
-    (value, grad)
+    grad
+}
+
+/// The mean Tversky loss of the classes, by the quotient rule.
+fn softmax_tversky(
+    (x, classes, columns): (&[f64], &[f64], usize),
+    [alpha, beta, eps]: [f64; 3],
+    absent: bool,
+) -> Definition {
+    let scores: Vec<Vec<f64>> = x.chunks(columns).map(softmax).collect();
+    let counted: Vec<usize> =
+        (0..columns).filter(|&c| absent || classes.contains(&(c as f64))).collect();
+    let (mut value, mut by_score) = (0.0, vec![0.0; x.len()]);
+    for &c in &counted {
+        let g: Vec<f64> = classes.iter().map(|&k| f64::from(u8::from(k == c as f64))).collect();
+        let q: Vec<f64> = scores.iter().map(|scores| scores[c]).collect();
+        let sum = |term: fn(f64, f64) -> f64| -> f64 {
+            q.iter().zip(&g).map(|(&q, &g)| term(q, g)).sum()
+        };
+        let hit = sum(|q, g| q * g) + eps;
+        let wrong = alpha * sum(|q, g| q * (1.0 - g)) + beta * sum(|q, g| (1.0 - q) * g);
+        let all = hit + wrong;
+        value += safe_div(wrong, all) / counted.len() as f64;
+        for (i, g) in g.iter().enumerate() {
+            let by_hit = -safe_div(safe_div(wrong, all), all);
+            let by_wrong = safe_div(safe_div(hit, all), all);
+            let slope = g * by_hit + (alpha * (1.0 - g) - beta * g) * by_wrong;
+            by_score[i * columns + c] = slope / counted.len() as f64;
+        }
+    }
+    (value, through_softmax(&scores, &by_score, columns))
+}
+
+#[test]
+fn softmax_losses_of_overlap_agree_with_sums_over_pixels() {
+    let mut random = Random::new(227);
+    for pixels in [1, 2, 7, 40, 200] {
+        for columns in [1, 2, 3, 17] {
+            let x: Vec<f64> = (0..pixels * columns).map(|_| random.between(-3.0, 3.0)).collect();
+            let classes: Vec<f64> = (0..pixels).map(|_| random.below(columns) as f64).collect();
+            let (input, what) = ((&*x, &*classes, columns), format!("{pixels} of {columns}"));
+            for (eps, absent) in [(0.0, false), (0.0, true), (0.5, false), (1.0, true)] {
+                let params = [("eps", eps), ("absent", f64::from(u8::from(absent)))];
+                let slow = |weights: [f64; 3]| softmax_tversky(input, weights, absent);
+                hold("softmax_dice", &params, input, &slow([0.5, 0.5, 0.5 * eps]), &what);
+                hold("softmax_jaccard", &params, input, &slow([1.0, 1.0, eps]), &what);
+                let params = [params[0], params[1], ("alpha", 0.25), ("beta", 0.75)];
+                hold("softmax_tversky", &params, input, &slow([0.25, 0.75, eps]), &what);
+            }
+        }
+    }
 }
 
 #[test]

@@ -298,7 +298,7 @@ fn eqlv2(
     let (columns, rows) = (before.len(), classes.len() as f64);
     let weights = |j: usize| {
         let [pulled, pushed] = before[j];
-        if background && j == columns - 1 || pulled + pushed == 0.0 {
+        if background && j == columns - 1 || pulled + pushed <= 1e-10 {
             return [1.0, 1.0];
         }
         let negative = 1.0 / (1.0 + (-12.0 * (pulled / (pushed + 1e-10) - 0.8)).exp());

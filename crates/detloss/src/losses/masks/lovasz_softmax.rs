@@ -98,23 +98,3 @@ impl SetLoss for LovaszSoftmax {
         sum / present
     }
 }
-
-/// From the slopes by the probabilities of a row to those by its logits.
-#[inline(always)]
-fn through_softmax<V: Vector>(token: V::Token, slopes: &mut [V::Element], scores: &[V::Element]) {
-    // Less the slope of the likeliest class, which changes nothing: its probability near 1 then meets no cancellation.
-    let likeliest = (0..scores.len())
-        .max_by(|&a, &b| scores[a].to_f64().total_cmp(&scores[b].to_f64()))
-        .map_or(0.0, |class| slopes[class].to_f64());
-    let load = |from: &[V::Element], start| slice::load::<V>(token, from, start, 0.0);
-    let mean = slice::sum(
-        token,
-        scores.len(),
-        #[inline(always)]
-        |start| (load(slopes, start) - lit(likeliest)) * load(scores, start),
-    );
-    for start in (0..scores.len()).step_by(V::LEN) {
-        let slope = load(slopes, start) - lit(likeliest) - lit(mean);
-        slice::store(slope * load(scores, start), slopes, start);
-    }
-}

@@ -24,9 +24,10 @@ loss! {
     /// γ = 12, μ = 0.8, α = 4 as in the paper and MMDetection. The last column is the background, whose weights stay 1; `background`
     /// = false says that there is none. Detectors multiply the scores of the classes by 1 less that of the background.
     ///
-    /// The state is both sums of each column, those of the positives first. A class without any has the weights 1: so
-    /// have all in the first batch, and outside of a training run, where this is a plain cross entropy. After the first batch
-    /// already, a class that had no positive has wⱼ⁻ = 7e-5 and wⱼ⁺ = 5. Nothing is ever forgotten.
+    /// What is remembered are both sums of every column, first those of all positives. A class that has had no gradient has the weights
+    /// 1: so have all of them in the first batch, and outside of a training run, where this is a plain cross entropy. After the
+    /// first batch already, a class without a positive has wⱼ⁻ = 7e-5 and wⱼ⁺ = 5. Nothing is ever forgotten. MMDetection ignores
+    /// the weights of rows; here a row of weight 0 is left out.
     ///
     /// # References
     ///
@@ -44,7 +45,7 @@ loss! {
     }
 }
 
-/// What the authors' code adds to the sum of the negatives, by which it divides.
+/// What the authors' code adds to the sum of the negatives, by which it divides. Gradients that come to no more are none.
 const LEAST: f64 = 1e-10;
 
 impl SetLoss for Eqlv2 {
@@ -132,7 +133,7 @@ impl Eqlv2 {
         let mut weights = vec![1.0; 2 * columns];
         for column in 0..columns - usize::from(self.background) {
             let (pulled, pushed) = (positives[column], negatives[column]);
-            if pulled + pushed > 0.0 {
+            if pulled + pushed > LEAST {
                 let above = self.gamma * (pulled / (pushed + LEAST) - self.mu);
                 weights[column] = 1.0 + self.alpha * (-above).sigmoid();
                 weights[columns + column] = above.sigmoid();

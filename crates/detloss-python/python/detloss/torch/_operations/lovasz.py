@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from detloss.torch._operations.base import Params, RowTerms, SetTerms, row_loss, set_loss, wide
-from detloss.torch._operations.softmax import Softmax, class_column
+from detloss.torch._operations.softmax import Softmax, class_column, through_softmax
 
 
 def _lovasz(errors: Tensor, labels: Tensor, objects: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,11 +71,4 @@ def lovasz_softmax(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor |
     value = torch.where(is_present.squeeze(-1), values, 0.0).sum() / present
     slopes = torch.where(is_present, slopes / present, 0.0).T
     grad = torch.where(is_there, -slopes, slopes).to(pred.dtype)
-    return SetTerms(value, _through_softmax(grad, scores))
-
-
-def _through_softmax(slopes: Tensor, scores: Tensor) -> Tensor:
-    """From the slopes by the probabilities of a row to those by its logits."""
-    # Less the slope of the likeliest class, which changes nothing: its probability near 1 then meets no cancellation.
-    slopes = slopes - slopes.gather(-1, scores.argmax(-1, keepdim=True))
-    return (slopes - (slopes * scores).sum(-1, keepdim=True)) * scores
+    return SetTerms(value, through_softmax(grad, scores))

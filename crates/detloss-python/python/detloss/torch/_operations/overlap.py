@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from detloss.torch._operations.base import Params, RowTerms, power, row_loss
+from detloss.torch._operations.base import Params, RowTerms, SetTerms, power, row_loss, set_loss, wide
+from detloss.torch._operations.softmax import Softmax, class_column, through_softmax
 from detloss.torch._scalar import safe_div
 
 
@@ -40,18 +41,28 @@ class _Pixels:
         return self.rest * self.label
 
 
+def _index(
+    sums: tuple[Tensor, Tensor, Tensor], weights: tuple[float, float], eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One less the Tversky index of TP, FP and FN. Where there is nothing to divide by, nothing is wrong.
+
+    And its slopes by the score of a pixel with the label 0, and with the label 1.
+    """
+    (hits, extra, missed), (alpha, beta) = sums, weights
+    hits, wrong = hits + eps, alpha * extra + beta * missed
+    total = hits + wrong
+    value, index, per_unit = safe_div(wrong, total), safe_div(hits, total), safe_div(1.0, total)
+    return value, alpha * index * per_unit, -(beta * index + value) * per_unit
+
+
 def _tversky(
     logits: Tensor, labels: Tensor, weights: tuple[float, float], eps: float, gamma: float | None = None
 ) -> RowTerms:
-    """One less the Tversky index, or that to the power 1/γ. Where there is nothing to divide by, nothing is wrong."""
-    pixels, (alpha, beta) = _Pixels(logits, labels), weights
-    hits = (pixels.score * pixels.label).sum(-1, keepdim=True) + eps
-    wrong = alpha * pixels.extra.sum(-1, keepdim=True) + beta * pixels.missed.sum(-1, keepdim=True)
-    total = hits + wrong
-    value = safe_div(wrong, total)
-    # The slopes by the score of a pixel with the label 0, and with the label 1.
-    per_unit = safe_div(1.0, total)
-    background, object_ = alpha * safe_div(hits, total) * per_unit, -(beta * safe_div(hits, total) + value) * per_unit
+    """One less the Tversky index, or that to the power 1/γ."""
+    pixels = _Pixels(logits, labels)
+    hits = (pixels.score * pixels.label).sum(-1, keepdim=True)
+    extra, missed = (each.sum(-1, keepdim=True) for each in (pixels.extra, pixels.missed))
+    value, background, object_ = _index((hits, extra, missed), weights, eps)
     slope = (pixels.label * object_ + (1.0 - pixels.label) * background) * pixels.slope
     if gamma is None:
         return RowTerms(value.squeeze(-1), slope)
@@ -88,3 +99,39 @@ def dice_squared(pred: Tensor, target: Tensor, class_weight: Tensor | None, para
     total = squares + params["eps"]
     value = safe_div(error.square().sum(-1, keepdim=True), total)
     return RowTerms(value.squeeze(-1), (error - pixels.score * value) * safe_div(2.0, total) * pixels.slope)
+
+
+def _mean_over_classes(
+    pred: Tensor, target: Tensor, counts: Tensor, absent: float, weights: tuple[float, float], eps: float
+) -> SetTerms:
+    """The mean loss of the classes of a set of pixels."""
+    columns, softmax = pred.shape[1], Softmax(pred)
+    scores, column = softmax.probabilities, class_column(target, columns)
+    is_class = column == torch.arange(columns, device=pred.device)
+    is_there, is_elsewhere = is_class & counts.unsqueeze(-1), ~is_class & counts.unsqueeze(-1)
+    hits, extra, missed = (
+        torch.where(mask, each, 0.0).sum(0, dtype=wide(pred))
+        for mask, each in ((is_there, scores), (is_elsewhere, scores), (is_there, softmax.complement(column)))
+    )
+    values, background, object_ = _index((hits, extra, missed), weights, eps)
+    is_counted = torch.ones_like(is_there[0]) if absent != 0.0 else is_there.any(0)
+    share = is_counted / is_counted.sum(dtype=wide(pred)).clamp(min=1.0)
+    value = torch.where(is_counted, values * share, 0.0).sum()
+    slopes = torch.where(is_class, *((each * share).to(pred.dtype) for each in (object_, background)))
+    return SetTerms(value, through_softmax(slopes, scores))
+
+
+@set_loss("softmax_dice")
+def softmax_dice(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
+    return _mean_over_classes(pred, target, counts, params["absent"], (0.5, 0.5), 0.5 * params["eps"])
+
+
+@set_loss("softmax_jaccard")
+def softmax_jaccard(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
+    return _mean_over_classes(pred, target, counts, params["absent"], (1.0, 1.0), params["eps"])
+
+
+@set_loss("softmax_tversky")
+def softmax_tversky(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
+    weights = (params["alpha"], params["beta"])
+    return _mean_over_classes(pred, target, counts, params["absent"], weights, params["eps"])

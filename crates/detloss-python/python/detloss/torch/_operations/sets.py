@@ -86,7 +86,7 @@ def seesaw(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, p
 
 
 _LEAST_PUSH = 1e-10
-"""What EQL v2 adds to the gradients of the negatives of a class, by which it divides."""
+"""What EQL v2 adds to the gradients of the negatives of a class, by which it divides. Gradients that come to no more are none."""
 
 
 @set_loss("eqlv2")
@@ -102,7 +102,7 @@ def eqlv2(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, pa
     if state is not None:
         pulled, pushed = before = state.reshape(2, columns)
         above = params["gamma"] * (pulled / (pushed + _LEAST_PUSH) - params["mu"])
-        is_balanced = pulled + pushed > 0.0
+        is_balanced = pulled + pushed > _LEAST_PUSH
         if params["background"] != 0.0:
             is_balanced = is_balanced & (torch.arange(columns, device=pred.device) < columns - 1)
         balanced = torch.stack((1.0 + params["alpha"] * (-above).sigmoid(), above.sigmoid()))

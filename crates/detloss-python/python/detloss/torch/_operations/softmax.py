@@ -50,3 +50,10 @@ class Softmax:
 def class_column(target: Tensor, columns: int) -> Tensor:
     """The column of each row's class. An index that is no class becomes the nearest one."""
     return target.to(torch.int64).clamp(0, columns - 1).unsqueeze(-1)
+
+
+def through_softmax(slopes: Tensor, scores: Tensor) -> Tensor:
+    """From the slopes by the probabilities of a row to those by its logits."""
+    # Less the slope of the likeliest class, which changes nothing: its probability near 1 then meets no cancellation.
+    slopes = slopes - slopes.gather(-1, scores.argmax(-1, keepdim=True))
+    return (slopes - (slopes * scores).sum(-1, keepdim=True)) * scores
