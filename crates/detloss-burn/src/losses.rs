@@ -90,6 +90,12 @@ mod lovasz_hinge;
 pub use lovasz_hinge::{LovaszHingeLoss, LovaszHingeLossConfig};
 mod lovasz_softmax;
 pub use lovasz_softmax::{LovaszSoftmaxLoss, LovaszSoftmaxLossConfig};
+mod softmax_dice;
+pub use softmax_dice::{SoftmaxDiceLoss, SoftmaxDiceLossConfig};
+mod softmax_jaccard;
+pub use softmax_jaccard::{SoftmaxJaccardLoss, SoftmaxJaccardLossConfig};
+mod softmax_tversky;
+pub use softmax_tversky::{SoftmaxTverskyLoss, SoftmaxTverskyLossConfig};
 mod ap;
 pub use ap::{ApLoss, ApLossConfig};
 mod alrp;
@@ -160,6 +166,9 @@ pub(crate) fn all() -> Vec<crate::Loss> {
         crate::Loss::from(&FocalTverskyLoss::new()),
         crate::Loss::from(&LovaszHingeLoss::new()),
         crate::Loss::from(&LovaszSoftmaxLoss::new()),
+        crate::Loss::from(&SoftmaxDiceLoss::new()),
+        crate::Loss::from(&SoftmaxJaccardLoss::new()),
+        crate::Loss::from(&SoftmaxTverskyLoss::new()),
         crate::Loss::from(&ApLoss::new()),
         crate::Loss::from(&AlrpLoss::new()),
         crate::Loss::from(&RankSortLoss::new()),

@@ -22,7 +22,7 @@ loss_module! {
     ///
     /// # Conventions
     ///
-    /// γ₊ = 1, γ₋ = 4 and m = 0.05 as in the authors' code and MMPretrain; many recipes have γ₊ = 0. The authors have two classes
+    /// γ₊ = 1, γ₋ = 4 and m = 0.05 as in the authors' code; many recipes have γ₊ = 0. The authors have two classes
     /// with the same values: `AsymmetricLoss` detaches the weights, `AsymmetricLossOptimized` does not. Here they are
     /// differentiated unless `detach` is set: the paper chooses its formula by that gradient, and it is the slope of the value.
     ///

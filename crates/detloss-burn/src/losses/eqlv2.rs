@@ -26,9 +26,10 @@ loss_module! {
     /// γ = 12, μ = 0.8, α = 4 as in the paper and MMDetection. The last column is the background, whose weights stay 1; `background`
     /// = false says that there is none. Detectors multiply the scores of the classes by 1 less that of the background.
     ///
-    /// The state is both sums of each column, those of the positives first. A class without any has the weights 1: so
-    /// have all in the first batch, and outside of a training run, where this is a plain cross entropy. After the first batch
-    /// already, a class that had no positive has wⱼ⁻ = 7e-5 and wⱼ⁺ = 5. Nothing is ever forgotten.
+    /// What is remembered are both sums of every column, first those of all positives. A class that has had no gradient has the weights
+    /// 1: so have all of them in the first batch, and outside of a training run, where this is a plain cross entropy. After the
+    /// first batch already, a class without a positive has wⱼ⁻ = 7e-5 and wⱼ⁺ = 5. Nothing is ever forgotten. MMDetection ignores
+    /// the weights of rows; here a row of weight 0 is left out.
     ///
     /// # References
     ///

@@ -1756,6 +1756,150 @@ def lovasz_softmax(
 ) -> float | NDArray[Any]: ...
 
 @overload
+def softmax_dice(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    eps: float = 0.0,
+    absent: bool = False,
+) -> float:
+    """Softmax Dice loss: the mean Dice loss of the classes of an image."""
+
+@overload
+def softmax_dice(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    eps: float = 0.0,
+    absent: bool = False,
+) -> NDArray[Any]: ...
+
+@overload
+def softmax_dice(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: str,
+    eps: float = 0.0,
+    absent: bool = False,
+) -> float | NDArray[Any]: ...
+
+@overload
+def softmax_jaccard(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    eps: float = 0.0,
+    absent: bool = False,
+) -> float:
+    """Softmax Jaccard loss: the mean Jaccard loss of the classes of an image, soft mean IoU."""
+
+@overload
+def softmax_jaccard(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    eps: float = 0.0,
+    absent: bool = False,
+) -> NDArray[Any]: ...
+
+@overload
+def softmax_jaccard(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: str,
+    eps: float = 0.0,
+    absent: bool = False,
+) -> float | NDArray[Any]: ...
+
+@overload
+def softmax_tversky(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    eps: float = 0.0,
+    absent: bool = False,
+) -> float:
+    """Softmax Tversky loss: the mean Tversky loss of the classes of an image."""
+
+@overload
+def softmax_tversky(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    eps: float = 0.0,
+    absent: bool = False,
+) -> NDArray[Any]: ...
+
+@overload
+def softmax_tversky(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: str,
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    eps: float = 0.0,
+    absent: bool = False,
+) -> float | NDArray[Any]: ...
+
+@overload
 def ap(
     pred: ArrayLike,
     target: ArrayLike,

@@ -659,6 +659,59 @@ def lovasz_softmax(
 ) -> Tensor:
     """Lovász-Softmax: the mean Jaccard loss of the classes of an image, made continuous."""
 
+def softmax_dice(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    groups: Tensor | None = None,
+    dim: int = -1,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    eps: float = 0.0,
+    absent: bool = False,
+) -> Tensor:
+    """Softmax Dice loss: the mean Dice loss of the classes of an image."""
+
+def softmax_jaccard(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    groups: Tensor | None = None,
+    dim: int = -1,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    eps: float = 0.0,
+    absent: bool = False,
+) -> Tensor:
+    """Softmax Jaccard loss: the mean Jaccard loss of the classes of an image, soft mean IoU."""
+
+def softmax_tversky(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    groups: Tensor | None = None,
+    dim: int = -1,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    eps: float = 0.0,
+    absent: bool = False,
+) -> Tensor:
+    """Softmax Tversky loss: the mean Tversky loss of the classes of an image."""
+
 def ap(
     pred: Tensor,
     target: Tensor,
@@ -2090,6 +2143,107 @@ class LovaszSoftmaxLoss(Loss):
         backend: str = "auto",
         *,
         dim: int = -1,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class SoftmaxDiceLoss(Loss):
+    """Softmax Dice loss: the mean Dice loss of the classes of an image."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        dim: int = -1,
+        eps: float = 0.0,
+        absent: bool = False,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class SoftmaxJaccardLoss(Loss):
+    """Softmax Jaccard loss: the mean Jaccard loss of the classes of an image, soft mean IoU."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        dim: int = -1,
+        eps: float = 0.0,
+        absent: bool = False,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class SoftmaxTverskyLoss(Loss):
+    """Softmax Tversky loss: the mean Tversky loss of the classes of an image."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        dim: int = -1,
+        alpha: float = 0.3,
+        beta: float = 0.7,
+        eps: float = 0.0,
+        absent: bool = False,
     ) -> None: ...
     def forward(  # type: ignore[override]
         self,
