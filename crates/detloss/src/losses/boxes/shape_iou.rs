@@ -56,7 +56,7 @@ impl Loss for ShapeIou {
         case("two points", &[0., 0., 0., 0.], &[3., 4., 3., 4.], 2.0),
         case("share an edge", &[0., 0., 1., 1.], &[0., 1., 1., 2.], 1.2),
         case("share a corner", &[0., 0., 1., 1.], &[1., 1., 2., 2.], 1.25),
-        case("share a corner, a square has no shape", &[0., 0., 1., 1.], &[1., 1., 2., 2.], 1.25)
+        case("share a corner with a square, scale 1", &[0., 0., 1., 1.], &[1., 1., 2., 2.], 1.25)
             .with(&[("scale", 1.0)]),
         // 1/2, and half of (1 − e^(−1/2))⁴.
         case("same centre", &[-1., -1., 1., 1.], &[-2., -1., 2., 1.], 0.511_984_325_4),
