@@ -22,6 +22,10 @@ registry! {
         eiou: Eiou,
         focal_eiou: FocalEiou,
     }
+    /// Pairs of rotated boxes.
+    rotated: formula {
+        rotated_iou: RotatedIou,
+    }
     /// Pairs of values: coordinates, offsets, sizes.
     values: formula {
         l1: L1,
