@@ -25,6 +25,14 @@ registry! {
     /// Pairs of rotated boxes.
     rotated: formula {
         rotated_iou: RotatedIou,
+        rotated_giou: RotatedGiou,
+        rotated_diou: RotatedDiou,
+        mgiou: Mgiou,
+        gwd: Gwd,
+        kld: Kld,
+        bcd: Bcd,
+        prob_iou: ProbIou,
+        kfiou: Kfiou,
     }
     /// Pairs of values: coordinates, offsets, sizes.
     values: formula {

@@ -1,6 +1,6 @@
 //! What the file of a loss imports.
 
-pub use crate::geometry::{Rotated, Xyxy, ratio};
+pub use crate::geometry::{Gaussians, Rotated, Xyxy, ratio, tempered};
 pub use crate::loss;
 pub use crate::loss::{Case, Facts, Loss, RowLoss, SetLoss, case};
 pub use crate::operand::{
