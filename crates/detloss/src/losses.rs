@@ -91,7 +91,9 @@ registry! {
 /// [`Error::UnknownLoss`], with the nearest name there is.
 pub fn find(name: &str) -> Result<&'static Entry> {
     ALL.iter().find(|entry| entry.name == name).ok_or_else(|| {
-        let nearest = ALL.iter().map(|entry| entry.name).min_by_key(|known| distance(name, known));
+        // Of two that are equally near the shorter one: a letter too many is likelier than a wrong one.
+        let names = ALL.iter().map(|entry| entry.name);
+        let nearest = names.min_by_key(|known| (distance(name, known), known.len()));
         Error::UnknownLoss { name: name.to_owned(), nearest: nearest.unwrap_or_default() }
     })
 }

@@ -4,12 +4,23 @@ use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
 
 use super::Rotated;
 
-/// The same box in the conventions there are. What is read needs no conversion but that of the unit: any angle will do.
+/// The same box in the conventions of other libraries. To read theirs, only the unit of the angle has to be converted: the range is no
+/// matter.
+///
+/// ```
+/// use detloss::geometry::Rotated;
+///
+/// // What `minAreaRect` of OpenCV says today, and said before 4.5.1.
+/// let theirs = Rotated { cx: 5.0, cy: 3.0, w: 2.0, h: 4.0, angle: 60.0 };
+/// let it = Rotated::from_degrees(theirs);
+/// assert_eq!(it.to_opencv_before_4_5_1().to_degrees().angle.round(), -30.0);
+/// assert_eq!(it.to_le90().w, 4.0);
+/// ```
 impl Rotated<f64> {
     /// A box whose angle is in degrees, from x towards y: both conventions of OpenCV, `le90` and `le135` of MMRotate.
     #[must_use]
-    pub fn from_degrees(self) -> Self {
-        Self { angle: self.angle.to_radians(), ..self }
+    pub fn from_degrees(it: Self) -> Self {
+        Self { angle: it.angle.to_radians(), ..it }
     }
 
     /// The same box with its angle in degrees.
@@ -20,8 +31,8 @@ impl Rotated<f64> {
 
     /// A box of Detectron2: the angle is in degrees, and counter-clockwise where y points down.
     #[must_use]
-    pub fn from_detectron2(self) -> Self {
-        Self { angle: -self.angle.to_radians(), ..self }
+    pub fn from_detectron2(it: Self) -> Self {
+        Self { angle: -it.angle.to_radians(), ..it }
     }
 
     /// The same box as Detectron2 has it: −180° to 180°, the latter excluded.
@@ -120,8 +131,8 @@ mod tests {
             }
             let theirs = it.to_detectron2();
             assert!((-180.0..180.0).contains(&theirs.angle), "{it:?}: {theirs:?}");
-            assert!(is_same(theirs.from_detectron2(), it), "{it:?}: {theirs:?}");
-            assert!(is_same(it.to_degrees().from_degrees(), it), "{it:?}");
+            assert!(is_same(Rotated::from_detectron2(theirs), it), "{it:?}: {theirs:?}");
+            assert!(is_same(Rotated::from_degrees(it.to_degrees()), it), "{it:?}");
         }
     }
 

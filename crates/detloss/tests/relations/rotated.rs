@@ -111,6 +111,30 @@ fn boxes_without_an_angle_are_horizontal_boxes() {
     }
 }
 
+/// Also by the angle, where edges that meet are parallel.
+#[test]
+fn by_the_angle_a_tie_is_the_mean_of_both_sides() {
+    const STEP: f64 = 1e-5;
+    for name in ["rotated_iou", "rotated_giou", "rotated_diou"] {
+        let (loss, rows) = (loss(name, &[]), tied(find(name).unwrap()));
+        let slopes = of(&loss, &rows).1;
+        let at = |by: f64| {
+            of(&loss, &changed(&rows, |it| [&it[..4], &[it[4] + by]].concat(), <[f64]>::to_vec)).0
+        };
+        let (left, right) = (at(-STEP), at(STEP));
+        for unit in 0..rows.len() {
+            let mean = (right[unit] - left[unit]) / (2.0 * STEP);
+            let tolerance = Tolerance { absolute: 1e-4, relative: 0.0 };
+            assert_close(
+                slopes[unit * 5 + 4],
+                mean,
+                tolerance,
+                &format!("{name}: {}", rows.what[unit]),
+            );
+        }
+    }
+}
+
 #[test]
 fn a_square_has_no_angle_to_gaussian_losses() {
     let square = |it: &[f64]| vec![it[0], it[1], it[2], it[2], it[4]];

@@ -17,7 +17,8 @@ loss! {
     /// # Gradient
     ///
     /// Sums of slopes of the ends of intervals, nowhere 0 for an interval's hull that can shrink. Where two ends meet, the
-    /// slope is the mean of both sides; by the angle, where sides are parallel as well, one between them. Identical boxes have
+    /// slope is the mean of both sides; by the angle, where sides are parallel as well, half of
+    /// what each end has. Identical boxes have
     /// slope 0. Nothing is detached.
     ///
     /// # Conventions
