@@ -31,14 +31,13 @@ impl<S: Scalar> Gaussians<S> {
     #[inline(always)]
     pub fn new(first: Rotated<S>, second: Rotated<S>) -> Self {
         let seen = first.seen_from(second);
-        let not_less = |side: S| side.max(side.lit(1.0 / LIMIT));
-        let unit = not_less(seen.frame[0]) + not_less(seen.frame[1]);
-        let scaled = |side: S| not_less(side).safe_div(unit).clamp(1.0 / LIMIT, LIMIT);
-        let along_second = seen.center.map(|x| x.safe_div(unit).clamp(-LIMIT, LIMIT));
+        let ([x, y], [w, h], [frame_w, frame_h]) = (seen.center, seen.sides, seen.frame);
+        let unit = not_too_short(frame_w) + not_too_short(frame_h);
+        let along_second = [offset_in(x, unit), offset_in(y, unit)];
         Self {
             unit,
-            first: seen.sides.map(scaled),
-            second: seen.frame.map(scaled),
+            first: [side_in(w, unit), side_in(h, unit)],
+            second: [side_in(frame_w, unit), side_in(frame_h, unit)],
             along_second,
             along_first: turned_back(along_second, [seen.cos, seen.sin]),
             cos: seen.cos,
@@ -137,6 +136,21 @@ impl<S: Scalar> Gaussians<S> {
         let [area, other_area] = self.areas();
         (area * other_area).safe_div(self.determinant_of_sum().sqrt())
     }
+}
+
+#[inline(always)]
+fn not_too_short<S: Scalar>(side: S) -> S {
+    side.max(side.lit(1.0 / LIMIT))
+}
+
+#[inline(always)]
+fn side_in<S: Scalar>(side: S, unit: S) -> S {
+    not_too_short(side).safe_div(unit).clamp(1.0 / LIMIT, LIMIT)
+}
+
+#[inline(always)]
+fn offset_in<S: Scalar>(offset: S, unit: S) -> S {
+    offset.safe_div(unit).clamp(-LIMIT, LIMIT)
 }
 
 /// A distance as a loss: ln(1 + d) if asked for; then, from τ = 1 on, 1 − 1/(τ + d), which has a bound.

@@ -110,7 +110,6 @@ impl<S: Scalar> Seen<S> {
     /// The widest gap between the boxes in the four directions of their sides; none where it is not positive (separating axes).
     #[inline(always)]
     fn gap(self) -> S {
-        let beyond = |center: S, extent: S, side: S| center.abs() - (side * lit(0.5) + extent);
         let ([x, y], [back_x, back_y]) = (self.center, self.back);
         let ([w, h], [frame_w, frame_h]) = (self.sides, self.frame);
         let ([e, f], [back_e, back_f]) = (self.extent(), self.extent_back());
@@ -137,12 +136,21 @@ impl<S: Scalar> Seen<S> {
     #[inline(always)]
     pub fn hull(self) -> [S; 2] {
         let ([x, y], [e, f], [frame_w, frame_h]) = (self.center, self.extent(), self.frame);
-        let span = |center: S, extent: S, side: S| {
-            let half = side * lit(0.5);
-            (center + extent).max(half) - (center - extent).min(-half)
-        };
         [span(x, e, frame_w), span(y, f, frame_h)]
     }
+}
+
+/// How far two intervals are apart: one about 0, of this length, and one that reaches this far from its centre. Negative where they meet.
+#[inline(always)]
+fn beyond<S: Scalar>(center: S, extent: S, length: S) -> S {
+    center.abs() - (length * lit(0.5) + extent)
+}
+
+/// The length of the interval that holds both.
+#[inline(always)]
+fn span<S: Scalar>(center: S, extent: S, length: S) -> S {
+    let half = length * lit(0.5);
+    (center + extent).max(half) - (center - extent).min(-half)
 }
 
 /// The cosine and sine of `to − from`.

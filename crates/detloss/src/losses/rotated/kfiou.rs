@@ -67,8 +67,9 @@ impl Loss for Kfiou {
     fn eval<S: Scalar>(&self, pred: Rotated<S>, target: Rotated<S>) -> S {
         let both = Gaussians::new(pred, target);
         let ([area, target_area], overlap) = (both.areas(), both.product_area());
-        // The centre is no part of it, but a NaN there is not to be overlooked.
-        let nothing = (pred.cx - pred.cx) + (pred.cy - pred.cy);
+        // The centre is no part of it, but a NaN there is not to be overlooked. A number is below 1e30.
+        let center = pred.cx.abs() + pred.cy.abs();
+        let nothing = S::if_lt(center, center.lit(1e30), center.lit(0.0), center);
         let kfiou = overlap.safe_div(area + target_area - overlap) + nothing;
         match self.form {
             0 => lit(1.0) - kfiou,

@@ -63,15 +63,18 @@ impl Loss for Mgiou {
     #[inline(always)]
     fn eval<S: Scalar>(&self, pred: Rotated<S>, target: Rotated<S>) -> S {
         let seen = pred.seen_from(target);
-        let giou = |center: S, extent: S, side: S| {
-            let (start, end, half) = (center - extent, center + extent, side * lit(0.5));
-            let shared = end.min(half) - start.max(-half);
-            shared.safe_div(end.max(half) - start.min(-half))
-        };
         let ([x, y], [e, f]) = (seen.center, seen.extent());
         let ([back_x, back_y], [back_e, back_f]) = (seen.back, seen.extent_back());
         let sum = (giou(x, e, seen.frame[0]) + giou(y, f, seen.frame[1]))
             + (giou(back_x, back_e, seen.sides[0]) + giou(back_y, back_f, seen.sides[1]));
         lit(0.5) - sum * lit(0.125)
     }
+}
+
+/// The GIoU of two intervals: one about 0, of this length, and one that reaches this far from its centre.
+#[inline(always)]
+fn giou<S: Scalar>(center: S, extent: S, length: S) -> S {
+    let (start, end, half) = (center - extent, center + extent, length * lit(0.5));
+    let shared = end.min(half) - start.max(-half);
+    shared.safe_div(end.max(half) - start.min(-half))
 }

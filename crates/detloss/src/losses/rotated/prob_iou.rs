@@ -63,7 +63,7 @@ impl Loss for ProbIou {
             "twice as large",
             &[0., 0., 2., 2., 0.],
             &[0., 0., 1., 1., 0.4],
-            0.447_213_595_499_957_94,
+            0.447_213_595_499_957_9,
         ),
         // √(1 − 3/5).
         case("a cross", &[0., 0., 3., 1., 0.5], &[0., 0., 1., 3., 0.5], 0.632_455_532_033_675_9),
@@ -74,12 +74,21 @@ impl Loss for ProbIou {
 
     #[inline(always)]
     fn eval<S: Scalar>(&self, pred: Rotated<S>, target: Rotated<S>) -> S {
-        let with_floor = |side: S| {
-            let side = side.relu();
-            if self.floor == 0.0 { side } else { (side.square() + lit(12.0 * self.floor)).sqrt() }
-        };
-        let grown = |it: Rotated<S>| Rotated { w: with_floor(it.w), h: with_floor(it.h), ..it };
-        let distance = Gaussians::new(grown(pred), grown(target)).bhattacharyya(1.0 / 12.0);
+        let distance =
+            Gaussians::new(self.grown(pred), self.grown(target)).bhattacharyya(1.0 / 12.0);
         if self.distance { distance } else { (-(-distance).exp_m1()).sqrt() }
+    }
+}
+
+impl ProbIou {
+    /// The box whose variances are larger by the floor.
+    #[inline(always)]
+    fn grown<S: Scalar>(&self, it: Rotated<S>) -> Rotated<S> {
+        if self.floor == 0.0 {
+            return it;
+        }
+        let [w, h] = it.sides();
+        let more = lit(12.0 * self.floor);
+        Rotated { w: (w.square() + more).sqrt(), h: (h.square() + more).sqrt(), ..it }
     }
 }
