@@ -117,7 +117,8 @@ def _mean_over_classes(
     is_counted = torch.ones_like(is_there[0]) if absent != 0.0 else is_there.any(0)
     share = is_counted / is_counted.sum(dtype=wide(pred)).clamp(min=1.0)
     value = torch.where(is_counted, values * share, 0.0).sum()
-    slopes = torch.where(is_class, *((each * share).to(pred.dtype) for each in (object_, background)))
+    of_object, of_background = ((each * share).to(pred.dtype) for each in (object_, background))
+    slopes = torch.where(is_class, of_object, of_background)
     return SetTerms(value, through_softmax(slopes, scores))
 
 

@@ -99,8 +99,9 @@ def eqlv2(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, pa
     sides = torch.stack((is_class, ~is_class)) & counts.unsqueeze(-1)
     losses, norms = (torch.where(sides, each, 0.0).sum(1, dtype=wide(pred)) for each in (softplus(wrong), norm))
     weights = torch.ones_like(norms)
+    before = torch.zeros_like(norms) if state is None else state.reshape(2, columns)
     if state is not None:
-        pulled, pushed = before = state.reshape(2, columns)
+        pulled, pushed = before
         above = params["gamma"] * (pulled / (pushed + _LEAST_PUSH) - params["mu"])
         is_balanced = pulled + pushed > _LEAST_PUSH
         if params["background"] != 0.0:
@@ -109,7 +110,8 @@ def eqlv2(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, pa
         weights = torch.where(is_balanced, balanced, weights)
     count = _count(pred, counts)
     value = (weights * losses).sum() / count
-    weight = torch.where(is_class, *(weights / count).to(pred.dtype))
+    of_positives, of_negatives = (weights / count).to(pred.dtype)
+    weight = torch.where(is_class, of_positives, of_negatives)
     grad = negate_if_positive(is_class, norm * weight)
     if state is None:
         return SetTerms(value, grad)
