@@ -18,12 +18,13 @@ pub(crate) fn run(
     let signature = &call.signature;
     call.check(loss)?;
     let fields = signature.pred.fields().len();
-    let mut inputs = columns(&predictions(call)?, fields)?;
-    inputs.extend(columns(&labels(call)?, signature.target.fields().len())?);
+    let kept = kept(call)?;
+    let mut inputs = columns(&predictions(call, kept.as_ref())?, fields)?;
+    inputs.extend(columns(&labels(call, kept.as_ref())?, signature.target.fields().len())?);
     let mut outputs = program::run(program, &inputs)?;
     let (values, partials) = (outputs.remove(0), outputs);
 
-    let weights = weights(call)?;
+    let weights = weights(call, kept.as_ref())?;
     let weighted = |tensor: &Tensor| match &weights {
         Some(weights) => tensor * weights,
         None => Ok(tensor.clone()),
@@ -46,14 +47,14 @@ pub(crate) fn run(
 
 /// The predictions, with NaN where the target is none, since to look would be to wait, and 0 in what is left out: whatever it
 /// holds, infinity and NaN included, must not reach the sum through a product with its weight.
-fn predictions(call: &Call<'_>) -> Result<Tensor> {
+fn predictions(call: &Call<'_>, kept: Option<&Tensor>) -> Result<Tensor> {
     let mut pred = call.pred.detach();
     if let Some(known) = known(call)? {
         pred = pred.reshape(((), call.shapes.columns))?;
         let nan = pred.zeros_like()?.affine(0.0, f64::NAN)?;
         pred = known.broadcast_as(pred.shape())?.where_cond(&pred, &nan)?;
     }
-    if let Some(kept) = kept(call)? {
+    if let Some(kept) = kept {
         pred = pred.reshape(((), call.shapes.columns))?;
         pred = kept.broadcast_as(pred.shape())?.where_cond(&pred, &pred.zeros_like()?)?;
     }
@@ -103,9 +104,9 @@ fn columns(tensor: &Tensor, fields: usize) -> Result<Vec<Tensor>> {
 }
 
 /// The targets; class indices as a label per column, and 0 for labels that are left out.
-fn labels(call: &Call<'_>) -> Result<Tensor> {
+fn labels(call: &Call<'_>, kept: Option<&Tensor>) -> Result<Tensor> {
     if !call.shapes.class_indices {
-        return match kept(call)? {
+        return match kept {
             Some(kept) => {
                 let labels = dense(call)?;
                 kept.where_cond(&labels, &labels.zeros_like()?)
@@ -119,7 +120,7 @@ fn labels(call: &Call<'_>) -> Result<Tensor> {
 }
 
 /// The product of all weights, one per unit.
-fn weights(call: &Call<'_>) -> Result<Option<Tensor>> {
+fn weights(call: &Call<'_>, kept: Option<&Tensor>) -> Result<Option<Tensor>> {
     let grid = (call.shapes.unit_count() / call.shapes.columns, call.shapes.columns);
     let mut factors = Vec::new();
     if let Some(weights) = &call.weights {
@@ -128,7 +129,7 @@ fn weights(call: &Call<'_>) -> Result<Option<Tensor>> {
     if let Some(weights) = &call.column_weights {
         factors.push(weights.reshape((1, grid.1))?);
     }
-    if let Some(kept) = kept(call)? {
+    if let Some(kept) = kept {
         factors.push(kept.to_dtype(call.pred.dtype())?);
     }
     let factors = factors.iter().map(|factor| factor.broadcast_as(grid));

@@ -4,4 +4,4 @@ mod cxcywh;
 mod xyxy;
 
 pub use cxcywh::Cxcywh;
-pub use xyxy::{Xyxy, ratio};
+pub use xyxy::{Xyxy, part_of_hull, ratio};

@@ -1,6 +1,6 @@
 //! What the file of a loss imports.
 
-pub use crate::geometry::{Xyxy, ratio};
+pub use crate::geometry::{Xyxy, part_of_hull, ratio};
 pub use crate::loss;
 pub use crate::loss::{Case, Facts, Loss, RowLoss, SetLoss, case};
 pub use crate::operand::{Corners, Kind, Label, Logit, Number, Uncertain, UncertainNumber};

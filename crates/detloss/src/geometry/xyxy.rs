@@ -108,8 +108,7 @@ impl<S: Scalar> Xyxy<S> {
         let distance = self.center_distance_squared(other);
         let [width, height] = self.hull(other).extent_squared();
         let diagonal = width + height;
-        // The hull of two boxes holds both centres. That of an inverted box need not.
-        S::if_lt(diagonal, distance, distance.lit(1.0), ratio(distance, diagonal, eps))
+        part_of_hull(distance, ratio(distance, diagonal, eps), diagonal)
     }
 
     /// The squares of the differences in width and in height, as parts of the squares of the hull's width and height.
@@ -153,6 +152,13 @@ impl<S: Scalar> Xyxy<S> {
         let [cx, cy] = self.center();
         Cxcywh { cx, cy, w: self.width(), h: self.height() }
     }
+}
+
+/// `share` of a hull's size, or 1 where the distance is larger than that: the hull of two boxes holds both centres, but that of an
+/// inverted box need not. Distance and size are squared.
+#[inline(always)]
+pub fn part_of_hull<S: Scalar>(distance: S, share: S, size: S) -> S {
+    S::if_lt(size, distance, distance.lit(1.0), share)
 }
 
 /// `part / (whole + eps)`, with value and slope 0 where there is no whole: an epsilon does not make something of nothing.

@@ -15,7 +15,7 @@ from torch import Tensor
 from detloss._spec import loss
 from detloss.torch._call import Chosen
 from detloss.torch._gradient import is_wanted, with_gradient
-from detloss.torch._scalar import exp, exp_m1, ln, safe_div, clamp_finite, softplus
+from detloss.torch._scalar import clamp_finite, exp, exp_m1, ln, safe_div, softplus
 
 
 class Step(NamedTuple):

@@ -75,8 +75,7 @@ impl Loss for ShapeIou {
         let [width, height] = pred.hull(target).extent_squared();
         let diagonal = width + height;
         let weighted = (hh * dx_squared + ww * dy_squared).safe_div(diagonal);
-        // The hull of two boxes holds both centres. That of an inverted box need not.
-        let distance = S::if_lt(diagonal, dx_squared + dy_squared, dx.lit(1.0), weighted);
+        let distance = part_of_hull(dx_squared + dy_squared, weighted, diagonal);
         let [w, h] = pred.relative_size_difference(target);
         let shape = (hh * -w).exp_m1().pow(4.0) + (ww * -h).exp_m1().pow(4.0);
         lit(1.0) - pred.iou(target, 0.0) + distance + shape * lit(0.5)

@@ -82,8 +82,7 @@ impl Loss for Siou {
 #[inline(always)]
 fn distance_cost<S: Scalar>(exponent: S, offset: S, side_squared: S) -> S {
     let squared = offset.square();
-    // The hull of two boxes holds both centres. That of an inverted box need not.
-    let part = S::if_lt(side_squared, squared, offset.lit(1.0), squared.safe_div(side_squared));
+    let part = part_of_hull(squared, squared.safe_div(side_squared), side_squared);
     one_minus_exp(exponent * part)
 }
 

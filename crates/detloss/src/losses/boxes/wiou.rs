@@ -56,8 +56,7 @@ impl Loss for Wiou {
         let distance = pred.center_distance_squared(target);
         let [width, height] = pred.hull(target).extent_squared();
         let diagonal = (width + height).detach();
-        // The hull of two boxes holds both centres. That of an inverted box need not.
-        let part = S::if_lt(diagonal, distance, distance.lit(1.0), distance.safe_div(diagonal));
+        let part = part_of_hull(distance, distance.safe_div(diagonal), diagonal);
         part.exp() * (lit(1.0) - pred.iou(target, 0.0))
     }
 }

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from detloss.torch._operations.base import Params, SetTerms, negate_if_positive, masked_sum, set_loss, wide
-from detloss.torch._scalar import safe_div, clamp_finite, softplus
+from detloss.torch._operations.base import Params, SetTerms, masked_sum, negate_if_positive, set_loss, wide
+from detloss.torch._scalar import clamp_finite, safe_div, softplus
 
 
 class _GhmTerm(NamedTuple):

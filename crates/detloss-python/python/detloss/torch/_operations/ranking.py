@@ -11,7 +11,7 @@ from torch import Tensor
 from detloss.torch._operations.base import Params, SetTerms, set_loss, wide
 from detloss.torch._operations.sorting import sort_errors
 from detloss.torch._operations.steps import Steps
-from detloss.torch._scalar import safe_div, clamp_finite
+from detloss.torch._scalar import clamp_finite, safe_div
 
 
 class _Ranking:

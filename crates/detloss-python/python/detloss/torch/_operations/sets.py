@@ -7,9 +7,9 @@ from math import log
 import torch
 from torch import Tensor
 
-from detloss.torch._operations.base import Params, SetTerms, negate_if_positive, masked_sum, set_loss, wide
+from detloss.torch._operations.base import Params, SetTerms, masked_sum, negate_if_positive, set_loss, wide
 from detloss.torch._operations.softmax import Softmax, class_column
-from detloss.torch._scalar import safe_div, clamp_finite, softplus
+from detloss.torch._scalar import clamp_finite, safe_div, softplus
 
 
 @set_loss("rmse")
