@@ -1,9 +1,11 @@
 //! What a loss is: a formula with its name, documentation, parameters, facts and worked cases.
 
+mod boxes;
 mod param;
 mod row;
 mod set;
 
+pub use boxes::{BoxLoss, Terms};
 pub use param::{Param, ParamKind, ParamValue};
 pub use row::{RowLoss, RowOf, RowTarget};
 pub use set::{SetLoss, SetOf, State};
