@@ -37,6 +37,7 @@ mod dispatch;
 mod kernel;
 mod labels;
 mod level;
+mod modified;
 mod plan;
 mod prefetch;
 mod sets;

@@ -1,5 +1,6 @@
 //! Losses of two boxes, written over their terms.
 
+use super::modifiers::Modifiers;
 use super::{Case, Described, Facts, Formula, Loss};
 use crate::geometry::Xyxy;
 use crate::operand::Corners;
@@ -7,7 +8,7 @@ use crate::scalar::Scalar;
 
 /// A loss of two boxes: an IoU and penalties, each of which passes through `terms` on its way into the sum.
 ///
-/// Every one is a [`Loss`].
+/// Every one is a [`Loss`], and takes [modifiers](super::modifiers).
 pub trait BoxLoss: Described<Form = Formula> {
     /// What holds for this loss; the conformance suite verifies both the claims and the denials.
     const FACTS: Facts;
@@ -60,5 +61,9 @@ impl<L: BoxLoss> Loss for L {
     #[inline(always)]
     fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
         self.eval_with(pred, target, Plain)
+    }
+
+    fn eval_modified<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, modifiers: &Modifiers) -> S {
+        modifiers.eval(self, pred, target)
     }
 }

@@ -64,12 +64,6 @@ impl BoxLoss for FocalEiou {
         let [width, height] = pred.size_difference_ratio(target);
         let penalties = terms.penalty(distance) + (terms.penalty(width) + terms.penalty(height));
         let eiou_loss = lit(1.0) - terms.iou(pred, target, 0.0) + penalties;
-        let weighed_by = if !self.detach {
-            // The slope of the power has no bound where the IoU vanishes.
-            S::if_lt(iou, iou.lit(1e-6), iou.detach(), iou)
-        } else {
-            iou.detach()
-        };
-        weighed_by.pow(self.gamma) * eiou_loss
+        focal_weight(iou, self.gamma, self.detach) * eiou_loss
     }
 }

@@ -50,10 +50,6 @@ impl BoxLoss for Wiou {
 
     #[inline(always)]
     fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
-        let distance = pred.center_distance_squared(target);
-        let [width, height] = pred.hull(target).extent_squared();
-        let diagonal = (width + height).detach();
-        let part = part_of_hull(distance, distance.safe_div(diagonal), diagonal);
-        part.exp() * (lit(1.0) - terms.iou(pred, target, 0.0))
+        wise_weight(pred, target) * (lit(1.0) - terms.iou(pred, target, 0.0))
     }
 }
