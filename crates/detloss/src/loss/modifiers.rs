@@ -29,8 +29,8 @@ loss! {
     /// ```
     ///
     /// Penalties stay those of the boxes as they are. Smaller boxes lose their overlap sooner, so that good predictions are
-    /// told apart more sharply; larger ones overlap where the boxes do not, so that a box nearby has a gradient. Where one
-    /// scaled box holds the other, nothing changes.
+    /// told apart more sharply; larger ones overlap where the boxes do not, so that a box nearby has a gradient. Where one box
+    /// holds the other, and still does when both are scaled, nothing changes.
     ///
     /// # Gradient
     ///
