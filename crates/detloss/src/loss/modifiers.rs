@@ -357,11 +357,10 @@ impl Focaler {
         if (self.d, self.u) == (0.0, 1.0) {
             return iou;
         }
-        // No IoU lies beyond 0 or 1, and to be held there would halve the slope of one that has got there.
         let (low, high) = (iou.lit(self.d), iou.lit(self.u));
+        // No IoU lies below 0, and to be held there would halve the slope of boxes that touch.
         let held = if self.d > 0.0 { iou.max(low) } else { iou };
-        let held = if self.u < 1.0 { held.min(high) } else { held };
-        (held - low).safe_div(high - low)
+        (held.min(high) - low).safe_div(high - low)
     }
 }
 

@@ -137,6 +137,14 @@ fn at_the_ends_of_the_interval_the_slope_is_the_mean_of_both_sides() {
     assert_close(slope("focaler(iou, d=0.25, u=0.75)"), 2.0 * plain, Tolerance::LAW, &"within");
 }
 
+#[test]
+fn boxes_that_touch_keep_the_mean_of_both_sides() {
+    let (pred, target) = ([0.0, 0.0, 1.0, 1.0], [1.0, 0.0, 2.0, 1.0]);
+    let slope = |text: &str| crate::one(text, &pred, &target)[3];
+    assert!(slope("iou") < 0.0);
+    assert_eq!(slope("focaler(iou, d=0, u=0.5)"), 2.0 * slope("iou"));
+}
+
 /// Losses of one penalty or none, whose power is all there is to know.
 #[test]
 fn alpha_raises_overlap_and_penalty_to_a_power() {
