@@ -172,6 +172,16 @@ fn alpha_raises_overlap_and_penalty_to_a_power() {
     }
 }
 
+/// The slope of a root has no bound near 0; a penalty that small is at rest.
+#[test]
+fn a_root_of_nearly_nothing_has_no_slope() {
+    let (pred, target) = ([1e-8, 0.0, 1.0 + 1e-8, 1.0], [0.0, 0.0, 1.0, 1.0]);
+    let results = crate::one("alpha(diou, alpha=0.1)", &pred, &target);
+    let overlap_alone = crate::one("alpha(iou, alpha=0.1)", &pred, &target);
+    assert_eq!(results[1..], overlap_alone[1..]);
+    assert!(results[0] > overlap_alone[0]);
+}
+
 #[test]
 fn modifiers_of_the_iou_pass_through_what_a_loss_makes_of_it() {
     let rows = rows();
