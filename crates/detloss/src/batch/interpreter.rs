@@ -15,6 +15,7 @@ use super::kernel::{Kernel, Tile, TileTarget};
 use super::level::{Job, Level};
 use super::prefetch;
 use crate::error::Result;
+use crate::loss::modifiers::{self, Modifiers};
 use crate::scalar::Scalar;
 use crate::scalar::expr::{Binary, BinaryVisitor, Op, Program, Unary, UnaryVisitor};
 use crate::scalar::lanes::{LANES, Lanes, Vector};
@@ -350,6 +351,16 @@ impl Key {
     pub(crate) fn new(loss: &'static str, file: &'static str, params: &[f64]) -> Self {
         Self { loss, file, params: params.iter().map(|param| param.to_bits()).collect() }
     }
+
+    /// The same formula with these modifiers.
+    pub(super) fn modified(mut self, modifiers: &Modifiers) -> Self {
+        for (modifier, values) in modifiers.given() {
+            let place = modifiers::ALL.iter().position(|known| known.name == modifier.name);
+            self.params.push(place.unwrap_or_default() as u64);
+            self.params.extend(values.iter().map(|value| value.to_bits()));
+        }
+        self
+    }
 }
 
 /// The tape of a loss that is a formula. It is traced once.
@@ -391,6 +402,10 @@ impl<K: Kernel> Kernel for Interpreted<K> {
 
     fn check(&self) -> Result<()> {
         self.0.check()
+    }
+
+    fn modified(&self, modifiers: &Modifiers) -> Result<Arc<dyn Kernel>> {
+        self.0.modified(modifiers)
     }
 
     fn initial_state(&self, columns: usize) -> Vec<f64> {
