@@ -1,9 +1,10 @@
 //! How one tile of a batch is computed.
 
-use fearless_simd::Simd;
-
 use std::sync::Arc;
 
+use fearless_simd::Simd;
+
+use super::interpreter::{self, Key};
 use super::level::{Job, Level};
 use super::modified::Modified;
 use super::prefetch;
@@ -56,6 +57,14 @@ pub trait Kernel: Send + Sync {
     /// [`Error::NotModifiable`](crate::Error::NotModifiable), and [`Error::BadParam`](crate::Error::BadParam) for a loss or a
     /// modifier with a parameter outside its range.
     fn modified(&self, modifiers: &Modifiers) -> Result<Arc<dyn Kernel>>;
+
+    /// What tells its formula from any other.
+    #[doc(hidden)]
+    fn key(&self) -> Key;
+
+    /// Whether the [interpreter](super::interpreter) runs its formula. All else is compiled.
+    #[doc(hidden)]
+    fn is_interpreted(&self) -> bool;
 
     #[doc(hidden)]
     fn tile_f32(&self, level: Level, tile: Tile<'_, f32>) -> f64;
@@ -148,6 +157,8 @@ pub trait Driver<L> {
     #[doc(hidden)]
     const CASES: &'static [Case];
     #[doc(hidden)]
+    const IS_INTERPRETED: bool = false;
+    #[doc(hidden)]
     fn trace(_: &L, _: &Modifiers, _: bool) -> Option<Program> {
         None
     }
@@ -200,6 +211,14 @@ where
         Ok(Arc::new(Modified::new(Arc::new(*self), &trace, modifiers, is_exact)?))
     }
 
+    fn key(&self) -> Key {
+        Key::new(L::NAME, L::FILE, &self.params())
+    }
+
+    fn is_interpreted(&self) -> bool {
+        L::Form::IS_INTERPRETED
+    }
+
     fn tile_f32(&self, level: Level, tile: Tile<'_, f32>) -> f64 {
         struct OnLanes<'a, L>(L, Tile<'a, f32>);
         impl<L: Described> Job for OnLanes<'_, L>
@@ -212,7 +231,9 @@ where
                 L::Form::tile::<Lanes<S>>(&self.0, simd, self.1)
             }
         }
-        if HAS_KERNELS {
+        if L::Form::IS_INTERPRETED {
+            interpreter::tape(self, tile.grad.is_some()).tile_f32(level, tile)
+        } else if HAS_KERNELS {
             level.run(OnLanes(*self, tile))
         } else {
             unreachable!("a plan is not made without kernels")
@@ -220,7 +241,9 @@ where
     }
 
     fn tile_f64(&self, tile: Tile<'_, f64>) -> f64 {
-        if HAS_KERNELS {
+        if L::Form::IS_INTERPRETED {
+            interpreter::tape(self, tile.grad.is_some()).tile_f64(tile)
+        } else if HAS_KERNELS {
             L::Form::tile::<f64>(self, (), tile)
         } else {
             unreachable!("a plan is not made without kernels")
@@ -233,6 +256,8 @@ impl<L: Loss> Driver<L> for Formula {
         Signature::new(L::NAME, Scope::Unit, L::Pred::KIND, L::Target::KIND);
     const FACTS: Facts = L::FACTS;
     const CASES: &'static [Case] = L::CASES;
+    // The overlap of two rotated boxes takes minutes to compile for all levels, and so would whatever is built on it.
+    const IS_INTERPRETED: bool = !HAS_KERNELS || L::Pred::KIND.fields().len() > 4;
 
     fn trace(loss: &L, modifiers: &Modifiers, gradient: bool) -> Option<Program> {
         let trace = Trace::new();

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::Entry;
-use crate::batch::{Driver, Kernel, Level, Tile};
+use crate::batch::{Driver, Kernel, Key, Level, Tile};
 use crate::error::{Error, Result};
 use crate::loss::modifiers::{self, Modifiers};
 use crate::loss::{Described, Param};
@@ -143,6 +143,14 @@ impl Kernel for AnyLoss {
 
     fn initial_state(&self, columns: usize) -> Vec<f64> {
         self.kernel.initial_state(columns)
+    }
+
+    fn key(&self) -> Key {
+        self.kernel.key()
+    }
+
+    fn is_interpreted(&self) -> bool {
+        self.kernel.is_interpreted()
     }
 
     fn tile_f32(&self, level: Level, tile: Tile<'_, f32>) -> f64 {
