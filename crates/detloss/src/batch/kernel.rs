@@ -201,14 +201,6 @@ where
             .try_for_each(|(param, value)| param.check(L::NAME, value))
     }
 
-    fn key(&self) -> Key {
-        Key::new(L::NAME, L::FILE, &self.params())
-    }
-
-    fn is_interpreted(&self) -> bool {
-        L::Form::IS_INTERPRETED
-    }
-
     fn modified(&self, modifiers: &Modifiers) -> Result<Arc<dyn Kernel>> {
         self.check()?;
         if modifiers.is_empty() {
@@ -217,6 +209,14 @@ where
         let trace = |modifiers: &Modifiers, gradient| L::Form::trace(self, modifiers, gradient);
         let is_exact = L::Form::has_exact_gradient(self, modifiers);
         Ok(Arc::new(Modified::new(Arc::new(*self), &trace, modifiers, is_exact)?))
+    }
+
+    fn key(&self) -> Key {
+        Key::new(L::NAME, L::FILE, &self.params())
+    }
+
+    fn is_interpreted(&self) -> bool {
+        L::Form::IS_INTERPRETED
     }
 
     fn tile_f32(&self, level: Level, tile: Tile<'_, f32>) -> f64 {

@@ -1,9 +1,9 @@
-//! A modified loss as a kernel, which the [interpreter](super::interpreter) runs: a compiled loop for every loss with every modifier
-//! would be most of the build, for the few losses of a training run.
+//! A modified loss as a kernel: its program, run by the interpreter. A compiled loop for every loss with every modifier would be
+//! most of the build, for the few losses of a training run.
 
 use std::sync::Arc;
 
-use super::interpreter::{Key, tape};
+use super::interpreter::{Key, Tape};
 use super::kernel::{Kernel, Tile};
 use super::level::Level;
 use crate::error::{Error, Result};
@@ -15,9 +15,15 @@ use crate::signature::Signature;
 pub(super) struct Modified {
     plain: Arc<dyn Kernel>,
     modifiers: Modifiers,
-    value: Program,
-    value_and_grad: Program,
+    value: Traced,
+    value_and_grad: Traced,
     has_exact_gradient: bool,
+}
+
+/// A program, and the same for the interpreter.
+struct Traced {
+    program: Program,
+    tape: Tape,
 }
 
 /// The program of a loss with some modifiers, with or without the gradient; None for a loss that is no formula.
@@ -31,11 +37,19 @@ impl Modified {
         has_exact_gradient: bool,
     ) -> Result<Self> {
         modifiers.check()?;
-        check_terms(plain.signature().loss, trace, modifiers)?;
-        let program =
-            |gradient| trace(modifiers, gradient).expect("a loss with terms is a formula");
-        let (value, value_and_grad) = (program(false), program(true));
+        let Signature { loss, pred, target, .. } = plain.signature();
+        check_terms(loss, trace, modifiers)?;
+        let traced = |gradient| {
+            let program = trace(modifiers, gradient).expect("a loss with terms is a formula");
+            let tape = Tape::new(&program, pred.fields().len() + target.fields().len());
+            Traced { program, tape }
+        };
+        let (value, value_and_grad) = (traced(false), traced(true));
         Ok(Self { plain, modifiers: *modifiers, value, value_and_grad, has_exact_gradient })
+    }
+
+    fn traced(&self, gradient: bool) -> &Traced {
+        if gradient { &self.value_and_grad } else { &self.value }
     }
 }
 
@@ -54,7 +68,7 @@ fn check_terms(loss: &'static str, trace: TraceOf<'_>, modifiers: &Modifiers) ->
     let useful = modifiers::ALL.iter().filter(|modifier| changes_something(modifier));
     let useful: Vec<&str> = useful.map(|modifier| modifier.name).collect();
     let wanted = if useful.is_empty() {
-        "modifiers are for losses of two boxes".to_owned()
+        "modifiers are for losses of two axis-aligned boxes".to_owned()
     } else {
         format!("its formula has no IoU; take a loss that has one, or {}", useful.join(", "))
     };
@@ -67,7 +81,7 @@ impl Kernel for Modified {
     }
 
     fn trace(&self, gradient: bool) -> Option<Program> {
-        Some(if gradient { &self.value_and_grad } else { &self.value }.clone())
+        Some(self.traced(gradient).program.clone())
     }
 
     fn has_exact_gradient(&self) -> bool {
@@ -95,10 +109,10 @@ impl Kernel for Modified {
     }
 
     fn tile_f32(&self, level: Level, tile: Tile<'_, f32>) -> f64 {
-        tape(self, tile.grad.is_some()).tile_f32(level, tile)
+        self.traced(tile.grad.is_some()).tape.tile_f32(level, tile)
     }
 
     fn tile_f64(&self, tile: Tile<'_, f64>) -> f64 {
-        tape(self, tile.grad.is_some()).tile_f64(tile)
+        self.traced(tile.grad.is_some()).tape.tile_f64(tile)
     }
 }

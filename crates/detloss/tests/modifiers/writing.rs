@@ -77,10 +77,22 @@ fn what_does_not_fit_is_refused_with_the_remedy() {
             "inner(nwd)",
             "nwd cannot be modified by inner: its formula has no IoU; take a loss that has one, or alpha, wise, focal",
         ),
-        ("alpha(l1)", "l1 cannot be modified by alpha: modifiers are for losses of two boxes"),
-        ("wise(focal)", "focal cannot be modified by wise: modifiers are for losses of two boxes"),
-        ("inner(dice)", "dice cannot be modified by inner: modifiers are for losses of two boxes"),
-        ("inner(ap)", "ap cannot be modified by inner: modifiers are for losses of two boxes"),
+        (
+            "alpha(l1)",
+            "l1 cannot be modified by alpha: modifiers are for losses of two axis-aligned boxes",
+        ),
+        (
+            "wise(focal)",
+            "focal cannot be modified by wise: modifiers are for losses of two axis-aligned boxes",
+        ),
+        (
+            "inner(dice)",
+            "dice cannot be modified by inner: modifiers are for losses of two axis-aligned boxes",
+        ),
+        (
+            "inner(ap)",
+            "ap cannot be modified by inner: modifiers are for losses of two axis-aligned boxes",
+        ),
         ("inner(ciouu)", r#"no loss is called "ciouu": did you mean "ciou"?"#),
         ("inner(ciou(gate=2))", "ciou cannot have gate = 2: give a number from 0 to 1"),
     ] {
