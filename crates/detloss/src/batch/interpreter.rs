@@ -406,10 +406,6 @@ impl<K: Kernel> Kernel for Interpreted<K> {
         self.0.check()
     }
 
-    fn modified(&self, modifiers: &Modifiers) -> Result<Arc<dyn Kernel>> {
-        self.0.modified(modifiers)
-    }
-
     fn initial_state(&self, columns: usize) -> Vec<f64> {
         self.0.initial_state(columns)
     }
