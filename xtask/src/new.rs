@@ -22,13 +22,22 @@ pub(crate) fn run(family: &str, name: &str) -> anyhow::Result<()> {
         "boxes" => {
             ("Corners", "Corners", "&[0., 0., 1., 1.], &[0., 0., 1., 1.]", "Xyxy<S>", "Xyxy<S>")
         }
+        "rotated" => (
+            "RotatedBox",
+            "RotatedBox",
+            "&[0., 0., 2., 1., 0.], &[0., 0., 2., 1., 0.]",
+            "Rotated<S>",
+            "Rotated<S>",
+        ),
         "values" => ("Number", "Number", "&[1.0], &[1.0]", "S", "S"),
         "scores" => ("Logit", "Label", "&[0.0], &[1.0]", "S", "S"),
         _ if losses::ALL.iter().any(|entry| entry.family == family) => bail!(
             "there is no template for {family}, whose losses write their own gradient: copy the file of the nearest loss in \
              crates/detloss/src/losses/{family}/, and add a line to {LIST}"
         ),
-        _ => bail!("there is no template for the family {family:?}: use boxes, values or scores"),
+        _ => bail!(
+            "there is no template for the family {family:?}: use boxes, rotated, values or scores"
+        ),
     };
     let ty = type_name(name);
     let root = root();

@@ -24,7 +24,7 @@ LOGITS = st.one_of(
     st.floats(-4, 4, width=16),
 )
 FIELDS = {
-    **dict.fromkeys(("x1", "y1", "x2", "y2", "value"), COORDINATES),
+    **dict.fromkeys(("x1", "y1", "x2", "y2", "cx", "cy", "w", "h", "angle", "value"), COORDINATES),
     "logit": LOGITS,
     "log_variance": LOGITS,
     "error": st.floats(0, 1e6, width=32),

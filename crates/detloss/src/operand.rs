@@ -3,7 +3,7 @@
 //! A [`Kind`] is what everybody sees of an operand at run time. An [`Operand`] is the type by which a formula names it; a new one
 //! is a variant of [`Kind`] with its fields, and an entry of the macro `operand!` below.
 
-use crate::geometry::Xyxy;
+use crate::geometry::{MAX_ANGLE, Rotated, Xyxy};
 use crate::scalar::dual::Gradient;
 use crate::scalar::lanes::Vector;
 use crate::scalar::{Dual, Scalar};
@@ -23,6 +23,8 @@ pub const LEFT_OUT: f64 = -1.0;
 pub enum Kind {
     /// An axis-aligned box by its corners: x1, y1, x2, y2.
     Box,
+    /// A rotated box by its centre, its sides and its angle in radians, from x towards y.
+    RotatedBox,
     /// A number: a coordinate, an offset, a size.
     Number,
     /// A number predicted with the logarithm of its variance.
@@ -51,6 +53,7 @@ impl Kind {
     pub const fn fields(self) -> &'static [&'static str] {
         match self {
             Self::Box => &["x1", "y1", "x2", "y2"],
+            Self::RotatedBox => &["cx", "cy", "w", "h", "angle"],
             Self::Number => &["value"],
             Self::UncertainNumber => &["value", "log_variance"],
             Self::Logit | Self::Logits => &["logit"],
@@ -93,27 +96,56 @@ impl Kind {
     }
 
     /// These fields with every length, coordinate and logit multiplied by `factor`: what
-    /// [scale invariance](crate::loss::Facts::scale_invariant) is about. Labels, classes and places have no scale.
+    /// [scale invariance](crate::loss::Facts::scale_invariant) is about. Labels, classes, places and angles have no scale.
     #[must_use]
     pub fn scaled(self, fields: &[f64], factor: f64) -> Vec<f64> {
-        self.measured(fields, |number| number * factor)
+        self.changed(fields, |measure, number| match measure {
+            Measure::Place | Measure::Length => number * factor,
+            Measure::Neither => number,
+        })
     }
 
     /// These fields with `offset` added to every coordinate and logit: what
     /// [shift invariance](crate::loss::Facts::shift_invariant) is about.
     #[must_use]
     pub fn shifted(self, fields: &[f64], offset: f64) -> Vec<f64> {
-        self.measured(fields, |number| number + offset)
+        self.changed(fields, |measure, number| match measure {
+            Measure::Place => number + offset,
+            Measure::Length | Measure::Neither => number,
+        })
     }
 
-    fn measured(self, fields: &[f64], change: impl Fn(f64) -> f64) -> Vec<f64> {
-        let is_measured = match self {
-            Self::Box | Self::Number | Self::UncertainNumber => true,
-            Self::Logit | Self::LogitWithError | Self::Logits => true,
-            Self::Label | Self::Distribution | Self::Mask | Self::Class | Self::Position => false,
-        };
-        fields.iter().map(|&number| if is_measured { change(number) } else { number }).collect()
+    /// The fields of any number of them, each changed by what it measures.
+    fn changed(self, fields: &[f64], change: impl Fn(Measure, f64) -> f64) -> Vec<f64> {
+        let measures = self.measures();
+        fields
+            .iter()
+            .zip(measures.iter().cycle())
+            .map(|(&x, &measure)| change(measure, x))
+            .collect()
     }
+
+    /// What the fields measure.
+    const fn measures(self) -> &'static [Measure] {
+        use Measure::{Length, Neither, Place};
+        match self {
+            Self::Box => &[Place, Place, Place, Place],
+            Self::RotatedBox => &[Place, Place, Length, Length, Neither],
+            Self::Number | Self::Logit | Self::Logits => &[Place],
+            Self::UncertainNumber | Self::LogitWithError => &[Place, Place],
+            Self::Label | Self::Distribution | Self::Mask | Self::Class | Self::Position => {
+                &[Neither]
+            }
+        }
+    }
+}
+
+/// What a field is: a place on a scale, the length between two, or a number that has nothing to do with it.
+#[derive(Clone, Copy)]
+enum Measure {
+    Place,
+    Length,
+    Neither,
 }
 
 /// A prediction or target of a formula: how it lies in memory, and what the formula sees of it.
@@ -232,6 +264,22 @@ operand!(
         y1: field(1).clamp_finite(),
         x2: field(2).clamp_finite(),
         y2: field(3).clamp_finite(),
+    } }
+    |target| target.to_vec()
+);
+
+operand!(
+    /// A rotated box: see [`Rotated`].
+    RotatedBox: RotatedBox, [5]
+    |token, from| V::load_fields(token, from),
+    |partial, to| V::store_fields([partial(0), partial(1), partial(2), partial(3), partial(4)], to),
+    |units| units,
+    |field| -> Rotated<S> { Rotated {
+        cx: field(0).clamp_finite(),
+        cy: field(1).clamp_finite(),
+        w: field(2).clamp_finite(),
+        h: field(3).clamp_finite(),
+        angle: field(4).clamp(-MAX_ANGLE, MAX_ANGLE),
     } }
     |target| target.to_vec()
 );

@@ -21,6 +21,11 @@ fn any_box() -> impl Strategy<Value = [f32; 4]> {
     prop::array::uniform4(coordinate())
 }
 
+/// A rotated box of any kind.
+fn any_rotated() -> impl Strategy<Value = [f32; 5]> {
+    prop::array::uniform5(coordinate())
+}
+
 /// A box of ordinary size.
 fn real_box() -> impl Strategy<Value = [f64; 4]> {
     (-10.0..10.0, -10.0..10.0, 0.5..8.0, 0.5..8.0)
@@ -44,6 +49,17 @@ proptest! {
             let (value, grad) = Batch::new(&pred, &target).value_and_grad(&entry.make()).unwrap();
             let (low, high) = entry.facts.range;
             // Rounding may carry a value a little over the end, where the ratio of areas is nearly 1.
+            let near = 1e-5;
+            prop_assert!(value.is_finite() && low - near <= value && value <= high + near, "{}: {value}", entry.name);
+            prop_assert!(grad.iter().all(|slope| slope.is_finite()), "{}: {grad:?}", entry.name);
+        }
+    }
+
+    #[test]
+    fn any_rotated_boxes_give_finite_numbers_in_range(pred in any_rotated(), target in any_rotated()) {
+        for entry in of_family("rotated") {
+            let (value, grad) = Batch::new(&pred, &target).value_and_grad(&entry.make()).unwrap();
+            let (low, high) = entry.facts.range;
             let near = 1e-5;
             prop_assert!(value.is_finite() && low - near <= value && value <= high + near, "{}: {value}", entry.name);
             prop_assert!(grad.iter().all(|slope| slope.is_finite()), "{}: {grad:?}", entry.name);

@@ -34,6 +34,11 @@ impl Data {
                 target.extend(random.corners());
                 continue;
             }
+            if entry.signature.pred.fields()[0] == "cx" {
+                pred.extend(random.rotated());
+                target.extend(random.rotated());
+                continue;
+            }
             for (at, &name) in entry.signature.pred.fields().iter().enumerate() {
                 // Errors and uncertainties, which come second, are small.
                 let most = if name == "logit" { 8.0 } else { 3.0 };
@@ -79,6 +84,11 @@ impl Random {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         low + (high - low) * ((self.0 >> 40) as f32 / (1 << 24) as f32)
+    }
+
+    fn rotated(&mut self) -> [f32; 5] {
+        let [x, y, x2, y2] = self.corners();
+        [x, y, x2 - x, y2 - y, self.within(-3.0, 3.0)]
     }
 
     fn corners(&mut self) -> [f32; 4] {

@@ -2,6 +2,7 @@
 
 mod boxes;
 mod masks;
+mod rotated;
 mod rows;
 mod scores;
 mod values;

@@ -1,0 +1,64 @@
+//! The convex hull of two rotated boxes.
+
+use super::rotated::{Seen, corners};
+use crate::scalar::{Scalar, lit};
+
+impl<S: Scalar> Seen<S> {
+    /// The area of the convex hull of both boxes.
+    ///
+    /// The normals of the eight edges come in a known order, first one of the frame and then one of the box, all around. Between two
+    /// neighbours each box has one corner that is the outermost, and the hull has the outer one of both, which may change once
+    /// on the way. So the outer corners at both ends of the eight sectors are the hull, in order; most of them come twice, which
+    /// costs no area.
+    pub fn convex_hull(self) -> S {
+        let (direction, sides) = in_first_quadrant(self.direction, self.sides);
+        let [cos, sin] = direction;
+        let (zero, one) = (cos.lit(0.0), cos.lit(1.0));
+        let frame = corners([zero, zero], [one, zero], self.frame);
+        let box_ = corners(self.center, direction, sides);
+        let normals = [[one, zero], [cos, sin], [zero, one], [-sin, cos]];
+        let normal = |k: usize| {
+            let [x, y] = normals[k % 4];
+            if k % 8 < 4 { [x, y] } else { [-x, -y] }
+        };
+        let outline: [[S; 2]; 16] = std::array::from_fn(|index| {
+            let sector = index / 2;
+            // The corner in the directions (+, +) is number 2, and the next ones follow counter-clockwise.
+            let (of_frame, of_box) = (frame[(sector / 2 + 2) % 4], box_[(sector.div_ceil(2) + 1) % 4]);
+            outer(of_frame, of_box, normal(sector + index % 2))
+        });
+        let next = |index: usize| outline[(index + 1) % outline.len()];
+        let twice = (0..outline.len()).map(|index| cross(outline[index], next(index)));
+        twice.reduce(|sum, area| sum + area).map_or(zero, |twice| twice * lit(0.5))
+    }
+}
+
+/// The direction and the sides of the same box by the name for which cosine and sine are not negative. Signs are turned rather
+/// than dropped, so that slopes stay.
+fn in_first_quadrant<S: Scalar>([cos, sin]: [S; 2], [w, h]: [S; 2]) -> ([S; 2], [S; 2]) {
+    let zero = cos.lit(0.0);
+    let side = cos * sin;
+    let by_quarter = |turned: S, straight: S| S::if_lt(side, zero, turned, straight);
+    let (cos, sin) = (by_quarter(-sin, cos), by_quarter(cos, sin));
+    let sign = cos + sin;
+    let by_half = |x: S| S::if_lt(sign, zero, -x, x);
+    ([by_half(cos), by_half(sin)], [by_quarter(h, w), by_quarter(w, h)])
+}
+
+/// Whichever of two points lies farther along `normal`; their middle where they lie level, so that equal boxes share the slope.
+fn outer<S: Scalar>(one: [S; 2], other: [S; 2], normal: [S; 2]) -> [S; 2] {
+    let (along, other_along) = (dot(one, normal), dot(other, normal));
+    let choose = |one: S, other: S| {
+        let not_one = S::if_lt(along, other_along, other, (one + other) * lit(0.5));
+        S::if_lt(other_along, along, one, not_one)
+    };
+    [choose(one[0], other[0]), choose(one[1], other[1])]
+}
+
+fn dot<S: Scalar>([x, y]: [S; 2], [other_x, other_y]: [S; 2]) -> S {
+    x * other_x + y * other_y
+}
+
+fn cross<S: Scalar>([x, y]: [S; 2], [next_x, next_y]: [S; 2]) -> S {
+    x * next_y - y * next_x
+}
