@@ -8,6 +8,8 @@ mod intervals;
 mod min_area_rect;
 mod rotated;
 mod xyxy;
+mod xyzxyz;
+mod yaw;
 
 pub use cxcywh::Cxcywh;
 pub use gaussian::{Gaussians, tempered};
@@ -15,3 +17,5 @@ pub use intervals::Intervals;
 pub use min_area_rect::min_area_rect;
 pub use rotated::{MAX_ANGLE, MIN_SIDE, Rotated, Seen};
 pub use xyxy::{Xyxy, part_of_hull, ratio};
+pub use xyzxyz::{MAX_3D, Xyzxyz};
+pub use yaw::{SeenYaw, Yaw};

@@ -44,6 +44,16 @@ registry! {
         kfiou: Kfiou,
         angle: Angle,
     }
+    /// Pairs of boxes in space.
+    boxes3d: formula {
+        iou3d: Iou3d,
+        giou3d: Giou3d,
+        diou3d: Diou3d,
+        yaw_iou3d: YawIou3d,
+        yaw_giou3d: YawGiou3d,
+        yaw_diou3d: YawDiou3d,
+        corner3d: Corner3d,
+    }
     /// Pairs of values: coordinates, offsets, sizes.
     values: formula {
         l1: L1,

@@ -3,7 +3,7 @@
 //! A [`Kind`] is what everybody sees of an operand at run time. An [`Operand`] is the type by which a formula names it; a new one
 //! is a variant of [`Kind`] with its fields, and an entry of the macro `operand!` below.
 
-use crate::geometry::{MAX_ANGLE, Rotated, Xyxy};
+use crate::geometry::{MAX_3D, MAX_ANGLE, Rotated, Xyxy, Xyzxyz, Yaw};
 use crate::scalar::dual::Gradient;
 use crate::scalar::lanes::Vector;
 use crate::scalar::{Dual, Scalar};
@@ -25,6 +25,10 @@ pub enum Kind {
     Box,
     /// A rotated box by its centre, its sides and its angle in radians, from x towards y.
     RotatedBox,
+    /// An axis-aligned box in space by two corners: x1, y1, z1, x2, y2, z2.
+    Box3d,
+    /// An upright box in space by its centre, its sides and its angle in radians about the vertical axis, from x towards y.
+    YawBox,
     /// A number: a coordinate, an offset, a size.
     Number,
     /// A number predicted with the logarithm of its variance.
@@ -54,6 +58,8 @@ impl Kind {
         match self {
             Self::Box => &["x1", "y1", "x2", "y2"],
             Self::RotatedBox => &["cx", "cy", "w", "h", "angle"],
+            Self::Box3d => &["x1", "y1", "z1", "x2", "y2", "z2"],
+            Self::YawBox => &["cx", "cy", "cz", "dx", "dy", "dz", "yaw"],
             Self::Number => &["value"],
             Self::UncertainNumber => &["value", "log_variance"],
             Self::Logit | Self::Logits => &["logit"],
@@ -131,6 +137,8 @@ impl Kind {
         match self {
             Self::Box => &[Place, Place, Place, Place],
             Self::RotatedBox => &[Place, Place, Length, Length, Neither],
+            Self::Box3d => &[Place, Place, Place, Place, Place, Place],
+            Self::YawBox => &[Place, Place, Place, Length, Length, Length, Neither],
             Self::Number | Self::Logit | Self::Logits => &[Place],
             Self::UncertainNumber | Self::LogitWithError => &[Place, Place],
             Self::Label | Self::Distribution | Self::Mask | Self::Class | Self::Position => {
@@ -180,7 +188,7 @@ macro_rules! operand {
         |$token:ident, $from:ident| $load:expr,
         |$partial:ident, $to:ident| $store:expr,
         |$units:ident| $order:expr,
-        |$field:ident| -> $of_type:ty { $of:expr }
+        |$field:ident| -> $of_type:ty $of:block
         |$target:ident| $perfect:expr
     ) => {
         $(#[doc = $doc])+
@@ -197,9 +205,7 @@ macro_rules! operand {
             type Dual<S: Scalar> = Dual<S, $fields>;
 
             #[inline(always)]
-            fn of<S: Scalar>($field: impl Fn(usize) -> S) -> $of_type {
-                $of
-            }
+            fn of<S: Scalar>($field: impl Fn(usize) -> S) -> $of_type $of
 
             #[inline(always)]
             fn load<V: Vector>($token: V::Token, $from: &[V::Element]) -> [V; $fields] {
@@ -272,7 +278,7 @@ operand!(
     /// A rotated box: see [`Rotated`].
     RotatedBox: RotatedBox, [5]
     |token, from| V::load_fields(token, from),
-    |partial, to| V::store_fields([partial(0), partial(1), partial(2), partial(3), partial(4)], to),
+    |partial, to| V::store_fields([0, 1, 2, 3, 4].map(partial), to),
     |units| units,
     |field| -> Rotated<S> { Rotated {
         cx: field(0).clamp_finite(),
@@ -281,6 +287,33 @@ operand!(
         h: field(3).clamp_finite(),
         angle: field(4).clamp(-MAX_ANGLE, MAX_ANGLE),
     } }
+    |target| target.to_vec()
+);
+
+operand!(
+    /// The corners of a box in space: see [`Xyzxyz`].
+    Corners3d: Box3d, [6]
+    |token, from| V::load_fields(token, from),
+    |partial, to| V::store_fields([0, 1, 2, 3, 4, 5].map(partial), to),
+    |units| units,
+    |field| -> Xyzxyz<S> {
+        let field = |index| field(index).clamp(-MAX_3D, MAX_3D);
+        Xyzxyz { low: [0, 1, 2].map(field), high: [3, 4, 5].map(field) }
+    }
+    |target| target.to_vec()
+);
+
+operand!(
+    /// An upright box in space: see [`Yaw`].
+    YawBox: YawBox, [7]
+    |token, from| V::load_fields(token, from),
+    |partial, to| V::store_fields([0, 1, 2, 3, 4, 5, 6].map(partial), to),
+    |units| units,
+    |field| -> Yaw<S> {
+        let length = |index| field(index).clamp(-MAX_3D, MAX_3D);
+        let ([cx, cy, cz], [dx, dy, dz]) = ([0, 1, 2].map(length), [3, 4, 5].map(length));
+        Yaw { cx, cy, cz, dx, dy, dz, yaw: field(6).clamp(-MAX_ANGLE, MAX_ANGLE) }
+    }
     |target| target.to_vec()
 );
 

@@ -1,10 +1,12 @@
 //! What the file of a loss imports.
 
-pub use crate::geometry::{Gaussians, Intervals, Rotated, Xyxy, part_of_hull, ratio, tempered};
+pub use crate::geometry::{
+    Gaussians, Intervals, Rotated, Xyxy, Xyzxyz, Yaw, part_of_hull, ratio, tempered,
+};
 pub use crate::loss;
 pub use crate::loss::{Case, Facts, Loss, RowLoss, SetLoss, case};
 pub use crate::operand::{
-    Corners, Kind, Label, Logit, Number, RotatedBox, Uncertain, UncertainNumber,
+    Corners, Corners3d, Kind, Label, Logit, Number, RotatedBox, Uncertain, UncertainNumber, YawBox,
 };
 pub use crate::scalar::stable::{
     abs_error, alpha_t, cross_entropy, negate_if_positive, one_minus_pt,

@@ -1,6 +1,6 @@
 //! The convex hull of two rotated boxes.
 
-use super::rotated::{Seen, corners};
+use super::Seen;
 use crate::scalar::{Scalar, lit};
 
 impl<S: Scalar> Seen<S> {
@@ -14,18 +14,27 @@ impl<S: Scalar> Seen<S> {
         let (direction, sides) = in_first_quadrant(self.direction, self.sides);
         let [cos, sin] = direction;
         let (zero, one) = (cos.lit(0.0), cos.lit(1.0));
-        let frame = corners([zero, zero], [one, zero], self.frame);
-        let box_ = corners(self.center, direction, sides);
+        let frame = self.frame_corners();
+        let own = Self { direction, sides, ..self }.corners();
         let normals = [[one, zero], [cos, sin], [zero, one], [-sin, cos]];
         let normal = |k: usize| {
             let [x, y] = normals[k % 4];
             if k % 8 < 4 { [x, y] } else { [-x, -y] }
         };
+        let outer = |sector: usize, k: usize| {
+            // The corner in the directions (+, +) is number 2, and the next ones follow counter-clockwise.
+            let corners = [frame[(sector / 2 + 2) % 4], own[(sector.div_ceil(2) + 1) % 4]];
+            outer(corners, normal(k))
+        };
         let outline: [[S; 2]; 16] = std::array::from_fn(|index| {
             let sector = index / 2;
-            // The corner in the directions (+, +) is number 2, and the next ones follow counter-clockwise.
-            let (of_frame, of_box) = (frame[(sector / 2 + 2) % 4], box_[(sector.div_ceil(2) + 1) % 4]);
-            outer(of_frame, of_box, normal(sector + index % 2))
+            let point = outer(sector, sector + index % 2);
+            if sector % 2 == 1 {
+                return point;
+            }
+            // Between parallel sides there is no sector: the last corner again.
+            let last = outer((sector + 7) % 8, sector);
+            [0, 1].map(|k| S::if_lt(zero, sin, point[k], last[k]))
         });
         let next = |index: usize| outline[(index + 1) % outline.len()];
         let twice = (0..outline.len()).map(|index| cross(outline[index], next(index)));
@@ -45,8 +54,8 @@ fn in_first_quadrant<S: Scalar>([cos, sin]: [S; 2], [w, h]: [S; 2]) -> ([S; 2], 
     ([by_half(cos), by_half(sin)], [by_quarter(h, w), by_quarter(w, h)])
 }
 
-/// Whichever of two points lies farther along `normal`; their middle where they lie level, so that equal boxes share the slope.
-fn outer<S: Scalar>(one: [S; 2], other: [S; 2], normal: [S; 2]) -> [S; 2] {
+/// Whichever of two points lies farther along `normal`; their middle where they lie level, so that both sides share the slope.
+fn outer<S: Scalar>([one, other]: [[S; 2]; 2], normal: [S; 2]) -> [S; 2] {
     let (along, other_along) = (dot(one, normal), dot(other, normal));
     let choose = |one: S, other: S| {
         let not_one = S::if_lt(along, other_along, other, (one + other) * lit(0.5));

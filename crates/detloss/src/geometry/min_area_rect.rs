@@ -99,7 +99,8 @@ mod tests {
                     let got = min_area_rect(&corners).unwrap().to_le90();
                     let expected = it.to_le90();
                     // The corners themselves are rounded, far from the origin to 1e-7.
-                    let near = |got: f64, expected: f64| (got - expected).abs() < 1e-16 * cx + 1e-12;
+                    let near =
+                        |got: f64, expected: f64| (got - expected).abs() < 1e-16 * cx + 1e-12;
                     assert!(near(got.cx - cx, 0.0) && near(got.cy - cy, 0.0), "{got:?}");
                     assert!(near(got.w, expected.w) && near(got.h, expected.h), "{got:?}");
                     let turn = (got.angle - expected.angle).sin();
@@ -114,8 +115,9 @@ mod tests {
     fn it_is_the_smallest_and_holds_all_points() {
         let random = |seed: usize| ((seed * 7919 % 1000) as f64 / 100.0).fract() * 10.0;
         for set in 0..50 {
-            let points: Vec<Point> =
-                (0..3 + set % 9).map(|i| [random(set * 31 + i), random(set * 17 + i * 5 + 3)]).collect();
+            let points: Vec<Point> = (0..3 + set % 9)
+                .map(|i| [random(set * 31 + i), random(set * 17 + i * 5 + 3)])
+                .collect();
             let it = min_area_rect(&points).unwrap();
             let area = it.w * it.h;
             for step in 0..3000 {

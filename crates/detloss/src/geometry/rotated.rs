@@ -1,6 +1,6 @@
 //! Boxes with an angle.
 
-use super::{Intervals, ratio};
+use super::Intervals;
 use crate::scalar::{Scalar, lit};
 
 /// The largest angle that counts, in radians: eight thousand turns. The sine of a difference of two is accurate.
@@ -84,6 +84,12 @@ impl<S: Scalar> Seen<S> {
         corners(self.center, self.direction, self.sides)
     }
 
+    /// The corners of the other one in its own frame, in the same order.
+    pub fn frame_corners(self) -> [[S; 2]; 4] {
+        let (zero, one) = (self.frame[0].lit(0.0), self.frame[0].lit(1.0));
+        corners([zero, zero], [one, zero], self.frame)
+    }
+
     /// The area that both boxes cover; exactly 0 for disjoint ones.
     ///
     /// The overlap is the area between the outline of the box and the axis of the frame, with the outline held within the other
@@ -113,7 +119,7 @@ impl<S: Scalar> Seen<S> {
     /// Intersection over union; 0 for two empty boxes.
     pub fn iou(self) -> S {
         let (overlap, union) = self.overlap_and_union();
-        ratio(overlap, union, 0.0)
+        overlap.safe_div(union)
     }
 
     /// Width and height of the smallest rectangle along the frame that holds both boxes.
@@ -132,7 +138,7 @@ impl<S: Scalar> Seen<S> {
     /// The square of the distance between the centres, as a part of the square of the diagonal of the hull.
     pub fn center_distance_ratio(self) -> S {
         let ([x, y], [width, height]) = (self.center, self.hull());
-        ratio(x.square() + y.square(), width.square() + height.square(), 0.0)
+        (x.square() + y.square()).safe_div(width.square() + height.square())
     }
 }
 
@@ -167,11 +173,7 @@ pub(super) fn turned_back<S: Scalar>([x, y]: [S; 2], [cos, sin]: [S; 2]) -> [S; 
     [x * cos + y * sin, y * cos - x * sin]
 }
 
-pub(super) fn corners<S: Scalar>(
-    [x, y]: [S; 2],
-    [cos, sin]: [S; 2],
-    [w, h]: [S; 2],
-) -> [[S; 2]; 4] {
+fn corners<S: Scalar>([x, y]: [S; 2], [cos, sin]: [S; 2], [w, h]: [S; 2]) -> [[S; 2]; 4] {
     let (half_w, half_h) = (w * lit(0.5), h * lit(0.5));
     let (along, across) = ([cos * half_w, sin * half_w], [-(sin * half_h), cos * half_h]);
     let sum = [along[0] + across[0], along[1] + across[1]];

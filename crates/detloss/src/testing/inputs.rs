@@ -1,13 +1,12 @@
 //! Inputs for any loss, made from what its operands are.
 
-use std::f64::consts::{FRAC_PI_2, FRAC_PI_4};
+mod boxes;
 
 use super::Rows;
 use super::rows::COLUMNS;
 use crate::loss::{Case, Scope};
 use crate::losses::Entry;
 use crate::operand::Kind;
-use crate::scalar::{DIV_EPS, MAX_MAGNITUDE};
 use crate::signature::Signature;
 
 /// How many rows a set needs to come near the ends of its range.
@@ -74,16 +73,7 @@ pub(super) fn pair(entry: &Entry, columns: usize, random: &mut Random) -> (Vec<f
 
 fn ordinary_target(kind: Kind, binary: bool, random: &mut Random) -> Vec<f64> {
     match kind {
-        Kind::Box => {
-            let (x, y) = (random.between(-5.0, 5.0), random.between(-5.0, 5.0));
-            vec![x, y, x + random.between(0.5, 4.0), y + random.between(0.5, 4.0)]
-        }
-        Kind::RotatedBox => {
-            let mut side = || random.between(0.5, 4.0);
-            let (w, h) = (side(), side());
-            let [cx, cy] = [0; 2].map(|_| random.between(-5.0, 5.0));
-            vec![cx, cy, w, h, random.between(-3.0, 3.0)]
-        }
+        Kind::Box | Kind::RotatedBox | Kind::Box3d | Kind::YawBox => boxes::ordinary(kind, random),
         Kind::Number => vec![random.between(-3.0, 3.0)],
         Kind::Label if binary => vec![random.below(2) as f64],
         Kind::Label => vec![match random.below(3) {
@@ -111,21 +101,8 @@ fn one_hot(hot: usize) -> Vec<f64> {
 
 fn ordinary_pred(kind: Kind, target: &[f64], random: &mut Random) -> Vec<f64> {
     match kind {
-        Kind::Box if random.below(4) == 0 => ordinary_target(kind, false, random),
-        Kind::Box => {
-            let (w, h) = (target[2] - target[0], target[3] - target[1]);
-            let mut near = |edge: f64, side: f64| edge + side * random.between(-0.4, 0.4);
-            vec![near(target[0], w), near(target[1], h), near(target[2], w), near(target[3], h)]
-        }
-        Kind::RotatedBox => {
-            let is_far = random.below(4) == 0;
-            let mut pred =
-                if is_far { ordinary_target(kind, false, random) } else { near(target, random) };
-            // Not parallel, nor nearly so: where parallel edges cross is no matter of `f32`.
-            let quarters = random.below(if is_far { 9 } else { 1 }) as f64;
-            let sign = [1.0, -1.0][random.below(2)];
-            pred[4] = target[4] + sign * random.between(0.1, 0.7) + quarters * FRAC_PI_2;
-            pred
+        Kind::Box | Kind::RotatedBox | Kind::Box3d | Kind::YawBox => {
+            boxes::near(kind, target, random)
         }
         Kind::Number | Kind::UncertainNumber => {
             let spread = [0.2, 1.5, 5.0][random.below(3)];
@@ -141,13 +118,6 @@ fn ordinary_pred(kind: Kind, target: &[f64], random: &mut Random) -> Vec<f64> {
         Kind::Logits => (0..COLUMNS).map(|_| random.between(-4.0, 4.0)).collect(),
         other => panic!("teach testing/inputs.rs what a prediction is that is {other:?}"),
     }
-}
-
-/// The centre and the sides of a rotated box near those of another, at the same angle.
-fn near(target: &[f64], random: &mut Random) -> Vec<f64> {
-    let (w, h) = (target[2], target[3]);
-    let mut part = |side: f64| side * random.between(-0.4, 0.4);
-    vec![target[0] + part(w), target[1] + part(h), w + part(w), h + part(h), target[4]]
 }
 
 /// The ugliest rows there are: each ugly prediction with each ugly target.
@@ -186,71 +156,9 @@ fn arrangements(ugly: Vec<(String, Vec<f64>)>, height: Option<usize>) -> Vec<(St
 fn ugly(kind: Kind, binary: bool) -> Vec<(String, Vec<f64>)> {
     const MAX: f64 = f32::MAX as f64;
     const TINY: f64 = f32::MIN_POSITIVE as f64;
-    const THIN: f64 = DIV_EPS / (2.0 * MAX_MAGNITUDE);
     let named = |numbers: &[f64]| numbers.iter().map(|&x| (format!("{x:e}"), vec![x])).collect();
     match kind {
-        Kind::Box => [
-            ("a unit box", [0.0, 0.0, 1.0, 1.0]),
-            ("a box that shares an edge", [1.0, 0.0, 2.0, 1.0]),
-            ("a box that shares a corner", [1.0, 1.0, 2.0, 2.0]),
-            ("a box inside that touches two edges", [0.0, 0.0, 0.5, 0.25]),
-            ("a box far away", [1e6, 1e6, 1e6 + 1.0, 1e6 + 1.0]),
-            ("a point at a corner", [0.0, 0.0, 0.0, 0.0]),
-            ("a point inside", [0.5, 0.5, 0.5, 0.5]),
-            ("a vertical segment", [0.5, 0.0, 0.5, 1.0]),
-            ("a horizontal segment", [0.0, 0.5, 1.0, 0.5]),
-            ("an inverted box", [0.75, 0.75, 0.25, 0.25]),
-            ("a box inverted in x", [0.75, 0.25, 0.25, 0.75]),
-            ("sides of 1e-6", [0.0, 0.0, 1e-6, 1e-6]),
-            ("sides of 1e-6, shifted by half", [5e-7, 5e-7, 1.5e-6, 1.5e-6]),
-            ("sides of 1e6", [-5e5, -5e5, 5e5, 5e5]),
-            ("sides of 1e6, shifted", [0.0, 0.0, 1e6, 1e6]),
-            ("a needle of 1e6 by 1e-6", [0.0, 0.0, 1e6, 1e-6]),
-            ("sides that vanish", [0.0, 0.0, TINY, TINY]),
-            ("the thinnest needle with an area", [0.0, -MAX_MAGNITUDE, THIN, MAX_MAGNITUDE]),
-            ("all of f32", [-MAX, -MAX, MAX, MAX]),
-            ("all of f32, inverted", [MAX, MAX, -MAX, -MAX]),
-            ("a point at the end of f32", [MAX, MAX, MAX, MAX]),
-        ]
-        .map(|(what, corners)| (what.to_owned(), corners.to_vec()))
-        .to_vec(),
-        Kind::RotatedBox => [
-            ("a unit box", [0.5, 0.5, 1.0, 1.0, 0.0]),
-            ("a unit box, turned", [0.5, 0.5, 1.0, 1.0, 0.5]),
-            ("a unit box, by a quarter turn", [0.5, 0.5, 1.0, 1.0, FRAC_PI_2]),
-            ("a unit box, by a half turn and a bit", [0.5, 0.5, 1.0, 1.0, 3.642]),
-            ("a box that shares an edge", [1.5, 0.5, 1.0, 1.0, 0.0]),
-            ("a box that shares a corner", [1.5, 1.5, 1.0, 1.0, 0.0]),
-            ("a box inside that touches two edges", [0.25, 0.125, 0.5, 0.25, 0.0]),
-            ("a box far away", [1e6, 1e6, 1.0, 1.0, 0.5]),
-            ("a point at a corner", [0.0, 0.0, 0.0, 0.0, 0.0]),
-            ("a point inside, turned", [0.5, 0.5, 0.0, 0.0, 1.0]),
-            ("a point far away", [3e6, 3e6, 0.0, 0.0, 0.0]),
-            ("a vertical segment", [0.5, 0.5, 0.0, 1.0, 0.0]),
-            ("a horizontal segment, turned", [0.5, 0.5, 1.0, 0.0, 0.3]),
-            ("a box of negative sides", [0.5, 0.5, -0.5, -0.5, 0.0]),
-            ("a box of negative width", [0.5, 0.5, -0.5, 0.5, 0.5]),
-            ("a box of negative height", [0.5, 0.5, 0.5, -0.5, 2.0]),
-            ("sides of 1e-6", [0.0, 0.0, 1e-6, 1e-6, 0.3]),
-            ("sides of 1e-6, shifted by half", [5e-7, 5e-7, 1e-6, 1e-6, 0.3]),
-            ("sides of 1e6", [0.0, 0.0, 1e6, 1e6, 0.0]),
-            ("sides of 1e6, shifted and turned", [5e5, 5e5, 1e6, 1e6, -0.7]),
-            ("a needle of 1e6 by 1e-6", [0.0, 0.0, 1e6, 1e-6, FRAC_PI_4]),
-            ("a needle of 1e-7 by 1", [0.0, 0.0, 1e-7, 1.0, FRAC_PI_4]),
-            ("a needle of 1e-7 by 1, upright", [0.0, 0.0, 1e-7, 1.0, 0.0]),
-            ("sides that vanish", [0.0, 0.0, TINY, TINY, 0.1]),
-            ("the shortest sides with an area", [0.0, 0.0, 8e-12, 8e-12, 0.1]),
-            ("the thinnest needle with an area", [0.0, 0.0, 8e-12, MAX_MAGNITUDE, 1e-6]),
-            ("all of f32", [0.0, 0.0, MAX, MAX, 0.0]),
-            ("all of f32, turned", [MAX, -MAX, MAX, MAX, 0.5]),
-            ("a point at the end of f32", [MAX, MAX, 0.0, 0.0, 0.0]),
-            ("many turns", [0.5, 0.5, 1.0, 2.0, 300.0]),
-            ("more turns than count", [0.5, 0.5, 1.0, 2.0, 1e6]),
-            ("the largest angle", [0.5, 0.5, 1.0, 2.0, MAX]),
-            ("the least angle", [0.5, 0.5, 2.0, 1.0, -MAX]),
-        ]
-        .map(|(what, fields)| (what.to_owned(), fields.to_vec()))
-        .to_vec(),
+        Kind::Box | Kind::RotatedBox | Kind::Box3d | Kind::YawBox => boxes::ugly(kind),
         Kind::Number => named(&[
             0.0,
             -0.0,
@@ -366,25 +274,8 @@ pub fn tied(entry: &Entry) -> Rows {
 }
 
 fn whole(kind: Kind, binary: bool) -> Vec<Vec<f64>> {
-    const SPANS: [[f64; 2]; 5] = [[0.0, 1.0], [0.0, 2.0], [1.0, 2.0], [1.0, 3.0], [0.0, 3.0]];
     match kind {
-        Kind::Box => {
-            SPANS.iter().flat_map(|x| SPANS.map(|y| vec![x[0], y[0], x[1], y[1]])).collect()
-        }
-        Kind::RotatedBox => {
-            // Edges meet exactly only where no angle has to be rounded: of boxes along the axes, and of turned ones about one
-            // centre. A quarter turn is no number.
-            let span = |[low, high]: [f64; 2]| ((low + high) / 2.0, high - low);
-            let along = SPANS.iter().flat_map(|&x| {
-                SPANS.map(|y| {
-                    let ((cx, w), (cy, h)) = (span(x), span(y));
-                    vec![cx, cy, w, h, 0.0]
-                })
-            });
-            let turned = [(1.0, 1.0), (1.0, 2.0), (2.0, 1.0), (2.0, 2.0)]
-                .map(|(w, h)| vec![1.25, 0.75, w, h, 0.5]);
-            along.chain(turned).collect()
-        }
+        Kind::Box | Kind::RotatedBox | Kind::Box3d | Kind::YawBox => boxes::whole(kind),
         Kind::Number | Kind::Logit => (-3..=3).map(|x| vec![f64::from(x)]).collect(),
         Kind::UncertainNumber | Kind::LogitWithError => {
             (-3..=3).flat_map(|x| [-1.0, 0.0, 1.0].map(|more| vec![f64::from(x), more])).collect()
@@ -413,28 +304,20 @@ pub fn everywhere(entry: &Entry) -> Rows {
     for unit in 0..more.len() {
         rows.push(&*more.what[unit], more.pred_of(unit), more.target_of(unit));
     }
-    if entry.signature.pred == Kind::RotatedBox {
-        // Boxes of these sides, empty and not, thin and wide, side by side, apart and far away, parallel and not.
-        const AT: [f64; 3] = [0.0, 1.0, 1e3];
-        for index in 0..AT.len().pow(6) {
-            let pick = |place: u32| AT[index / AT.len().pow(place) % AT.len()];
-            let [x, y, w, h, frame_w, frame_h] = [0, 1, 2, 3, 4, 5].map(pick);
-            for (angle, frame_angle) in [(0.0, 0.0), (0.3, 0.3), (FRAC_PI_4, 0.0), (1.9, -0.4)] {
-                let frame = [0.0, 0.0, frame_w, frame_h, frame_angle];
-                rows.push("", &[x, y, w, h, angle], &frame);
-            }
-        }
-    }
-    if entry.signature.pred == Kind::Box {
-        // Every pair of boxes whose corners are these: far and near, empty and inverted, thin and wide.
-        const AT: [f64; 4] = [0.0, 1.0, 1e3, 1e3 + 1.0];
-        for index in 0..AT.len().pow(8) {
-            let corner = |place: u32| AT[index / AT.len().pow(place) % AT.len()];
-            let (pred, target) = ([0, 1, 2, 3].map(corner), [4, 5, 6, 7].map(corner));
-            rows.push("", &pred, &target);
-        }
+    for (pred, target) in boxes::everywhere(entry.signature.pred) {
+        rows.push("", &pred, &target);
     }
     rows
+}
+
+/// The powers of ten at which a [`certain_target`] has a size that a loss can tell from 0 and from infinity: about as far as areas
+/// and volumes of `f32` go.
+#[must_use]
+pub fn scales(entry: &Entry) -> std::ops::RangeInclusive<i32> {
+    match entry.signature.pred {
+        Kind::Box3d | Kind::YawBox => -6..=9,
+        _ => -10..=13,
+    }
 }
 
 /// A target that is asked for without doubt, of sides (or at distances) around `scale`.

@@ -199,7 +199,7 @@ impl Check<'_> {
                     for field in 0..width {
                         let is_kinked_elsewhere =
                             || (0..width).any(|other| other != field && along[other].is_kink());
-                        let is_angle = names[field % names.len()] == "angle";
+                        let is_angle = ["angle", "yaw"].contains(&names[field % names.len()]);
                         let slopes = Slopes {
                             is_compound: is_angle && is_kinked_elsewhere(),
                             ..along[field]

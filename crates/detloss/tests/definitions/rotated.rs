@@ -1,7 +1,9 @@
-//! The overlap of rotated boxes by clipping one polygon with the other, and its slopes by what of the outline is visible.
+//! The overlap of rotated boxes by clipping one polygon with the other, and its slopes by what of the outline is visible; the hull as
+//! the polygon around all corners.
 
+use detloss::Batch;
 use detloss::losses::find;
-use detloss::testing::ordinary;
+use detloss::testing::{Tolerance, assert_close, ordinary};
 
 use crate::{Definition, hold};
 
@@ -114,5 +116,80 @@ fn rotated_iou_is_what_clipping_and_the_visible_outline_say() {
         let (pred, target) = (rows.pred_of(unit), rows.target_of(unit));
         let definition = rotated_iou(pred, target);
         hold("rotated_iou", &[], (pred, target, 1), &definition, &format!("{pred:?} {target:?}"));
+    }
+}
+
+/// The same in space: an overlap from above and one in z.
+fn yaw_iou3d(pred: &[f64], target: &[f64]) -> Definition {
+    let from_above = |it: &[f64]| [it[0], it[1], it[3], it[4], it[6]];
+    let (flat, flat_target) = (from_above(pred), from_above(target));
+    let outline = corners(&flat_target);
+    let (area, by) = (overlap(&corners(&flat), &outline), slopes(&flat, &outline));
+    let ends = |it: &[f64]| (it[2] - it[5] / 2.0, it[2] + it[5] / 2.0);
+    let ((bottom, top), (low, high)) = (ends(pred), ends(target));
+    let height = (top.min(high) - bottom.max(low)).max(0.0);
+    // Which ends of the shared height are those of the prediction, if there is one.
+    let ends =
+        [bottom > low, top < high].map(|is_own| if is_own && height > 0.0 { 1.0 } else { 0.0 });
+    let overlap = area * height;
+    let of_overlap = [
+        by[0] * height,
+        by[1] * height,
+        area * (ends[1] - ends[0]),
+        by[2] * height,
+        by[3] * height,
+        area * (ends[0] + ends[1]) / 2.0,
+        by[4] * height,
+    ];
+    let of_volume = [0.0, 0.0, 0.0, pred[4] * pred[5], pred[3] * pred[5], pred[3] * pred[4], 0.0];
+    let volume = |it: &[f64]| it[3] * it[4] * it[5];
+    let union = volume(pred) + volume(target) - overlap;
+    let slope = |k: usize| {
+        (overlap * (of_volume[k] - of_overlap[k]) - union * of_overlap[k]) / (union * union)
+    };
+    (1.0 - overlap / union, (0..7).map(slope).collect())
+}
+
+#[test]
+fn yaw_iou3d_is_what_clipping_from_above_and_the_shared_height_say() {
+    let rows = ordinary(find("yaw_iou3d").unwrap(), 2000, 89);
+    for unit in 0..rows.len() {
+        let (pred, target) = (rows.pred_of(unit), rows.target_of(unit));
+        let definition = yaw_iou3d(pred, target);
+        hold("yaw_iou3d", &[], (pred, target, 1), &definition, &format!("{pred:?} {target:?}"));
+    }
+}
+
+/// The area of the convex hull of all corners, by walking around them (Jarvis).
+fn hull(points: &[Point]) -> f64 {
+    let first = *points.iter().min_by(|a, b| a[0].total_cmp(&b[0])).unwrap();
+    let (mut twice, mut at) = (0.0, first);
+    loop {
+        // The next one has all others on one side.
+        let rest = points.iter().copied().filter(|&point| point != at);
+        let next = rest
+            .reduce(|best, point| if depth([at, best], point) < 0.0 { point } else { best })
+            .unwrap();
+        twice += cross(minus(at, first), minus(next, first));
+        at = next;
+        if at == first {
+            return twice / 2.0;
+        }
+    }
+}
+
+#[test]
+fn the_convex_hull_is_the_polygon_around_all_corners() {
+    let loss = find("rotated_giou").unwrap().with(&[("hull", 1.0)]).unwrap();
+    let rows = ordinary(find("rotated_giou").unwrap(), 2000, 97);
+    for unit in 0..rows.len() {
+        let (pred, target) = (rows.pred_of(unit), rows.target_of(unit));
+        let (one, other) = (corners(pred), corners(target));
+        let (overlap, hull) = (overlap(&one, &other), hull(&[one, other].concat()));
+        let union = pred[2] * pred[3] + target[2] * target[3] - overlap;
+        let expected = 1.0 - overlap / union + (hull - union) / hull;
+        let got = Batch::new(pred, target).value(&loss).unwrap();
+        let tolerance = Tolerance { absolute: 1e-12, relative: 0.0 };
+        assert_close(got, expected, tolerance, &format!("{pred:?} {target:?}"));
     }
 }

@@ -1,6 +1,7 @@
 //! Laws between losses.
 
 mod boxes;
+mod boxes3d;
 mod masks;
 mod rotated;
 mod rows;

@@ -3,7 +3,7 @@
 use std::f64::consts::{FRAC_PI_2, PI};
 
 use detloss::Batch;
-use detloss::batch::Level;
+use detloss::batch::{Kernel as _, Level};
 use detloss::losses::{ALL, Entry, find};
 use detloss::operand::Kind;
 use detloss::testing::{Rows, Tolerance, assert_close, tied};
@@ -131,6 +131,42 @@ fn by_the_angle_a_tie_is_the_mean_of_both_sides() {
                 tolerance,
                 &format!("{name}: {}", rows.what[unit]),
             );
+        }
+    }
+}
+
+/// Equal boxes at any angle and place, in the plane and in space, cost exactly nothing in `f32`, with every slope 0.
+#[test]
+fn equal_boxes_cost_nothing_anywhere_in_f32() {
+    let exact = ALL
+        .iter()
+        .filter(|entry| {
+            ["rotated", "boxes3d"].contains(&entry.family) && entry.facts.zero_at_target
+        })
+        .map(|entry| (entry.make(), 0.0));
+    let hulls = ["rotated_giou", "yaw_giou3d"].map(|name| (loss(name, &[("hull", 1.0)]), 2e-6));
+    let rows = inputs("rotated_iou");
+    for (loss, tolerance) in exact.chain(hulls) {
+        for (index, target) in rows.target.chunks(5).enumerate() {
+            let far = [0.0, 100.0, 1e4, 1e6][index % 4];
+            let size = [1.0, 1e-3, 300.0][index % 3];
+            let [x, y] = [target[0] + far, target[1] - far];
+            let [w, h] = [target[2] * size, target[3] * size];
+            let it = match loss.signature().pred {
+                Kind::RotatedBox => vec![x, y, w, h, target[4]],
+                Kind::YawBox => vec![x, y, far, w, h, w, target[4]],
+                _ => vec![x, y, far, x + w, y + h, far + w],
+            };
+            let it: Vec<f32> = it.into_iter().map(|x| x as f32).collect();
+            if matches!(loss.signature().pred, Kind::Box3d if it[0] == it[3] || it[2] == it[5]) {
+                // Too far away for its size.
+                continue;
+            }
+            let (value, grad) = Batch::new(&it, &it).value_and_grad(&loss).unwrap();
+            assert_eq!(value, 0.0, "{loss} of {it:?}");
+            let limit = tolerance * (1.0 + 1.0 / w.min(h));
+            let is_zero = grad.iter().all(|&slope| f64::from(slope.abs()) <= limit);
+            assert!(is_zero, "{loss} of {it:?}: {grad:?}");
         }
     }
 }

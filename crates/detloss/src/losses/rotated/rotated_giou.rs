@@ -17,7 +17,8 @@ loss! {
     ///
     /// That of the rotated IoU loss, and that of C: a box that reaches out of the target's shadow is drawn in. An empty
     /// prediction has the latter alone. Where two edges meet, the slope is the mean of both sides; identical boxes have slope
-    /// 0. The convex hull has a kink in the angle where sides are parallel. Nothing is detached.
+    /// 0. The convex hull has a kink in the angle where sides are parallel, and slopes of identical boxes are 0 up to rounding. Nothing
+    /// is detached.
     ///
     /// # Conventions
     ///
@@ -56,6 +57,6 @@ impl Loss for RotatedGiou {
         let seen = pred.seen_from(target);
         let (overlap, union) = seen.overlap_and_union();
         let hull = seen.hull_area(self.hull);
-        lit(1.0) - ratio(overlap, union, 0.0) + ratio(hull - union, hull, 0.0)
+        lit(1.0) - overlap.safe_div(union) + (hull - union).safe_div(hull)
     }
 }
