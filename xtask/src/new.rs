@@ -29,6 +29,13 @@ pub(crate) fn run(family: &str, name: &str) -> anyhow::Result<()> {
             "Rotated<S>",
             "Rotated<S>",
         ),
+        "boxes3d" => (
+            "YawBox",
+            "YawBox",
+            "&[0., 0., 0., 2., 1., 1., 0.], &[0., 0., 0., 2., 1., 1., 0.]",
+            "Yaw<S>",
+            "Yaw<S>",
+        ),
         "values" => ("Number", "Number", "&[1.0], &[1.0]", "S", "S"),
         "scores" => ("Logit", "Label", "&[0.0], &[1.0]", "S", "S"),
         _ if losses::ALL.iter().any(|entry| entry.family == family) => bail!(
@@ -36,7 +43,7 @@ pub(crate) fn run(family: &str, name: &str) -> anyhow::Result<()> {
              crates/detloss/src/losses/{family}/, and add a line to {LIST}"
         ),
         _ => bail!(
-            "there is no template for the family {family:?}: use boxes, rotated, values or scores"
+            "there is no template for the family {family:?}: use boxes, rotated, boxes3d, values or scores"
         ),
     };
     let ty = type_name(name);

@@ -21,11 +21,6 @@ fn any_box() -> impl Strategy<Value = [f32; 4]> {
     prop::array::uniform4(coordinate())
 }
 
-/// A rotated box of any kind.
-fn any_rotated() -> impl Strategy<Value = [f32; 5]> {
-    prop::array::uniform5(coordinate())
-}
-
 /// A box of ordinary size.
 fn real_box() -> impl Strategy<Value = [f64; 4]> {
     (-10.0..10.0, -10.0..10.0, 0.5..8.0, 0.5..8.0)
@@ -55,10 +50,16 @@ proptest! {
         }
     }
 
+    /// Seven numbers are an upright box; a rotated box and the corners of a box in space are the first of them.
     #[test]
-    fn any_rotated_boxes_give_finite_numbers_in_range(pred in any_rotated(), target in any_rotated()) {
-        for entry in of_family("rotated") {
-            let (value, grad) = Batch::new(&pred, &target).value_and_grad(&entry.make()).unwrap();
+    fn any_boxes_of_five_to_seven_fields_give_finite_numbers_in_range(
+        pred in prop::array::uniform7(coordinate()),
+        target in prop::array::uniform7(coordinate()),
+    ) {
+        for entry in of_family("rotated").chain(of_family("boxes3d")) {
+            let fields = entry.signature.pred.fields().len();
+            let batch = Batch::new(&pred[..fields], &target[..fields]);
+            let (value, grad) = batch.value_and_grad(&entry.make()).unwrap();
             let (low, high) = entry.facts.range;
             let near = 1e-5;
             prop_assert!(value.is_finite() && low - near <= value && value <= high + near, "{}: {value}", entry.name);

@@ -12,34 +12,43 @@ impl<S: Scalar> Seen<S> {
     /// costs no area.
     pub fn convex_hull(self) -> S {
         let (direction, sides) = in_first_quadrant(self.direction, self.sides);
-        let [cos, sin] = direction;
-        let (zero, one) = (cos.lit(0.0), cos.lit(1.0));
-        let frame = self.frame_corners();
-        let own = Self { direction, sides, ..self }.corners();
-        let normals = [[one, zero], [cos, sin], [zero, one], [-sin, cos]];
-        let normal = |k: usize| {
-            let [x, y] = normals[k % 4];
-            if k % 8 < 4 { [x, y] } else { [-x, -y] }
-        };
-        let outer = |sector: usize, k: usize| {
-            // The corner in the directions (+, +) is number 2, and the next ones follow counter-clockwise.
-            let corners = [frame[(sector / 2 + 2) % 4], own[(sector.div_ceil(2) + 1) % 4]];
-            outer(corners, normal(k))
-        };
-        let outline: [[S; 2]; 16] = std::array::from_fn(|index| {
-            let sector = index / 2;
-            let point = outer(sector, sector + index % 2);
-            if sector % 2 == 1 {
-                return point;
-            }
-            // Between parallel sides there is no sector: the last corner again.
-            let last = outer((sector + 7) % 8, sector);
-            [0, 1].map(|k| S::if_lt(zero, sin, point[k], last[k]))
-        });
-        let next = |index: usize| outline[(index + 1) % outline.len()];
-        let twice = (0..outline.len()).map(|index| cross(outline[index], next(index)));
-        twice.reduce(|sum, area| sum + area).map_or(zero, |twice| twice * lit(0.5))
+        let (frame, own) = (self.frame_corners(), Self { direction, sides, ..self }.corners());
+        // Where corners lie level either one is right, and the slope is the mean of both.
+        let sum = around(direction, frame, own, |frame, own| [frame, own])
+            + around(direction, frame, own, |frame, own| [own, frame]);
+        sum * lit(0.25)
     }
+}
+
+/// Twice the area of the hull; of corners that lie level the first one in this order counts.
+fn around<S: Scalar>(
+    [cos, sin]: [S; 2],
+    frame: [[S; 2]; 4],
+    own: [[S; 2]; 4],
+    order: impl Fn([S; 2], [S; 2]) -> [[S; 2]; 2],
+) -> S {
+    let (zero, one) = (cos.lit(0.0), cos.lit(1.0));
+    let normals = [[one, zero], [cos, sin], [zero, one], [-sin, cos]];
+    let outer = |sector: usize, normal: usize| {
+        // The corner in the directions (+, +) is number 2, and the next ones follow counter-clockwise.
+        let (of_frame, of_own) = (frame[(sector / 2 + 2) % 4], own[(sector.div_ceil(2) + 1) % 4]);
+        let [x, y] = normals[normal % 4];
+        let normal = if normal % 8 < 4 { [x, y] } else { [-x, -y] };
+        outer(order(of_frame, of_own), normal)
+    };
+    let outline: [[S; 2]; 16] = std::array::from_fn(|index| {
+        let sector = index / 2;
+        let point = outer(sector, sector + index % 2);
+        if sector % 2 == 1 {
+            return point;
+        }
+        // Between parallel sides there is no sector: the last corner again.
+        let last = outer((sector + 7) % 8, sector);
+        [0, 1].map(|k| S::if_lt(zero, sin, point[k], last[k]))
+    });
+    let next = |index: usize| outline[(index + 1) % outline.len()];
+    let twice = (0..outline.len()).map(|index| cross(outline[index], next(index)));
+    twice.reduce(|sum, area| sum + area).unwrap_or(zero)
 }
 
 /// The direction and the sides of the same box by the name for which cosine and sine are not negative. Signs are turned rather
@@ -54,14 +63,10 @@ fn in_first_quadrant<S: Scalar>([cos, sin]: [S; 2], [w, h]: [S; 2]) -> ([S; 2], 
     ([by_half(cos), by_half(sin)], [by_quarter(h, w), by_quarter(w, h)])
 }
 
-/// Whichever of two points lies farther along `normal`; their middle where they lie level, so that both sides share the slope.
-fn outer<S: Scalar>([one, other]: [[S; 2]; 2], normal: [S; 2]) -> [S; 2] {
-    let (along, other_along) = (dot(one, normal), dot(other, normal));
-    let choose = |one: S, other: S| {
-        let not_one = S::if_lt(along, other_along, other, (one + other) * lit(0.5));
-        S::if_lt(other_along, along, one, not_one)
-    };
-    [choose(one[0], other[0]), choose(one[1], other[1])]
+/// Whichever of two points lies farther along `normal`, or the first one.
+fn outer<S: Scalar>([first, second]: [[S; 2]; 2], normal: [S; 2]) -> [S; 2] {
+    let (along, second_along) = (dot(first, normal), dot(second, normal));
+    [0, 1].map(|k| S::if_lt(along, second_along, second[k], first[k]))
 }
 
 fn dot<S: Scalar>([x, y]: [S; 2], [other_x, other_y]: [S; 2]) -> S {

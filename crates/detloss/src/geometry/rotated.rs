@@ -103,10 +103,12 @@ impl<S: Scalar> Seen<S> {
         let zero = twice.lit(0.0);
         // What rounding makes of a corner that only just touches.
         let area = S::if_lt(zero, twice, zero, twice * lit(-0.5));
-        // Nothing where there is a gap in one of these directions (separating axes), or where a side is too short.
+        // Nothing where there is a gap in one of these directions (separating axes), or where a side is too short. A NaN is neither,
+        // and stays.
         let [x, y, back_x, back_y] = self.shadows().map(Intervals::shared);
-        let area = S::if_lt(x.min(y).min(back_x.min(back_y)), zero, zero, area);
-        S::if_lt(w.min(h).min(frame_w.min(frame_h)), twice.lit(MIN_SIDE), zero, area)
+        let least = w.min(h).min(frame_w).min(frame_h);
+        let gap = (-x).max(-y).max(-back_x).max(-back_y).max(lit(MIN_SIDE) - least);
+        S::if_lt(zero, gap, zero, area)
     }
 
     /// The areas of the intersection and of the union.

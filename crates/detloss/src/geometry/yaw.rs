@@ -59,9 +59,10 @@ impl<S: Scalar> SeenYaw<S> {
     pub fn overlap_and_union(self) -> (S, S) {
         let Seen { sides: [dx, dy], frame: [frame_dx, frame_dy], .. } = self.from_above;
         let Intervals { half, other_half, .. } = self.upright;
-        let overlap = self.from_above.overlap() * self.upright.shared().relu();
-        let (least, zero) = (half.min(other_half), half.lit(0.0));
-        let overlap = S::if_lt(least, least.lit(MIN_SIDE * 0.5), zero, overlap);
+        let (shared, zero) = (self.upright.shared(), half.lit(0.0));
+        let gap = (-shared).max(lit(MIN_SIDE * 0.5) - half.min(other_half));
+        // A product, so that a NaN on either side stays.
+        let overlap = self.from_above.overlap() * S::if_lt(zero, gap, zero, shared.relu());
         let (volume, frame_volume) = (dx * dy * half, frame_dx * frame_dy * other_half);
         (overlap, (volume + frame_volume) * lit(2.0) - overlap)
     }

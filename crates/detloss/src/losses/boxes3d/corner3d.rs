@@ -1,14 +1,14 @@
 use crate::prelude::*;
 
 loss! {
-    /// Corner loss: the mean distance between the eight corners of two upright boxes in space, whichever way the target points.
+    /// Corner loss: the mean distance between the eight corners of two upright boxes in space.
     ///
     /// ```text
     /// L = 1/8 Σᵢ smooth L1( min(|cᵢ − Cᵢ|, |cᵢ − C'ᵢ|) )
     /// ```
     ///
-    /// where cᵢ are the corners of the prediction, Cᵢ those of the target and C'ᵢ those of the target turned by half a turn; the
-    /// smooth L1 loss d² / 2 below 1, d − 1/2 above.
+    /// where cᵢ are the corners of the prediction, Cᵢ those of the target and C'ᵢ those of the target turned by half a turn, for
+    /// it does not matter which way it points; the smooth L1 loss is d² / 2 below 1, d − 1/2 above.
     ///
     /// Centre, sides and angle are trained together, in metres, at any distance. A box that points the other way costs
     /// nothing: a classifier of directions has to say which way is forward.
@@ -34,8 +34,7 @@ impl Loss for Corner3d {
     type Pred = YawBox;
     type Target = YawBox;
 
-    const FACTS: Facts =
-        Facts::range(0.0, f64::INFINITY).zero_at_target().symmetric().shift_invariant();
+    const FACTS: Facts = Facts::range(0.0, f64::INFINITY).zero_at_target().shift_invariant();
 
     const CASES: &'static [Case] = &[
         case("same box", &[3., 1., 5., 2., 1., 4., 0.7], &[3., 1., 5., 2., 1., 4., 0.7], 0.0),

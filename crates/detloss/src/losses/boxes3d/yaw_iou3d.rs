@@ -1,7 +1,7 @@
 use crate::prelude::*;
 
 loss! {
-    /// Yaw 3D IoU loss: 1 − intersection over union of two upright boxes in space that are turned about the vertical axis.
+    /// Yaw 3D IoU loss: 1 − intersection over union of two upright boxes in space, turned about z.
     ///
     /// ```text
     /// L = 1 − |A∩B| / |A∪B|

@@ -33,7 +33,7 @@ loss! {
     /// Rezatofighi, Tsoi, Gwak, Sadeghian, Reid, Savarese, *Generalized Intersection over Union*, CVPR 2019, algorithm 1.
     /// <https://arxiv.org/abs/1902.09630>
     "rotated_giou", "Rotated GIoU" => pub struct RotatedGiou: Formula {
-        /// Whether C is the convex hull of both boxes rather than the rectangle along the target: ten times the work.
+        /// Whether C is the convex hull of both boxes rather than the rectangle along the target: five times the work.
         hull: bool = false,
     }
 }
