@@ -8,11 +8,11 @@ use anyhow::{Context, ensure};
 
 use crate::{generate, python, root, tidy, wgpu};
 
-/// Everything there is, with the features that are tested on a CPU. Every step that compiles all of it names the same features, so
-/// that nothing is compiled twice.
+/// Everything there is, with the features that a CPU can test. All steps that compile everything name the same features, so that
+/// nothing is compiled twice.
 pub(crate) const WHOLE: [&str; 3] = ["--workspace", "--features", "detloss-cli/train"];
 
-/// The same with the GPU, for what only looks at the code: it compiles no dependency to run it.
+/// The same with the losses on a GPU.
 const WHOLE_WITH_GPU: [&str; 3] =
     ["--workspace", "--features", "detloss-cli/train,detloss-burn/wgpu"];
 
@@ -20,40 +20,44 @@ const WHOLE_WITH_GPU: [&str; 3] =
 pub(crate) fn run(without_python: bool, without_wgpu: bool) -> anyhow::Result<()> {
     // Downloading PyTorch needs the network, compiling needs the processor.
     let python = (!without_python).then(|| thread::spawn(python::prepare));
-    let looked_at = if without_wgpu { &WHOLE[..] } else { &WHOLE_WITH_GPU };
+    let looked_at = if without_wgpu { &WHOLE } else { &WHOLE_WITH_GPU };
+    // A driver is needed to run, not to compile.
+    let tested = if !without_wgpu && wgpu::has_driver()? { &WHOLE_WITH_GPU } else { &WHOLE };
     step("repository checks", tidy::run)?;
     step("generated files", || generate::run(true))?;
     step("format", format)?;
     step("lints", || {
         let lint = ["--all-targets", "--", "--deny", "warnings"];
-        cargo(&[&["clippy"], looked_at, &lint].concat(), &[])?;
+        cargo(&[&["clippy"], &looked_at[..], &lint].concat(), &[])?;
         // The command line without what trains, and the library without what computes.
         cargo(&[&["clippy", "--package", "detloss-cli"], &lint[..]].concat(), &[])?;
         let bare = ["clippy", "--package", "detloss", "--no-default-features"];
         cargo(&[&bare[..], &lint[1..]].concat(), &[])
     })?;
     step("documentation", || {
-        let flags = [("RUSTDOCFLAGS", "--deny warnings")];
-        cargo(&[&["doc", "--no-deps"], looked_at].concat(), &flags)
+        let flags = [("RUSTDOCFLAGS", "--deny warnings".to_owned())];
+        cargo(&[&["doc", "--no-deps"], &looked_at[..]].concat(), &flags)
     })?;
-    step("tests", || cargo(&[&["test"], &WHOLE[..]].concat(), &[]))?;
+    let quiet = wgpu::quiet();
+    step("tests", || cargo(&[&["test"], &tested[..]].concat(), &quiet))?;
     step("the command line without its features", || {
         // With the workspace, so that the library's features are those of the tests before.
-        cargo(&["test", "--workspace", "--test", "cli"], &[])
+        let others = tested[2].split(',').filter(|feature| !feature.starts_with("detloss-cli"));
+        let others = others.collect::<Vec<_>>().join(",");
+        cargo(&["test", "--workspace", "--features", &others, "--test", "cli"], &[])
     })?;
     step("the library without threads", || {
         // All that differs is in one file; that results do not depend on threads is a test of the conformance suite.
         let alone = ["--package", "detloss", "--no-default-features"];
         cargo(&[&["check", "--features", "kernels"], &alone[..]].concat(), &[])?;
-        cargo(&[&["test", "--lib", "parallel"], &alone[..]].concat(), &[])
+        let quick = ["--config", "profile.dev.package.detloss.opt-level=0"];
+        cargo(&[&["test", "--lib", "parallel"], &alone[..], &quick].concat(), &[])
     })?;
-    if !without_wgpu {
-        step("the losses on a GPU", wgpu::run)?;
-    }
     if let Some(environment) = python {
         step("the Python package", || {
             let environment = environment.join().expect("making an environment does not panic")?;
-            environment.map_or(Ok(()), |environment| environment.check())
+            environment
+                .map_or(Ok(()), |environment| environment.check(&mut python::tested_example()))
         })?;
     }
     eprintln!("everything holds");
@@ -84,10 +88,10 @@ fn format() -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(crate) fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {
+pub(crate) fn cargo(arguments: &[&str], environment: &[(&str, String)]) -> anyhow::Result<()> {
     let status = Command::new(env!("CARGO"))
         .args(arguments)
-        .envs(environment.iter().copied())
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .current_dir(root())
         .status()
         .context("cargo does not start")?;

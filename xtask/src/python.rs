@@ -1,5 +1,6 @@
 //! The Python package: its wheel, built, installed, tested and type-checked in a virtual environment of its own.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +16,22 @@ const OLDEST: (u32, u32) = (3, 11);
 
 /// Does everything; without a Python it says so and does nothing.
 pub(crate) fn run() -> anyhow::Result<()> {
-    prepare()?.map_or(Ok(()), |environment| environment.check())
+    prepare()?.map_or(Ok(()), |environment| environment.check(&mut cargo_run()))
+}
+
+/// The example of the core that prints what front-ends are asked for, built if it is not.
+fn cargo_run() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    let example = ["run", "--quiet", "--package", "detloss", "--example", "requests"];
+    command.args(example).args(["--features", "testing"]);
+    command
+}
+
+/// The same example as it was built with all tests, which is with other features of its dependencies.
+pub(crate) fn tested_example() -> Command {
+    let target =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    Command::new(target.join("debug/examples/requests").with_extension(env::consts::EXE_EXTENSION))
 }
 
 /// Makes the virtual environment, in which nothing is compiled; None, with a word, where there is no Python.
@@ -78,11 +94,11 @@ impl Environment {
         Ok(environment)
     }
 
-    /// Builds the wheel, installs it, tests it and checks its types.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
+    /// Builds the wheel, installs it, tests it and checks its types. `requests` prints what the tests ask for.
+    pub(crate) fn check(&self, requests: &mut Command) -> anyhow::Result<()> {
         let wheel = self.build()?;
         self.install(&wheel)?;
-        self.test()?;
+        self.test(&self.requests(requests)?)?;
         self.check_types()
     }
 
@@ -119,7 +135,7 @@ impl Environment {
     }
 
     /// Runs the tests in a folder that the sources are not in, so that they see the installed package.
-    fn test(&self) -> anyhow::Result<()> {
+    fn test(&self, requests: &Path) -> anyhow::Result<()> {
         let elsewhere = self.target.join("python-tests");
         fs::create_dir_all(&elsewhere)?;
         let place = Command::new(&self.python)
@@ -131,7 +147,6 @@ impl Environment {
             Path::new(&place).starts_with(self.target.join("venv")),
             "the tests would see {place:?} instead of the wheel: unset PYTHONPATH"
         );
-        let requests = self.requests()?;
         loudly(
             Command::new(&self.python)
                 .env("DETLOSS_REQUESTS", requests)
@@ -143,13 +158,9 @@ impl Environment {
     }
 
     /// What every front-end of tensors is asked for, as the core's tests have it.
-    fn requests(&self) -> anyhow::Result<PathBuf> {
+    fn requests(&self, requests: &mut Command) -> anyhow::Result<PathBuf> {
         let path = self.target.join("requests.jsonl");
-        let output = Command::new(env!("CARGO"))
-            .args(["run", "--quiet", "--package", "detloss", "--example", "requests"])
-            .args(["--features", "testing"])
-            .current_dir(root())
-            .output()?;
+        let output = requests.current_dir(root()).output()?;
         let words = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "the requests cannot be made:\n{words}");
         fs::write(&path, output.stdout)?;

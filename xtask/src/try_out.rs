@@ -34,7 +34,7 @@ pub(crate) fn run(name: &str) -> anyhow::Result<()> {
         eprintln!("Burn and Candle are left out: `cargo xtask ci` has not built them yet");
         vec!["test", "--package", "detloss", "--test", "conformance"]
     };
-    cargo(&tests, &[(ONLY, name)])
+    cargo(&tests, &[(ONLY, name.to_owned())])
 }
 
 /// Whether the test command has built the front-ends.

@@ -19,7 +19,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use data::{Data, IN_CACHE, OUT_OF_CACHE};
-use detloss::batch::Level;
+use detloss::batch::{Interpreted, Kernel, Level};
 use detloss::losses;
 use detloss::losses::Entry;
 
@@ -36,6 +36,7 @@ fn main() {
     println!("{}, {} threads", Level::best(), rayon::current_num_threads());
     #[cfg(target_arch = "x86_64")]
     against_kernels_by_hand();
+    against_the_interpreter(losses::ALL.iter().filter(chosen));
     against_the_memory(losses::ALL.iter().filter(chosen));
 }
 
@@ -87,6 +88,35 @@ fn against_kernels_by_hand() {
             ours * per_unit,
             theirs * per_unit,
             ours / theirs
+        );
+    }
+}
+
+/// What a formula costs that has no kernels of its own.
+fn against_the_interpreter<'a>(entries: impl Iterator<Item = &'a Entry>) {
+    println!(
+        "\nin cache, one thread, ns per unit: the compiled kernel and the interpreter, value and gradient\n\
+         {:14} {:>10} {:>10} {:>12} {:>7}",
+        "loss", "operations", "compiled", "interpreted", "ratio"
+    );
+    for entry in entries {
+        let loss = entry.make();
+        let Some(program) = loss.trace(true) else { continue };
+        let by_interpreter = Interpreted(loss.clone());
+        let mut data = Data::new(entry, IN_CACHE);
+        let [compiled, interpreted] = in_turn(
+            200,
+            &mut data,
+            [&|data| data.run(&loss, false), &|data| data.run(&by_interpreter, false)],
+        );
+        let per_unit = 1e9 / data.units() as f64;
+        println!(
+            "{:14} {:10} {:10.3} {:12.3} {:7.2}",
+            entry.name,
+            program.ops.len(),
+            compiled * per_unit,
+            interpreted * per_unit,
+            interpreted / compiled
         );
     }
 }

@@ -34,6 +34,7 @@
 //! multiply-add and differs in the last place.
 
 mod dispatch;
+mod interpreter;
 mod kernel;
 mod labels;
 mod level;
@@ -42,6 +43,8 @@ mod prefetch;
 mod sets;
 
 pub use dispatch::Element;
+#[doc(hidden)]
+pub use interpreter::{Interpreted, Key};
 pub(crate) use kernel::Tile;
 pub use kernel::{Driver, Kernel};
 pub use level::Level;

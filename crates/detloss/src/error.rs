@@ -86,7 +86,7 @@ pub enum Error {
         /// The number given.
         got: f64,
     },
-    /// The library was built without its feature `kernels`.
+    /// The library was built without its feature `kernels`, and the loss is no formula.
     NoKernels,
     /// No loss has this name.
     UnknownLoss {
@@ -182,7 +182,7 @@ impl fmt::Display for Error {
                 )
             }
             Self::NoKernels => f.write_str(
-                "this build of detloss cannot compute a batch: enable its feature `kernels`",
+                "this build of detloss computes losses of boxes, values and scores only: enable its feature `kernels` for all others",
             ),
             Self::UnknownLoss { name, nearest } => {
                 write!(f, "no loss is called {name:?}: did you mean {nearest:?}?")

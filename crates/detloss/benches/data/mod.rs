@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use detloss::Batch;
-use detloss::losses::{AnyLoss, Entry};
+use detloss::batch::Kernel;
+use detloss::losses::Entry;
 use detloss::operand::Kind;
 
 /// Numbers of a prediction that stay in the first-level cache with target and gradient.
@@ -66,7 +67,7 @@ impl Data {
     }
 
     /// Value and gradient, once.
-    pub(crate) fn run(&mut self, loss: &AnyLoss, threads: bool) {
+    pub(crate) fn run(&mut self, loss: &impl Kernel, threads: bool) {
         let batch =
             Batch::new(&self.pred, &self.target).columns(self.columns).sum().threads(threads);
         black_box(batch.value_and_grad_into(loss, &mut self.grad).expect("lengths that fit"));

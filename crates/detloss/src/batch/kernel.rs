@@ -2,6 +2,7 @@
 
 use fearless_simd::Simd;
 
+use super::interpreter::{self, Key};
 use super::level::{Job, Level};
 use super::prefetch;
 use crate::error::Result;
@@ -43,6 +44,14 @@ pub trait Kernel: Send + Sync {
 
     /// The state that a training run begins with, for rows of `columns`; see [`SetLoss::initial_state`].
     fn initial_state(&self, columns: usize) -> Vec<f64>;
+
+    /// What tells its formula from any other.
+    #[doc(hidden)]
+    fn key(&self) -> Key;
+
+    /// Whether the [interpreter](super::interpreter) runs its formula. All else is compiled.
+    #[doc(hidden)]
+    fn is_interpreted(&self) -> bool;
 
     #[doc(hidden)]
     fn tile_f32(&self, level: Level, tile: Tile<'_, f32>) -> f64;
@@ -135,6 +144,8 @@ pub trait Driver<L> {
     #[doc(hidden)]
     const CASES: &'static [Case];
     #[doc(hidden)]
+    const IS_INTERPRETED: bool = false;
+    #[doc(hidden)]
     fn trace(_: &L, _: bool) -> Option<Program> {
         None
     }
@@ -177,6 +188,14 @@ where
             .try_for_each(|(param, value)| param.check(L::NAME, value))
     }
 
+    fn key(&self) -> Key {
+        Key::new(L::NAME, L::FILE, &self.params())
+    }
+
+    fn is_interpreted(&self) -> bool {
+        L::Form::IS_INTERPRETED
+    }
+
     fn tile_f32(&self, level: Level, tile: Tile<'_, f32>) -> f64 {
         struct OnLanes<'a, L>(L, Tile<'a, f32>);
         impl<L: Described> Job for OnLanes<'_, L>
@@ -189,7 +208,9 @@ where
                 L::Form::tile::<Lanes<S>>(&self.0, simd, self.1)
             }
         }
-        if HAS_KERNELS {
+        if L::Form::IS_INTERPRETED {
+            interpreter::tape(self, tile.grad.is_some()).tile_f32(level, tile)
+        } else if HAS_KERNELS {
             level.run(OnLanes(*self, tile))
         } else {
             unreachable!("a plan is not made without kernels")
@@ -197,7 +218,9 @@ where
     }
 
     fn tile_f64(&self, tile: Tile<'_, f64>) -> f64 {
-        if HAS_KERNELS {
+        if L::Form::IS_INTERPRETED {
+            interpreter::tape(self, tile.grad.is_some()).tile_f64(tile)
+        } else if HAS_KERNELS {
             L::Form::tile::<f64>(self, (), tile)
         } else {
             unreachable!("a plan is not made without kernels")
@@ -210,6 +233,8 @@ impl<L: Loss> Driver<L> for Formula {
         Signature::new(L::NAME, Scope::Unit, L::Pred::KIND, L::Target::KIND);
     const FACTS: Facts = L::FACTS;
     const CASES: &'static [Case] = L::CASES;
+    // The overlap of two rotated boxes takes minutes to compile for all levels, and so would whatever is built on it.
+    const IS_INTERPRETED: bool = !HAS_KERNELS || L::Pred::KIND.fields().len() > 4;
 
     fn trace(loss: &L, gradient: bool) -> Option<Program> {
         let trace = Trace::new();

@@ -105,7 +105,7 @@ fn check_classes<T>(batch: &Batch<'_, T>, classes: &[i64], is_row: bool) -> Resu
 impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     /// Checks everything that can be wrong, once.
     pub(super) fn new(batch: &'a Batch<'a, T>, loss: &'a K) -> Result<Self> {
-        if !HAS_KERNELS {
+        if !HAS_KERNELS && !loss.is_interpreted() {
             return Err(Error::NoKernels);
         }
         let signature = loss.signature();
@@ -247,8 +247,9 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
             .sum()
     }
 
+    /// The registers of an interpreter are made once a tile, and worth a larger one.
     fn tile_units(&self) -> usize {
-        (TILE / self.width).max(1)
+        if self.loss.is_interpreted() { TILE } else { (TILE / self.width).max(1) }
     }
 
     /// Σ wᵢ ℓᵢ, with the outputs written.

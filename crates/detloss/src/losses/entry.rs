@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::batch::{Driver, Kernel, Level, Tile};
+use crate::batch::{Driver, Kernel, Key, Level, Tile};
 use crate::error::{Error, Result};
 use crate::loss::{Case, Described, Facts, Loss, Param, RowLoss, SetLoss};
 use crate::scalar::expr::Program;
@@ -207,6 +207,14 @@ impl Kernel for AnyLoss {
 
     fn initial_state(&self, columns: usize) -> Vec<f64> {
         self.kernel.initial_state(columns)
+    }
+
+    fn key(&self) -> Key {
+        self.kernel.key()
+    }
+
+    fn is_interpreted(&self) -> bool {
+        self.kernel.is_interpreted()
     }
 
     fn tile_f32(&self, level: Level, tile: Tile<'_, f32>) -> f64 {

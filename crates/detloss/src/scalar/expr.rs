@@ -14,6 +14,7 @@ use super::{Scalar, literal_on_the_right};
 use crate::elementary_functions;
 
 pub use op::{Binary, Constant, Op, Unary};
+pub(crate) use op::{BinaryVisitor, UnaryVisitor};
 
 /// A straight-line program: a formula, or a formula with its gradient.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

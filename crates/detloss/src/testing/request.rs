@@ -2,7 +2,7 @@
 
 use super::rows::COLUMNS;
 use super::{Random, Rows, inputs};
-use crate::batch::{Batch, Element, Level, Target, Weights};
+use crate::batch::{Batch, Element, Kernel, Level, Target, Weights};
 use crate::error::Error;
 use crate::losses::Entry;
 use crate::operand::{Kind, LEFT_OUT};
@@ -114,6 +114,16 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn answer<T: Element>(&self, level: Level) -> Response {
         let loss = self.entry.with(self.params).unwrap_or_else(|error| panic!("{error}"));
+        self.answer_of::<T>(&loss, level)
+    }
+
+    /// The answer of a loss that stands for the one that is asked for.
+    ///
+    /// # Panics
+    ///
+    /// If the rows are not the loss's.
+    #[must_use]
+    pub fn answer_of<T: Element>(&self, loss: &impl Kernel, level: Level) -> Response {
         let narrow = |numbers: &[f64]| numbers.iter().map(|&x| T::from_f64(x)).collect::<Vec<T>>();
         let wide = |numbers: Vec<T>| numbers.into_iter().map(T::to_f64).collect::<Vec<f64>>();
         let (pred, target) = (narrow(&self.pred.numbers), narrow(&self.target.numbers));
@@ -142,8 +152,8 @@ impl<'a> Request<'a> {
             batch = batch.groups(numbers);
         }
         let run = || {
-            let (mut values, mut grad) = (batch.values(&loss)?, vec![T::default(); pred.len()]);
-            batch.values_and_grad_into(&loss, None, &mut values, &mut grad)?;
+            let (mut values, mut grad) = (batch.values(loss)?, vec![T::default(); pred.len()]);
+            batch.values_and_grad_into(loss, None, &mut values, &mut grad)?;
             Ok(Response { values: wide(values), grad: wide(grad) })
         };
         run().unwrap_or_else(|error: Error| panic!("{}, {}: {error}", self.entry.name, self.what))

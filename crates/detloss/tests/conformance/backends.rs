@@ -1,6 +1,6 @@
 //! Every way to run a formula gives the same numbers.
 
-use detloss::batch::{Kernel as _, Level};
+use detloss::batch::{Interpreted, Kernel as _, Level};
 use detloss::loss::{Described, Loss, RowLoss, Scope, SetLoss};
 use detloss::losses;
 use detloss::losses::Visitor;
@@ -18,6 +18,17 @@ struct OnLanes(Level);
 impl FrontEnd for OnLanes {
     fn run(&self, request: &Request<'_>) -> Option<Response> {
         Some(request.answer::<f32>(self.0))
+    }
+}
+
+/// The interpreter, with one set of instructions.
+struct OnTapes(Level);
+
+impl FrontEnd for OnTapes {
+    fn run(&self, request: &Request<'_>) -> Option<Response> {
+        let loss = request.entry.with(request.params).unwrap();
+        let is_formula = request.entry.signature.scope == Scope::Unit;
+        is_formula.then(|| request.answer_of::<f32>(&Interpreted(loss), self.0))
     }
 }
 
@@ -114,6 +125,13 @@ fn formulas() -> usize {
 fn lanes_agree_with_the_formula() {
     for level in Level::available() {
         assert_eq!(check(&OnLanes(level), Tolerance::F32), tested().len());
+    }
+}
+
+#[test]
+fn tapes_agree_with_the_formula() {
+    for level in Level::available() {
+        assert_eq!(check(&OnTapes(level), Tolerance::F32), formulas());
     }
 }
 

@@ -78,9 +78,31 @@ impl Constant {
     }
 }
 
+/// Sees a function of one number.
+pub(crate) trait UnaryVisitor<S> {
+    /// Must be `#[inline(always)]`, like all that calls `function`.
+    fn visit(self, function: impl Fn(S) -> S);
+}
+
+/// Sees a function of two numbers.
+pub(crate) trait BinaryVisitor<S> {
+    /// Must be `#[inline(always)]`, like all that calls `function`.
+    fn visit(self, function: impl Fn(S, S) -> S);
+}
+
 /// Functions with their names, and what they make of numbers.
 macro_rules! functions {
-    ($(#[doc = $title:literal])+ $Functions:ident($($argument:ident),+):
+    (@show $visitor:ident ($($argument:ident),+) $result:expr) => {
+        $visitor.visit(
+            #[inline(always)]
+            |$($argument: S),+| $result,
+        )
+    };
+    // The arguments twice: a repetition within another must be one token there.
+    ($(#[doc = $title:literal])+ $Functions:ident $arguments:tt by $Visitor:ident: $($rest:tt)+) => {
+        functions! { @all [$(#[doc = $title])+] $Functions $arguments $arguments by $Visitor: $($rest)+ }
+    };
+    (@all [$(#[doc = $title:literal])+] $Functions:ident ($($argument:ident),+) $arguments:tt by $Visitor:ident:
      $($(#[doc = $doc:literal])+ $variant:ident $name:ident => $result:expr;)+) => {
         $(#[doc = $title])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,6 +129,15 @@ macro_rules! functions {
                     $(Self::$variant => $result,)+
                 }
             }
+
+
+            /// Shows the function to `visitor`, which is compiled for each of them.
+            #[inline(always)]
+            pub(crate) fn visit<S: Scalar>(self, visitor: impl $Visitor<S>) {
+                match self {
+                    $(Self::$variant => functions!(@show visitor $arguments $result),)+
+                }
+            }
         }
     };
 }
@@ -115,7 +146,7 @@ macro_rules! unary {
     ($($(#[doc = $doc:literal])+ $name:ident $variant:ident, |$x:ident| $value:expr, |$at:pat_param, $y:pat_param| $slope:expr;)+) => {
         functions! {
             /// A function of one number.
-            Unary(a):
+            Unary(a) by UnaryVisitor:
             /// −a
             Neg neg => -a;
             /// 1 / a
@@ -132,7 +163,7 @@ elementary_functions!(unary);
 
 functions! {
     /// A function of two numbers.
-    Binary(a, b):
+    Binary(a, b) by BinaryVisitor:
     /// a + b
     Add add => a + b;
     /// a − b
