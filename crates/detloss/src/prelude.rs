@@ -4,7 +4,8 @@ pub use crate::geometry::{
     Gaussians, Intervals, Rotated, Xyxy, Xyzxyz, Yaw, part_of_hull, ratio, tempered,
 };
 pub use crate::loss;
-pub use crate::loss::{Case, Facts, Loss, RowLoss, SetLoss, case};
+pub use crate::loss::modifiers::{focal_weight, wise_weight};
+pub use crate::loss::{BoxLoss, Case, Facts, Loss, RowLoss, SetLoss, Terms, case};
 pub use crate::operand::{
     Corners, Corners3d, Kind, Label, Logit, Number, RotatedBox, Uncertain, UncertainNumber, YawBox,
 };

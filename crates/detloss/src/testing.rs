@@ -9,6 +9,7 @@
 
 mod front_end;
 mod inputs;
+mod modified;
 mod request;
 mod rows;
 mod tested;
@@ -18,6 +19,7 @@ pub use front_end::{FrontEnd, check, check_tensors, count_requests, requests};
 pub use inputs::{
     Random, cases, certain_target, everywhere, nasty, ordinary, perfect, scales, tied,
 };
+pub use modified::modified;
 pub use request::{Array, Integers, Request, Response};
 pub use rows::{Memory, Rows};
 pub use tested::{ONLY, tested};

@@ -4,12 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::ops::{Add, Mul, Neg, Sub};
 
 use detloss::batch::Kernel;
+use detloss::loss::modifiers::Modifiers;
 use detloss::loss::{Described, Loss, RowLoss, SetLoss};
 use detloss::losses;
 use detloss::losses::{Entry, Visitor};
 use detloss::operand::Operand;
 use detloss::scalar::{Lit, Scalar};
-use detloss::testing::{Rows, Tolerance, assert_close, ordinary, tied};
+use detloss::testing::{Rows, Tolerance, assert_close, modified, ordinary, tied};
 
 use crate::in_f64;
 use crate::params::settings;
@@ -100,13 +101,19 @@ impl Scalar for Probe<'_> {
 /// The value of a loss near one point, with its detached parts as they are at that point.
 type Near<'a> = dyn Fn(&[f64]) -> f64 + 'a;
 
-fn near_formula<L: Loss>(loss: &L, pred: &[f64], target: &[f64], check: &mut dyn FnMut(&Near<'_>)) {
+fn near_formula<L: Loss>(
+    (loss, modifiers): (&L, &Modifiers),
+    pred: &[f64],
+    target: &[f64],
+    check: &mut dyn FnMut(&Near<'_>),
+) {
     let tape = Tape::default();
     let value = |pred: &[f64]| {
         tape.next.set(0);
-        loss.eval(
+        loss.eval_modified(
             L::Pred::of(|k| Probe(pred[k], &tape)),
             L::Target::of(|k| Probe(target[k], &tape)),
+            modifiers,
         )
         .0
     };
@@ -178,11 +185,13 @@ impl Check<'_> {
     fn all<L: Described + Kernel>(
         &mut self,
         has_slope: impl Fn(&L) -> bool,
-        near: impl Fn(&L, &Rows, usize, &mut dyn FnMut(&Near<'_>)),
+        near: impl Fn((&L, &Modifiers), &Rows, usize, &mut dyn FnMut(&Near<'_>)),
     ) {
         let entry = losses::find(L::NAME).unwrap();
         let (rows, names) = ((self.rows)(entry), entry.signature.pred.fields());
-        for params in settings(entry) {
+        let plain = settings(entry).into_iter().map(|params| (params, Modifiers::default()));
+        let modified = modified(entry).into_iter().map(|loss| (Vec::new(), *loss.modifiers()));
+        for (params, modifiers) in plain.chain(modified) {
             let mut loss = L::default();
             for &(key, value) in &params {
                 Described::set(&mut loss, key, value).unwrap();
@@ -190,10 +199,10 @@ impl Check<'_> {
             if !has_slope(&loss) {
                 continue;
             }
-            let (_, grad) = in_f64(&loss, &rows);
+            let (_, grad) = in_f64(&*loss.modified(&modifiers).unwrap(), &rows);
             let (mut compared, width) = (0, rows.width());
             for unit in 0..rows.len() {
-                near(&loss, &rows, unit, &mut |value| {
+                near((&loss, &modifiers), &rows, unit, &mut |value| {
                     let along: Vec<Slopes> =
                         (0..width).map(|field| slopes(value, rows.pred_of(unit), field)).collect();
                     for field in 0..width {
@@ -205,7 +214,7 @@ impl Check<'_> {
                             ..along[field]
                         };
                         let what = format!(
-                            "{} {params:?}, slope by field {field} at {:?} against {:?}",
+                            "{} {params:?} {modifiers:?}, slope by field {field} at {:?} against {:?}",
                             entry.name,
                             rows.pred_of(unit),
                             rows.target_of(unit)
@@ -218,7 +227,7 @@ impl Check<'_> {
             let part = compared as f64 / grad.len() as f64;
             assert!(
                 part >= self.at_least,
-                "{} {params:?}: only {part} of the slopes could be compared",
+                "{} {params:?} {modifiers:?}: only {part} of the slopes could be compared",
                 entry.name
             );
         }
@@ -236,11 +245,11 @@ impl Visitor for Check<'_> {
     }
 
     fn row<L: RowLoss>(&mut self) {
-        self.all::<L>(|_| true, |loss, rows, unit, check| near_row(loss, rows, unit, check));
+        self.all::<L>(|_| true, |(loss, _), rows, unit, check| near_row(loss, rows, unit, check));
     }
 
     fn set<L: SetLoss>(&mut self) {
-        self.all::<L>(L::has_exact_gradient, |loss, rows, unit, check| {
+        self.all::<L>(L::has_exact_gradient, |(loss, _), rows, unit, check| {
             near_row(loss, rows, unit, check)
         });
     }
