@@ -18,19 +18,28 @@ pub(crate) fn run(family: &str, name: &str) -> anyhow::Result<()> {
         !losses::ALL.iter().any(|entry| entry.name == name),
         "there is a loss called {name} already"
     );
+    let pairs = |pred: &str, target: &str, seen: &str| {
+        PAIRS.replace("{pred}", pred).replace("{target}", target).replace("{seen}", seen)
+    };
     let (implementation, fields) = match family {
         "boxes" => (BOXES.to_owned(), "&[0., 0., 1., 1.], &[0., 0., 1., 1.]"),
-        "values" => {
-            (PAIRS.replace("{pred}", "Number").replace("{target}", "Number"), "&[1.0], &[1.0]")
-        }
-        "scores" => {
-            (PAIRS.replace("{pred}", "Logit").replace("{target}", "Label"), "&[0.0], &[1.0]")
-        }
+        "rotated" => (
+            pairs("RotatedBox", "RotatedBox", "Rotated<S>"),
+            "&[0., 0., 2., 1., 0.], &[0., 0., 2., 1., 0.]",
+        ),
+        "boxes3d" => (
+            pairs("YawBox", "YawBox", "Yaw<S>"),
+            "&[0., 0., 0., 2., 1., 1., 0.], &[0., 0., 0., 2., 1., 1., 0.]",
+        ),
+        "values" => (pairs("Number", "Number", "S"), "&[1.0], &[1.0]"),
+        "scores" => (pairs("Logit", "Label", "S"), "&[0.0], &[1.0]"),
         _ if losses::ALL.iter().any(|entry| entry.family == family) => bail!(
             "there is no template for {family}, whose losses write their own gradient: copy the file of the nearest loss in \
              crates/detloss/src/losses/{family}/, and add a line to {LIST}"
         ),
-        _ => bail!("there is no template for the family {family:?}: use boxes, values or scores"),
+        _ => bail!(
+            "there is no template for the family {family:?}: use boxes, rotated, boxes3d, values or scores"
+        ),
     };
     let ty = type_name(name);
     let root = root();
@@ -121,7 +130,7 @@ impl Loss for {type} {
     const CASES: &'static [Case] = &[case("what it shows", {fields}, 0.0)];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: S, target: S) -> S {
+    fn eval<S: Scalar>(&self, pred: {seen}, target: {seen}) -> S {
     }
 }
 "#;
