@@ -25,13 +25,13 @@ loss! {
     /// # References
     ///
     /// Without a paper: *Ultralytics YOLO*, release 8.4, 2026. <https://github.com/ultralytics/ultralytics>
-    "angle", "Angle" => pub struct Angle: Formula {
+    "rotated_angle", "Rotated angle" => pub struct RotatedAngle: Formula {
         /// λ, how fast the term fades for targets that are no squares.
-        lambda: f64 = 3.0 in 0.1..=100.0,
+        lambd: f64 = 3.0 in 0.1..=100.0,
     }
 }
 
-impl Loss for Angle {
+impl Loss for RotatedAngle {
     type Pred = RotatedBox;
     type Target = RotatedBox;
 
@@ -66,7 +66,7 @@ impl Loss for Angle {
     fn eval<S: Scalar>(&self, pred: Rotated<S>, target: Rotated<S>) -> S {
         let seen = pred.seen_from(target);
         let ([cos, sin], [w, h]) = (seen.direction, seen.frame);
-        let aspect = w.safe_div(h).ln() * lit(1.0 / self.lambda);
+        let aspect = w.safe_div(h).ln() * lit(1.0 / self.lambd);
         // sin 2a = 2 sin a cos a. Neither the centre nor the prediction's sides are part of it.
         (sin * cos).square() * lit(4.0) * (-aspect.square()).exp() + pred.zero_unless_nan()
     }
