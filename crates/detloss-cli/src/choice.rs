@@ -80,7 +80,6 @@ impl Chosen {
     fn new(written: &AnyLoss, settings: &[(&str, f64)]) -> Result<Self, CliError> {
         let entry = detloss::losses::find(written.entry().name)?;
         let loss = written.with(settings)?;
-        let name = entry.make().with_modifiers(*loss.modifiers())?.to_string();
         let given = |name: &str| settings.iter().find(|(key, _)| *key == name);
         let changed: Vec<_> = written.changed().collect();
         let set = entry.params.iter().filter_map(|param| {
@@ -88,7 +87,7 @@ impl Chosen {
             let written = changed.iter().find(|(known, _)| known.name == param.name);
             Some((param, given.or(written.map(|&(_, value)| value))?))
         });
-        Ok(Self { entry, name, set: set.collect(), loss })
+        Ok(Self { entry, name: loss.name(), set: set.collect(), loss })
     }
 
     /// Whether it is meant by this name.

@@ -1,4 +1,5 @@
 # Generated from the list of losses by `cargo xtask gen`.
+from collections.abc import Callable
 from typing import Any, Literal, overload
 
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +18,9 @@ __version__: str
 
 def losses() -> list[Spec]:
     """All losses with their parameters, ranges and documentation."""
+
+def get_loss(name: str) -> Callable[..., Any]:
+    """The function of the loss that is written as ``name``: ``giou``, ``ciou(gate=0.5)``, ``inner(focaler(siou), ratio=0.8)``."""
 
 @overload
 def iou(

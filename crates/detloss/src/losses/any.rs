@@ -74,12 +74,36 @@ impl AnyLoss {
         Some(self.values[place])
     }
 
+    /// The id with its modifiers: `inner(ciou, ratio=0.8)`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.written("")
+    }
+
     /// The name as papers print it, with that of its modifiers: `Inner-CIoU`.
     #[must_use]
     pub fn label(&self) -> String {
         let modifiers = self.modifiers.given();
         let before = modifiers.map(|(modifier, _)| modifier.label.trim_end_matches("IoU"));
         before.chain([self.entry.label]).collect()
+    }
+
+    /// The name of a class, see [`Entry::class_name`]: `InnerCIoULoss`.
+    #[must_use]
+    pub fn class_name(&self) -> String {
+        super::entry::class_name(&self.label())
+    }
+
+    /// The id with its modifiers, and `settings` behind it.
+    fn written(&self, settings: &str) -> String {
+        let mut text = format!("{}{settings}", self.entry.name);
+        let given: Vec<_> = self.modifiers.given().collect();
+        for (modifier, values) in given.iter().rev() {
+            let settings = written(modifier.params, values);
+            let inside: Vec<String> = [text].into_iter().chain(settings).collect();
+            text = format!("{}({})", modifier.name, inside.join(", "));
+        }
+        text
     }
 
     /// The loss with these parameters, the others as they are.
@@ -188,22 +212,9 @@ impl PartialEq for AnyLoss {
 
 impl fmt::Display for AnyLoss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let given: Vec<_> = self.modifiers.given().collect();
-        for (modifier, _) in &given {
-            write!(f, "{}(", modifier.name)?;
-        }
         let settings = written(self.entry.params, &self.values).join(", ");
-        f.write_str(self.entry.name)?;
-        if !settings.is_empty() {
-            write!(f, "({settings})")?;
-        }
-        for (modifier, values) in given.iter().rev() {
-            for setting in written(modifier.params, values) {
-                write!(f, ", {setting}")?;
-            }
-            f.write_str(")")?;
-        }
-        Ok(())
+        let settings = if settings.is_empty() { settings } else { format!("({settings})") };
+        f.write_str(&self.written(&settings))
     }
 }
 

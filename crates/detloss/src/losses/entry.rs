@@ -102,15 +102,19 @@ impl Entry {
     /// The name of a class, as PyTorch's losses have it: the words of the label joined, then `Loss`.
     #[must_use]
     pub fn class_name(&self) -> String {
-        let mut name = String::new();
-        for word in self.label.split(|c: char| !c.is_alphanumeric()) {
-            let plain = word.replace('α', "alpha").replace('á', "a");
-            let mut letters = plain.chars();
-            name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-            name.extend(letters);
-        }
-        name + "Loss"
+        class_name(self.label)
     }
+}
+
+pub(super) fn class_name(label: &str) -> String {
+    let mut name = String::new();
+    for word in label.split(|c: char| !c.is_alphanumeric()) {
+        let plain = word.replace('α', "alpha").replace('á', "a");
+        let mut letters = plain.chars();
+        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        name.extend(letters);
+    }
+    name + "Loss"
 }
 
 /// Sees every loss of the list by its type: what [`visit`](crate::losses::visit) calls.

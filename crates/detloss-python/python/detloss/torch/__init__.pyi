@@ -2,6 +2,7 @@
 from torch import Tensor
 
 from detloss.torch._modules import Loss as Loss
+from detloss.torch._modules import get_loss as get_loss
 
 __all__: list[str]
 
