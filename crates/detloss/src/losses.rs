@@ -44,7 +44,7 @@ registry! {
         bcd: Bcd,
         prob_iou: ProbIou,
         kfiou: Kfiou,
-        angle: Angle,
+        rotated_angle: RotatedAngle,
     }
     /// Pairs of boxes in space.
     boxes3d: formula {

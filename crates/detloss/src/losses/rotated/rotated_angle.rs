@@ -1,7 +1,7 @@
 use crate::prelude::*;
 
 loss! {
-    /// Angle loss: the term by which Ultralytics trains the angle of boxes that are nearly square.
+    /// Rotated angle loss: the term by which Ultralytics trains the angle of boxes that are nearly square.
     ///
     /// ```text
     /// L = sin²(2 (a − A)) · exp(−(ln(W / H) / λ)²)
@@ -25,13 +25,13 @@ loss! {
     /// # References
     ///
     /// Without a paper: *Ultralytics YOLO*, release 8.4, 2026. <https://github.com/ultralytics/ultralytics>
-    "angle", "Angle" => pub struct Angle: Formula {
+    "rotated_angle", "Rotated angle" => pub struct RotatedAngle: Formula {
         /// λ, how fast the term fades for targets that are no squares.
         lambda: f64 = 3.0 in 0.1..=100.0,
     }
 }
 
-impl Loss for Angle {
+impl Loss for RotatedAngle {
     type Pred = RotatedBox;
     type Target = RotatedBox;
 
