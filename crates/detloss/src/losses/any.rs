@@ -74,16 +74,33 @@ impl AnyLoss {
         Some(self.values[place])
     }
 
+    /// The name as papers print it, with that of its modifiers: `Inner-CIoU`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let modifiers = self.modifiers.given();
+        let before = modifiers.map(|(modifier, _)| modifier.label.trim_end_matches("IoU"));
+        before.chain([self.entry.label]).collect()
+    }
+
+    /// The loss with these parameters, the others as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownParam`] and [`Error::BadParam`].
+    pub fn with(&self, params: &[(&str, f64)]) -> Result<Self> {
+        let names = self.entry.params.iter().map(|param| param.name);
+        let mut all: Vec<_> = names.zip(self.values.iter().copied()).collect();
+        all.extend(params);
+        self.entry.with(&all)?.with_modifiers(self.modifiers)
+    }
+
     /// Sets a parameter by its name. A refused value changes nothing.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownParam`] and [`Error::BadParam`].
     pub fn set(&mut self, key: &str, value: f64) -> Result<()> {
-        let names = self.entry.params.iter().map(|param| param.name);
-        let mut params: Vec<_> = names.zip(self.values.iter().copied()).collect();
-        params.push((key, value));
-        *self = self.entry.with(&params)?.with_modifiers(self.modifiers)?;
+        *self = self.with(&[(key, value)])?;
         Ok(())
     }
 

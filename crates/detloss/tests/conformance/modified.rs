@@ -1,6 +1,6 @@
 //! Batches of modified losses: their programs, followed in lanes.
 
-use detloss::batch::{Kernel as _, Level, Weights};
+use detloss::batch::{Interpreted, Kernel as _, Level, Weights};
 use detloss::losses::{AnyLoss, Entry};
 use detloss::testing::{Rows, Tolerance, assert_close, modified, nasty, ordinary, tested};
 
@@ -30,6 +30,8 @@ fn a_batch_is_the_program_of_every_unit() {
         let rows = ordinary(entry, 37, 3);
         let expected = by_the_program(loss, &rows);
         assert_eq!(in_f64(loss, &rows), expected, "{loss}");
+        // Tapes that are found again by their key.
+        assert_eq!(in_f64(&Interpreted(loss.clone()), &rows), expected, "{loss}, once more");
         for level in Level::available() {
             let (values, grad) = at_level(loss, &rows, level);
             let of_values = values.iter().zip(&expected.0).map(|pair| (pair, "value"));
