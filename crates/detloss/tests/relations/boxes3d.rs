@@ -77,7 +77,7 @@ fn the_name_of_an_upright_box_does_not_matter() {
     for name in ["yaw_iou3d", "yaw_giou3d", "yaw_diou3d", "corner3d"] {
         let (loss, rows) = (loss(name, &[]), inputs(name));
         let values = of(&loss, &rows).0;
-        for unit in 0..rows.len() {
+        for (unit, &value) in values.iter().enumerate() {
             let (pred, target) = (rows.pred_of(unit), rows.target_of(unit));
             let mut pairs = vec![(half(pred), target.to_vec()), (pred.to_vec(), half(target))];
             if name != "corner3d" {
@@ -85,7 +85,7 @@ fn the_name_of_an_upright_box_does_not_matter() {
             }
             for (pred, target) in pairs {
                 let what = format!("{name}, {pred:?} against {target:?}");
-                assert_close(one(&loss, &pred, &target).0, values[unit], TURNED, &what);
+                assert_close(one(&loss, &pred, &target).0, value, TURNED, &what);
             }
         }
     }
@@ -109,11 +109,11 @@ fn turning_both_upright_boxes_changes_nothing() {
         let (loss, rows) = (loss(name, &params), inputs(name));
         let values = of(&loss, &rows).0;
         for by in [0.3, -1.2, 2.5] {
-            for unit in 0..rows.len() {
+            for (unit, &value) in values.iter().enumerate() {
                 let (pred, target) =
                     (turned(rows.pred_of(unit), by), turned(rows.target_of(unit), by));
                 let what = format!("{name} {params:?} turned by {by}, {}", rows.what[unit]);
-                assert_close(one(&loss, &pred, &target).0, values[unit], TURNED, &what);
+                assert_close(one(&loss, &pred, &target).0, value, TURNED, &what);
             }
         }
     }
@@ -140,7 +140,7 @@ fn the_corner_loss_is_the_mean_over_eight_corners() {
         |a: &[f64; 3], b: &[f64; 3]| (0..3).map(|k| (a[k] - b[k]).powi(2)).sum::<f64>().sqrt();
     let rows = inputs("corner3d");
     let values = of(&loss("corner3d", &[]), &rows).0;
-    for unit in 0..rows.len() {
+    for (unit, &value) in values.iter().enumerate() {
         let (pred, target) = (rows.pred_of(unit), rows.target_of(unit));
         let (own, straight, turned) =
             (corners(pred, 0.0), corners(target, 0.0), corners(target, PI));
@@ -149,6 +149,6 @@ fn the_corner_loss_is_the_mean_over_eight_corners() {
             if d < 1.0 { d * d / 2.0 } else { d - 0.5 }
         };
         let expected = (0..8).map(term).sum::<f64>() / 8.0;
-        assert_close(values[unit], expected, TURNED, &rows.what[unit]);
+        assert_close(value, expected, TURNED, &rows.what[unit]);
     }
 }
