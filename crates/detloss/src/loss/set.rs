@@ -59,6 +59,8 @@ pub struct SetOf<'a, V: Vector> {
     pub target: &'a [V::Element],
     /// How many columns a row has.
     pub columns: usize,
+    /// The column of every element; None if all elements of all rows are there.
+    pub element_columns: Option<&'a [usize]>,
     /// What the gradient is multiplied by.
     pub scale: f64,
     /// Whether the work may be shared by threads.
@@ -72,6 +74,13 @@ pub struct SetOf<'a, V: Vector> {
 }
 
 impl<V: Vector> SetOf<'_, V> {
+    /// The column of an element that is no row. Known to a loss with a state per column.
+    #[inline(always)]
+    #[must_use]
+    pub fn column(&self, element: usize) -> usize {
+        self.element_columns.map_or(element % self.columns, |columns| columns[element])
+    }
+
     /// The value of a set with a NaN among scores or labels; every slope is NaN as well, so that no step is taken unnoticed.
     pub fn nan_result(self) -> f64 {
         if let Some(grad) = self.grad {
