@@ -1,6 +1,7 @@
 //! Laws between losses.
 
 mod boxes;
+mod functions;
 mod masks;
 mod rows;
 mod scores;
