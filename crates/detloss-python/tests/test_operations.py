@@ -285,6 +285,10 @@ def test_float32_is_close_to_the_core(spec: Spec) -> None:
             if given.what in ("far from 0", "teachers that are nearly right"):
                 # There only the last bits of the numbers matter, which float32 does not have.
                 continue
+            if by_core(spec, single(given), params)[0].max() > np.finfo(np.float32).max:
+                # A sum of the largest numbers: the core has it in float64.
+                assert given.what == "the largest numbers"
+                continue
             compare(spec, single(given), params, SINGLE)
 
 

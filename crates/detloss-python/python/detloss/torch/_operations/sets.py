@@ -135,8 +135,9 @@ def efl(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, para
         gammas = per_column.expand(pred.shape[0] // before.shape[1], -1).reshape(-1)
     wrong = negate_if_positive(is_positive, pred)
     surprise, norm = softplus(wrong), wrong.sigmoid()
-    weight = 1.0 if alpha < 0.0 else torch.where(is_positive, alpha, 1.0 - alpha).to(pred.dtype)
-    focus = (-gammas * softplus(-wrong)).exp() * weight * gammas / gamma
+    of_positive, of_negative = (1.0, 1.0) if alpha < 0.0 else (alpha, 1.0 - alpha)
+    weight = torch.where(is_positive, pred.new_full((), of_positive), pred.new_full((), of_negative))
+    focus = (-gammas * softplus(-wrong)).exp() * weight * (gammas / gamma)
     slope = focus * (gammas * (-wrong).sigmoid() * surprise + norm)
     share = 1.0 / sides[0].sum().clamp(min=1).to(wide(pred))
     value = masked_sum(focus * surprise, counts) * share
