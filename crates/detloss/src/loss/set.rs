@@ -74,11 +74,17 @@ pub struct SetOf<'a, V: Vector> {
 }
 
 impl<V: Vector> SetOf<'_, V> {
-    /// The column of an element that is no row. Known to a loss with a state per column.
+    /// The columns of the elements from `first` on, where a row is no element. Known to a loss with a state per column.
     #[inline(always)]
-    #[must_use]
-    pub fn column(&self, element: usize) -> usize {
-        self.element_columns.map_or(element % self.columns, |columns| columns[element])
+    pub fn columns_from(&self, first: usize) -> impl Iterator<Item = usize> {
+        let (columns, known) = (self.columns, self.element_columns);
+        let mut next = first % columns;
+        (first..self.target.len()).map(move |element| {
+            let column = known.map_or(next, |known| known[element]);
+            // Not a remainder for every element: it would take as long as the loss.
+            next = if next + 1 == columns { 0 } else { next + 1 };
+            column
+        })
     }
 
     /// The value of a set with a NaN among scores or labels; every slope is NaN as well, so that no step is taken unnoticed.

@@ -78,8 +78,11 @@ impl SetLoss for Efl {
             Some(state) => self.gammas(state),
             None => vec![self.gamma; set.columns],
         };
+        let gammas: Vec<_> = gammas.into_iter().map(V::Element::from_f64).collect();
         let (of_positive, of_negative) =
             if self.alpha < 0.0 { (1.0, 1.0) } else { (self.alpha, 1.0 - self.alpha) };
+        let (of_positive, of_negative) =
+            (lit(of_positive / self.gamma), lit(of_negative / self.gamma));
         let (count, zero) = (set.pred.len(), V::splat(token, V::Element::default()));
         let positives = set.target.iter().filter(|label| label.to_f64() > 0.0).count();
         let share = 1.0 / positives.max(1) as f64;
@@ -90,8 +93,8 @@ impl SetLoss for Efl {
         for first in (0..count).step_by(BLOCK) {
             let of_block = first..count.min(first + BLOCK);
             let (gamma, norm) = (&mut gamma[..of_block.len()], &mut norm[..of_block.len()]);
-            for (element, gamma) in of_block.clone().zip(gamma.iter_mut()) {
-                *gamma = V::Element::from_f64(gammas[set.column(element)]);
+            for (gamma, column) in gamma.iter_mut().zip(set.columns_from(first)) {
+                *gamma = gammas[column];
             }
             let (pred, target) = (&set.pred[of_block.clone()], &set.target[of_block.clone()]);
             let mut grad = set.grad.as_deref_mut().map(|grad| &mut grad[of_block.clone()]);
@@ -102,13 +105,9 @@ impl SetLoss for Efl {
                 |start| {
                     let (label, wrong) = slice::scores::<V>(token, pred, target, start);
                     let gamma = slice::load::<V>(token, gamma, start, self.gamma);
-                    let weight =
-                        V::if_lt(zero, label, zero + lit(of_positive), zero + lit(of_negative));
+                    let weight = V::if_lt(zero, label, zero + of_positive, zero + of_negative);
                     // (1 − pₜ)^γ without a power of 0.
-                    let focus = (-(gamma * (-wrong).softplus())).exp()
-                        * weight
-                        * gamma
-                        * lit(1.0 / self.gamma);
+                    let focus = (-(gamma * (-wrong).softplus())).exp() * weight * gamma;
                     let surprise = wrong.softplus();
                     let slope = focus * (gamma * (-wrong).sigmoid() * surprise + wrong.sigmoid());
                     slice::store(slope, norm, start);
@@ -120,9 +119,9 @@ impl SetLoss for Efl {
                 },
             );
             if set.state.is_some() {
-                for (element, norm) in of_block.zip(norm) {
-                    let side = if set.target[element].to_f64() > 0.0 { 0 } else { set.columns };
-                    norms[side + set.column(element)] += norm.to_f64();
+                for ((column, norm), label) in set.columns_from(first).zip(norm).zip(target) {
+                    let side = if label.to_f64() > 0.0 { 0 } else { set.columns };
+                    norms[side + column] += norm.to_f64();
                 }
             }
         }
