@@ -148,6 +148,8 @@ mod seesaw;
 pub use seesaw::{SeesawLoss, SeesawLossConfig};
 mod eqlv2;
 pub use eqlv2::{Eqlv2Loss, Eqlv2LossConfig};
+mod efl;
+pub use efl::{EflLoss, EflLossConfig};
 mod rmse;
 pub use rmse::{RmseLoss, RmseLossConfig};
 
@@ -229,6 +231,7 @@ pub(crate) fn all() -> Vec<crate::Loss> {
         crate::Loss::from(&GhmRLoss::new()),
         crate::Loss::from(&SeesawLoss::new()),
         crate::Loss::from(&Eqlv2Loss::new()),
+        crate::Loss::from(&EflLoss::new()),
         crate::Loss::from(&RmseLoss::new()),
     ]
 }

@@ -3,7 +3,7 @@
 use crate::macros::loss_module;
 
 loss_module! {
-    /// Angle loss: the term by which Ultralytics trains the angle of boxes that are nearly square.
+    /// Rotated angle loss: the term by which Ultralytics trains the angle of boxes that are nearly square.
     ///
     /// ```text
     /// L = sin²(2 (a − A)) · exp(−(ln(W / H) / λ)²)

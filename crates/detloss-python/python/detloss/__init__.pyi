@@ -934,7 +934,7 @@ def rotated_angle(
     reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
     lambd: float = 3.0,
 ) -> float:
-    """Angle loss: the term by which Ultralytics trains the angle of boxes that are nearly square."""
+    """Rotated angle loss: the term by which Ultralytics trains the angle of boxes that are nearly square."""
 
 @overload
 def rotated_angle(
@@ -2908,6 +2908,55 @@ def eqlv2(
     mu: float = 0.8,
     alpha: float = 4.0,
     background: bool = True,
+) -> float | NDArray[Any]: ...
+
+@overload
+def efl(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    gamma: float = 2.0,
+    scale: float = 8.0,
+    alpha: float = 0.25,
+) -> float:
+    """Equalized focal: focal loss with a larger γ for classes that are pushed down more than pulled up."""
+
+@overload
+def efl(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    gamma: float = 2.0,
+    scale: float = 8.0,
+    alpha: float = 0.25,
+) -> NDArray[Any]: ...
+
+@overload
+def efl(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    groups: ArrayLike | None = None,
+    dim: int = -1,
+    normalizer: float | None = None,
+    reduction: str,
+    gamma: float = 2.0,
+    scale: float = 8.0,
+    alpha: float = 0.25,
 ) -> float | NDArray[Any]: ...
 
 @overload

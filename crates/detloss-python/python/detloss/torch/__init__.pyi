@@ -361,7 +361,7 @@ def rotated_angle(
     backend: str = "auto",
     lambd: float = 3.0,
 ) -> Tensor:
-    """Angle loss: the term by which Ultralytics trains the angle of boxes that are nearly square."""
+    """Rotated angle loss: the term by which Ultralytics trains the angle of boxes that are nearly square."""
 
 def iou3d(
     pred: Tensor,
@@ -1092,6 +1092,24 @@ def eqlv2(
 ) -> Tensor:
     """Equalization loss v2: cross entropy of classes, balanced by the gradients each has had so far."""
 
+def efl(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    groups: Tensor | None = None,
+    dim: int = -1,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    gamma: float = 2.0,
+    scale: float = 8.0,
+    alpha: float = 0.25,
+) -> Tensor:
+    """Equalized focal: focal loss with a larger γ for classes that are pushed down more than pulled up."""
+
 def rmse(
     pred: Tensor,
     target: Tensor,
@@ -1767,7 +1785,7 @@ class KFIoULoss(Loss):
     ) -> Tensor: ...
 
 class RotatedAngleLoss(Loss):
-    """Angle loss: the term by which Ultralytics trains the angle of boxes that are nearly square."""
+    """Rotated angle loss: the term by which Ultralytics trains the angle of boxes that are nearly square."""
     def __init__(
         self,
         reduction: str = "mean",
@@ -3173,6 +3191,41 @@ class EQLV2Loss(Loss):
         mu: float = 0.8,
         alpha: float = 4.0,
         background: bool = True,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        groups: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class EqualizedFocalLoss(Loss):
+    """Equalized focal: focal loss with a larger γ for classes that are pushed down more than pulled up."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        dim: int = -1,
+        num_classes: int,
+        gamma: float = 2.0,
+        scale: float = 8.0,
+        alpha: float = 0.25,
     ) -> None: ...
     def forward(  # type: ignore[override]
         self,
