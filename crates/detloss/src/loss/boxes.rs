@@ -24,6 +24,13 @@ pub trait Terms: Copy {
     /// The IoU as the loss counts it; see [`Xyxy::iou`].
     fn iou<S: Scalar>(self, pred: Xyxy<S>, target: Xyxy<S>, eps: f64) -> S;
 
+    /// The IoU as it is and as the loss counts it, for a formula that needs both: the compiler does not always see that they
+    /// are one.
+    #[inline(always)]
+    fn both_ious<S: Scalar>(self, pred: Xyxy<S>, target: Xyxy<S>, eps: f64) -> [S; 2] {
+        [pred.iou(target, eps), self.iou(pred, target, eps)]
+    }
+
     /// A penalty as the loss counts it: a summand that is no less than 0, and 0 for a perfect prediction.
     fn penalty<S: Scalar>(self, penalty: S) -> S;
 
@@ -39,6 +46,11 @@ impl Terms for Plain {
     #[inline(always)]
     fn iou<S: Scalar>(self, pred: Xyxy<S>, target: Xyxy<S>, eps: f64) -> S {
         pred.iou(target, eps)
+    }
+
+    #[inline(always)]
+    fn both_ious<S: Scalar>(self, pred: Xyxy<S>, target: Xyxy<S>, eps: f64) -> [S; 2] {
+        [pred.iou(target, eps); 2]
     }
 
     #[inline(always)]

@@ -177,8 +177,6 @@ fn slopes(value: &Near<'_>, pred: &[f64], field: usize) -> Slopes {
 struct Check<'a> {
     rows: fn(&Entry) -> Rows,
     compare: &'a mut dyn FnMut(&Slopes, f64, &str) -> bool,
-    /// The part of the slopes that has to be comparable.
-    at_least: f64,
 }
 
 impl Check<'_> {
@@ -225,8 +223,10 @@ impl Check<'_> {
                 });
             }
             let part = compared as f64 / grad.len() as f64;
+            // The root of a penalty that vanishes has no slope to compare with.
+            let at_least = if modifiers.is_empty() { 0.8 } else { 0.7 };
             assert!(
-                part >= self.at_least,
+                part >= at_least,
                 "{} {params:?} {modifiers:?}: only {part} of the slopes could be compared",
                 entry.name
             );
@@ -265,7 +265,6 @@ fn away_from_kinks_the_gradient_is_the_slope() {
             }
             slopes.smooth
         },
-        at_least: 0.8,
     });
 }
 
@@ -280,7 +279,6 @@ fn at_a_tie_the_gradient_is_the_mean_of_both_sides() {
             }
             slopes.one_sided
         },
-        at_least: 0.8,
     });
 }
 

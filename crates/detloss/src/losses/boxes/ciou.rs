@@ -69,14 +69,14 @@ impl BoxLoss for Ciou {
 
     #[inline(always)]
     fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
-        let iou = pred.iou(target, self.eps);
+        let [iou, counted_iou] = terms.both_ious(pred, target, self.eps);
         let turn = target.width().atan2(target.height()) - pred.width().atan2(pred.height());
         let scale = turn.lit(4.0 / (PI * PI));
         let v = turn.square() * scale;
         let alpha = v.safe_div(lit(1.0) - iou + v + lit(self.eps)).detach();
         let gated = S::if_lt(iou, iou.lit(self.gate), iou.lit(0.0), alpha);
         let distance = pred.center_distance_ratio(target, self.eps);
-        let diou_loss = lit(1.0) - terms.iou(pred, target, self.eps) + terms.penalty(distance);
+        let diou_loss = lit(1.0) - counted_iou + terms.penalty(distance);
         // α v, with the constants in one place.
         terms.add_penalty(diou_loss, gated * scale, turn.square())
     }

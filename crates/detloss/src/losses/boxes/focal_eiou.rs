@@ -59,11 +59,11 @@ impl BoxLoss for FocalEiou {
 
     #[inline(always)]
     fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
-        let iou = pred.iou(target, 0.0);
+        let [iou, counted_iou] = terms.both_ious(pred, target, 0.0);
         let distance = pred.center_distance_ratio(target, 0.0);
         let [width, height] = pred.size_difference_ratio(target);
         let penalties = terms.penalty(distance) + (terms.penalty(width) + terms.penalty(height));
-        let eiou_loss = lit(1.0) - terms.iou(pred, target, 0.0) + penalties;
+        let eiou_loss = lit(1.0) - counted_iou + penalties;
         focal_weight(iou, self.gamma, self.detach) * eiou_loss
     }
 }
