@@ -126,10 +126,14 @@ def broadcast(weight: Tensor | None, shape: torch.Size) -> Tensor | None:
     return weight.expand(shape) if fits else weight
 
 
+def widened(tensor: Tensor) -> Tensor:
+    """The tensor in float32 if it is in less, for what is computed before a loss is."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
 def logits(probability: Tensor) -> Tensor:
     """The logits of probabilities, finite and with a finite slope at 0 and 1."""
-    if probability.dtype in (torch.float16, torch.bfloat16):
-        probability = probability.float()
+    probability = widened(probability)
     limits = torch.finfo(probability.dtype)
     return probability.clamp(limits.tiny, 1.0 - limits.eps).logit()
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import detloss.torch as losses
-from detloss.compat._openmmlab import Loss, broadcast, fitting, logits, only_sigmoid
+from detloss.compat._openmmlab import Loss, broadcast, fitting, logits, only_sigmoid, widened
 
 
 class CrossEntropyLoss(Loss):
@@ -360,7 +360,7 @@ class MultiPosCrossEntropyLoss(Loss):
             raise ValueError(
                 f"label has shape {tuple(label.shape)}, cls_score {tuple(cls_score.shape)}: give a label for each logit"
             )
-        pred = cls_score.to(torch.promote_types(cls_score.dtype, torch.float32))
+        pred = widened(cls_score)
         of_negatives = pred.masked_fill(label != 0, -_FAR).logsumexp(-1)
         of_positives = -(-pred).masked_fill(label < 1, -_FAR).logsumexp(-1)
         pairs = torch.stack([of_positives, of_negatives], -1)

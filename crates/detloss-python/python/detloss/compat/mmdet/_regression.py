@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import detloss.torch as losses
-from detloss.compat._openmmlab import BoxLoss, PairLoss, fitting
+from detloss.compat._openmmlab import BoxLoss, PairLoss, fitting, widened
 
 
 class IoULoss(BoxLoss):
@@ -152,7 +152,7 @@ class BoundedIoULoss(PairLoss):
 
 def _one_wrong(pred: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Four pairs of boxes for each, (..., 4, 4), which differ in centre x, centre y, width or height, laid along x, without height."""
-    pred, target = (box.to(torch.promote_types(box.dtype, torch.float32)) for box in (pred, target))
+    pred, target = (widened(box) for box in (pred, target))
     size, right_size = (box[..., 2:] - box[..., :2] for box in (pred, target))
     offset = 0.5 * ((pred[..., :2] - target[..., :2]) + (pred[..., 2:] - target[..., 2:]))
     starts = torch.cat([offset, 0.5 * (right_size - size)], -1)
