@@ -50,7 +50,8 @@ pub(crate) fn run(without_python: bool, without_wgpu: bool) -> anyhow::Result<()
         // All that differs is in one file; that results do not depend on threads is a test of the conformance suite.
         let alone = ["--package", "detloss", "--no-default-features"];
         cargo(&[&["check", "--features", "kernels"], &alone[..]].concat(), &[])?;
-        cargo(&[&["test", "--lib", "parallel"], &alone[..]].concat(), &[])
+        let quick = ["--config", "profile.dev.package.detloss.opt-level=0"];
+        cargo(&[&["test", "--lib", "parallel"], &alone[..], &quick].concat(), &[])
     })?;
     if let Some(environment) = python {
         step("the Python package", || {

@@ -38,6 +38,7 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
         file(format!("docs/losses/{}.md", entry.name), pages::page(entry)?)?;
     }
     file("docs/losses/README.md".into(), pages::index())?;
+    file("docs/modifiers.md".into(), pages::modifiers())?;
     file(format!("{PYTHON}/__init__.pyi"), stubs::numpy()?)?;
     file(format!("{PYTHON}/torch/__init__.pyi"), stubs::torch()?)?;
     let readme = fs::read_to_string(root.join("README.md"))?;

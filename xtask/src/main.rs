@@ -44,7 +44,7 @@ enum Command {
     },
     /// Starts a new loss: its file from the template, and its line in the list.
     New {
-        /// The family: boxes, values or scores.
+        /// The family: boxes, rotated, boxes3d, values or scores.
         family: String,
         /// The id, in snake case.
         name: String,

@@ -18,17 +18,28 @@ pub(crate) fn run(family: &str, name: &str) -> anyhow::Result<()> {
         !losses::ALL.iter().any(|entry| entry.name == name),
         "there is a loss called {name} already"
     );
-    let (pred, target, fields, pred_type, target_type) = match family {
-        "boxes" => {
-            ("Corners", "Corners", "&[0., 0., 1., 1.], &[0., 0., 1., 1.]", "Xyxy<S>", "Xyxy<S>")
-        }
-        "values" => ("Number", "Number", "&[1.0], &[1.0]", "S", "S"),
-        "scores" => ("Logit", "Label", "&[0.0], &[1.0]", "S", "S"),
+    let pairs = |pred: &str, target: &str, seen: &str| {
+        PAIRS.replace("{pred}", pred).replace("{target}", target).replace("{seen}", seen)
+    };
+    let (implementation, fields) = match family {
+        "boxes" => (BOXES.to_owned(), "&[0., 0., 1., 1.], &[0., 0., 1., 1.]"),
+        "rotated" => (
+            pairs("RotatedBox", "RotatedBox", "Rotated<S>"),
+            "&[0., 0., 2., 1., 0.], &[0., 0., 2., 1., 0.]",
+        ),
+        "boxes3d" => (
+            pairs("YawBox", "YawBox", "Yaw<S>"),
+            "&[0., 0., 0., 2., 1., 1., 0.], &[0., 0., 0., 2., 1., 1., 0.]",
+        ),
+        "values" => (pairs("Number", "Number", "S"), "&[1.0], &[1.0]"),
+        "scores" => (pairs("Logit", "Label", "S"), "&[0.0], &[1.0]"),
         _ if losses::ALL.iter().any(|entry| entry.family == family) => bail!(
             "there is no template for {family}, whose losses write their own gradient: copy the file of the nearest loss in \
              crates/detloss/src/losses/{family}/, and add a line to {LIST}"
         ),
-        _ => bail!("there is no template for the family {family:?}: use boxes, values or scores"),
+        _ => bail!(
+            "there is no template for the family {family:?}: use boxes, rotated, boxes3d, values or scores"
+        ),
     };
     let ty = type_name(name);
     let root = root();
@@ -44,14 +55,10 @@ pub(crate) fn run(family: &str, name: &str) -> anyhow::Result<()> {
     let list =
         format!("{before}    {family}: formula {{\n{lines}        {name}: {ty},\n    }}\n{after}");
 
-    let text = TEMPLATE
+    let text = (TEMPLATE.to_owned() + &implementation)
         .replace("{name}", name)
         .replace("{type}", &ty)
-        .replace("{pred}", pred)
-        .replace("{target}", target)
-        .replace("{fields}", fields)
-        .replace("{pred_type}", pred_type)
-        .replace("{target_type}", target_type);
+        .replace("{fields}", fields);
     fs::write(&file, text)?;
     fs::write(root.join(LIST), list)?;
     eprintln!(
@@ -96,7 +103,24 @@ loss! {
     /// Authors, *Title*, venue and year, equation.
     "{name}", "{type}" => pub struct {type}: Formula {}
 }
+"#;
 
+/// The formula of a loss of two boxes.
+const BOXES: &str = r#"
+impl BoxLoss for {type} {
+    const FACTS: Facts = Facts::range(0.0, f64::INFINITY).zero_at_target().symmetric();
+
+    const CASES: &'static [Case] = &[case("what it shows", {fields}, 0.0)];
+
+    #[inline(always)]
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
+        lit(1.0) - terms.iou(pred, target, 0.0) + terms.penalty()
+    }
+}
+"#;
+
+/// The formula of a loss of two numbers.
+const PAIRS: &str = r#"
 impl Loss for {type} {
     type Pred = {pred};
     type Target = {target};
@@ -106,7 +130,7 @@ impl Loss for {type} {
     const CASES: &'static [Case] = &[case("what it shows", {fields}, 0.0)];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: {pred_type}, target: {target_type}) -> S {
+    fn eval<S: Scalar>(&self, pred: {seen}, target: {seen}) -> S {
     }
 }
 "#;

@@ -11,6 +11,7 @@ use detloss::losses::{self, Entry};
 const WIDTH: usize = 120;
 
 const NUMPY: &str = r#"# Generated from the list of losses by `cargo xtask gen`.
+from collections.abc import Callable
 from typing import Any, Literal, overload
 
 from numpy.typing import ArrayLike, NDArray
@@ -29,12 +30,16 @@ __version__: str
 
 def losses() -> list[Spec]:
     """All losses with their parameters, ranges and documentation."""
+
+def get_loss(name: str) -> Callable[..., Any]:
+    """The function of the loss that is written as ``name``: ``giou``, ``ciou(gate=0.5)``, ``inner(focaler(siou), ratio=0.8)``."""
 "#;
 
 const TORCH: &str = r#"# Generated from the list of losses by `cargo xtask gen`.
 from torch import Tensor
 
 from detloss.torch._modules import Loss as Loss
+from detloss.torch._modules import get_loss as get_loss
 
 __all__: list[str]
 "#;

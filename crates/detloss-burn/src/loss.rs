@@ -4,11 +4,11 @@ use std::fmt;
 
 use burn::nn::loss::Reduction;
 use burn::tensor::Tensor;
+use detloss::Result;
 use detloss::batch::{Driver, Kernel};
 use detloss::loss::Described;
 use detloss::losses::AnyLoss;
 use detloss::signature::Signature;
-use detloss::{Result, losses};
 
 use crate::{Batch, Target};
 
@@ -32,7 +32,8 @@ use crate::{Batch, Target};
 pub struct Loss(AnyLoss);
 
 impl Loss {
-    /// The loss called `name`, with its default parameters. `detloss::losses::ALL` is the list of them.
+    /// The loss called `name`, with its default parameters. `detloss::losses::ALL` is the list of them. Parameters and
+    /// [modifiers](detloss::loss::modifiers) may be written with it: `inner(ciou(gate=0.5), ratio=0.8)`.
     ///
     /// # Errors
     ///
@@ -47,7 +48,7 @@ impl Loss {
     ///
     /// If there is none, or it has no such parameter, or the parameter cannot have this value.
     pub fn with(name: &str, params: &[(&str, f64)]) -> Result<Self> {
-        Ok(Self(losses::find(name)?.with(params)?))
+        Ok(Self(name.parse::<AnyLoss>()?.with(params)?))
     }
 
     /// A loss of the core as it is, or one that was declared with `detloss::loss!` somewhere else.

@@ -34,6 +34,40 @@ mod mpdiou;
 pub use mpdiou::{MpdiouLoss, MpdiouLossConfig};
 mod wiou;
 pub use wiou::{WiouLoss, WiouLossConfig};
+mod rotated_iou;
+pub use rotated_iou::{RotatedIouLoss, RotatedIouLossConfig};
+mod rotated_giou;
+pub use rotated_giou::{RotatedGiouLoss, RotatedGiouLossConfig};
+mod rotated_diou;
+pub use rotated_diou::{RotatedDiouLoss, RotatedDiouLossConfig};
+mod mgiou;
+pub use mgiou::{MgiouLoss, MgiouLossConfig};
+mod gwd;
+pub use gwd::{GwdLoss, GwdLossConfig};
+mod kld;
+pub use kld::{KldLoss, KldLossConfig};
+mod bcd;
+pub use bcd::{BcdLoss, BcdLossConfig};
+mod prob_iou;
+pub use prob_iou::{ProbIouLoss, ProbIouLossConfig};
+mod kfiou;
+pub use kfiou::{KfiouLoss, KfiouLossConfig};
+mod rotated_angle;
+pub use rotated_angle::{RotatedAngleLoss, RotatedAngleLossConfig};
+mod iou3d;
+pub use iou3d::{Iou3dLoss, Iou3dLossConfig};
+mod giou3d;
+pub use giou3d::{Giou3dLoss, Giou3dLossConfig};
+mod diou3d;
+pub use diou3d::{Diou3dLoss, Diou3dLossConfig};
+mod yaw_iou3d;
+pub use yaw_iou3d::{YawIou3dLoss, YawIou3dLossConfig};
+mod yaw_giou3d;
+pub use yaw_giou3d::{YawGiou3dLoss, YawGiou3dLossConfig};
+mod yaw_diou3d;
+pub use yaw_diou3d::{YawDiou3dLoss, YawDiou3dLossConfig};
+mod corner3d;
+pub use corner3d::{Corner3dLoss, Corner3dLossConfig};
 mod l1;
 pub use l1::{L1Loss, L1LossConfig};
 mod l2;
@@ -138,6 +172,23 @@ pub(crate) fn all() -> Vec<crate::Loss> {
         crate::Loss::from(&ExtendedIouLoss::new()),
         crate::Loss::from(&MpdiouLoss::new()),
         crate::Loss::from(&WiouLoss::new()),
+        crate::Loss::from(&RotatedIouLoss::new()),
+        crate::Loss::from(&RotatedGiouLoss::new()),
+        crate::Loss::from(&RotatedDiouLoss::new()),
+        crate::Loss::from(&MgiouLoss::new()),
+        crate::Loss::from(&GwdLoss::new()),
+        crate::Loss::from(&KldLoss::new()),
+        crate::Loss::from(&BcdLoss::new()),
+        crate::Loss::from(&ProbIouLoss::new()),
+        crate::Loss::from(&KfiouLoss::new()),
+        crate::Loss::from(&RotatedAngleLoss::new()),
+        crate::Loss::from(&Iou3dLoss::new()),
+        crate::Loss::from(&Giou3dLoss::new()),
+        crate::Loss::from(&Diou3dLoss::new()),
+        crate::Loss::from(&YawIou3dLoss::new()),
+        crate::Loss::from(&YawGiou3dLoss::new()),
+        crate::Loss::from(&YawDiou3dLoss::new()),
+        crate::Loss::from(&Corner3dLoss::new()),
         crate::Loss::from(&L1Loss::new()),
         crate::Loss::from(&L2Loss::new()),
         crate::Loss::from(&SmoothL1Loss::new()),

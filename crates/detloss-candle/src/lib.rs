@@ -125,13 +125,14 @@ pub fn step(
     compute(pred, target, loss, options, Some(state))
 }
 
-/// The loss called `name` with these parameters, the others at their defaults.
+/// The loss called `name` with these parameters, the others at their defaults. They may be written with the name, and so may
+/// [modifiers](detloss::loss::modifiers): `inner(ciou(gate=0.5), ratio=0.8)`.
 ///
 /// # Errors
 ///
 /// If there is no such loss or parameter, or a parameter is out of its range.
 pub fn named(name: &str, params: &[(&str, f64)]) -> Result<AnyLoss> {
-    detloss::losses::find(name).and_then(|entry| entry.with(params)).map_err(Error::wrap)
+    name.parse::<AnyLoss>().and_then(|loss| loss.with(params)).map_err(Error::wrap)
 }
 
 fn compute(

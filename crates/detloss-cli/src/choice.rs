@@ -70,16 +70,32 @@ pub(crate) struct Chosen {
     pub(crate) entry: &'static Entry,
     /// The loss.
     pub(crate) loss: AnyLoss,
+    /// Its id, with its modifiers.
+    pub(crate) name: String,
     /// What was set, and to what.
     set: Vec<(&'static Param, f64)>,
 }
 
 impl Chosen {
-    fn new(entry: &'static Entry, settings: &[(&str, f64)]) -> Result<Self, CliError> {
-        let loss = entry.with(settings)?;
+    fn new(written: &AnyLoss, settings: &[(&str, f64)]) -> Result<Self, CliError> {
+        let entry = detloss::losses::find(written.entry().name)?;
+        let loss = written.with(settings)?;
         let given = |name: &str| settings.iter().find(|(key, _)| *key == name);
-        let set = entry.params.iter().filter_map(|param| Some((param, given(param.name)?.1)));
-        Ok(Self { entry, loss, set: set.collect() })
+        let changed: Vec<_> = written.changed().collect();
+        let set = entry.params.iter().filter_map(|param| {
+            let given = given(param.name).map(|&(_, value)| value);
+            let written = changed.iter().find(|(known, _)| known.name == param.name);
+            Some((param, given.or(written.map(|&(_, value)| value))?))
+        });
+        Ok(Self { entry, name: loss.name(), set: set.collect(), loss })
+    }
+
+    /// Whether it is meant by this name.
+    #[cfg(feature = "train")]
+    pub(crate) fn is(&self, name: &str) -> bool {
+        name.parse::<AnyLoss>().is_ok_and(|loss| {
+            loss.entry().name == self.entry.name && loss.modifiers() == self.loss.modifiers()
+        })
     }
 
     /// The loss as its formula takes it.
@@ -97,23 +113,51 @@ impl Chosen {
     pub(crate) fn file_name(&self) -> String {
         let set =
             self.set.iter().map(|(param, value)| format!(",{}={}", param.name, short(*value)));
-        std::iter::once(self.entry.name.to_owned()).chain(set).collect()
+        std::iter::once(file_name(&self.name)).chain(set).collect()
     }
 
     /// The label, and each parameter that was set.
     pub(crate) fn words(&self) -> Vec<String> {
-        let set = self.set.iter().map(|(param, value)| {
-            let shown =
-                if param.kind == ParamKind::Switch { param.show(*value) } else { short(*value) };
-            format!("{} = {shown}", param.name)
+        let set = self.set.iter().map(|(param, value)| shown(param, *value));
+        let modifiers = self.loss.modifiers().given();
+        let of_modifiers = modifiers.flat_map(|(modifier, values)| {
+            let changed = modifier.params.iter().zip(values);
+            changed.filter(|(param, value)| param.default != *value)
         });
-        std::iter::once(self.entry.label.to_owned()).chain(set).collect()
+        let of_modifiers = of_modifiers.map(|(param, value)| shown(param, value));
+        std::iter::once(self.loss.label()).chain(of_modifiers).chain(set).collect()
     }
 
     /// The label with the parameters that were set.
     pub(crate) fn title(&self) -> String {
         self.words().join(", ")
     }
+}
+
+/// A parameter with its value.
+fn shown(param: &Param, value: f64) -> String {
+    let value = if param.kind == ParamKind::Switch { param.show(value) } else { short(value) };
+    format!("{} = {value}", param.name)
+}
+
+/// A loss as it is written, as a part of the name of a file.
+pub(crate) fn file_name(written: &str) -> String {
+    let parts = written.split(|c: char| "(), ".contains(c)).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("-")
+}
+
+/// The losses of lists of them, between commas that stand in no parentheses.
+pub(crate) fn split(lists: &[String]) -> Vec<String> {
+    let mut names = Vec::new();
+    for list in lists {
+        let mut depth = 0_i32;
+        let parts = list.split(|c: char| {
+            depth += i32::from(c == '(') - i32::from(c == ')');
+            c == ',' && depth == 0
+        });
+        names.extend(parts.map(|name| name.trim().to_owned()));
+    }
+    names
 }
 
 /// Parameters with their values.
@@ -148,15 +192,15 @@ pub(crate) fn one(name: &str, params: &[Assignment]) -> Result<Chosen, CliError>
 
 /// These losses, each with every combination of the values given for its parameters.
 pub(crate) fn every(names: &[String], params: &[Assignment]) -> Result<Vec<Chosen>, CliError> {
-    let entries =
-        names.iter().map(|name| detloss::losses::find(name)).collect::<Result<Vec<_>, _>>()?;
+    let losses = names.iter().map(|name| name.parse()).collect::<Result<Vec<AnyLoss>, _>>()?;
     for (place, param) in params.iter().enumerate() {
         if params[..place].iter().any(|other| other.name() == param.name()) {
             let problem = format!("{} is set twice: set it once", param.name());
             return Err(CliError::Usage(problem));
         }
-        let knows = |entry: &&&Entry| entry.params.iter().any(|known| known.name == param.key);
-        let meant: Vec<_> = entries.iter().filter(|entry| param.is_for(entry)).collect();
+        let knows =
+            |loss: &&AnyLoss| loss.entry().params.iter().any(|known| known.name == param.key);
+        let meant: Vec<_> = losses.iter().filter(|loss| param.is_for(loss.entry())).collect();
         let Some(first) = meant.first() else {
             let problem = format!("{} is set, but not for one of these losses: ", param.name());
             return Err(CliError::Usage(problem + &names.join(", ")));
@@ -167,10 +211,10 @@ pub(crate) fn every(names: &[String], params: &[Assignment]) -> Result<Vec<Chose
         }
     }
     let mut chosen = Vec::new();
-    for entry in entries {
+    for loss in &losses {
         let mut combinations = vec![Vec::new()];
-        for known in entry.params {
-            let mine = |param: &&Assignment| param.key == known.name && param.is_for(entry);
+        for known in loss.entry().params {
+            let mine = |param: &&Assignment| param.key == known.name && param.is_for(loss.entry());
             // What is said of this loss alone outweighs what is said of all.
             let given = params.iter().filter(mine).max_by_key(|param| param.loss.is_some());
             let Some(given) = given else { continue };
@@ -181,7 +225,7 @@ pub(crate) fn every(names: &[String], params: &[Assignment]) -> Result<Vec<Chose
             combinations = combinations.iter().flat_map(extend).collect();
         }
         for settings in &combinations {
-            chosen.push(Chosen::new(entry, settings)?);
+            chosen.push(Chosen::new(loss, settings)?);
         }
     }
     Ok(chosen)
@@ -234,6 +278,20 @@ mod tests {
     fn a_parameter_of_one_loss_outweighs_that_of_all() {
         let titles = titles(&["ciou"], &["ciou.gate=0.5", "gate=0"]).unwrap();
         assert_eq!(titles, ["CIoU, gate = 0.5"]);
+    }
+
+    #[test]
+    fn modifiers_are_part_of_a_name() {
+        let names = split(&["giou,inner( focaler(ciou(gate=0.5)), ratio=0.8)".to_owned()]);
+        assert_eq!(names.len(), 2);
+        let chosen = every(&names, &["iou_eps=0".parse().unwrap()]);
+        assert!(chosen.is_err_and(|error| error.to_string().contains("iou_eps")));
+        let chosen = every(&names, &[]).unwrap();
+        assert_eq!(chosen[1].title(), "Inner-Focaler-CIoU, ratio = 0.8, gate = 0.5");
+        assert_eq!(chosen[1].name, "inner(focaler(ciou), ratio=0.8)");
+        assert_eq!(file_name(&chosen[1].name), "inner-focaler-ciou-ratio=0.8");
+        let set = every(&names[1..], &["gate=0".parse().unwrap()]).unwrap();
+        assert_eq!(set[0].title(), "Inner-Focaler-CIoU, ratio = 0.8, gate = 0");
     }
 
     #[test]

@@ -215,7 +215,7 @@ Examples:
   detloss race --losses focal_eiou --param gamma=0.1,0.5,1 --out gamma")]
 pub(crate) struct RaceArgs {
     /// The ids of the losses, between commas [default: all losses of two boxes]
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long)]
     pub(crate) losses: Vec<String>,
     /// Values of a parameter, a run each; LOSS.KEY=… sets it for one loss only
     #[arg(long = "param", value_name = "KEY=VALUE,…")]
@@ -262,7 +262,7 @@ Examples:
   detloss race-ap --gt instances.json --dt results.json --per-class")]
 pub(crate) struct RaceApArgs {
     /// The ids of the losses, between commas [default: losses that weigh scores, and losses that rank them]
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long)]
     pub(crate) losses: Vec<String>,
     /// Values of a parameter, a run each; LOSS.KEY=… sets it for one loss only
     #[arg(long = "param", value_name = "KEY=VALUE,…")]
@@ -312,7 +312,7 @@ pub(crate) struct AuditArgs {
     #[arg(long, value_name = "JSON")]
     pub(crate) dt: PathBuf,
     /// The ids of the losses, between commas [default: all of the families boxes and scores]
-    #[arg(long, value_name = "LOSS,…", value_delimiter = ',')]
+    #[arg(long, value_name = "LOSS,…")]
     pub(crate) losses: Vec<String>,
     /// The folder to write to
     #[arg(long, value_name = "DIR", default_value = "detloss-audit")]

@@ -72,29 +72,31 @@ type Form = (usize, Vec<usize>, Vec<usize>, bool, bool);
 
 #[pymethods]
 impl Loss {
-    /// The loss called `name`, with these parameters in the order of `params`, or all at their defaults.
+    /// The loss that is written as `name`, with these parameters in the order of `params`, or those that are written.
     #[new]
     #[pyo3(signature = (name, values = None))]
     fn new(name: &str, values: Option<Vec<f64>>) -> PyResult<Self> {
-        let entry = losses::find(name).map_err(|error| python_error(&error))?;
-        let values = values.unwrap_or_else(|| entry.params.iter().map(|p| p.default).collect());
-        if values.len() != entry.params.len() {
-            let wanted = entry.params.len();
+        let loss: AnyLoss = name.parse().map_err(|error| python_error(&error))?;
+        let Some(values) = values else { return Ok(Self { loss }) };
+        let params = loss.entry().params;
+        if values.len() != params.len() {
+            let wanted = params.len();
             return Err(PyValueError::new_err(format!("{name} has {wanted} parameters")));
         }
-        let given: Vec<_> = entry.params.iter().map(|p| p.name).zip(values).collect();
-        let loss = entry.with(&given).map_err(|error| python_error(&error))?;
+        let given: Vec<_> = params.iter().map(|p| p.name).zip(values).collect();
+        let loss = loss.with(&given).map_err(|error| python_error(&error))?;
         Ok(Self { loss })
     }
 
+    /// The id with its modifiers.
     #[getter]
-    fn name(&self) -> &'static str {
-        self.loss.entry().name
+    fn name(&self) -> String {
+        self.loss.name()
     }
 
     #[getter]
-    fn label(&self) -> &'static str {
-        self.loss.entry().label
+    fn label(&self) -> String {
+        self.loss.label()
     }
 
     #[getter]
@@ -107,13 +109,13 @@ impl Loss {
         self.loss.entry().doc
     }
 
-    /// Name, kind, default, least and greatest value, and documentation of every parameter.
+    /// Name, kind, value, least and greatest value, and documentation of every parameter.
     #[getter]
     fn params(&self) -> Vec<Parameter> {
-        let parameter = |p: &detloss::loss::Param| {
-            (p.name, p.kind.to_string(), p.default, p.range.0, p.range.1, p.doc.trim())
+        let parameter = |(p, &value): (&detloss::loss::Param, &f64)| {
+            (p.name, p.kind.to_string(), value, p.range.0, p.range.1, p.doc.trim())
         };
-        self.loss.entry().params.iter().map(parameter).collect()
+        self.loss.entry().params.iter().zip(self.loss.params()).map(parameter).collect()
     }
 
     /// Field names of a prediction, whether it is a whole row, whether a class index will do.
@@ -139,9 +141,12 @@ impl Loss {
     }
 
     /// Worked cases: what each shows, the numbers of prediction and target, the value, and the parameters that are not at their
-    /// defaults.
+    /// defaults. None of a loss with modifiers.
     #[getter]
     fn cases(&self) -> Vec<WorkedCase> {
+        if !self.loss.modifiers().is_empty() {
+            return Vec::new();
+        }
         let case = |case: &Case| {
             (case.what, case.pred.to_vec(), case.target.to_vec(), case.value, case.params.to_vec())
         };
@@ -169,7 +174,7 @@ impl Loss {
     /// The name of a class, as PyTorch's losses have it.
     #[getter]
     fn class_name(&self) -> String {
-        self.loss.entry().class_name()
+        self.loss.class_name()
     }
 
     /// Which options make sense: of weight, `class_weight`, `ignore_index` and groups.

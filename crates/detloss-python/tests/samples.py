@@ -32,6 +32,19 @@ def ordinary(spec: Spec, rows: int = 23, seed: int = 0, soft: bool = False) -> t
         corner, side = random.uniform(0, 5, (2, rows, 2))
         target = np.concatenate([corner, corner + side + 1], axis=-1)
         return target + random.uniform(-1, 1, (rows, 4)), target
+    if spec.pred.fields[0] == "x1":
+        corner, side = random.uniform(0, 5, (2, rows, 3))
+        target = np.concatenate([corner, corner + side + 1], axis=-1)
+        return target + random.uniform(-1, 1, (rows, 6)), target
+    if spec.pred.fields[0] == "cx":
+        dimensions = len(spec.pred.fields) // 2
+        center, side = random.uniform(0, 5, (2, rows, dimensions))
+        angle = random.uniform(-3, 3, (rows, 1))
+        target = np.concatenate([center, side + 1, angle], axis=-1)
+        apart = random.uniform(-0.4, 0.4, (rows, 2 * dimensions))
+        # Sides that are not nearly parallel: where those cross is no matter of float32.
+        turn = random.uniform(0.1, 0.7, (rows, 1))
+        return target + np.concatenate([apart, turn], axis=-1), target
     pred = random.normal(0, 2, pred_shape)
     if spec.pred.fields[-1] == "error":
         pred[:, 1] = random.uniform(0, 1, rows)

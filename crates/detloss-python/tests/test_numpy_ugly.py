@@ -24,7 +24,8 @@ LOGITS = st.one_of(
     st.floats(-4, 4, width=16),
 )
 FIELDS = {
-    **dict.fromkeys(("x1", "y1", "x2", "y2", "value"), COORDINATES),
+    **dict.fromkeys(("x1", "y1", "z1", "x2", "y2", "z2", "value"), COORDINATES),
+    **dict.fromkeys(("cx", "cy", "cz", "w", "h", "dx", "dy", "dz", "angle", "yaw"), COORDINATES),
     "logit": LOGITS,
     "log_variance": LOGITS,
     "error": st.floats(0, 1e6, width=32),

@@ -38,6 +38,7 @@ mod interpreter;
 mod kernel;
 mod labels;
 mod level;
+mod modified;
 mod plan;
 mod prefetch;
 mod sets;

@@ -100,6 +100,27 @@ pub enum Error {
         /// The text.
         text: String,
     },
+    /// No modifier has this name.
+    UnknownModifier {
+        /// The name given.
+        name: String,
+        /// The modifiers there are.
+        known: Vec<&'static str>,
+    },
+    /// A modifier stands twice around a loss.
+    ModifiedTwice {
+        /// The modifier.
+        modifier: &'static str,
+    },
+    /// The loss has nothing that the modifier could change.
+    NotModifiable {
+        /// The loss.
+        loss: &'static str,
+        /// The modifier.
+        modifier: &'static str,
+        /// What is missing, and the remedy.
+        wanted: String,
+    },
     /// The loss has no parameter of this name.
     UnknownParam {
         /// The loss.
@@ -189,8 +210,21 @@ impl fmt::Display for Error {
             }
             Self::UnreadableLoss { text } => write!(
                 f,
-                "{text:?} is no loss with parameters: write it as ciou or ciou(gate=0.5), each parameter once"
+                "{text:?} is no loss with parameters: write it as ciou, ciou(gate=0.5) or inner(ciou, ratio=0.8), each parameter once"
             ),
+            Self::UnknownModifier { name, known } => {
+                write!(
+                    f,
+                    "no modifier of losses is called {name:?}: there are {}",
+                    known.join(", ")
+                )
+            }
+            Self::ModifiedTwice { modifier } => {
+                write!(f, "{modifier} stands twice around one loss: give it once")
+            }
+            Self::NotModifiable { loss, modifier, wanted } => {
+                write!(f, "{loss} cannot be modified by {modifier}: {wanted}")
+            }
             Self::UnknownParam { loss, key, known } if known.is_empty() => {
                 write!(f, "{loss} has no parameter {key:?}: it has none")
             }

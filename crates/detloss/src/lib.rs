@@ -76,6 +76,7 @@ pub mod lovasz;
 mod macros;
 pub mod operand;
 pub mod overlap;
+pub mod pairwise;
 mod parallel;
 pub mod prelude;
 pub mod ranking;

@@ -1,9 +1,14 @@
 //! What a loss is: a formula with its name, documentation, parameters, facts and worked cases.
 
+mod boxes;
+pub mod modifiers;
 mod param;
 mod row;
 mod set;
 
+pub use boxes::{BoxLoss, Terms};
+pub use modifiers::Modifier;
+use modifiers::Modifiers;
 pub use param::{Param, ParamKind, ParamValue};
 pub use row::{RowLoss, RowOf, RowTarget};
 pub use set::{SetLoss, SetOf, State};
@@ -12,9 +17,9 @@ use crate::error::Result;
 use crate::operand::Operand;
 use crate::scalar::Scalar;
 
-/// What every loss says about itself. Written by the macro [`loss!`](crate::loss!).
+/// What every loss, and every modifier of losses, says about itself. Written by the macro [`loss!`](crate::loss!).
 pub trait Described: Copy + Default + Send + Sync + 'static {
-    /// How the loss is computed: [`Formula`], [`Row`] or [`Set`].
+    /// How the loss is computed: [`Formula`], [`Row`] or [`Set`]. [`Modifier`] for what is no loss of its own.
     type Form;
     /// The id: file, module, function, command-line argument.
     const NAME: &'static str;
@@ -82,6 +87,18 @@ pub trait Loss: Described<Form = Formula> {
         pred: <Self::Pred as Operand>::Of<S>,
         target: <Self::Target as Operand>::Of<S>,
     ) -> S;
+
+    /// The formula with these modifiers, which change nothing unless it is a [`BoxLoss`].
+    #[doc(hidden)]
+    fn eval_modified<S: Scalar>(
+        &self,
+        pred: <Self::Pred as Operand>::Of<S>,
+        target: <Self::Target as Operand>::Of<S>,
+        modifiers: &Modifiers,
+    ) -> S {
+        let _ = modifiers;
+        self.eval(pred, target)
+    }
 }
 
 /// What holds for a loss with its default parameters. Each is verified in both directions: a claim by trying to break it, a

@@ -3,9 +3,11 @@
 //! Everything a user sees (the Rust API by name, the command line, other languages, documentation, benchmarks, the conformance
 //! suite) is a loop over this list. Adding a loss is one new file and one new line here.
 
+mod any;
 mod entry;
 
-pub use entry::{AnyLoss, Entry, Visitor};
+pub use any::AnyLoss;
+pub use entry::{Entry, Visitor};
 
 use crate::error::{Error, Result};
 use crate::macros::registry;
@@ -30,6 +32,29 @@ registry! {
         extended_iou: ExtendedIou,
         mpdiou: Mpdiou,
         wiou: Wiou,
+    }
+    /// Pairs of rotated boxes.
+    rotated: formula {
+        rotated_iou: RotatedIou,
+        rotated_giou: RotatedGiou,
+        rotated_diou: RotatedDiou,
+        mgiou: Mgiou,
+        gwd: Gwd,
+        kld: Kld,
+        bcd: Bcd,
+        prob_iou: ProbIou,
+        kfiou: Kfiou,
+        rotated_angle: RotatedAngle,
+    }
+    /// Pairs of boxes in space.
+    boxes3d: formula {
+        iou3d: Iou3d,
+        giou3d: Giou3d,
+        diou3d: Diou3d,
+        yaw_iou3d: YawIou3d,
+        yaw_giou3d: YawGiou3d,
+        yaw_diou3d: YawDiou3d,
+        corner3d: Corner3d,
     }
     /// Pairs of values: coordinates, offsets, sizes.
     values: formula {
@@ -97,7 +122,9 @@ registry! {
 /// [`Error::UnknownLoss`], with the nearest name there is.
 pub fn find(name: &str) -> Result<&'static Entry> {
     ALL.iter().find(|entry| entry.name == name).ok_or_else(|| {
-        let nearest = ALL.iter().map(|entry| entry.name).min_by_key(|known| distance(name, known));
+        // Of two that are equally near the shorter one: a letter too many is likelier than a wrong one.
+        let names = ALL.iter().map(|entry| entry.name);
+        let nearest = names.min_by_key(|known| (distance(name, known), known.len()));
         Error::UnknownLoss { name: name.to_owned(), nearest: nearest.unwrap_or_default() }
     })
 }

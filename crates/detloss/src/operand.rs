@@ -3,7 +3,7 @@
 //! A [`Kind`] is what everybody sees of an operand at run time. An [`Operand`] is the type by which a formula names it; a new one
 //! is a variant of [`Kind`] with its fields, and an entry of the macro `operand!` below.
 
-use crate::geometry::Xyxy;
+use crate::geometry::{MAX_3D, MAX_ANGLE, Rotated, Xyxy, Xyzxyz, Yaw};
 use crate::scalar::dual::Gradient;
 use crate::scalar::lanes::Vector;
 use crate::scalar::{Dual, Scalar};
@@ -23,6 +23,12 @@ pub const LEFT_OUT: f64 = -1.0;
 pub enum Kind {
     /// An axis-aligned box by its corners: x1, y1, x2, y2.
     Box,
+    /// A rotated box by its centre, its sides and its angle in radians, from x towards y.
+    RotatedBox,
+    /// An axis-aligned box in space by two corners: x1, y1, z1, x2, y2, z2.
+    Box3d,
+    /// An upright box in space by its centre, its sides and its angle in radians about the vertical axis, from x towards y.
+    YawBox,
     /// A number: a coordinate, an offset, a size.
     Number,
     /// A number predicted with the logarithm of its variance.
@@ -51,6 +57,9 @@ impl Kind {
     pub const fn fields(self) -> &'static [&'static str] {
         match self {
             Self::Box => &["x1", "y1", "x2", "y2"],
+            Self::RotatedBox => &["cx", "cy", "w", "h", "angle"],
+            Self::Box3d => &["x1", "y1", "z1", "x2", "y2", "z2"],
+            Self::YawBox => &["cx", "cy", "cz", "dx", "dy", "dz", "yaw"],
             Self::Number => &["value"],
             Self::UncertainNumber => &["value", "log_variance"],
             Self::Logit | Self::Logits => &["logit"],
@@ -93,27 +102,58 @@ impl Kind {
     }
 
     /// These fields with every length, coordinate and logit multiplied by `factor`: what
-    /// [scale invariance](crate::loss::Facts::scale_invariant) is about. Labels, classes and places have no scale.
+    /// [scale invariance](crate::loss::Facts::scale_invariant) is about. Labels, classes, places and angles have no scale.
     #[must_use]
     pub fn scaled(self, fields: &[f64], factor: f64) -> Vec<f64> {
-        self.measured(fields, |number| number * factor)
+        self.changed(fields, |measure, number| match measure {
+            Measure::Place | Measure::Length => number * factor,
+            Measure::Neither => number,
+        })
     }
 
     /// These fields with `offset` added to every coordinate and logit: what
     /// [shift invariance](crate::loss::Facts::shift_invariant) is about.
     #[must_use]
     pub fn shifted(self, fields: &[f64], offset: f64) -> Vec<f64> {
-        self.measured(fields, |number| number + offset)
+        self.changed(fields, |measure, number| match measure {
+            Measure::Place => number + offset,
+            Measure::Length | Measure::Neither => number,
+        })
     }
 
-    fn measured(self, fields: &[f64], change: impl Fn(f64) -> f64) -> Vec<f64> {
-        let is_measured = match self {
-            Self::Box | Self::Number | Self::UncertainNumber => true,
-            Self::Logit | Self::LogitWithError | Self::Logits => true,
-            Self::Label | Self::Distribution | Self::Mask | Self::Class | Self::Position => false,
-        };
-        fields.iter().map(|&number| if is_measured { change(number) } else { number }).collect()
+    /// The fields of any number of them, each changed by what it measures.
+    fn changed(self, fields: &[f64], change: impl Fn(Measure, f64) -> f64) -> Vec<f64> {
+        let measures = self.measures();
+        fields
+            .iter()
+            .zip(measures.iter().cycle())
+            .map(|(&x, &measure)| change(measure, x))
+            .collect()
     }
+
+    /// What the fields measure.
+    const fn measures(self) -> &'static [Measure] {
+        use Measure::{Length, Neither, Place};
+        match self {
+            Self::Box => &[Place, Place, Place, Place],
+            Self::RotatedBox => &[Place, Place, Length, Length, Neither],
+            Self::Box3d => &[Place, Place, Place, Place, Place, Place],
+            Self::YawBox => &[Place, Place, Place, Length, Length, Length, Neither],
+            Self::Number | Self::Logit | Self::Logits => &[Place],
+            Self::UncertainNumber | Self::LogitWithError => &[Place, Place],
+            Self::Label | Self::Distribution | Self::Mask | Self::Class | Self::Position => {
+                &[Neither]
+            }
+        }
+    }
+}
+
+/// What a field is: a place on a scale, the length between two, or a number that has nothing to do with it.
+#[derive(Clone, Copy)]
+enum Measure {
+    Place,
+    Length,
+    Neither,
 }
 
 /// A prediction or target of a formula: how it lies in memory, and what the formula sees of it.
@@ -148,7 +188,7 @@ macro_rules! operand {
         |$token:ident, $from:ident| $load:expr,
         |$partial:ident, $to:ident| $store:expr,
         |$units:ident| $order:expr,
-        |$field:ident| -> $of_type:ty { $of:expr }
+        |$field:ident| -> $of_type:ty $of:block
         |$target:ident| $perfect:expr
     ) => {
         $(#[doc = $doc])+
@@ -165,9 +205,7 @@ macro_rules! operand {
             type Dual<S: Scalar> = Dual<S, $fields>;
 
             #[inline(always)]
-            fn of<S: Scalar>($field: impl Fn(usize) -> S) -> $of_type {
-                $of
-            }
+            fn of<S: Scalar>($field: impl Fn(usize) -> S) -> $of_type $of
 
             #[inline(always)]
             fn load<V: Vector>($token: V::Token, $from: &[V::Element]) -> [V; $fields] {
@@ -233,6 +271,49 @@ operand!(
         x2: field(2).clamp_finite(),
         y2: field(3).clamp_finite(),
     } }
+    |target| target.to_vec()
+);
+
+operand!(
+    /// A rotated box: see [`Rotated`].
+    RotatedBox: RotatedBox, [5]
+    |token, from| V::load_fields(token, from),
+    |partial, to| V::store_fields([0, 1, 2, 3, 4].map(partial), to),
+    |units| units,
+    |field| -> Rotated<S> { Rotated {
+        cx: field(0).clamp_finite(),
+        cy: field(1).clamp_finite(),
+        w: field(2).clamp_finite(),
+        h: field(3).clamp_finite(),
+        angle: field(4).clamp(-MAX_ANGLE, MAX_ANGLE),
+    } }
+    |target| target.to_vec()
+);
+
+operand!(
+    /// The corners of a box in space: see [`Xyzxyz`].
+    Corners3d: Box3d, [6]
+    |token, from| V::load_fields(token, from),
+    |partial, to| V::store_fields([0, 1, 2, 3, 4, 5].map(partial), to),
+    |units| units,
+    |field| -> Xyzxyz<S> {
+        let field = |index| field(index).clamp(-MAX_3D, MAX_3D);
+        Xyzxyz { low: [0, 1, 2].map(field), high: [3, 4, 5].map(field) }
+    }
+    |target| target.to_vec()
+);
+
+operand!(
+    /// An upright box in space: see [`Yaw`].
+    YawBox: YawBox, [7]
+    |token, from| V::load_fields(token, from),
+    |partial, to| V::store_fields([0, 1, 2, 3, 4, 5, 6].map(partial), to),
+    |units| units,
+    |field| -> Yaw<S> {
+        let length = |index| field(index).clamp(-MAX_3D, MAX_3D);
+        let ([cx, cy, cz], [dx, dy, dz]) = ([0, 1, 2].map(length), [3, 4, 5].map(length));
+        Yaw { cx, cy, cz, dx, dy, dz, yaw: field(6).clamp(-MAX_ANGLE, MAX_ANGLE) }
+    }
     |target| target.to_vec()
 );
 

@@ -1,9 +1,14 @@
 //! What the file of a loss imports.
 
-pub use crate::geometry::{Xyxy, part_of_hull, ratio};
+pub use crate::geometry::{
+    Gaussians, Intervals, Rotated, Xyxy, Xyzxyz, Yaw, part_of_hull, ratio, tempered,
+};
 pub use crate::loss;
-pub use crate::loss::{Case, Facts, Loss, RowLoss, SetLoss, case};
-pub use crate::operand::{Corners, Kind, Label, Logit, Number, Uncertain, UncertainNumber};
+pub use crate::loss::modifiers::{focal_weight, wise_weight};
+pub use crate::loss::{BoxLoss, Case, Facts, Loss, RowLoss, SetLoss, Terms, case};
+pub use crate::operand::{
+    Corners, Corners3d, Kind, Label, Logit, Number, RotatedBox, Uncertain, UncertainNumber, YawBox,
+};
 pub use crate::scalar::stable::{
     abs_error, alpha_t, cross_entropy, negate_if_positive, one_minus_pt,
 };

@@ -9,13 +9,17 @@
 
 mod front_end;
 mod inputs;
+mod modified;
 mod request;
 mod rows;
 mod tested;
 mod tolerance;
 
 pub use front_end::{FrontEnd, check, check_tensors, count_requests, requests};
-pub use inputs::{Random, cases, certain_target, everywhere, nasty, ordinary, perfect, tied};
+pub use inputs::{
+    Random, cases, certain_target, everywhere, nasty, ordinary, perfect, scales, tied,
+};
+pub use modified::modified;
 pub use request::{Array, Integers, Request, Response};
 pub use rows::{Memory, Rows};
 pub use tested::{ONLY, tested};

@@ -10,8 +10,10 @@ use detloss::losses;
 use detloss::losses::AnyLoss;
 use detloss::testing::{Tolerance, assert_close};
 
-const UNITS: [&str; 7] = [
+const UNITS: [&str; 9] = [
     include_str!("golden/boxes.txt"),
+    include_str!("golden/rotated.txt"),
+    include_str!("golden/boxes3d.txt"),
     include_str!("golden/values.txt"),
     include_str!("golden/scores.txt"),
     include_str!("golden/rows.txt"),

@@ -50,6 +50,23 @@ proptest! {
         }
     }
 
+    /// Seven numbers are an upright box; a rotated box and the corners of a box in space are the first of them.
+    #[test]
+    fn any_boxes_of_five_to_seven_fields_give_finite_numbers_in_range(
+        pred in prop::array::uniform7(coordinate()),
+        target in prop::array::uniform7(coordinate()),
+    ) {
+        for entry in of_family("rotated").chain(of_family("boxes3d")) {
+            let fields = entry.signature.pred.fields().len();
+            let batch = Batch::new(&pred[..fields], &target[..fields]);
+            let (value, grad) = batch.value_and_grad(&entry.make()).unwrap();
+            let (low, high) = entry.facts.range;
+            let near = 1e-5;
+            prop_assert!(value.is_finite() && low - near <= value && value <= high + near, "{}: {value}", entry.name);
+            prop_assert!(grad.iter().all(|slope| slope.is_finite()), "{}: {grad:?}", entry.name);
+        }
+    }
+
     #[test]
     fn any_logits_give_finite_numbers_in_range(logit in logit(), label in 0.0_f32..=1.0) {
         for entry in of_family("scores") {

@@ -62,10 +62,10 @@ Examples:
   detloss train compare --cls focal --param gamma=0.5,1,2 --steps 200")]
 pub(crate) struct CompareArgs {
     /// The losses of the class scores, between commas
-    #[arg(long, value_name = "LOSS,…", value_delimiter = ',', default_value = "focal")]
+    #[arg(long, value_name = "LOSS,…", default_value = "focal")]
     pub(crate) cls: Vec<String>,
     /// The losses of the boxes, between commas
-    #[arg(long = "box", value_name = "LOSS,…", value_delimiter = ',', default_value = "giou")]
+    #[arg(long = "box", value_name = "LOSS,…", default_value = "giou")]
     pub(crate) bbox: Vec<String>,
     /// How often each combination is trained, with one seed after the other
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u64).range(1..=1000))]

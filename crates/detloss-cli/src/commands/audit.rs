@@ -86,21 +86,25 @@ pub(crate) fn run(args: &AuditArgs, json: bool) -> Result<(), CliError> {
 /// The losses that were asked for, or all that an audit can take.
 fn choose(names: &[String]) -> Result<Vec<Chosen>, CliError> {
     let fits = |entry: &&detloss::losses::Entry| Over::of(entry).is_some();
-    let mut all: Vec<String> =
+    let all: Vec<String> =
         detloss::losses::ALL.iter().filter(fits).map(|entry| entry.name.to_owned()).collect();
-    for name in names {
-        let entry = detloss::losses::find(name)?;
-        if !fits(&entry) {
+    let names = choice::split(names);
+    for name in &names {
+        if !fits(&name.parse::<detloss::losses::AnyLoss>()?.entry()) {
             return Err(CliError::Usage(format!(
                 "{name} is no loss of a detector's boxes or scores: choose among {}",
                 all.join(", ")
             )));
         }
     }
-    if !names.is_empty() {
-        all.retain(|name| names.contains(name));
+    if names.is_empty() {
+        return choice::every(&all, &[]);
     }
-    choice::every(&all, &[])
+    // Each once, in the order of the list.
+    let mut chosen = choice::every(&names, &[])?;
+    chosen.sort_by_key(|chosen| all.iter().position(|known| known == chosen.entry.name));
+    chosen.dedup_by(|next, before| next.loss == before.loss);
+    Ok(chosen)
 }
 
 fn find(audit: &Audit) -> Findings {

@@ -22,7 +22,7 @@ struct Curve {
     /// What tells it from the other curves, once [`split_title`] has run.
     #[serde(rename = "name", serialize_with = "joined")]
     words: Vec<String>,
-    loss: &'static str,
+    loss: String,
     params: serde_json::Map<String, serde_json::Value>,
     points: Vec<Point>,
 }
@@ -127,7 +127,7 @@ fn trace(
         let mut words = chosen.words();
         words.extend(more.map(|log_variance| format!("ln σ² = {log_variance}")));
         let points = (0..POINTS).map(point).collect::<Result<_, CliError>>()?;
-        Ok(Curve { words, loss: entry.name, params: chosen.params(), points })
+        Ok(Curve { words, loss: chosen.name.clone(), params: chosen.params(), points })
     };
     if entry.signature.pred.fields().len() > axis.pred(entry, from).len() {
         log_variances.iter().map(|&log_variance| curve(Some(log_variance))).collect()
@@ -173,7 +173,7 @@ fn write(
     title: &str,
     curves: &[Curve],
 ) -> Result<Vec<String>, CliError> {
-    let name = args.losses.join("-");
+    let name = choice::file_name(&args.losses.join("-"));
     let x = Axis::linear(axis.label());
     let y = format!("slope by the {}", axis.by());
     let value = Chart::lines(title, x, Axis::linear("loss"), &series(curves, |point| point.value));

@@ -5,7 +5,7 @@ mod page;
 use std::path::Path;
 use std::time::Instant;
 
-use detloss::losses;
+use detloss::losses::{self, AnyLoss};
 use serde::Serialize;
 
 use crate::choice::{self, Chosen};
@@ -34,7 +34,7 @@ struct Race {
 #[derive(Serialize)]
 struct Run {
     name: String,
-    loss: &'static str,
+    loss: String,
     params: serde_json::Map<String, serde_json::Value>,
     directions: &'static str,
     seconds: f64,
@@ -103,7 +103,7 @@ impl Racer {
         };
         Run {
             name,
-            loss: self.chosen.entry.name,
+            loss: self.chosen.name.clone(),
             params: self.chosen.params(),
             directions,
             seconds: start.elapsed().as_secs_f64(),
@@ -120,9 +120,10 @@ fn racers(args: &RaceArgs) -> Result<Vec<Racer>, CliError> {
         let of_boxes = losses::ALL.iter().filter(|entry| choice::is_of_two_boxes(entry));
         of_boxes.map(|entry| entry.name.to_owned()).collect()
     };
-    let names: Vec<String> = if args.losses.is_empty() { all() } else { args.losses.clone() };
+    let names: Vec<String> =
+        if args.losses.is_empty() { all() } else { choice::split(&args.losses) };
     for name in &names {
-        if !choice::is_of_two_boxes(losses::find(name)?) {
+        if !choice::is_of_two_boxes(name.parse::<AnyLoss>()?.entry()) {
             return Err(CliError::Usage(format!(
                 "{name} is no loss of two boxes: see `detloss list --family boxes`"
             )));
@@ -136,7 +137,7 @@ fn racers(args: &RaceArgs) -> Result<Vec<Racer>, CliError> {
     if args.directions != Directions::Exact {
         // Published were formulas without parameters.
         for chosen in choice::every(&names, &[])? {
-            if let Some(published) = published::find(chosen.entry.name) {
+            if let Some(published) = published::find(&chosen.name) {
                 racers.push(Racer { chosen, published: Some(published) });
             }
         }

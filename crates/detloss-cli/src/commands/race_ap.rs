@@ -5,7 +5,7 @@ mod page;
 
 use std::time::Instant;
 
-use detloss::losses;
+use detloss::losses::{self, AnyLoss};
 use serde::Serialize;
 
 use crate::choice::{self, Chosen};
@@ -37,7 +37,7 @@ struct Race {
 #[derive(Serialize)]
 struct Run {
     name: String,
-    loss: &'static str,
+    loss: String,
     params: serde_json::Map<String, serde_json::Value>,
     /// The mean precision over all iterations.
     area: f64,
@@ -103,7 +103,7 @@ impl Run {
     fn new(chosen: &Chosen, course: Course) -> Self {
         Self {
             name: chosen.title(),
-            loss: chosen.entry.name,
+            loss: chosen.name.clone(),
             params: chosen.params(),
             area: course.area(),
             good_after: course.reaches(GOOD),
@@ -117,9 +117,10 @@ impl Run {
 
 /// Who takes part.
 fn racers(args: &RaceApArgs) -> Result<Vec<Chosen>, CliError> {
-    let names = if args.losses.is_empty() { ranking::defaults() } else { args.losses.clone() };
+    let names =
+        if args.losses.is_empty() { ranking::defaults() } else { choice::split(&args.losses) };
     for name in &names {
-        if !ranking::fits(losses::find(name)?) {
+        if !ranking::fits(name.parse::<AnyLoss>()?.entry()) {
             let all = losses::ALL.iter().filter(|entry| ranking::fits(entry));
             let all: Vec<&str> = all.map(|entry| entry.name).collect();
             return Err(CliError::Usage(format!(

@@ -83,7 +83,7 @@ pub(crate) struct LossSpec {
 
 impl From<&Chosen> for LossSpec {
     fn from(chosen: &Chosen) -> Self {
-        let loss = chosen.entry.name.to_owned();
+        let loss = chosen.name.clone();
         Self { loss, title: chosen.title(), params: chosen.params() }
     }
 }

@@ -1,4 +1,5 @@
 # Generated from the list of losses by `cargo xtask gen`.
+from collections.abc import Callable
 from typing import Any, Literal, overload
 
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +18,9 @@ __version__: str
 
 def losses() -> list[Spec]:
     """All losses with their parameters, ranges and documentation."""
+
+def get_loss(name: str) -> Callable[..., Any]:
+    """The function of the loss that is written as ``name``: ``giou``, ``ciou(gate=0.5)``, ``inner(focaler(siou), ratio=0.8)``."""
 
 @overload
 def iou(
@@ -588,6 +592,584 @@ def wiou(
 
 @overload
 def wiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def rotated_iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """Rotated IoU loss: 1 − intersection over union of two rotated boxes, exact."""
+
+@overload
+def rotated_iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def rotated_iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def rotated_giou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    hull: bool = False,
+) -> float:
+    """Rotated GIoU loss: the rotated IoU loss, plus the part of a rectangle around both that is empty."""
+
+@overload
+def rotated_giou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    hull: bool = False,
+) -> NDArray[Any]: ...
+
+@overload
+def rotated_giou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    hull: bool = False,
+) -> float | NDArray[Any]: ...
+
+@overload
+def rotated_diou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """Rotated DIoU loss: the rotated IoU loss, plus the distance between the centres."""
+
+@overload
+def rotated_diou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def rotated_diou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def mgiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """Marginalized GIoU loss: the mean GIoU of the shadows of two rotated boxes along the sides of both."""
+
+@overload
+def mgiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def mgiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def gwd(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    tau: float = 1.0,
+    root: bool = True,
+    log: bool = False,
+    normalize: bool = False,
+) -> float:
+    """Gaussian Wasserstein distance loss: how far two boxes are apart as normal distributions."""
+
+@overload
+def gwd(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    tau: float = 1.0,
+    root: bool = True,
+    log: bool = False,
+    normalize: bool = False,
+) -> NDArray[Any]: ...
+
+@overload
+def gwd(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    tau: float = 1.0,
+    root: bool = True,
+    log: bool = False,
+    normalize: bool = False,
+) -> float | NDArray[Any]: ...
+
+@overload
+def kld(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    tau: float = 1.0,
+    root: bool = False,
+    log: bool = True,
+    reverse: float = 0.0,
+) -> float:
+    """KLD loss: the Kullback-Leibler divergence of two boxes as normal distributions."""
+
+@overload
+def kld(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    tau: float = 1.0,
+    root: bool = False,
+    log: bool = True,
+    reverse: float = 0.0,
+) -> NDArray[Any]: ...
+
+@overload
+def kld(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    tau: float = 1.0,
+    root: bool = False,
+    log: bool = True,
+    reverse: float = 0.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def bcd(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    tau: float = 1.0,
+    root: bool = False,
+    log: bool = True,
+) -> float:
+    """BCD loss: the Bhattacharyya distance of two boxes as normal distributions."""
+
+@overload
+def bcd(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    tau: float = 1.0,
+    root: bool = False,
+    log: bool = True,
+) -> NDArray[Any]: ...
+
+@overload
+def bcd(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    tau: float = 1.0,
+    root: bool = False,
+    log: bool = True,
+) -> float | NDArray[Any]: ...
+
+@overload
+def prob_iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    floor: float = 0.0,
+    distance: bool = False,
+) -> float:
+    """ProbIoU loss: the Hellinger distance of two boxes as normal distributions."""
+
+@overload
+def prob_iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    floor: float = 0.0,
+    distance: bool = False,
+) -> NDArray[Any]: ...
+
+@overload
+def prob_iou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    floor: float = 0.0,
+    distance: bool = False,
+) -> float | NDArray[Any]: ...
+
+@overload
+def kfiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    form: int = 0,
+) -> float:
+    """KFIoU loss: the overlap of two boxes as a Kalman filter finds it, whatever their distance."""
+
+@overload
+def kfiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    form: int = 0,
+) -> NDArray[Any]: ...
+
+@overload
+def kfiou(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    form: int = 0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def rotated_angle(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    lambd: float = 3.0,
+) -> float:
+    """Angle loss: the term by which Ultralytics trains the angle of boxes that are nearly square."""
+
+@overload
+def rotated_angle(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    lambd: float = 3.0,
+) -> NDArray[Any]: ...
+
+@overload
+def rotated_angle(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    lambd: float = 3.0,
+) -> float | NDArray[Any]: ...
+
+@overload
+def iou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """3D IoU loss: 1 − intersection over union of two axis-aligned boxes in space."""
+
+@overload
+def iou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def iou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def giou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """3D GIoU loss: the 3D IoU loss, plus the part of the smallest box around both that is empty."""
+
+@overload
+def giou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def giou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def diou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """3D DIoU loss: the 3D IoU loss, plus the distance between the centres."""
+
+@overload
+def diou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def diou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def yaw_iou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """Yaw 3D IoU loss: 1 − intersection over union of two upright boxes in space, turned about z."""
+
+@overload
+def yaw_iou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def yaw_iou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def yaw_giou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    hull: bool = False,
+) -> float:
+    """Yaw 3D GIoU loss: the yaw 3D IoU loss, plus the part of a box around both that is empty."""
+
+@overload
+def yaw_giou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    hull: bool = False,
+) -> NDArray[Any]: ...
+
+@overload
+def yaw_giou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    hull: bool = False,
+) -> float | NDArray[Any]: ...
+
+@overload
+def yaw_diou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """Yaw 3D DIoU loss: the yaw 3D IoU loss, plus the distance between the centres."""
+
+@overload
+def yaw_diou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def yaw_diou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def corner3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """Corner loss: the mean distance between the eight corners of two upright boxes in space."""
+
+@overload
+def corner3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def corner3d(
     pred: ArrayLike,
     target: ArrayLike,
     *,

@@ -39,7 +39,7 @@ def documentation(spec: Spec, array: str, keywords: Iterable[str] = (), module: 
         meaning = " ".join(param.doc.split())
         arguments.append(f"{param.name}: {meaning} {_range(param)}")
     sections = [page, "# Arguments", "\n".join(f"    {line}" for line in arguments), "# Returns", f"    {_returns(spec)}"]
-    if module is not None:
+    if module is not None and spec.cases:
         case = example(spec)
         sections += ["# Example", f"    {case.what[0].upper()}{case.what[1:]}.", _run(spec, case, module)]
     return "\n\n".join(sections) + "\n"

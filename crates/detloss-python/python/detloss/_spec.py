@@ -161,11 +161,11 @@ def _operand(fields: list[str], *facts: bool) -> Operand:
     return Operand(tuple(fields), *facts)
 
 
-def _spec(name: str) -> Spec:
-    loss = _core.Loss(name)
+def _spec(written: str) -> Spec:
+    loss = _core.Loss(written)
     params = tuple(_param(*param) for param in loss.params)
     return Spec(
-        name=name,
+        name=loss.name,
         label=loss.label,
         family=loss.family,
         doc=loss.doc,
@@ -196,12 +196,11 @@ SPECS: dict[str, Spec] = {name: _spec(name) for name in _core.names()}
 
 
 def find(name: str) -> Spec:
-    """The loss called ``name``; a ``ValueError`` names the nearest one there is."""
-    try:
-        return SPECS[name]
-    except KeyError:
-        _core.Loss(name)  # Raises, with the remedy.
-        raise
+    """The loss called ``name``, or written as ``inner(ciou(gate=0.5), ratio=0.8)``; a ``ValueError`` names the remedy."""
+    return SPECS.get(name) or _written(name)
+
+
+_written = lru_cache(maxsize=512)(_spec)
 
 
 # A parameter that changes in every step of a training run does not fill the memory.

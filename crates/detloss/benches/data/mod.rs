@@ -5,6 +5,7 @@ use std::hint::black_box;
 use detloss::Batch;
 use detloss::batch::Kernel;
 use detloss::losses::Entry;
+use detloss::operand::Kind;
 
 /// Numbers of a prediction that stay in the first-level cache with target and gradient.
 pub(crate) const IN_CACHE: usize = 2048;
@@ -30,9 +31,9 @@ impl Data {
         let (mut pred, mut target) = (Vec::with_capacity(numbers), Vec::with_capacity(numbers));
         let columns = if entry.signature.pred.is_row() { COLUMNS } else { 1 };
         while pred.len() < numbers {
-            if entry.signature.pred.fields()[0] == "x1" {
-                pred.extend(random.corners());
-                target.extend(random.corners());
+            if let Some(it) = random.a_box(entry.signature.pred) {
+                pred.extend(it);
+                target.extend(random.a_box(entry.signature.pred).into_iter().flatten());
                 continue;
             }
             for (at, &name) in entry.signature.pred.fields().iter().enumerate() {
@@ -80,6 +81,19 @@ impl Random {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         low + (high - low) * ((self.0 >> 40) as f32 / (1 << 24) as f32)
+    }
+
+    /// A box, if that is what this kind is.
+    fn a_box(&mut self, kind: Kind) -> Option<Vec<f32>> {
+        let ([x, y, x2, y2], [z, _, z2, _]) = (self.corners(), self.corners());
+        let (w, h, angle) = (x2 - x, y2 - y, self.within(-3.0, 3.0));
+        match kind {
+            Kind::Box => Some(vec![x, y, x2, y2]),
+            Kind::RotatedBox => Some(vec![x, y, w, h, angle]),
+            Kind::Box3d => Some(vec![x, y, z, x2, y2, z2]),
+            Kind::YawBox => Some(vec![x, y, z, w, h, z2 - z, angle]),
+            _ => None,
+        }
     }
 
     fn corners(&mut self) -> [f32; 4] {

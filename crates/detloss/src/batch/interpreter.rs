@@ -15,13 +15,15 @@ use super::kernel::{Kernel, Tile, TileTarget};
 use super::level::{Job, Level};
 use super::prefetch;
 use crate::error::Result;
+use crate::loss::modifiers::Modifiers;
 use crate::scalar::Scalar;
 use crate::scalar::expr::{Binary, BinaryVisitor, Op, Program, Unary, UnaryVisitor};
 use crate::scalar::lanes::{LANES, Lanes, Vector};
 use crate::signature::Signature;
 
-/// How many bytes the registers take: they stay in the first-level cache, beside operands.
-const REGISTERS: usize = 24 << 10;
+/// How many bytes the registers take. That is more than the first-level cache has, but the longest tapes use a part of them at a time;
+/// with less, an operation would go over a vector or two, and finding the next one would take as long.
+const REGISTERS: usize = 64 << 10;
 
 /// The most bytes that an operation goes over before the next one.
 const BLOCK: usize = 1 << 10;
@@ -57,7 +59,7 @@ enum Function {
 
 impl Tape {
     /// Gives a register to every result of `program`, which has so many inputs; one that nobody needs any more is used again.
-    fn new(program: &Program, inputs: usize) -> Self {
+    pub(super) fn new(program: &Program, inputs: usize) -> Self {
         let mut last_use: Vec<usize> = (0..program.ops.len()).collect();
         for (index, op) in program.ops.iter().enumerate() {
             for operand in op.operands() {
@@ -337,19 +339,31 @@ impl Allocator {
     }
 }
 
-/// What tells one formula from another: the id of the loss, the file it was declared in, and the bits of its parameters.
+/// What tells one formula from another: the id of the loss, the file it was declared in, the bits of its parameters, and the same of its
+/// modifiers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     loss: &'static str,
     file: &'static str,
     params: Vec<u64>,
+    modifiers: Vec<(&'static str, Vec<u64>)>,
 }
 
 impl Key {
     /// The formula of this loss with these parameters.
     pub(crate) fn new(loss: &'static str, file: &'static str, params: &[f64]) -> Self {
-        Self { loss, file, params: params.iter().map(|param| param.to_bits()).collect() }
+        Self { loss, file, params: bits(params), modifiers: Vec::new() }
     }
+
+    /// The same formula with these modifiers.
+    pub(super) fn modified(self, modifiers: &Modifiers) -> Self {
+        let given = modifiers.given().map(|(modifier, params)| (modifier.name, bits(&params)));
+        Self { modifiers: given.collect(), ..self }
+    }
+}
+
+fn bits(numbers: &[f64]) -> Vec<u64> {
+    numbers.iter().map(|number| number.to_bits()).collect()
 }
 
 /// The tape of a loss that is a formula. It is traced once.
@@ -395,6 +409,10 @@ impl<K: Kernel> Kernel for Interpreted<K> {
 
     fn initial_state(&self, columns: usize) -> Vec<f64> {
         self.0.initial_state(columns)
+    }
+
+    fn modified(&self, modifiers: &Modifiers) -> Result<Arc<dyn Kernel>> {
+        self.0.modified(modifiers)
     }
 
     fn key(&self) -> Key {

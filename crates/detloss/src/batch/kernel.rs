@@ -1,11 +1,15 @@
 //! How one tile of a batch is computed.
 
+use std::sync::Arc;
+
 use fearless_simd::Simd;
 
 use super::interpreter::{self, Key};
 use super::level::{Job, Level};
+use super::modified::Modified;
 use super::prefetch;
 use crate::error::Result;
+use crate::loss::modifiers::Modifiers;
 use crate::loss::{
     Case, Described, Facts, Formula, Loss, Row, RowLoss, RowOf, RowTarget, Scope, Set, SetLoss,
     SetOf,
@@ -17,7 +21,8 @@ use crate::scalar::expr::{Expr, Program, Trace};
 use crate::scalar::lanes::{LANES, Lanes, Vector};
 use crate::signature::Signature;
 
-/// Whether the loops of every loss are compiled. The unit tests of this crate do without: they are of what the loops are made of.
+/// Whether the loops of every loss are compiled. The unit tests of this crate do without: they are of what the loops are made
+/// of.
 pub(super) const HAS_KERNELS: bool = cfg!(feature = "kernels") && !cfg!(test);
 
 /// What the drivers need of a loss. Every loss has it; nobody implements it by hand.
@@ -31,8 +36,8 @@ pub trait Kernel: Send + Sync {
     /// the list.
     fn trace(&self, gradient: bool) -> Option<Program>;
 
-    /// Whether the gradient is the derivative of the value. That of ranking losses is not, nor is one of a loss that detaches a part
-    /// of itself.
+    /// Whether the gradient is the derivative of the value. That of ranking losses is not, nor is one of a loss that detaches a
+    /// part of itself.
     fn has_exact_gradient(&self) -> bool;
 
     /// Whether every parameter lies in its range; its fields are public.
@@ -44,6 +49,14 @@ pub trait Kernel: Send + Sync {
 
     /// The state that a training run begins with, for rows of `columns`; see [`SetLoss::initial_state`].
     fn initial_state(&self, columns: usize) -> Vec<f64>;
+
+    /// The same loss with these modifiers, instead of those it has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotModifiable`](crate::Error::NotModifiable), and [`Error::BadParam`](crate::Error::BadParam) for a loss or a
+    /// modifier with a parameter outside its range.
+    fn modified(&self, modifiers: &Modifiers) -> Result<Arc<dyn Kernel>>;
 
     /// What tells its formula from any other.
     #[doc(hidden)]
@@ -60,8 +73,8 @@ pub trait Kernel: Send + Sync {
     fn tile_f64(&self, tile: Tile<'_, f64>) -> f64;
 }
 
-/// A few units of a batch, small enough for the first-level cache. For a formula in `f32`, whole vectors of units; for a loss of
-/// whole batches, a whole group.
+/// A few units of a batch, small enough for the first-level cache. For a formula in `f32`, whole vectors of units; for a loss
+/// of whole batches, a whole group.
 #[derive(Debug)]
 pub struct Tile<'a, T> {
     pub(crate) columns: usize,
@@ -146,11 +159,11 @@ pub trait Driver<L> {
     #[doc(hidden)]
     const IS_INTERPRETED: bool = false;
     #[doc(hidden)]
-    fn trace(_: &L, _: bool) -> Option<Program> {
+    fn trace(_: &L, _: &Modifiers, _: bool) -> Option<Program> {
         None
     }
     #[doc(hidden)]
-    fn has_exact_gradient(_: &L) -> bool {
+    fn has_exact_gradient(_: &L, _: &Modifiers) -> bool {
         true
     }
     #[doc(hidden)]
@@ -170,11 +183,11 @@ where
     }
 
     fn trace(&self, gradient: bool) -> Option<Program> {
-        L::Form::trace(self, gradient)
+        L::Form::trace(self, &Modifiers::default(), gradient)
     }
 
     fn has_exact_gradient(&self) -> bool {
-        L::Form::has_exact_gradient(self)
+        L::Form::has_exact_gradient(self, &Modifiers::default())
     }
 
     fn initial_state(&self, columns: usize) -> Vec<f64> {
@@ -186,6 +199,16 @@ where
             .iter()
             .zip(self.params())
             .try_for_each(|(param, value)| param.check(L::NAME, value))
+    }
+
+    fn modified(&self, modifiers: &Modifiers) -> Result<Arc<dyn Kernel>> {
+        self.check()?;
+        if modifiers.is_empty() {
+            return Ok(Arc::new(*self));
+        }
+        let trace = |modifiers: &Modifiers, gradient| L::Form::trace(self, modifiers, gradient);
+        let is_exact = L::Form::has_exact_gradient(self, modifiers);
+        Ok(Arc::new(Modified::new(Arc::new(*self), &trace, modifiers, is_exact)?))
     }
 
     fn key(&self) -> Key {
@@ -236,27 +259,29 @@ impl<L: Loss> Driver<L> for Formula {
     // The overlap of two rotated boxes takes minutes to compile for all levels, and so would whatever is built on it.
     const IS_INTERPRETED: bool = !HAS_KERNELS || L::Pred::KIND.fields().len() > 4;
 
-    fn trace(loss: &L, gradient: bool) -> Option<Program> {
+    fn trace(loss: &L, modifiers: &Modifiers, gradient: bool) -> Option<Program> {
         let trace = Trace::new();
         let fields = L::Pred::KIND.fields().len();
         let target = |index| trace.input(fields + index);
         let outputs = if gradient {
             type Active<'t, L> = <<L as Loss>::Pred as Operand>::Dual<Expr<'t>>;
             let pred = L::Pred::of(|index| Active::<L>::variable(trace.input(index), index));
-            let result =
-                loss.eval(pred, L::Target::of(|index| Active::<L>::constant(target(index))));
+            let target = L::Target::of(|index| Active::<L>::constant(target(index)));
+            let result = loss.eval_modified(pred, target, modifiers);
             let partials = (0..fields).map(|index| result.partial(index));
             std::iter::once(result.value()).chain(partials).collect()
         } else {
-            vec![loss.eval(L::Pred::of(|index| trace.input(index)), L::Target::of(target))]
+            let pred = L::Pred::of(|index| trace.input(index));
+            vec![loss.eval_modified(pred, L::Target::of(target), modifiers)]
         };
         Some(trace.program(&outputs))
     }
 
-    fn has_exact_gradient(loss: &L) -> bool {
+    fn has_exact_gradient(loss: &L, modifiers: &Modifiers) -> bool {
         let trace = Trace::new();
         let target = |index| trace.input(L::Pred::KIND.fields().len() + index);
-        let _ = loss.eval(L::Pred::of(|index| trace.input(index)), L::Target::of(target));
+        let pred = L::Pred::of(|index| trace.input(index));
+        let _ = loss.eval_modified(pred, L::Target::of(target), modifiers);
         !trace.detaches()
     }
 
@@ -432,7 +457,7 @@ impl<L: SetLoss> Driver<L> for Set {
     const FACTS: Facts = L::FACTS;
     const CASES: &'static [Case] = L::CASES;
 
-    fn has_exact_gradient(loss: &L) -> bool {
+    fn has_exact_gradient(loss: &L, _: &Modifiers) -> bool {
         loss.has_exact_gradient()
     }
 

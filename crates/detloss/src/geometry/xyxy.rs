@@ -113,10 +113,12 @@ impl<S: Scalar> Xyxy<S> {
 
     /// The squares of the differences in width and in height, as parts of the squares of the hull's width and height.
     #[inline(always)]
-    pub fn size_difference_ratio(self, other: Self) -> S {
+    pub fn size_difference_ratio(self, other: Self) -> [S; 2] {
         let [width, height] = self.hull(other).extent_squared();
-        (self.width() - other.width()).square().safe_div(width)
-            + (self.height() - other.height()).square().safe_div(height)
+        [
+            (self.width() - other.width()).square().safe_div(width),
+            (self.height() - other.height()).square().safe_div(height),
+        ]
     }
 
     /// The differences in width and in height, as parts of the larger of both: from 0 to 1.

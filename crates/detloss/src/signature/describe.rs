@@ -48,7 +48,7 @@ impl Signature {
         match (self.scope, self.pred) {
             (Scope::Set, _) => "group",
             _ if self.is_mask() => "mask",
-            (_, Kind::Box) => "box",
+            (_, Kind::Box | Kind::RotatedBox | Kind::Box3d | Kind::YawBox) => "box",
             _ if self.is_elementwise() => self.pred.fields()[0],
             _ => "row",
         }

@@ -1,11 +1,12 @@
 //! Inputs for any loss, made from what its operands are.
 
+mod boxes;
+
 use super::Rows;
 use super::rows::COLUMNS;
 use crate::loss::{Case, Scope};
 use crate::losses::Entry;
 use crate::operand::Kind;
-use crate::scalar::{DIV_EPS, MAX_MAGNITUDE};
 use crate::signature::Signature;
 
 /// How many rows a set needs to come near the ends of its range.
@@ -72,10 +73,7 @@ pub(super) fn pair(entry: &Entry, columns: usize, random: &mut Random) -> (Vec<f
 
 fn ordinary_target(kind: Kind, binary: bool, random: &mut Random) -> Vec<f64> {
     match kind {
-        Kind::Box => {
-            let (x, y) = (random.between(-5.0, 5.0), random.between(-5.0, 5.0));
-            vec![x, y, x + random.between(0.5, 4.0), y + random.between(0.5, 4.0)]
-        }
+        Kind::Box | Kind::RotatedBox | Kind::Box3d | Kind::YawBox => boxes::ordinary(kind, random),
         Kind::Number => vec![random.between(-3.0, 3.0)],
         Kind::Label if binary => vec![random.below(2) as f64],
         Kind::Label => vec![match random.below(3) {
@@ -103,11 +101,8 @@ fn one_hot(hot: usize) -> Vec<f64> {
 
 fn ordinary_pred(kind: Kind, target: &[f64], random: &mut Random) -> Vec<f64> {
     match kind {
-        Kind::Box if random.below(4) == 0 => ordinary_target(kind, false, random),
-        Kind::Box => {
-            let (w, h) = (target[2] - target[0], target[3] - target[1]);
-            let mut near = |edge: f64, side: f64| edge + side * random.between(-0.4, 0.4);
-            vec![near(target[0], w), near(target[1], h), near(target[2], w), near(target[3], h)]
+        Kind::Box | Kind::RotatedBox | Kind::Box3d | Kind::YawBox => {
+            boxes::near(kind, target, random)
         }
         Kind::Number | Kind::UncertainNumber => {
             let spread = [0.2, 1.5, 5.0][random.below(3)];
@@ -161,34 +156,9 @@ fn arrangements(ugly: Vec<(String, Vec<f64>)>, height: Option<usize>) -> Vec<(St
 fn ugly(kind: Kind, binary: bool) -> Vec<(String, Vec<f64>)> {
     const MAX: f64 = f32::MAX as f64;
     const TINY: f64 = f32::MIN_POSITIVE as f64;
-    const THIN: f64 = DIV_EPS / (2.0 * MAX_MAGNITUDE);
     let named = |numbers: &[f64]| numbers.iter().map(|&x| (format!("{x:e}"), vec![x])).collect();
     match kind {
-        Kind::Box => [
-            ("a unit box", [0.0, 0.0, 1.0, 1.0]),
-            ("a box that shares an edge", [1.0, 0.0, 2.0, 1.0]),
-            ("a box that shares a corner", [1.0, 1.0, 2.0, 2.0]),
-            ("a box inside that touches two edges", [0.0, 0.0, 0.5, 0.25]),
-            ("a box far away", [1e6, 1e6, 1e6 + 1.0, 1e6 + 1.0]),
-            ("a point at a corner", [0.0, 0.0, 0.0, 0.0]),
-            ("a point inside", [0.5, 0.5, 0.5, 0.5]),
-            ("a vertical segment", [0.5, 0.0, 0.5, 1.0]),
-            ("a horizontal segment", [0.0, 0.5, 1.0, 0.5]),
-            ("an inverted box", [0.75, 0.75, 0.25, 0.25]),
-            ("a box inverted in x", [0.75, 0.25, 0.25, 0.75]),
-            ("sides of 1e-6", [0.0, 0.0, 1e-6, 1e-6]),
-            ("sides of 1e-6, shifted by half", [5e-7, 5e-7, 1.5e-6, 1.5e-6]),
-            ("sides of 1e6", [-5e5, -5e5, 5e5, 5e5]),
-            ("sides of 1e6, shifted", [0.0, 0.0, 1e6, 1e6]),
-            ("a needle of 1e6 by 1e-6", [0.0, 0.0, 1e6, 1e-6]),
-            ("sides that vanish", [0.0, 0.0, TINY, TINY]),
-            ("the thinnest needle with an area", [0.0, -MAX_MAGNITUDE, THIN, MAX_MAGNITUDE]),
-            ("all of f32", [-MAX, -MAX, MAX, MAX]),
-            ("all of f32, inverted", [MAX, MAX, -MAX, -MAX]),
-            ("a point at the end of f32", [MAX, MAX, MAX, MAX]),
-        ]
-        .map(|(what, corners)| (what.to_owned(), corners.to_vec()))
-        .to_vec(),
+        Kind::Box | Kind::RotatedBox | Kind::Box3d | Kind::YawBox => boxes::ugly(kind),
         Kind::Number => named(&[
             0.0,
             -0.0,
@@ -304,11 +274,8 @@ pub fn tied(entry: &Entry) -> Rows {
 }
 
 fn whole(kind: Kind, binary: bool) -> Vec<Vec<f64>> {
-    const SPANS: [[f64; 2]; 5] = [[0.0, 1.0], [0.0, 2.0], [1.0, 2.0], [1.0, 3.0], [0.0, 3.0]];
     match kind {
-        Kind::Box => {
-            SPANS.iter().flat_map(|x| SPANS.map(|y| vec![x[0], y[0], x[1], y[1]])).collect()
-        }
+        Kind::Box | Kind::RotatedBox | Kind::Box3d | Kind::YawBox => boxes::whole(kind),
         Kind::Number | Kind::Logit => (-3..=3).map(|x| vec![f64::from(x)]).collect(),
         Kind::UncertainNumber | Kind::LogitWithError => {
             (-3..=3).flat_map(|x| [-1.0, 0.0, 1.0].map(|more| vec![f64::from(x), more])).collect()
@@ -337,22 +304,25 @@ pub fn everywhere(entry: &Entry) -> Rows {
     for unit in 0..more.len() {
         rows.push(&*more.what[unit], more.pred_of(unit), more.target_of(unit));
     }
-    if entry.signature.pred == Kind::Box {
-        // Every pair of boxes whose corners are these: far and near, empty and inverted, thin and wide.
-        const AT: [f64; 4] = [0.0, 1.0, 1e3, 1e3 + 1.0];
-        for index in 0..AT.len().pow(8) {
-            let corner = |place: u32| AT[index / AT.len().pow(place) % AT.len()];
-            let (pred, target) = ([0, 1, 2, 3].map(corner), [4, 5, 6, 7].map(corner));
-            rows.push("", &pred, &target);
-        }
+    for (pred, target) in boxes::everywhere(entry.signature.pred) {
+        rows.push("", &pred, &target);
     }
     rows
+}
+
+/// The powers of ten at which a [`certain_target`] has a size that a loss can tell from 0 and from infinity: about as far as areas
+/// and volumes of `f32` go.
+#[must_use]
+pub fn scales(entry: &Entry) -> std::ops::RangeInclusive<i32> {
+    match entry.signature.pred {
+        Kind::Box3d | Kind::YawBox => -6..=9,
+        _ => -10..=13,
+    }
 }
 
 /// A target that is asked for without doubt, of sides (or at distances) around `scale`.
 #[must_use]
 pub fn certain_target(entry: &Entry, scale: f64, random: &mut Random) -> Vec<f64> {
-    let round = |x: f64| f64::from(x as f32);
     let target = entry.signature.target;
     let certain = |random: &mut Random| match target {
         Kind::Label => vec![random.below(2) as f64],
@@ -360,7 +330,10 @@ pub fn certain_target(entry: &Entry, scale: f64, random: &mut Random) -> Vec<f64
         // Their logits, labels and places have no scale.
         Kind::Class | Kind::Mask | Kind::Logits => ordinary_target(target, false, random),
         Kind::Position => vec![random.below(COLUMNS) as f64],
-        other => ordinary_target(other, false, random).iter().map(|x| round(x * scale)).collect(),
+        other => {
+            let scaled = other.scaled(&ordinary_target(other, false, random), scale);
+            scaled.into_iter().map(|x| f64::from(x as f32)).collect()
+        }
     };
     (0..Rows::of(entry).height.unwrap_or(1)).flat_map(|_| certain(random)).collect()
 }

@@ -96,10 +96,11 @@ fn a_shift_costs_no_accuracy_in_f32() {
     for entry in tested().iter().filter(|entry| entry.facts.shift_invariant) {
         let (loss, rows) = (entry.make(), ordinary(entry, 500, 29));
         let quarters = |kind: Kind, numbers: &[f64]| -> Vec<f64> {
-            let rounded = numbers.iter().map(|x| (x * 4.0).round() / 4.0).collect::<Vec<_>>();
+            let shifted = kind.shifted(numbers, 1.0);
+            let quarter = |x: f64| (x * 4.0).round() / 4.0;
             // What a shift leaves alone is no coordinate, and stays as it is.
-            let is_coordinate = kind.shifted(&rounded, 1.0) != rounded;
-            if is_coordinate { rounded } else { numbers.to_vec() }
+            let each = numbers.iter().zip(&shifted);
+            each.map(|(&x, &moved)| if moved == x { x } else { quarter(x) }).collect()
         };
         let Signature { pred: of_pred, target: of_target, .. } = entry.signature;
         let (mut near, mut far) = (rows.clone(), rows.clone());

@@ -10,6 +10,7 @@ mod gradients;
 mod halves;
 mod labels;
 mod lengths;
+mod modified;
 mod params;
 mod reproducible;
 mod sets;

@@ -6,7 +6,7 @@ use detloss::losses;
 use detloss::losses::{Entry, Visitor};
 use detloss::operand::Operand;
 use detloss::testing::{
-    Random, Rows, Tolerance, assert_close, certain_target, nasty, perfect, tested,
+    Random, Rows, Tolerance, assert_close, certain_target, nasty, perfect, scales, tested,
 };
 
 use crate::{at_level, bits, in_f64, mixed};
@@ -160,7 +160,7 @@ fn nan_in_any_field_gives_nan_in_f64_too() {
     }
 }
 
-/// Predictions that are what their targets ask for, at scales from 1e-10 to 1e13: about as far as areas of `f32` go.
+/// Predictions that are what their targets ask for, at all [`scales`].
 struct Perfect<'a>(&'a mut dyn FnMut(&'static Entry, &Rows));
 
 impl Perfect<'_> {
@@ -168,7 +168,7 @@ impl Perfect<'_> {
         let entry = losses::find(name).unwrap();
         let mut rows = Rows::of(entry);
         let mut random = Random::new(17);
-        for power in -10..=13 {
+        for power in scales(entry) {
             for _ in 0..20 {
                 let target = certain_target(entry, 10_f64.powi(power), &mut random);
                 let pred = perfect(entry, &target, &element);

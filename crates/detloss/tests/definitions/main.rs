@@ -1,9 +1,11 @@
-//! Losses whose gradient is written by hand, against slow definitions written straight from their papers: double loops, in `f64`.
+//! Losses whose gradient is written by hand, and the overlap of rotated boxes, against slow definitions written straight from their
+//! papers: double loops, in `f64`.
 
 mod duals;
 mod masks;
 mod ranking;
 mod reweighting;
+mod rotated;
 mod rows;
 
 use detloss::Batch;

@@ -1,7 +1,9 @@
 //! Laws between losses.
 
 mod boxes;
+mod boxes3d;
 mod masks;
+mod rotated;
 mod rows;
 mod scores;
 mod values;

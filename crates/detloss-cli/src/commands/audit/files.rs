@@ -79,7 +79,7 @@ fn loss_json(audit: &Audit, loss: &Measured) -> Value {
         Over::Scores => ("scores", json!({ "by_logit": gradient(false) })),
     };
     json!({
-        "loss": loss.entry.name,
+        "loss": loss.name,
         "params": loss.params,
         "over": over,
         "n": loss.values.len(),
@@ -100,7 +100,7 @@ fn with_tally(audit: &Audit, mut map: Map<String, Value>, tally: &Tally) -> Valu
     }
     let losses = audit.losses.iter().enumerate().map(|(index, loss)| {
         let numbers = json!({ "mean": tally.mean(audit, index), "total": tally.sum(index) });
-        (loss.entry.name.to_owned(), numbers)
+        (loss.name.clone(), numbers)
     });
     map.insert("losses".into(), Value::Object(losses.collect()));
     Value::Object(map)
@@ -113,7 +113,7 @@ fn box_json(audit: &Audit, index: usize) -> Value {
     let losses = audit
         .losses
         .iter()
-        .filter_map(|loss| Some((loss.entry.name.to_owned(), audit.value(loss, index)?.into())));
+        .filter_map(|loss| Some((loss.name.clone(), audit.value(loss, index)?.into())));
     json!({
         "detection": index,
         "image_id": detection.image,
@@ -173,7 +173,7 @@ pub(super) fn tallies<'a>(
     let mut header: Vec<String> = key.into_iter().chain(counts).map(Into::into).collect();
     header.extend(audit.kinds().map(|over| format!("{}_share", over.word().replace(' ', "_"))));
     for loss in &audit.losses {
-        header.extend([format!("mean_{}", loss.entry.name), format!("total_{}", loss.entry.name)]);
+        header.extend([format!("mean_{}", loss.name), format!("total_{}", loss.name)]);
     }
     writer.write_record(header)?;
     for (id, name, tally) in rows {
@@ -212,8 +212,7 @@ pub(super) fn boxes(audit: &Audit, to: impl Write) -> anyhow::Result<()> {
     ];
     let mut header: Vec<String> = header.into_iter().map(Into::into).collect();
     for loss in &audit.losses {
-        header
-            .extend([format!("loss_{}", loss.entry.name), format!("gradient_{}", loss.entry.name)]);
+        header.extend([format!("loss_{}", loss.name), format!("gradient_{}", loss.name)]);
     }
     writer.write_record(header)?;
     for (index, detection) in audit.found.iter().enumerate() {

@@ -45,7 +45,8 @@ impl Over {
 
 /// A loss of every unit it is measured on.
 pub(super) struct Measured {
-    pub(super) entry: &'static Entry,
+    pub(super) name: String,
+    pub(super) label: String,
     pub(super) params: serde_json::Map<String, serde_json::Value>,
     pub(super) over: Over,
     /// The loss of each unit.
@@ -127,7 +128,8 @@ impl Audit {
                 )?;
                 let length = |slopes: &[f64]| slopes.iter().map(|s| s * s).sum::<f64>().sqrt();
                 self.losses.push(Measured {
-                    entry: chosen.entry,
+                    name: chosen.name.clone(),
+                    label: chosen.loss.label(),
                     params: chosen.params(),
                     over,
                     slopes: gradient

@@ -62,7 +62,7 @@ fn distributions(report: &mut Report, audit: &Audit) {
         let values = loss.values.iter().copied();
         let Histogram { edges, counts } = Histogram::of(values, (0.0, end), BINS);
         let axis = if spread.max > end { "loss (the last bar holds all beyond)" } else { "loss" };
-        charts.push(Chart::histogram(loss.entry.label, axis, edges, counts, step));
+        charts.push(Chart::histogram(&loss.label, axis, edges, counts, step));
     }
     let drawings: Vec<String> = charts.iter().map(Chart::svg).collect();
     report.figures(&drawings, "How many detections have which overlap and which loss");
@@ -79,10 +79,7 @@ fn by_size(report: &mut Report, audit: &Audit, findings: &Findings) {
     );
     let rows = audit.losses.iter().enumerate().map(|(index, loss)| {
         let part = |tally: &Tally| share(tally.sum(index), loss.total);
-        (
-            loss.entry.label.to_owned(),
-            findings.sizes.values().map(|tally| 100.0 * part(tally)).collect(),
-        )
+        (loss.label.clone(), findings.sizes.values().map(|tally| 100.0 * part(tally)).collect())
     });
     let chart =
         Chart::stacked("Loss by size", "share of the loss, %", &sizes(), &rows.collect::<Vec<_>>());
@@ -107,7 +104,7 @@ fn gradients(report: &mut Report, audit: &Audit) {
         let curve = |loss: &Measured| {
             let curve = audit.gradient(loss, false).parts.curve().into_iter();
             let points = curve.map(|(top, held)| (100.0 * top, 100.0 * held)).collect();
-            Series { name: loss.entry.label.to_owned(), points }
+            Series { name: loss.label.clone(), points }
         };
         let x = format!("share of the {whose}, largest gradient first, %");
         let y = Axis::linear("share of the gradient, %");
@@ -118,7 +115,7 @@ fn gradients(report: &mut Report, audit: &Audit) {
             .figure(&chart.svg(), &format!("How much of the gradient the strongest {whose} hold"));
         let rows = audit.of_kind(over).map(|loss| {
             let shares = audit.gradient(loss, false).sizes.map(|share| 100.0 * share);
-            (loss.entry.label.to_owned(), shares.to_vec())
+            (loss.label.clone(), shares.to_vec())
         });
         let title = format!("Gradient {by}, by size");
         let chart =

@@ -93,7 +93,7 @@ pub(super) fn losses(audit: &Audit) -> Table {
             Some(spread) => [spread.mean, spread.median, spread.p99, spread.max].map(short),
             None => [NOTHING; 4].map(Into::into),
         };
-        let head = [loss.entry.name.to_owned(), loss.values.len().to_string()];
+        let head = [loss.name.clone(), loss.values.len().to_string()];
         table.push(head.into_iter().chain(spread).chain([short(loss.total)]));
     }
     table
@@ -112,7 +112,7 @@ pub(super) fn gradients(audit: &Audit) -> Table {
             Over::Scores => percent(gradient.background),
         };
         let shares = tops.into_iter().chain(gradient.sizes).map(percent);
-        let head = [loss.entry.name.to_owned(), by.to_owned()];
+        let head = [loss.name.clone(), by.to_owned()];
         table.push(head.into_iter().chain(shares).chain([background]));
     };
     for loss in &audit.losses {
@@ -176,7 +176,7 @@ pub(super) fn boxes(audit: &Audit, worst: &[usize]) -> Table {
     let words = ["image", "class"].map(Column::words);
     let numbers = ["score", "IoU", "annotation", "detected x y w h", "annotated x y w h", "share"]
         .map(Column::numbers);
-    let losses = audit.of_kind(Over::Pairs).map(|loss| Column::numbers(loss.entry.name));
+    let losses = audit.of_kind(Over::Pairs).map(|loss| Column::numbers(&loss.name));
     let mut table = Table::new(words.into_iter().chain(numbers).chain(losses));
     for &index in worst {
         let detection = &audit.found[index];

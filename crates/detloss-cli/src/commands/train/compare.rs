@@ -104,17 +104,17 @@ struct Planned<'a> {
 
 /// Trains what is missing, and compares.
 pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
-    let mut names = [&args.cls[..], &args.bbox].concat();
-    if let Some(name) = args.cls.iter().find(|name| args.bbox.contains(name)) {
+    let (cls, bbox) = (choice::split(&args.cls), choice::split(&args.bbox));
+    let mut names = [&cls[..], &bbox].concat();
+    if let Some(name) = cls.iter().find(|name| bbox.contains(name)) {
         let problem = format!("{name} is given as --cls and as --box: it can only be one of them");
         return Err(CliError::Usage(problem));
     }
     let mut seen = HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
     let chosen = choice::every(&names, &args.setup.params)?;
-    let (scores, boxes): (Vec<Chosen>, Vec<Chosen>) = chosen
-        .into_iter()
-        .partition(|chosen| args.cls.iter().any(|name| name == chosen.entry.name));
+    let (scores, boxes): (Vec<Chosen>, Vec<Chosen>) =
+        chosen.into_iter().partition(|chosen| cls.iter().any(|name| chosen.is(name)));
     let setup = Setup::new(&args.setup)?;
     let mut pairs = Vec::new();
     for scores in &scores {

@@ -7,6 +7,8 @@ There are two backends. On the *fused* backend a CPU tensor is passed over once,
 so that ``torch.compile(fullgraph=True)`` knows it. On the *decomposed* backend the formula is run with torch
 operations on the device of the tensors, and ``torch.compile`` makes one kernel of it. "auto" takes the fused backend for CPU tensors and
 the decomposed one for all others; the keyword ``backend`` forces either.
+
+A loss with modifiers is had by what it is written as: ``detloss.torch.get_loss("inner(ciou, ratio=0.8)")`` is a module.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ except ModuleNotFoundError as error:
 from detloss._functions import make as _make_function
 from detloss._spec import SPECS as _SPECS
 from detloss.torch import _losses, _modules
-from detloss.torch._modules import Loss
+from detloss.torch._modules import Loss, get_loss
 
 for _spec in _SPECS.values():
     globals()[_spec.name] = _make_function(_spec, _losses.compute, __name__, _losses.OPTIONS, "tensor")
     globals()[_spec.class_name] = _modules.make(_spec, __name__)
 
-__all__ = ["Loss", *_SPECS, *(_spec.class_name for _spec in _SPECS.values())]
+__all__ = ["Loss", "get_loss", *_SPECS, *(_spec.class_name for _spec in _SPECS.values())]

@@ -2,6 +2,7 @@
 from torch import Tensor
 
 from detloss.torch._modules import Loss as Loss
+from detloss.torch._modules import get_loss as get_loss
 
 __all__: list[str]
 
@@ -225,6 +226,227 @@ def wiou(
     backend: str = "auto",
 ) -> Tensor:
     """WIoU loss: the IoU loss, weighted by how far apart the centres are."""
+
+def rotated_iou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+) -> Tensor:
+    """Rotated IoU loss: 1 − intersection over union of two rotated boxes, exact."""
+
+def rotated_giou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    hull: bool = False,
+) -> Tensor:
+    """Rotated GIoU loss: the rotated IoU loss, plus the part of a rectangle around both that is empty."""
+
+def rotated_diou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+) -> Tensor:
+    """Rotated DIoU loss: the rotated IoU loss, plus the distance between the centres."""
+
+def mgiou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+) -> Tensor:
+    """Marginalized GIoU loss: the mean GIoU of the shadows of two rotated boxes along the sides of both."""
+
+def gwd(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    tau: float = 1.0,
+    root: bool = True,
+    log: bool = False,
+    normalize: bool = False,
+) -> Tensor:
+    """Gaussian Wasserstein distance loss: how far two boxes are apart as normal distributions."""
+
+def kld(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    tau: float = 1.0,
+    root: bool = False,
+    log: bool = True,
+    reverse: float = 0.0,
+) -> Tensor:
+    """KLD loss: the Kullback-Leibler divergence of two boxes as normal distributions."""
+
+def bcd(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    tau: float = 1.0,
+    root: bool = False,
+    log: bool = True,
+) -> Tensor:
+    """BCD loss: the Bhattacharyya distance of two boxes as normal distributions."""
+
+def prob_iou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    floor: float = 0.0,
+    distance: bool = False,
+) -> Tensor:
+    """ProbIoU loss: the Hellinger distance of two boxes as normal distributions."""
+
+def kfiou(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    form: int = 0,
+) -> Tensor:
+    """KFIoU loss: the overlap of two boxes as a Kalman filter finds it, whatever their distance."""
+
+def rotated_angle(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    lambd: float = 3.0,
+) -> Tensor:
+    """Angle loss: the term by which Ultralytics trains the angle of boxes that are nearly square."""
+
+def iou3d(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+) -> Tensor:
+    """3D IoU loss: 1 − intersection over union of two axis-aligned boxes in space."""
+
+def giou3d(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+) -> Tensor:
+    """3D GIoU loss: the 3D IoU loss, plus the part of the smallest box around both that is empty."""
+
+def diou3d(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+) -> Tensor:
+    """3D DIoU loss: the 3D IoU loss, plus the distance between the centres."""
+
+def yaw_iou3d(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+) -> Tensor:
+    """Yaw 3D IoU loss: 1 − intersection over union of two upright boxes in space, turned about z."""
+
+def yaw_giou3d(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    hull: bool = False,
+) -> Tensor:
+    """Yaw 3D GIoU loss: the yaw 3D IoU loss, plus the part of a box around both that is empty."""
+
+def yaw_diou3d(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+) -> Tensor:
+    """Yaw 3D DIoU loss: the yaw 3D IoU loss, plus the distance between the centres."""
+
+def corner3d(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+) -> Tensor:
+    """Corner loss: the mean distance between the eight corners of two upright boxes in space."""
 
 def l1(
     pred: Tensor,
@@ -1295,6 +1517,411 @@ class MPDIoULoss(Loss):
 
 class WIoULoss(Loss):
     """WIoU loss: the IoU loss, weighted by how far apart the centres are."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class RotatedIoULoss(Loss):
+    """Rotated IoU loss: 1 − intersection over union of two rotated boxes, exact."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class RotatedGIoULoss(Loss):
+    """Rotated GIoU loss: the rotated IoU loss, plus the part of a rectangle around both that is empty."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        hull: bool = False,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class RotatedDIoULoss(Loss):
+    """Rotated DIoU loss: the rotated IoU loss, plus the distance between the centres."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class MGIoULoss(Loss):
+    """Marginalized GIoU loss: the mean GIoU of the shadows of two rotated boxes along the sides of both."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class GWDLoss(Loss):
+    """Gaussian Wasserstein distance loss: how far two boxes are apart as normal distributions."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        tau: float = 1.0,
+        root: bool = True,
+        log: bool = False,
+        normalize: bool = False,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class KLDLoss(Loss):
+    """KLD loss: the Kullback-Leibler divergence of two boxes as normal distributions."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        tau: float = 1.0,
+        root: bool = False,
+        log: bool = True,
+        reverse: float = 0.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class BCDLoss(Loss):
+    """BCD loss: the Bhattacharyya distance of two boxes as normal distributions."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        tau: float = 1.0,
+        root: bool = False,
+        log: bool = True,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class ProbIoULoss(Loss):
+    """ProbIoU loss: the Hellinger distance of two boxes as normal distributions."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        floor: float = 0.0,
+        distance: bool = False,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class KFIoULoss(Loss):
+    """KFIoU loss: the overlap of two boxes as a Kalman filter finds it, whatever their distance."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        form: int = 0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class RotatedAngleLoss(Loss):
+    """Angle loss: the term by which Ultralytics trains the angle of boxes that are nearly square."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        lambd: float = 3.0,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class 3DIoULoss(Loss):
+    """3D IoU loss: 1 − intersection over union of two axis-aligned boxes in space."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class 3DGIoULoss(Loss):
+    """3D GIoU loss: the 3D IoU loss, plus the part of the smallest box around both that is empty."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class 3DDIoULoss(Loss):
+    """3D DIoU loss: the 3D IoU loss, plus the distance between the centres."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class Yaw3DIoULoss(Loss):
+    """Yaw 3D IoU loss: 1 − intersection over union of two upright boxes in space, turned about z."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class Yaw3DGIoULoss(Loss):
+    """Yaw 3D GIoU loss: the yaw 3D IoU loss, plus the part of a box around both that is empty."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        hull: bool = False,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class Yaw3DDIoULoss(Loss):
+    """Yaw 3D DIoU loss: the yaw 3D IoU loss, plus the distance between the centres."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class Corner3DLoss(Loss):
+    """Corner loss: the mean distance between the eight corners of two upright boxes in space."""
     def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
     def forward(  # type: ignore[override]
         self,

@@ -45,7 +45,7 @@ class Chosen:
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _key(name: str, params: tuple[float, ...]) -> str:
-    return " ".join([name, *map(repr, params)])
+    return " ".join([name.replace(" ", ""), *map(repr, params)])
 
 
 _DEFAULTS = {name: Chosen(spec, {}) for name, spec in SPECS.items()}
@@ -53,7 +53,7 @@ _DEFAULTS = {name: Chosen(spec, {}) for name, spec in SPECS.items()}
 
 def choose(spec: Spec, params: Mapping[str, float]) -> Chosen:
     """The loss with these parameters, the others at their defaults."""
-    return Chosen(spec, params) if params else _DEFAULTS[spec.name]
+    return Chosen(spec, params) if params or SPECS.get(spec.name) is not spec else _DEFAULTS[spec.name]
 
 
 class Call(NamedTuple):

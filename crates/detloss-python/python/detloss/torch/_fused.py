@@ -16,7 +16,7 @@ from torch import Tensor
 from torch._C._functorch import is_legacy_batchedtensor
 
 from detloss import _core
-from detloss._spec import SPECS, check_divisor, loss
+from detloss._spec import check_divisor, find, loss
 from detloss.torch._call import Call, in_precision
 from detloss.torch._gradient import only_first
 
@@ -259,7 +259,7 @@ class _Fused(torch.autograd.Function):
 
 def _note(ctx: Any, pred: Tensor, arguments: Arguments) -> None:
     """Keeps what the way back has to know besides tensors."""
-    ctx.spec, ctx.reduction, ctx.dtype = SPECS[arguments.name], arguments.reduction, pred.dtype
+    ctx.spec, ctx.reduction, ctx.dtype = find(arguments.name), arguments.reduction, pred.dtype
     ctx.set_materialize_grads(False)
 
 

@@ -6,6 +6,7 @@ import inspect
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from detloss import _core
 from detloss._functions import documentation, signature
-from detloss._spec import Spec, check_reduction, loss
+from detloss._spec import Spec, check_reduction, find, loss
 from detloss.torch._call import Chosen
 from detloss.torch._losses import OPTIONS, check_backend, compute
 
@@ -163,3 +164,27 @@ def make(spec: Spec, module: str) -> type[Loss]:
     return type(spec.class_name, (Loss,), body)
 
 
+@lru_cache(maxsize=512)
+def _written(name: str) -> type[Loss]:
+    """The class of modules of the loss that is written so. It can be pickled, though no module has it as an attribute."""
+    cls = make(find(name), "detloss.torch")
+    cls.__reduce__ = lambda self: (_restore, (name,), self.__dict__)  # type: ignore[method-assign,assignment]
+    return cls
+
+
+def _restore(name: str) -> Loss:
+    cls = _written(name)
+    return cls.__new__(cls)
+
+
+def get_loss(name: str, **options: Any) -> Loss:
+    """A module of the loss that is written as ``name``: ``giou``, ``ciou(gate=0.5)``, ``inner(focaler(siou), ratio=0.8)``.
+
+    Args:
+        name: the loss. Its modifiers are constants; its parameters can be given or changed as those of any module.
+        **options: those of :class:`Loss`, and the parameters of the loss.
+
+    Raises:
+        ValueError: no loss is written so, or a number is out of range; with the remedy.
+    """
+    return _written(name)(**options)

@@ -41,10 +41,7 @@ loss! {
     }
 }
 
-impl Loss for BoundedIou {
-    type Pred = Corners;
-    type Target = Corners;
-
+impl BoxLoss for BoundedIou {
     // Four terms of 1 − β/2.
     const FACTS: Facts =
         Facts::range(0.0, 3.6).zero_at_target().scale_invariant().shift_invariant();
@@ -63,13 +60,13 @@ impl Loss for BoundedIou {
     ];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
         let [dx, dy] = pred.center_offset(target);
         let (width, height) = (target.width(), target.height());
-        self.of_offset(dx, width)
-            + self.of_offset(dy, height)
-            + self.of_size(pred.width(), width)
-            + self.of_size(pred.height(), height)
+        terms.penalty(self.of_offset(dx, width))
+            + terms.penalty(self.of_offset(dy, height))
+            + terms.penalty(self.of_size(pred.width(), width))
+            + terms.penalty(self.of_size(pred.height(), height))
     }
 }
 

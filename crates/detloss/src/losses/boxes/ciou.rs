@@ -45,10 +45,7 @@ loss! {
     }
 }
 
-impl Loss for Ciou {
-    type Pred = Corners;
-    type Target = Corners;
-
+impl BoxLoss for Ciou {
     // α v ≤ 1/2 where the boxes do not overlap: v is at most 1.
     const FACTS: Facts =
         Facts::range(0.0, 2.5).zero_at_target().symmetric().scale_invariant().shift_invariant();
@@ -71,15 +68,16 @@ impl Loss for Ciou {
     ];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
         let iou = pred.iou(target, self.eps);
         let turn = target.width().atan2(target.height()) - pred.width().atan2(pred.height());
         let scale = turn.lit(4.0 / (PI * PI));
         let v = turn.square() * scale;
         let alpha = v.safe_div(lit(1.0) - iou + v + lit(self.eps)).detach();
         let gated = S::if_lt(iou, iou.lit(self.gate), iou.lit(0.0), alpha);
-        let diou_loss = lit(1.0) - iou + pred.center_distance_ratio(target, self.eps);
+        let distance = pred.center_distance_ratio(target, self.eps);
+        let diou_loss = lit(1.0) - terms.iou(pred, target, self.eps) + terms.penalty(distance);
         // α v, with the constants in one place.
-        (gated * scale).mul_add(turn.square(), diou_loss)
+        terms.add_penalty(diou_loss, gated * scale, turn.square())
     }
 }

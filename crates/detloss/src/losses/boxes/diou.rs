@@ -38,10 +38,7 @@ loss! {
     }
 }
 
-impl Loss for Diou {
-    type Pred = Corners;
-    type Target = Corners;
-
+impl BoxLoss for Diou {
     const FACTS: Facts =
         Facts::range(0.0, 2.0).zero_at_target().symmetric().scale_invariant().shift_invariant();
 
@@ -61,7 +58,8 @@ impl Loss for Diou {
     ];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
-        lit(1.0) - pred.iou(target, self.eps) + pred.center_distance_ratio(target, self.eps)
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
+        let iou_loss = lit(1.0) - terms.iou(pred, target, self.eps);
+        iou_loss + terms.penalty(pred.center_distance_ratio(target, self.eps))
     }
 }

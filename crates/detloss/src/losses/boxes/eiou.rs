@@ -32,10 +32,7 @@ loss! {
     "eiou", "EIoU" => pub struct Eiou: Formula {}
 }
 
-impl Loss for Eiou {
-    type Pred = Corners;
-    type Target = Corners;
-
+impl BoxLoss for Eiou {
     // An upright box does not pass 3.25 (a point on the target's corner); an inverted one far away costs 4.
     const FACTS: Facts =
         Facts::range(0.0, 4.0).zero_at_target().symmetric().scale_invariant().shift_invariant();
@@ -56,9 +53,10 @@ impl Loss for Eiou {
     ];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
-        let penalties =
-            pred.center_distance_ratio(target, 0.0) + pred.size_difference_ratio(target);
-        lit(1.0) - pred.iou(target, 0.0) + penalties
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
+        let distance = pred.center_distance_ratio(target, 0.0);
+        let [width, height] = pred.size_difference_ratio(target);
+        let penalties = terms.penalty(distance) + (terms.penalty(width) + terms.penalty(height));
+        lit(1.0) - terms.iou(pred, target, 0.0) + penalties
     }
 }

@@ -39,10 +39,7 @@ loss! {
     }
 }
 
-impl Loss for ExtendedIou {
-    type Pred = Corners;
-    type Target = Corners;
-
+impl BoxLoss for ExtendedIou {
     // Two points: t = 2.
     const FACTS: Facts =
         Facts::range(0.0, 1.95).zero_at_target().symmetric().scale_invariant().shift_invariant();
@@ -62,7 +59,7 @@ impl Loss for ExtendedIou {
     ];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
         let (inside, hull) = (pred.intersection(target), pred.hull(target));
         let (across, down) = (inside.x2 - inside.x1, inside.y2 - inside.y1);
         // From the hull's corner to one edge and to the other. An inverted box may end before the hull begins.
@@ -72,6 +69,6 @@ impl Loss for ExtendedIou {
         let apart = (-across).relu() * sum_y + (-down).relu() * sum_x;
         let overlap = across.relu() * down.relu() - apart;
         let union = pred.width().mul_add(pred.height(), target.area()) - overlap;
-        (lit(1.0) - overlap.safe_div(union)).smooth_l1(self.smooth_point)
+        terms.penalty((lit(1.0) - overlap.safe_div(union)).smooth_l1(self.smooth_point))
     }
 }

@@ -37,10 +37,7 @@ loss! {
     }
 }
 
-impl Loss for FocalEiou {
-    type Pred = Corners;
-    type Target = Corners;
-
+impl BoxLoss for FocalEiou {
     // The supremum, found by search: a flat target crossed by an upright box of 0.32 of its width.
     const FACTS: Facts =
         Facts::range(0.0, 0.811).zero_at_target().symmetric().scale_invariant().shift_invariant();
@@ -61,17 +58,12 @@ impl Loss for FocalEiou {
     ];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
         let iou = pred.iou(target, 0.0);
-        let penalties =
-            pred.center_distance_ratio(target, 0.0) + pred.size_difference_ratio(target);
-        let eiou_loss = lit(1.0) - iou + penalties;
-        let weighed_by = if !self.detach {
-            // The slope of the power has no bound where the IoU vanishes.
-            S::if_lt(iou, iou.lit(1e-6), iou.detach(), iou)
-        } else {
-            iou.detach()
-        };
-        weighed_by.pow(self.gamma) * eiou_loss
+        let distance = pred.center_distance_ratio(target, 0.0);
+        let [width, height] = pred.size_difference_ratio(target);
+        let penalties = terms.penalty(distance) + (terms.penalty(width) + terms.penalty(height));
+        let eiou_loss = lit(1.0) - terms.iou(pred, target, 0.0) + penalties;
+        focal_weight(iou, self.gamma, self.detach) * eiou_loss
     }
 }

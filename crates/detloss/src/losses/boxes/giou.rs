@@ -34,10 +34,7 @@ loss! {
     }
 }
 
-impl Loss for Giou {
-    type Pred = Corners;
-    type Target = Corners;
-
+impl BoxLoss for Giou {
     const FACTS: Facts =
         Facts::range(0.0, 2.0).zero_at_target().symmetric().scale_invariant().shift_invariant();
 
@@ -49,9 +46,10 @@ impl Loss for Giou {
     ];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
-        let (overlap, union) = pred.overlap_and_union(target);
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
+        let (_, union) = pred.overlap_and_union(target);
         let hull = pred.hull(target).area();
-        lit(1.0) - ratio(overlap, union, self.eps) + ratio(hull - union, hull, self.eps)
+        let iou_loss = lit(1.0) - terms.iou(pred, target, self.eps);
+        iou_loss + terms.penalty(ratio(hull - union, hull, self.eps))
     }
 }

@@ -32,10 +32,7 @@ loss! {
     "iou", "IoU" => pub struct Iou: Formula {}
 }
 
-impl Loss for Iou {
-    type Pred = Corners;
-    type Target = Corners;
-
+impl BoxLoss for Iou {
     const FACTS: Facts =
         Facts::range(0.0, 1.0).zero_at_target().symmetric().scale_invariant().shift_invariant();
 
@@ -48,7 +45,7 @@ impl Loss for Iou {
     ];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
-        lit(1.0) - pred.iou(target, 0.0)
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
+        lit(1.0) - terms.iou(pred, target, 0.0)
     }
 }

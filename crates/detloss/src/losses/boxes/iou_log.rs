@@ -34,10 +34,7 @@ loss! {
     }
 }
 
-impl Loss for IouLog {
-    type Pred = Corners;
-    type Target = Corners;
-
+impl BoxLoss for IouLog {
     const FACTS: Facts = Facts::range(0.0, 13.815_510_557_964_274)
         .zero_at_target()
         .symmetric()
@@ -59,8 +56,8 @@ impl Loss for IouLog {
     ];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
-        let iou = pred.iou(target, 0.0);
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
+        let iou = terms.iou(pred, target, 0.0);
         // Subtracted from 0 rather than negated: a perfect box costs 0, not −0.
         lit(0.0) - iou.max(iou.lit(self.floor)).ln()
     }

@@ -29,10 +29,7 @@ loss! {
     "iou_square", "IoU (square)" => pub struct IouSquare: Formula {}
 }
 
-impl Loss for IouSquare {
-    type Pred = Corners;
-    type Target = Corners;
-
+impl BoxLoss for IouSquare {
     const FACTS: Facts =
         Facts::range(0.0, 1.0).zero_at_target().symmetric().scale_invariant().shift_invariant();
 
@@ -45,7 +42,7 @@ impl Loss for IouSquare {
     ];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
-        lit(1.0) - pred.iou(target, 0.0).square()
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
+        lit(1.0) - terms.iou(pred, target, 0.0).square()
     }
 }

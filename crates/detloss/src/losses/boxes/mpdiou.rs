@@ -39,10 +39,7 @@ loss! {
     }
 }
 
-impl Loss for Mpdiou {
-    type Pred = Corners;
-    type Target = Corners;
-
+impl BoxLoss for Mpdiou {
     const FACTS: Facts =
         Facts::range(0.0, f64::INFINITY).zero_at_target().symmetric().shift_invariant();
 
@@ -56,9 +53,9 @@ impl Loss for Mpdiou {
     ];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
         let diagonal = self.width * self.width + self.height * self.height;
         let penalty = pred.corner_distance_squared(target) * lit(1.0 / diagonal);
-        lit(1.0) - pred.iou(target, 0.0) + penalty
+        lit(1.0) - terms.iou(pred, target, 0.0) + terms.penalty(penalty)
     }
 }

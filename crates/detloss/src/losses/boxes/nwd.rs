@@ -38,10 +38,7 @@ loss! {
     }
 }
 
-impl Loss for Nwd {
-    type Pred = Corners;
-    type Target = Corners;
-
+impl BoxLoss for Nwd {
     const FACTS: Facts = Facts::range(0.0, 1.0).zero_at_target().symmetric().shift_invariant();
 
     const CASES: &'static [Case] = &[
@@ -57,8 +54,8 @@ impl Loss for Nwd {
     ];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
         let distance = (pred.corner_distance_squared(target) * lit(0.5)).sqrt();
-        -(distance * lit(-1.0 / self.constant)).exp_m1()
+        terms.penalty(-(distance * lit(-1.0 / self.constant)).exp_m1())
     }
 }

@@ -31,10 +31,7 @@ loss! {
     "piou", "PIoU" => pub struct Piou: Formula {}
 }
 
-impl Loss for Piou {
-    type Pred = Corners;
-    type Target = Corners;
-
+impl BoxLoss for Piou {
     const FACTS: Facts =
         Facts::range(0.0, 2.0).zero_at_target().scale_invariant().shift_invariant();
 
@@ -49,8 +46,9 @@ impl Loss for Piou {
     ];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
         let error = pred.relative_edge_error(target);
-        lit(1.0) - pred.iou(target, 0.0) - (-error.square()).exp_m1()
+        let penalty = -(-error.square()).exp_m1();
+        lit(1.0) - terms.iou(pred, target, 0.0) + terms.penalty(penalty)
     }
 }

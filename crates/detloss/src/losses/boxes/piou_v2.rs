@@ -36,10 +36,7 @@ loss! {
     }
 }
 
-impl Loss for PiouV2 {
-    type Pred = Corners;
-    type Target = Corners;
-
+impl BoxLoss for PiouV2 {
     // Without overlap, at P = 0.943.
     const FACTS: Facts =
         Facts::range(0.0, 1.867_82).zero_at_target().scale_invariant().shift_invariant();
@@ -58,11 +55,12 @@ impl Loss for PiouV2 {
     ];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
         let error = pred.relative_edge_error(target);
         let x = (-error).exp() * lit(self.lambd);
         let weight = x * (-x.square()).exp() * lit(3.0);
         let weight = if self.detach { weight.detach() } else { weight };
-        weight * (lit(1.0) - pred.iou(target, 0.0) - (-error.square()).exp_m1())
+        let penalty = -(-error.square()).exp_m1();
+        weight * (lit(1.0) - terms.iou(pred, target, 0.0) + terms.penalty(penalty))
     }
 }

@@ -40,10 +40,7 @@ loss! {
     }
 }
 
-impl Loss for ShapeIou {
-    type Pred = Corners;
-    type Target = Corners;
-
+impl BoxLoss for ShapeIou {
     // Far boxes without a side in common: 2 + (1 − e⁻¹)⁴.
     const FACTS: Facts = Facts::range(0.0, 2.159_67)
         .zero_at_target()
@@ -68,7 +65,7 @@ impl Loss for ShapeIou {
     ];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
         let [ww, hh] = self.weights(target);
         let [dx, dy] = pred.center_offset(target);
         let (dx_squared, dy_squared) = (dx.square(), dy.square());
@@ -78,7 +75,8 @@ impl Loss for ShapeIou {
         let distance = part_of_hull(dx_squared + dy_squared, weighted, diagonal);
         let [w, h] = pred.relative_size_difference(target);
         let shape = (hh * -w).exp_m1().pow(4.0) + (ww * -h).exp_m1().pow(4.0);
-        lit(1.0) - pred.iou(target, 0.0) + distance + shape * lit(0.5)
+        let iou_loss = lit(1.0) - terms.iou(pred, target, 0.0);
+        iou_loss + terms.penalty(distance) + terms.penalty(shape * lit(0.5))
     }
 }
 

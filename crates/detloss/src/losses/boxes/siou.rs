@@ -40,10 +40,7 @@ loss! {
     }
 }
 
-impl Loss for Siou {
-    type Pred = Corners;
-    type Target = Corners;
-
+impl BoxLoss for Siou {
     // Far, thin and aligned boxes: 2 − e⁻² + (1 − e⁻¹)⁴.
     const FACTS: Facts = Facts::range(0.0, 2.024_33)
         .zero_at_target()
@@ -65,7 +62,7 @@ impl Loss for Siou {
     ];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
         let [dx, dy] = pred.center_offset(target);
         let angle_cost = ((dx * dy).abs() * lit(2.0)).safe_div(dx.square() + dy.square());
         let [width, height] = pred.hull(target).extent_squared();
@@ -74,7 +71,8 @@ impl Loss for Siou {
             distance_cost(exponent, dx, width) + distance_cost(exponent, dy, height);
         let [w, h] = pred.relative_size_difference(target);
         let shape_cost = one_minus_exp(-w).pow(self.theta) + one_minus_exp(-h).pow(self.theta);
-        lit(1.0) - pred.iou(target, 0.0) + (distance_cost + shape_cost) * lit(0.5)
+        let iou_loss = lit(1.0) - terms.iou(pred, target, 0.0);
+        iou_loss + terms.penalty((distance_cost + shape_cost) * lit(0.5))
     }
 }
 

@@ -34,10 +34,7 @@ loss! {
     "wiou", "WIoU" => pub struct Wiou: Formula {}
 }
 
-impl Loss for Wiou {
-    type Pred = Corners;
-    type Target = Corners;
-
+impl BoxLoss for Wiou {
     const FACTS: Facts =
         Facts::range(0.0, E).zero_at_target().symmetric().scale_invariant().shift_invariant();
 
@@ -52,11 +49,7 @@ impl Loss for Wiou {
     ];
 
     #[inline(always)]
-    fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
-        let distance = pred.center_distance_squared(target);
-        let [width, height] = pred.hull(target).extent_squared();
-        let diagonal = (width + height).detach();
-        let part = part_of_hull(distance, distance.safe_div(diagonal), diagonal);
-        part.exp() * (lit(1.0) - pred.iou(target, 0.0))
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
+        wise_weight(pred, target) * (lit(1.0) - terms.iou(pred, target, 0.0))
     }
 }
