@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-F64 = torch.float64
+from openmmlab import F64, Case, integers, normal, random
+
 ROWS, CLASSES = 40, 5
-
-
-def random(*shape: int, seed: int = 0, low: float = 0.0, high: float = 1.0) -> Tensor:
-    return torch.from_numpy(np.random.default_rng(seed).uniform(low, high, shape))
-
-
-def normal(*shape: int, seed: int = 0) -> Tensor:
-    return torch.from_numpy(np.random.default_rng(seed).normal(0, 2, shape))
-
-
-def integers(high: int, *shape: int, seed: int = 0) -> Tensor:
-    return torch.from_numpy(np.random.default_rng(seed).integers(0, high, shape))
 
 
 def boxes(seed: int, side: float) -> Tensor:
@@ -75,6 +63,39 @@ def ciou(pred: Tensor, target: Tensor, eps: float = 1e-6) -> Tensor:
 def eiou(pred: Tensor, target: Tensor) -> Tensor:
     (w, h), (v, g), (a, b) = sides(pred), sides(target), sides(hull(pred, target))
     return diou(pred, target, 0.0) + ((w - v) / a) ** 2 + ((h - g) / b) ** 2
+
+
+def siou(pred: Tensor, target: Tensor) -> Tensor:
+    sides_of_hull, distance, shape = sides(hull(pred, target)), 0.0, 0.0
+    x, y = ((pred[:, i] + pred[:, i + 2] - target[:, i] - target[:, i + 2]) / 2 for i in (0, 1))
+    length = (x**2 + y**2).sqrt()
+    angle = 1 - 2 * torch.sin(torch.asin(torch.minimum(x.abs(), y.abs()) / length) - torch.pi / 4) ** 2
+    for offset, side, own, other in zip((x, y), sides_of_hull, sides(pred), sides(target), strict=True):
+        distance = distance + 1 - torch.exp(-(2 - angle) * (offset / side) ** 2)
+        shape = shape + (1 - torch.exp(-(own - other).abs() / torch.maximum(own, other))) ** 4
+    return 1 - overlap(pred, target) + (distance + shape) / 2
+
+
+def bounded_iou(pred: Tensor, target: Tensor, beta: float = 0.2, eps: float = 1e-3) -> Tensor:
+    bounds = []
+    for i, side in enumerate(sides(target)):
+        offset = (pred[:, i] + pred[:, i + 2] - target[:, i] - target[:, i + 2]).abs()
+        bounds.append(((side - offset) / (side + offset + eps)).clamp(min=0))
+    for own, other in zip(sides(pred), sides(target), strict=True):
+        bounds.append(torch.minimum(other / (own + eps), own / (other + eps)))
+    return smooth_l1(torch.stack(bounds, -1), torch.ones((), dtype=F64), beta)
+
+
+def extended_iou(pred: Tensor, target: Tensor, smooth_point: float = 0.1) -> Tensor:
+    corner = hull(pred, target)[:, :2]
+    low = torch.maximum(pred[:, :2], target[:, :2]) - corner
+    high = torch.minimum(pred[:, 2:], target[:, 2:]) - corner
+    (l, t), (r, b) = low.T, high.T
+    across, down = r - l, b - t
+    apart = torch.where(across < 0, torch.where(down < 0, 2 * (r * b - l * t), across * (b + t)), down * (r + l))
+    meet = torch.where((across < 0) | (down < 0), apart, across * down)
+    (w, h), (v, g) = sides(pred), sides(target)
+    return smooth_l1(1 - meet / (w * h + v * g - meet), torch.zeros((), dtype=F64), smooth_point)
 
 
 def smooth_l1(pred: Tensor, target: Tensor, beta: float = 1.0) -> Tensor:
@@ -146,31 +167,17 @@ def sigmoid_ce(logit: Tensor, label: Tensor, pos_weight: Tensor | float = 1.0, i
     return entropy(logit, label.to(F64), pos_weight) * counts
 
 
+def multi_positive(logit: Tensor, label: Tensor) -> Tensor:
+    pairs = (logit[:, :, None] - logit[:, None, :]).exp()
+    counts = (label == 0)[:, :, None] & (label >= 1)[:, None, :]
+    return (1 + (pairs * counts).sum((1, 2))).log()
+
+
 def dice(p: Tensor, label: Tensor, naive: bool, eps: float = 1e-3) -> Tensor:
     p, label = p.flatten(1), label.flatten(1)
     if naive:
         return 1 - (2 * (p * label).sum(1) + eps) / (p.sum(1) + label.sum(1) + eps)
     return ((p - label) ** 2).sum(1) / ((p**2).sum(1) + (label**2).sum(1) + 2 * eps)
-
-
-@dataclass
-class Case:
-    """A loss with these arguments, what it is computed from, and its formula.
-
-    ``weights`` are of the shapes that go with it. Their mean divides by ``count``, if not by their number.
-    MMDetection itself is away from the formula by up to ``tolerance``.
-    """
-
-    name: str
-    arguments: dict[str, Any]
-    inputs: tuple[Any, ...]
-    formula: Callable[..., Tensor]
-    weights: tuple[Tensor, ...] = ()
-    count: float | None = None
-    tolerance: float = 1e-6
-
-    def __str__(self) -> str:
-        return f"{self.name}({', '.join(f'{name}={value}' for name, value in self.arguments.items())})"
 
 
 PER_ROW, PER_SIDE = random(ROWS, seed=90), random(ROWS, 4, seed=91)
@@ -191,6 +198,8 @@ HEAT = torch.where(random(2, 3, 6, 6, seed=24) > 0.8, 1.0, random(2, 3, 6, 6, se
 PROBABILITIES = random(2, 3, 6, 6, seed=26, low=1e-3, high=0.999)
 SOME_IGNORED = torch.where(random(ROWS, seed=27) > 0.7, 3, WITH_BACKGROUND.clamp(max=CLASSES - 1))
 MARKED = torch.where(LABELS > 0.8, -1, (LABELS > 0.5).long())
+# Some rows have no positive, some no negative.
+POSITIVES = integers(3, ROWS, CLASSES, seed=33).masked_fill(COLUMN > 0.9, 1).masked_fill(COLUMN < 0.1, 0)
 MASKS, MASK_LABELS = normal(6, 4, 5, seed=28), random(6, 4, 5, seed=29).round()
 
 OF_BOXES: list[tuple[str, dict[str, Any], Callable[..., Tensor], float]] = [
@@ -204,12 +213,24 @@ OF_BOXES: list[tuple[str, dict[str, Any], Callable[..., Tensor], float]] = [
     ("DIoULoss", {"eps": 1e-3}, lambda p, t: diou(p, t, 1e-3), 1e-6),
     ("CIoULoss", {}, ciou, 1e-6),
     ("EfficientIoULoss", {}, eiou, 1e-6),
+    ("EIoULoss", {}, extended_iou, 1e-6),
+    ("EIoULoss", {"smooth_point": 0.5, "loss_weight": 2.0}, lambda p, t: 2 * extended_iou(p, t, 0.5), 1e-6),
+    # Its epsilon is added to the offsets, whose angle has a kink.
+    ("SIoULoss", {"neg_gamma": True, "loss_weight": 2.0}, lambda p, t: 2 * siou(p, t), 1e-4),
 ]
 
 CASES = [
     *(
         Case(name, arguments, (pred, TARGET), formula, (PER_ROW, PER_SIDE), tolerance=tolerance)
         for name, arguments, formula, tolerance in OF_BOXES
+        for pred in (NEAR, FAR)
+    ),
+    *(
+        Case("BoundedIoULoss", arguments, (pred, TARGET), formula, (PER_SIDE, PER_ROW, COLUMN))
+        for arguments, formula in (
+            ({}, bounded_iou),
+            ({"beta": 1.0, "eps": 0.0, "loss_weight": 10.0}, lambda p, t: 10 * bounded_iou(p, t, 1.0, 0.0)),
+        )
         for pred in (NEAR, FAR)
     ),
     *(
@@ -229,6 +250,13 @@ CASES = [
     Case("FocalLoss", {}, (LOGITS, WITH_BACKGROUND), focal, (PER_ROW, COLUMN, PER_SCORE, PER_SCORE.flatten())),
     Case("FocalLoss", {"gamma": 1.5, "alpha": 0.4}, (LOGITS, LABELS), lambda p, t: focal(p, t, 1.5, 0.4), (PER_ROW,)),
     Case("FocalLoss", {"activated": True}, (SCORES, WITH_BACKGROUND), lambda p, t: focal(p.logit(), t)),
+    Case(
+        "FocalCustomLoss",
+        {"num_classes": CLASSES, "alpha": 0.4},
+        (LOGITS, WITH_BACKGROUND),
+        lambda p, t: focal(p, t, 2.0, 0.4),
+        (PER_ROW,),
+    ),
     Case("QualityFocalLoss", {}, (LOGITS, (WITH_BACKGROUND, PER_ROW)), quality_focal, (PER_ROW,)),
     Case("QualityFocalLoss", {"beta": 1.5}, (LOGITS, QUALITIES), lambda p, t: quality_focal(p, t, 1.5), (PER_ROW,)),
     Case("QualityFocalLoss", {"activated": True}, (SCORES, QUALITIES), lambda p, t: quality_focal(p.logit(), t)),
@@ -243,6 +271,21 @@ CASES = [
     Case("KnowledgeDistillationKLDivLoss", {}, (LOGITS, LABELS), divergence, (PER_ROW,)),
     Case("KnowledgeDistillationKLDivLoss", {"T": 2}, (LOGITS, LABELS), lambda p, t: divergence(p, t, 2.0), (PER_ROW,)),
     Case("CrossEntropyLoss", {}, (LOGITS, OBJECTS), softmax_ce, (PER_ROW,)),
+    Case(
+        "CrossEntropyCustomLoss",
+        WEIGHED | {"num_classes": CLASSES - 1},
+        (LOGITS, OBJECTS),
+        lambda p, t: softmax_ce(p, t, FACTORS),
+        (PER_ROW,),
+    ),
+    Case("CrossEntropyCustomLoss", SIGMOID | {"num_classes": CLASSES}, (LOGITS, WITH_BACKGROUND), sigmoid_ce, (PER_ROW,)),
+    Case(
+        "MultiPosCrossEntropyLoss",
+        {"loss_weight": 0.25},
+        (LOGITS, POSITIVES),
+        lambda p, t: 0.25 * multi_positive(p, t),
+        (PER_ROW,),
+    ),
     Case("CrossEntropyLoss", {}, (LOGITS, LABELS.softmax(-1)), softmax_ce, (PER_ROW,)),
     Case("CrossEntropyLoss", WEIGHED, (LOGITS, OBJECTS), lambda p, t: softmax_ce(p, t, FACTORS), (PER_ROW,)),
     Case(

@@ -16,6 +16,10 @@ Values and gradients are MMDetection's, but for what its classes say here, and f
 - float16 boxes are computed in float32. bfloat16, too.
 - What is not supported is a ``ValueError``, where MMDetection asserts. A keyword that nobody knows is a ``TypeError``.
 
+Not here are ``AssociativeEmbeddingLoss``, ``TripletLoss`` and, of the losses of tracking, ``L2Loss`` and ``MarginL2Loss``, which
+draw their negatives: they compare embeddings, not detections. Nor are ``DDQAuxLoss``, which is a head with its matching,
+``Accuracy``, and the functions, ``carl_loss`` and ``isr_p`` among them.
+
 A head that asks for MMDetection's own class by ``isinstance`` needs it: those of the DETR family for
 ``QualityFocalLoss``, and the dynamic RoI head for ``SmoothL1Loss``.
 """
@@ -25,7 +29,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 
-from detloss.compat.mmdet._base import Loss
+from detloss.compat._openmmlab import PREFIX, Loss, register_in
 from detloss.compat.mmdet._classification import (
     CrossEntropyLoss,
     DiceLoss,
@@ -33,70 +37,87 @@ from detloss.compat.mmdet._classification import (
     FocalLoss,
     GaussianFocalLoss,
     KnowledgeDistillationKLDivLoss,
+    MultiPosCrossEntropyLoss,
     QualityFocalLoss,
     VarifocalLoss,
 )
+from detloss.compat.mmdet._heads import CrossEntropyCustomLoss, FocalCustomLoss
 from detloss.compat.mmdet._regression import (
     BalancedL1Loss,
+    BoundedIoULoss,
     CIoULoss,
     DIoULoss,
     EfficientIoULoss,
+    EIoULoss,
     GIoULoss,
     IoULoss,
     L1Loss,
     MSELoss,
+    SIoULoss,
     SmoothL1Loss,
 )
-from detloss.compat.mmdet._sets import GHMC, GHMR, SeesawLoss
+from detloss.compat.mmdet._sets import GHMC, GHMR, EQLV2Loss, SeesawLoss
 
 LOSSES: tuple[type[Loss], ...] = (
     IoULoss,
     GIoULoss,
     DIoULoss,
     CIoULoss,
+    EIoULoss,
     EfficientIoULoss,
+    SIoULoss,
+    BoundedIoULoss,
     L1Loss,
     MSELoss,
     SmoothL1Loss,
     BalancedL1Loss,
     CrossEntropyLoss,
+    CrossEntropyCustomLoss,
     FocalLoss,
+    FocalCustomLoss,
     QualityFocalLoss,
     VarifocalLoss,
     GaussianFocalLoss,
     DistributionFocalLoss,
     KnowledgeDistillationKLDivLoss,
+    MultiPosCrossEntropyLoss,
     DiceLoss,
     GHMC,
     GHMR,
     SeesawLoss,
+    EQLV2Loss,
 )
 """All of them."""
 
-PREFIX = "Detloss"
-
 __all__ = [
     "BalancedL1Loss",
+    "BoundedIoULoss",
     "CIoULoss",
+    "CrossEntropyCustomLoss",
     "CrossEntropyLoss",
-    "DIoULoss",
     "DiceLoss",
+    "DIoULoss",
     "DistributionFocalLoss",
     "EfficientIoULoss",
+    "EIoULoss",
+    "EQLV2Loss",
+    "FocalCustomLoss",
     "FocalLoss",
+    "GaussianFocalLoss",
     "GHMC",
     "GHMR",
     "GIoULoss",
-    "GaussianFocalLoss",
     "IoULoss",
     "KnowledgeDistillationKLDivLoss",
     "L1Loss",
-    "LOSSES",
     "Loss",
+    "LOSSES",
     "MSELoss",
+    "MultiPosCrossEntropyLoss",
     "PREFIX",
     "QualityFocalLoss",
     "SeesawLoss",
+    "SIoULoss",
     "SmoothL1Loss",
     "VarifocalLoss",
     "register",
@@ -107,22 +128,14 @@ def register(override: bool = False) -> None:
     """Registers the losses with MMDetection: ``DetlossGIoULoss`` and so on.
 
     Args:
-        override: whether ``GIoULoss`` and so on are these, too, for all that is built from then on.
-            ``EfficientIoULoss`` replaces nothing: MMDetection's ``EIoULoss`` is another loss.
+        override: whether ``GIoULoss`` and so on are these, too, for all that is built from then on. There is no
+            ``EfficientIoULoss`` to replace.
 
     Raises:
         ModuleNotFoundError: without MMDetection.
     """
     models = importlib.import_module("mmdet.registry").MODELS
-    for loss in LOSSES:
-        models.register_module(name=PREFIX + loss.__name__, force=True, module=loss)
-    if not override:
-        return
-    # Its own losses come first: they could not be registered under names that are taken.
-    importlib.import_module("mmdet.models")
-    for loss in LOSSES:
-        if loss.__name__ in models.module_dict:
-            models.register_module(name=loss.__name__, force=True, module=loss)
+    register_in(models, LOSSES, "mmdet.models" if override else None)
 
 
 if importlib.util.find_spec("mmdet") is not None:

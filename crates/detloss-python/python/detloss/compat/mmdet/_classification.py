@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import detloss.torch as losses
-from detloss.compat.mmdet._base import Loss, broadcast, fitting, logits, only_sigmoid
+from detloss.compat._openmmlab import Loss, broadcast, fitting, logits, only_sigmoid, widened
 
 
 class CrossEntropyLoss(Loss):
@@ -338,6 +338,38 @@ class KnowledgeDistillationKLDivLoss(Loss):
         how = self._how(broadcast(weight, pred.shape[:-1]), avg_factor, reduction_override)
         how["loss_weight"] /= pred.shape[-1]
         return losses.softmax_kl(pred, soft_label.detach(), temperature=self.T, **how)
+
+
+class MultiPosCrossEntropyLoss(Loss):
+    """The cross entropy of rows with several positives: ln(1 + Σ exp(n - p)) over all pairs of a negative n and a positive p.
+
+    It is softmax cross entropy of two columns, the logarithms of Σ exp(n) and 1 / Σ exp(-p): no pair is formed, as all
+    are there. A row without either costs 0. Labels below 0 are left out; there, they count as logits of 0 on both sides.
+    """
+
+    def forward(
+        self,
+        cls_score: Tensor,
+        label: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+        reduction_override: str | None = None,
+    ) -> Tensor:
+        """The loss of logits (n, columns) and labels of the same shape, 1 or more (positive), 0 (negative); the mean is by rows."""
+        if label.shape != cls_score.shape:
+            raise ValueError(
+                f"label has shape {tuple(label.shape)}, cls_score {tuple(cls_score.shape)}: give a label for each logit"
+            )
+        pred = widened(cls_score)
+        of_negatives = pred.masked_fill(label != 0, -_FAR).logsumexp(-1)
+        of_positives = -(-pred).masked_fill(label < 1, -_FAR).logsumexp(-1)
+        pairs = torch.stack([of_positives, of_negatives], -1)
+        how = self._how(broadcast(weight, pred.shape[:-1]), avg_factor, reduction_override)
+        return losses.softmax_ce(pairs, torch.zeros_like(pairs[..., 0], dtype=torch.long), **how)
+
+
+_FAR = 1e30
+"""A logit that no other comes near. Infinity has no slope."""
 
 
 class DiceLoss(Loss):

@@ -1,23 +1,17 @@
-"""Losses of boxes and of their coordinates."""
+"""Losses of boxes x1, y1, x2, y2, and of their coordinates."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 import detloss.torch as losses
-from detloss.compat.mmdet._base import PairLoss, per_row
+from detloss.compat._openmmlab import BoxLoss, PairLoss, fitting, widened
 
 
-class _BoxLoss(PairLoss):
-    """A loss of pairs of boxes x1, y1, x2, y2, (n, 4); ``weight`` is one per box, (n,), or (n, 4), of which each box has the mean."""
-
-    def _weight(self, weight: Tensor | None, pred: Tensor) -> Tensor | None:
-        return per_row(weight, pred.shape[:-1])
-
-
-class IoULoss(_BoxLoss):
+class IoULoss(BoxLoss):
     """The IoU loss: ``mode`` "log", "square" or "linear" (which ``linear=True`` means, too).
 
     ``eps`` is the least IoU that the logarithm is taken of. In the other modes no intersection is an IoU of 0 and not
@@ -45,7 +39,7 @@ class IoULoss(_BoxLoss):
         return losses.iou_log(pred, target, floor=self.eps, **how)
 
 
-class _WithEps(_BoxLoss):
+class _WithEps(BoxLoss):
     def __init__(self, eps: float = 1e-6, reduction: str = "mean", loss_weight: float = 1.0) -> None:
         super().__init__(reduction, loss_weight)
         self.eps = eps
@@ -81,15 +75,91 @@ class CIoULoss(_WithEps):
         return losses.ciou(pred, target, gate=0.5, eps=self.eps, **how)
 
 
-class EfficientIoULoss(_BoxLoss):
+class EIoULoss(_WithEps):
+    """The *extended* IoU loss (Peng and Yu, https://arxiv.org/abs/2112.01793), as there.
+
+    What most people call EIoU is :class:`EfficientIoULoss`. ``eps`` has no effect: none is needed here.
+    """
+
+    def __init__(
+        self, eps: float = 1e-6, reduction: str = "mean", loss_weight: float = 1.0, smooth_point: float = 0.1
+    ) -> None:
+        super().__init__(eps, reduction, loss_weight)
+        self.smooth_point = smooth_point
+
+    def _loss(self, pred: Tensor, target: Tensor, **how: Any) -> Tensor:
+        return losses.extended_iou(pred, target, smooth_point=self.smooth_point, **how)
+
+
+class EfficientIoULoss(BoxLoss):
     """The *efficient* IoU loss (Zhang et al., https://arxiv.org/abs/2101.08158), which most people call EIoU.
 
-    MMDetection's ``EIoULoss`` is another loss, the *extended* IoU loss of Peng and Yu, and has no counterpart here. So
-    this one is not called ``EIoULoss``.
+    MMDetection does not have it: its ``EIoULoss`` is another loss. So this one is not called ``EIoULoss``.
     """
 
     def _loss(self, pred: Tensor, target: Tensor, **how: Any) -> Tensor:
         return losses.eiou(pred, target, **how)
+
+
+class SIoULoss(_WithEps):
+    """The SIoU loss, always as its paper has it, which is ``neg_gamma=True``: the default here.
+
+    The default there is False. It has the wrong sign in the exponents of the distance, so that a box gains by moving
+    away, and far boxes cost 0, with slope 0. Here it is an error. There the loss is also cut off at 2, with no slope
+    beyond; here it ends at 2.024. ``eps`` has no effect: none is needed here, where centres in a row or a column have the
+    mean of both slopes.
+    """
+
+    def __init__(
+        self, eps: float = 1e-6, reduction: str = "mean", loss_weight: float = 1.0, neg_gamma: bool = True
+    ) -> None:
+        super().__init__(eps, reduction, loss_weight)
+        if not neg_gamma:
+            raise ValueError("neg_gamma=False rewards distance, so that far boxes cost 0: leave it out, or give True")
+        self.neg_gamma = neg_gamma
+
+    def _loss(self, pred: Tensor, target: Tensor, **how: Any) -> Tensor:
+        return losses.siou(pred, target, **how)
+
+
+class BoundedIoULoss(PairLoss):
+    """The bounded IoU loss: four values per box, (n, 4), for x, y, width and height; the mean is that of all of them.
+
+    ``weight`` is one per value, or one per row, (n,), also for four rows. ``eps`` is added to the denominators, as there, so
+    that a value of a perfect box is not 0, but 2.5e-6 for a side of 1; with 0 it is 0.
+    """
+
+    def __init__(
+        self, beta: float = 0.2, eps: float = 1e-3, reduction: str = "mean", loss_weight: float = 1.0
+    ) -> None:
+        super().__init__(reduction, loss_weight)
+        self.beta, self.eps = beta, eps
+
+    def _weight(self, weight: Tensor | None, pred: Tensor) -> Tensor | None:
+        weight = fitting(weight, pred)
+        if weight is None or weight.shape != pred.shape[:-1]:
+            return weight
+        return weight.unsqueeze(-1).expand(pred.shape)
+
+    def _loss(self, pred: Tensor, target: Tensor, **how: Any) -> Tensor:
+        one_wrong, right = _one_wrong(pred, target)
+        value = losses.bounded_iou(one_wrong, right, beta=self.beta, eps=self.eps, **how)
+        if self.eps == 0.0:
+            return value
+        # What is right costs something, too: as much as offset or size of a perfect box.
+        return value - 0.5 * losses.bounded_iou(right, right, beta=self.beta, eps=self.eps, **how)
+
+
+def _one_wrong(pred: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Four pairs of boxes for each, (..., 4, 4), which differ in centre x, centre y, width or height, laid along x, without height."""
+    pred, target = (widened(box) for box in (pred, target))
+    size, right_size = (box[..., 2:] - box[..., :2] for box in (pred, target))
+    offset = 0.5 * ((pred[..., :2] - target[..., :2]) + (pred[..., 2:] - target[..., 2:]))
+    starts = torch.cat([offset, 0.5 * (right_size - size)], -1)
+    ends = torch.cat([right_size + offset, 0.5 * (right_size + size)], -1)
+    none = torch.zeros_like(starts)
+    lengths = torch.cat([right_size, right_size], -1)
+    return torch.stack([starts, none, ends, none], -1), torch.stack([none, none, lengths, none], -1)
 
 
 class _ValueLoss(PairLoss):

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 import detloss.torch as losses
-from detloss.compat.mmdet._base import Loss, fitting, only_sigmoid
+from detloss.compat._openmmlab import Loss, fitting, only_sigmoid
+from detloss.compat.mmdet._heads import OfHead, accuracy
+from detloss.torch.distributed import DataParallelLoss
 
 
 class _DensityLoss(Loss):
@@ -24,8 +26,7 @@ class _DensityLoss(Loss):
     def _mean(
         self, pred: Tensor, target: Tensor, label_weight: Tensor, reduction_override: str | None
     ) -> Tensor:
-        if self._reduced(reduction_override) != "mean":
-            raise ValueError(f"{type(self).__name__} has one value for all elements: use reduction='mean'")
+        self._only_mean(reduction_override)
         weight = fitting(label_weight > 0, pred)
         value: Tensor = self.harmony(pred, target, weight=weight)
         return value * self.loss_weight
@@ -92,7 +93,7 @@ class GHMR(_DensityLoss):
         return self._mean(pred, target, label_weight, reduction_override)
 
 
-class SeesawLoss(Loss):
+class SeesawLoss(OfHead, Loss):
     """The seesaw loss of the classes, and a softmax cross entropy of object or background in two columns of their own.
 
     Weights choose (0 or 1), and rows that do not count are not counted as samples of their class, other than there.
@@ -100,9 +101,7 @@ class SeesawLoss(Loss):
     ``state_dict``.
     """
 
-    custom_cls_channels = True
-    custom_activation = True
-    custom_accuracy = True
+    other_columns = 2
 
     def __init__(
         self,
@@ -169,12 +168,6 @@ class SeesawLoss(Loss):
             )
         return cls_score[..., :-2], cls_score[..., -2:]
 
-    def get_cls_channels(self, num_classes: int) -> int:
-        """How many columns the classifier of a box head has."""
-        if num_classes != self.num_classes:
-            raise ValueError(f"the head has {num_classes} classes, the loss {self.num_classes}: give both the same")
-        return num_classes + 2
-
     def get_activation(self, cls_score: Tensor) -> Tensor:
         """The probabilities of the classes and, last, of background."""
         of_classes, of_objectness = (part.softmax(-1) for part in self._parts(cls_score))
@@ -182,15 +175,65 @@ class SeesawLoss(Loss):
 
     def get_accuracy(self, cls_score: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """How many in a hundred rows are told from background, and objects given their class."""
-        of_classes, of_objectness = self._parts(cls_score)
-        is_object = labels < self.num_classes
-        return {
-            "acc_objectness": _accuracy(of_objectness, (~is_object).long()),
-            "acc_classes": _accuracy(of_classes[is_object], labels[is_object]),
-        }
+        of_objectness = self._parts(cls_score)[1]
+        is_background = (labels >= self.num_classes).long()
+        return {"acc_objectness": accuracy(of_objectness, is_background), **super().get_accuracy(cls_score, labels)}
 
 
-def _accuracy(scores: Tensor, labels: Tensor) -> Tensor:
-    if len(labels) == 0:
-        return scores.new_zeros(1)
-    return (scores.argmax(-1) == labels).float().mean()[None] * 100.0
+class EQLV2Loss(OfHead, Loss):
+    """The equalization loss v2. The last of ``num_classes`` + 1 columns is background, and is not balanced.
+
+    There, no head asks this loss for its scores: their softmax is taken, of logits that are trained for a sigmoid. Here
+    a head gets its sigmoids, those of the classes multiplied by 1 less that of background if ``test_with_obj``.
+
+    Weights choose (0 or 1), and rows that do not count are left out; there, the weights are of no use, as ``avg_factor``
+    is here, too. The gradients so far are in the ``state_dict``, and are brought up to date in training mode only. With
+    ``use_distributed`` the loss is that of the rows of all processes; there, the gradients are added up, but each
+    process divides by its own rows. ``class_weight`` is an error and ``vis_grad`` of no effect: neither has one there.
+    """
+
+    other_columns = 1
+
+    def __init__(
+        self,
+        use_sigmoid: bool = True,
+        reduction: str = "mean",
+        class_weight: Tensor | None = None,
+        loss_weight: float = 1.0,
+        num_classes: int = 1203,
+        use_distributed: bool = False,
+        mu: float = 0.8,
+        alpha: float = 4.0,
+        gamma: int = 12,
+        vis_grad: bool = False,
+        test_with_obj: bool = True,
+    ) -> None:
+        super().__init__(reduction, loss_weight)
+        only_sigmoid(type(self).__name__, use_sigmoid)
+        if class_weight is not None:
+            raise ValueError("EQLV2Loss weighs the classes by their gradients: leave out class_weight")
+        self.use_sigmoid, self.use_distributed, self.test_with_obj = use_sigmoid, use_distributed, test_with_obj
+        self.num_classes, self.vis_grad = num_classes, vis_grad
+        self.balanced = losses.EQLV2Loss(gamma=gamma, mu=mu, alpha=alpha, num_classes=num_classes + 1)
+
+    def forward(
+        self,
+        cls_score: Tensor,
+        label: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+        reduction_override: str | None = None,
+    ) -> Tensor:
+        """The loss of logits (n, num_classes + 1) and classes (n,), where num_classes is background; its mean is by rows."""
+        self._only_mean(reduction_override)
+        of = DataParallelLoss(self.balanced) if self.use_distributed else self.balanced
+        value: Tensor = of(cls_score, label, weight=weight)
+        return value * self.loss_weight
+
+    def get_activation(self, cls_score: Tensor) -> Tensor:
+        """The scores of the classes and, last, of background."""
+        scores = cls_score.sigmoid()
+        of_classes, of_background = scores[..., :-1], scores[..., -1:]
+        if self.test_with_obj:
+            of_classes = of_classes * (1.0 - of_background)
+        return torch.cat([of_classes, of_background], -1)

@@ -1,7 +1,8 @@
-"""What the losses have in common: MMDetection's reductions and weights, for the functions of ``detloss.torch``."""
+"""What the losses of MMDetection and MMRotate have in common: reductions and weights, for the functions of ``detloss.torch``."""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import torch
@@ -9,9 +10,12 @@ from torch import Tensor, nn
 
 REDUCTIONS = ("none", "mean", "sum")
 
+PREFIX = "Detloss"
+"""What stands before the names of the losses in a registry."""
+
 
 class Loss(nn.Module):
-    """A loss with MMDetection's ways.
+    """A loss with the ways of MMDetection and MMRotate.
 
     Args:
         reduction: "none", "mean" or "sum"; ``reduction_override`` stands in for it in one call.
@@ -43,6 +47,10 @@ class Loss(nn.Module):
             "loss_weight": self.loss_weight,
         }
 
+    def _only_mean(self, reduction_override: str | None) -> None:
+        if self._reduced(reduction_override) != "mean":
+            raise ValueError(f"{type(self).__name__} has one value for the whole batch: use reduction='mean'")
+
     def extra_repr(self) -> str:
         return f"reduction={self.reduction!r}, loss_weight={self.loss_weight}"
 
@@ -67,6 +75,26 @@ class PairLoss(Loss):
     ) -> Tensor:
         """The loss of ``pred`` against ``target``; the class says what these are, and how the weight may come."""
         return self._loss(pred, target, **self._how(self._weight(weight, pred), avg_factor, reduction_override))
+
+
+class BoxLoss(PairLoss):
+    """A loss of pairs of boxes; ``weight`` is one per box, (n,), or one per coordinate, of which each box has the mean."""
+
+    def _weight(self, weight: Tensor | None, pred: Tensor) -> Tensor | None:
+        return per_row(weight, pred.shape[:-1])
+
+
+def register_in(models: Any, losses: tuple[type[Loss], ...], theirs: str | None) -> None:
+    """Registers the losses under their names with the prefix; those of the module ``theirs`` are replaced, if it is given."""
+    for loss in losses:
+        models.register_module(name=PREFIX + loss.__name__, force=True, module=loss)
+    if theirs is None:
+        return
+    # Its own losses come first: they could not be registered under names that are taken.
+    importlib.import_module(theirs)
+    for loss in losses:
+        if loss.__name__ in models.module_dict:
+            models.register_module(name=loss.__name__, force=True, module=loss)
 
 
 def _checked(reduction: str) -> str:
@@ -98,10 +126,14 @@ def broadcast(weight: Tensor | None, shape: torch.Size) -> Tensor | None:
     return weight.expand(shape) if fits else weight
 
 
+def widened(tensor: Tensor) -> Tensor:
+    """The tensor in float32 if it is in less, for what is computed before a loss is."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
 def logits(probability: Tensor) -> Tensor:
     """The logits of probabilities, finite and with a finite slope at 0 and 1."""
-    if probability.dtype in (torch.float16, torch.bfloat16):
-        probability = probability.float()
+    probability = widened(probability)
     limits = torch.finfo(probability.dtype)
     return probability.clamp(limits.tiny, 1.0 - limits.eps).logit()
 
