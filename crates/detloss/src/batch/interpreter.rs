@@ -231,9 +231,8 @@ fn load<V: Vector>(
     are_quads: bool,
 ) {
     if are_quads {
-        let fields = V::load_quads(token, from);
-        for place in 0..4 {
-            registers.of((first + place) as u16)[vector].set(fields[place]);
+        for (place, field) in V::load_quads(token, from).into_iter().enumerate() {
+            registers.of((first + place) as u16)[vector].set(field);
         }
         return;
     }
@@ -296,9 +295,8 @@ struct OfOne<'a, V> {
 impl<V: Scalar> UnaryVisitor<V> for OfOne<'_, V> {
     #[inline(always)]
     fn visit(self, function: impl Fn(V) -> V) {
-        let a = &self.a[..self.result.len()];
-        for i in 0..self.result.len() {
-            self.result[i].set(function(a[i].get()));
+        for (to, a) in self.result.iter().zip(self.a) {
+            to.set(function(a.get()));
         }
     }
 }
@@ -313,9 +311,8 @@ struct OfTwo<'a, V> {
 impl<V: Scalar> BinaryVisitor<V> for OfTwo<'_, V> {
     #[inline(always)]
     fn visit(self, function: impl Fn(V, V) -> V) {
-        let (a, b) = (&self.a[..self.result.len()], &self.b[..self.result.len()]);
-        for i in 0..self.result.len() {
-            self.result[i].set(function(a[i].get(), b[i].get()));
+        for (to, (a, b)) in self.result.iter().zip(self.a.iter().zip(self.b)) {
+            to.set(function(a.get(), b.get()));
         }
     }
 }
