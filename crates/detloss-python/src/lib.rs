@@ -3,6 +3,7 @@
 //! Python checks shapes and names (`python/detloss/_spec.py`); this crate lends the memory of NumPy arrays to [`detloss::Batch`].
 
 mod arrays;
+mod functions;
 mod loss;
 mod threads;
 
@@ -11,6 +12,11 @@ use pyo3::prelude::*;
 /// The compiled part of detloss.
 #[pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use super::functions::{
+        class_balanced_weights, ddf_weights, ldam_margins, logit_adjustment, offsets,
+        offsets_of_boxes, place,
+    };
     #[pymodule_export]
     use super::loss::{Loss, names};
     #[pymodule_export]

@@ -24,7 +24,7 @@ pub(crate) fn names() -> Vec<&'static str> {
     losses::ALL.iter().map(|entry| entry.name).collect()
 }
 
-fn python_error(error: &Error) -> PyErr {
+pub(crate) fn python_error(error: &Error) -> PyErr {
     match error {
         // By the keyword that the user gave. For columns elsewhere the package has one, and says so.
         Error::Shape { loss, what, got, wanted, .. } => {

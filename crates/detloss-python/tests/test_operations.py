@@ -285,6 +285,10 @@ def test_float32_is_close_to_the_core(spec: Spec) -> None:
             if given.what in ("far from 0", "teachers that are nearly right"):
                 # There only the last bits of the numbers matter, which float32 does not have.
                 continue
+            if by_core(spec, single(given), params)[0].max() > np.finfo(np.float32).max:
+                # A sum of the largest numbers: the core has it in float64.
+                assert given.what == "the largest numbers"
+                continue
             compare(spec, single(given), params, SINGLE)
 
 
@@ -330,14 +334,17 @@ def test_steps_remember_what_those_of_the_core_do(spec: Spec) -> None:
         mine = state.copy()
         for step, given in enumerate(inputs):
             counts = random.random(30) < 0.7 * (step % 4 > 0)
-            weight = counts.astype(float)
-            wanted = by_core(spec, given, params, weight=weight, state=state)
+            weight, of_core = counts.astype(float), given
+            if spec.state == "per_column" and spec.is_elementwise:
+                # An operation is given element after element; the core knows their columns by the shape.
+                weight, of_core = weight.reshape(-1, 5), Input(given.what, given.pred.reshape(-1, 5), given.target.reshape(-1, 5))
+            wanted = by_core(spec, of_core, params, weight=weight, state=state)
             value, grad, after = by_torch(spec, given, params, counts, mine)
             assert after is not None
             mine = after.numpy()
             what = f"step {step}, {given.what}, with {params}"
             hold(value, wanted[0].astype(value.dtype), PRECISE, f"value of {what}")
-            hold(grad, wanted[1], PRECISE, f"gradient of {what}")
+            hold(grad, wanted[1].reshape(grad.shape), PRECISE, f"gradient of {what}")
             hold(mine, state, PRECISE, f"state after {what}")
         assert (state != detloss.initial_state(spec.name, num_classes=5, **params)).any()
 

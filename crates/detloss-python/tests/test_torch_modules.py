@@ -80,6 +80,14 @@ def test_module_for_other_columns():
         detloss.initial_state("seesaw")
 
 
+def test_elements_without_a_dimension_of_columns_are_one_column():
+    loss = detloss.torch.EqualizedFocalLoss(num_classes=1)
+    scores, labels = torch.zeros(7), torch.ones(7)
+    assert loss(scores, labels) == loss(scores.reshape(7, 1), labels.reshape(7, 1)) > 0.0
+    with pytest.raises(ValueError, match="has 3 columns: make it with num_classes=1"):
+        detloss.torch.EqualizedFocalLoss(num_classes=3)(scores, labels)
+
+
 def test_steps_of_many_threads_all_count():
     loss = detloss.torch.SeesawLoss(num_classes=3)
     logits, classes = torch.zeros(5, 3), torch.tensor([0, 1, 2, 2, 2])

@@ -242,3 +242,16 @@ impl std::error::Error for Error {}
 
 /// The result of a call that can be wrong.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// Checks that all entries are positive numbers.
+pub(crate) fn positive(what: &'static str, entries: &[f64]) -> Result<()> {
+    match entries.iter().position(|entry| !(entry.is_normal() && *entry > 0.0)) {
+        Some(index) => Err(Error::InvalidNumber {
+            what,
+            index,
+            got: entries[index],
+            wanted: "a positive number",
+        }),
+        None => Ok(()),
+    }
+}

@@ -22,6 +22,7 @@
 //! - [`signature`]: how a loss is called: its options, and tensors of any shape as a batch.
 //! - [`loss`](mod@loss): what a loss is. [`loss!`] declares one, here or in a crate of yours.
 //! - [`ranking`](mod@ranking): sums over all pairs of positives and negatives in O(n log n).
+//! - [`frequency`]: weights, adjustments and margins of classes by their numbers. [`refinement`]: places and weights of D-FINE's losses.
 //! - [`voting`]: variance voting. [`information`]: entropies of distributions.
 //!
 //! # A loss of your own
@@ -67,6 +68,7 @@
 pub mod batch;
 mod density;
 pub mod error;
+pub mod frequency;
 pub mod geometry;
 pub mod information;
 mod likelihood;
@@ -80,6 +82,7 @@ pub mod pairwise;
 mod parallel;
 pub mod prelude;
 pub mod ranking;
+pub mod refinement;
 pub mod scalar;
 pub mod signature;
 #[cfg(feature = "testing")]

@@ -111,6 +111,7 @@ registry! {
         ghm_r: GhmR,
         seesaw: Seesaw,
         eqlv2: Eqlv2,
+        efl: Efl,
         rmse: Rmse,
     }
 }

@@ -1,6 +1,6 @@
 //! Variance voting: what the uncertainties of the loss [`kl`](crate::losses::values::Kl) are good for.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, positive};
 use crate::operand::{Corners, Operand};
 
 /// The width of the paper's neighbourhood; the authors' code has 0.01.
@@ -62,18 +62,6 @@ pub fn variance_voting(
     Ok(std::array::from_fn(|side| {
         if weights[side] > 0.0 { votes[side] / weights[side] } else { kept_row[side] }
     }))
-}
-
-fn positive(what: &'static str, entries: &[f64]) -> Result<()> {
-    match entries.iter().position(|entry| !(entry.is_normal() && *entry > 0.0)) {
-        Some(index) => Err(Error::InvalidNumber {
-            what,
-            index,
-            got: entries[index],
-            wanted: "a positive number",
-        }),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

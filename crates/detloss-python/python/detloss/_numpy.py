@@ -91,6 +91,11 @@ def _integers(array: NDArray[Any], what: str) -> NDArray[np.int64]:
     return _like(array, _INT64, what)
 
 
+def numbers(given: ArrayLike, what: str) -> NDArray[np.float64]:
+    """As a contiguous array of float64, for the functions beside the losses."""
+    return _like(_array(given, what), np.dtype(np.float64), what)
+
+
 def _columns_last(array: NDArray[Any], dim: int, dims: int) -> NDArray[Any]:
     """With the columns last. What has one dimension less than the prediction's ``dims`` is of rows, and has none."""
     return np.moveaxis(array, dim, -1) if array.ndim == dims else array

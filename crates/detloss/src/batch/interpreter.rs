@@ -21,8 +21,9 @@ use crate::scalar::expr::{Binary, BinaryVisitor, Op, Program, Unary, UnaryVisito
 use crate::scalar::lanes::{LANES, Lanes, Vector};
 use crate::signature::Signature;
 
-/// How many bytes the registers take: they stay in the first-level cache, beside operands.
-const REGISTERS: usize = 24 << 10;
+/// How many bytes the registers take. That is more than the first-level cache has, but the longest tapes use a part of them at a time;
+/// with less, an operation would go over a vector or two, and finding the next one would take as long.
+const REGISTERS: usize = 64 << 10;
 
 /// The most bytes that an operation goes over before the next one.
 const BLOCK: usize = 1 << 10;

@@ -89,6 +89,8 @@ pub struct Tile<'a, T> {
     pub(crate) values: Option<&'a mut [T]>,
     /// Where the gradient goes.
     pub(crate) grad: Option<&'a mut [T]>,
+    /// The column of every element of a loss of whole batches with a state per column, where some are left out.
+    pub(crate) element_columns: Option<&'a [usize]>,
     /// The state of a loss of whole batches.
     pub(crate) state: Option<&'a mut [f64]>,
     /// Where the components of a loss of whole batches go.
@@ -120,6 +122,7 @@ impl<'a, T: Copy> Tile<'a, T> {
                 factor,
                 values,
                 grad,
+                element_columns: None,
                 state: None,
                 components: &mut [],
                 threads: false,
@@ -133,6 +136,7 @@ impl<'a, T: Copy> Tile<'a, T> {
                 factor,
                 values: more_values,
                 grad: more_grad,
+                element_columns: None,
                 state: None,
                 components: &mut [],
                 threads: false,
@@ -470,11 +474,19 @@ impl<L: SetLoss> Driver<L> for Set {
         let TileTarget::Dense(target) = tile.target else {
             unreachable!("the driver writes out the labels of whole batches")
         };
-        let Tile { columns, pred, factor, grad, state, components, threads, .. } = tile;
-        let scale = factor.to_f64();
-        loss.set::<V>(
-            token,
-            SetOf { pred, target, columns, scale, threads, grad, state, components },
-        )
+        let Tile { columns, pred, element_columns, factor, grad, state, components, .. } = tile;
+        let (scale, threads) = (factor.to_f64(), tile.threads);
+        let set = SetOf {
+            pred,
+            target,
+            columns,
+            element_columns,
+            scale,
+            threads,
+            grad,
+            state,
+            components,
+        };
+        loss.set::<V>(token, set)
     }
 }

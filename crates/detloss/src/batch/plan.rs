@@ -358,6 +358,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
                 factor,
                 values,
                 grad,
+                element_columns: None,
                 state: None,
                 components: &mut [],
                 threads: false,

@@ -5,6 +5,7 @@ use super::kernel::{Kernel, Tile, TileTarget};
 use super::plan::{Outputs, Plan};
 use super::{Batch, Target, Weights};
 use crate::error::{Error, Result};
+use crate::loss::State;
 use crate::operand::{Kind, LEFT_OUT};
 use crate::parallel;
 use crate::ranking;
@@ -276,7 +277,7 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
         components: &mut [f64],
     ) -> f64 {
         let Group { pred, target, counts, grad, scale } = group;
-        let tile = |pred, target, grad| {
+        let tile = |pred, target, element_columns, grad| {
             let target = TileTarget::Dense(target);
             let factor = T::Compute::from_f64(scale);
             let columns = self.batch.columns;
@@ -289,28 +290,39 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
                 factor,
                 values: None,
                 grad,
+                element_columns,
                 state,
                 components,
                 threads: self.batch.threads,
             };
             T::Compute::tile(self.loss, self.batch.level, tile)
         };
-        let Some(counts) = counts else { return tile(pred, target, grad) };
+        let Some(counts) = counts else { return tile(pred, target, None, grad) };
         let kept = |numbers: &[T::Compute], width: usize| {
             let items = numbers.chunks_exact(width).zip(counts);
             let kept = items.filter(|(_, counts)| **counts).flat_map(|(item, _)| item);
             kept.copied().collect::<Vec<_>>()
         };
         let (pred, target) = (kept(pred, self.width), kept(target, self.target_width));
+        // Nobody else asks.
+        let is_per_column = self.signature.state == State::PerColumn && !self.is_row;
+        let columns: Option<Vec<usize>> = is_per_column.then(|| {
+            let columns = (0..self.batch.columns).cycle().zip(counts);
+            columns.filter(|(_, counts)| **counts).map(|(column, _)| column).collect()
+        });
         let Some(grad) = grad else {
-            return if pred.is_empty() { 0.0 } else { tile(&pred, &target, None) };
+            return if pred.is_empty() {
+                0.0
+            } else {
+                tile(&pred, &target, columns.as_deref(), None)
+            };
         };
         grad.fill(T::Compute::default());
         if pred.is_empty() {
             return 0.0;
         }
         let mut slopes = vec![T::Compute::default(); pred.len()];
-        let value = tile(&pred, &target, Some(&mut slopes));
+        let value = tile(&pred, &target, columns.as_deref(), Some(&mut slopes));
         let places = grad.chunks_exact_mut(self.width).zip(counts).filter(|(_, counts)| **counts);
         for ((to, _), from) in places.zip(slopes.chunks_exact(self.width)) {
             to.copy_from_slice(from);

@@ -59,6 +59,8 @@ pub struct SetOf<'a, V: Vector> {
     pub target: &'a [V::Element],
     /// How many columns a row has.
     pub columns: usize,
+    /// The column of every element; None if all elements of all rows are there.
+    pub element_columns: Option<&'a [usize]>,
     /// What the gradient is multiplied by.
     pub scale: f64,
     /// Whether the work may be shared by threads.
@@ -72,6 +74,19 @@ pub struct SetOf<'a, V: Vector> {
 }
 
 impl<V: Vector> SetOf<'_, V> {
+    /// The columns of the elements from `first` on, where a row is no element. Known to a loss with a state per column.
+    #[inline(always)]
+    pub fn columns_from(&self, first: usize) -> impl Iterator<Item = usize> {
+        let (columns, known) = (self.columns, self.element_columns);
+        let mut next = first % columns;
+        (first..self.target.len()).map(move |element| {
+            let column = known.map_or(next, |known| known[element]);
+            // Not a remainder for every element: it would take as long as the loss.
+            next = if next + 1 == columns { 0 } else { next + 1 };
+            column
+        })
+    }
+
     /// The value of a set with a NaN among scores or labels; every slope is NaN as well, so that no step is taken unnoticed.
     pub fn nan_result(self) -> f64 {
         if let Some(grad) = self.grad {

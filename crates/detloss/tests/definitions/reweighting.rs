@@ -1,6 +1,7 @@
 //! Losses that weigh their elements by what else is in the batch.
 
 use detloss::Batch;
+use detloss::batch::Weights;
 use detloss::losses::find;
 use detloss::testing::{Random, Tolerance, assert_close};
 
@@ -376,4 +377,100 @@ fn eqlv2_does_not_remember_nan() {
         assert!(grad.iter().all(|slope| slope.is_nan()));
         assert_eq!(state, [3.0, 2.0, 1.0, 4.0]);
     }
+}
+
+/// A batch after the sums of norms `before`, per column those of its positives and of its negatives; with what the batch adds.
+fn efl(
+    (logits, labels): (&[f64], &[f64]),
+    before: &[[f64; 2]],
+    [gamma, scale, alpha]: [f64; 3],
+) -> (Definition, Vec<[f64; 2]>) {
+    let positives = labels.iter().filter(|&&label| label > 0.0).count().max(1) as f64;
+    let (mut value, mut grad, mut added) = (0.0, Vec::new(), vec![[0.0; 2]; before.len()]);
+    for (index, (&logit, &label)) in logits.iter().zip(labels).enumerate() {
+        let [pulled, pushed] = before[index % before.len()];
+        let ratio = if pulled + pushed <= 1e-10 { 1.0 } else { pulled / (pushed + 1e-10) };
+        let exponent = gamma + scale * (1.0 - ratio.clamp(0.0, 1.0));
+        let sign = if label > 0.0 { 1.0 } else { -1.0 };
+        let alpha_t = if label > 0.0 { alpha } else { 1.0 - alpha };
+        let (right, wrong) = (sigmoid(sign * logit), sigmoid(-sign * logit));
+        let surprise = softplus(-sign * logit);
+        let weight = if alpha < 0.0 { 1.0 } else { alpha_t } * exponent / gamma;
+        value += weight * wrong.powf(exponent) * surprise / positives;
+        let slope =
+            weight * wrong.powf(exponent) * (exponent * right * surprise + wrong) / positives;
+        grad.push(-sign * slope);
+        added[index % before.len()][usize::from(label <= 0.0)] += slope;
+    }
+    ((value, grad), added)
+}
+
+#[test]
+fn efl_is_the_definition_and_remembers_gradients() {
+    let mut random = Random::new(151);
+    for (columns, params) in [
+        (1, [2.0, 8.0, 0.25]),
+        (3, [2.0, 4.0, -1.0]),
+        (17, [1.0, 8.0, 0.5]),
+        (80, [2.0, 8.0, 0.25]),
+    ] {
+        let named = ["gamma", "scale", "alpha"].into_iter().zip(params).collect::<Vec<_>>();
+        let loss = find("efl").unwrap().with(&named).unwrap();
+        let (mut state, mut sums) = (vec![0.0; 2 * columns], vec![[0.0; 2]; columns]);
+        for (step, rows) in [1, 3, 40, 40, 40].into_iter().enumerate() {
+            let (logits, mut labels) = random_set(rows * columns, 0.2, &mut random);
+            // The last column never has a positive.
+            labels.iter_mut().skip(columns - 1).step_by(columns).for_each(|label| *label = 0.0);
+            let what = format!("{rows} rows of {columns}, step {step}");
+            let (plain, _) = efl((&logits, &labels), &vec![[0.0; 2]; columns], params);
+            hold("efl", &named, (&logits, &labels, columns), &plain, &what);
+            // In the fourth step some elements are left out; then they stand in no sum.
+            let counts: Vec<bool> =
+                (0..labels.len()).map(|_| step != 3 || random.below(3) > 0).collect();
+            let weights: Vec<f64> = counts.iter().map(|&it| f64::from(u8::from(it))).collect();
+            let batch = Batch::new(&logits, &labels).columns(columns);
+            let batch = batch.weights(Weights::Elements(&weights));
+            let mut grad = vec![0.0; logits.len()];
+            let value = batch.step_into(&loss, &mut state, &mut grad).unwrap();
+            let far = |numbers: &[f64], out: f64| -> Vec<f64> {
+                let pairs = numbers.iter().zip(&counts);
+                pairs.map(|(&number, &counts)| if counts { number } else { out }).collect()
+            };
+            // As right as can be is as good as not there.
+            let (slow, added) = efl((&far(&logits, -1e4), &far(&labels, 0.0)), &sums, params);
+            assert_same((value, &grad), (slow.0, &slow.1), Tolerance::LAW, &what);
+            for (sum, added) in sums.iter_mut().zip(added) {
+                *sum = [sum[0] + added[0], sum[1] + added[1]];
+            }
+            let flat: Vec<f64> =
+                [0, 1].iter().flat_map(|&side| sums.iter().map(move |sum| sum[side])).collect();
+            assert_same((0.0, &state), (0.0, &flat), Tolerance::LAW, "the state");
+        }
+    }
+}
+
+/// Numbers of 50 digits, with gradients whose ratio is 0.35.
+#[test]
+fn efl_at_a_ratio_of_gradients() {
+    let printed = Tolerance { absolute: 1e-10, relative: 0.0 };
+    for (logit, label, value, slope) in [
+        (0.5, 1.0, 0.000_383_910_8, -0.002_026_310_7),
+        (-1.25, 0.0, 0.000_013_684_5, 0.000_088_683_1),
+    ] {
+        let (mut state, mut grad, pred, target) = ([3.5, 10.0], [0.0], [logit], [label]);
+        let batch = Batch::new(&pred, &target);
+        let got = batch.step_into(&find("efl").unwrap().make(), &mut state, &mut grad).unwrap();
+        assert_close(got, value, printed, &logit);
+        assert_close(grad[0], slope, printed, &logit);
+    }
+}
+
+/// A batch with a NaN says so, and leaves what is remembered as it was.
+#[test]
+fn efl_does_not_remember_nan() {
+    let (mut state, mut grad) = ([3.0, 2.0, 1.0, 4.0], [0.0; 4]);
+    let batch = Batch::new(&[0.5, -1.0, f64::NAN, -0.3], &[1.0, 0.0, 0.0, 1.0]).columns(2);
+    let value = batch.step_into(&find("efl").unwrap().make(), &mut state, &mut grad).unwrap();
+    assert!(value.is_nan() && grad.iter().all(|slope| slope.is_nan()));
+    assert_eq!(state, [3.0, 2.0, 1.0, 4.0]);
 }

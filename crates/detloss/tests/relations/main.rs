@@ -2,6 +2,7 @@
 
 mod boxes;
 mod boxes3d;
+mod functions;
 mod masks;
 mod rotated;
 mod rows;

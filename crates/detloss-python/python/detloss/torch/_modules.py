@@ -82,8 +82,9 @@ class Loss(nn.Module):
     def _of(self, pred: Tensor, target: Tensor, dim: int, options: dict[str, Any]) -> Tensor:
         """The loss of tensors whose columns are in this dimension."""
         state = self.state
-        if state is not None and self._columns is not None and pred.shape[dim:][:1] != (self._columns,):
-            columns = pred.shape[dim] if -pred.dim() <= dim < pred.dim() else 1
+        has_columns = self.spec.row_dims[pred.dim()] < pred.dim() and -pred.dim() <= dim < pred.dim()
+        columns = pred.shape[dim] if has_columns else 1
+        if state is not None and self._columns not in (None, columns):
             raise ValueError(
                 f"{self.spec.name}: pred has shape {tuple(pred.shape)}, and the state of this module has {self._columns} columns: "
                 f"make it with num_classes={columns}"

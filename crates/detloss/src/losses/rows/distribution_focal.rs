@@ -24,7 +24,7 @@ loss! {
     /// One row is one edge; the detectors take the mean of the four of a box. The target is held within 0..=K − 1, and the last
     /// place itself may be asked for. MMDetection (17 places) asks for at most K − 1.1 and Ultralytics (16) for at most
     /// K − 1.01, because their code looks one place further: clamp the target for their numbers. MMDetection weighs the loss
-    /// by 0.25, Ultralytics by 1.5.
+    /// by 0.25, Ultralytics by 1.5. D-FINE's FGL is this at uneven [places](crate::refinement::Offsets), weighted by the IoU.
     ///
     /// # References
     ///

@@ -24,7 +24,8 @@ loss! {
     ///
     /// Same as `cross_entropy` of PyTorch with class indices, class weights, smoothing and distributions as targets. Its
     /// mean divides by the sum of the weights, which is `weighted_mean` here; that of MMDetection by the number of rows.
-    /// Which class is background is the caller's affair: the last one in MMDetection, the first in maskrcnn-benchmark.
+    /// Which class is background is the caller's affair: the last one in MMDetection, the first in maskrcnn-benchmark. Class-balanced and
+    /// logit-adjusted cross entropy and LDAM are this with [numbers per class](crate::frequency).
     ///
     /// # References
     ///

@@ -24,7 +24,8 @@ loss! {
     ///
     /// T = 1, and T² as Hinton et al. ask for. A row is worth the sum over its classes, as with `batchmean` of PyTorch;
     /// `KnowledgeDistillationKLDivLoss` of MMDetection has T = 10 and takes the mean over the classes: divide by their number.
-    /// For distributions over places (localisation distillation) a row is one edge.
+    /// For distributions over places (localisation distillation) a row is one edge. D-FINE's DDF is the sum of this at T = 5 with
+    /// [`ddf_weights`](crate::refinement::ddf_weights).
     ///
     /// # References
     ///

@@ -22,7 +22,8 @@ loss! {
     ///
     /// γ = 2 and α = 0.25 as in the paper, torchvision, MMDetection and Detectron; Ultralytics has γ = 1.5; fvcore and Keras
     /// have no α unless asked, which is alpha = −1 here. For a label y between 0 and 1, as in torchvision and MMDetection,
-    /// pₜ and αₜ are the mixtures of both and ln pₜ is the cross entropy of y.
+    /// pₜ and αₜ are the mixtures of both and ln pₜ is the cross entropy of y. For an α per class add two calls
+    /// with weights per column: alpha = 1 with α, which leaves the positives, and alpha = 0 with 1 − α, which leaves the negatives.
     ///
     /// # References
     ///

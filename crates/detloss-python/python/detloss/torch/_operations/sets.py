@@ -120,6 +120,35 @@ def eqlv2(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, pa
     return SetTerms(value, grad, after.reshape(-1))
 
 
+@set_loss("efl")
+def efl(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
+    gamma, alpha = params["gamma"], params["alpha"]
+    is_positive = target > 0
+    # Column by column; without a state all are alike.
+    sides = torch.stack((is_positive, ~is_positive)) & counts
+    gammas: Tensor | float = gamma
+    before = None if state is None else state.reshape(2, -1)
+    if before is not None:
+        pulled, pushed = before
+        ratio = torch.where(pulled + pushed > _LEAST_PUSH, (pulled / (pushed + _LEAST_PUSH)).clamp(max=1.0), 1.0)
+        per_column = (gamma + params["scale"] * (1.0 - ratio)).to(pred.dtype)
+        gammas = per_column.expand(pred.shape[0] // before.shape[1], -1).reshape(-1)
+    wrong = negate_if_positive(is_positive, pred)
+    surprise, norm = softplus(wrong), wrong.sigmoid()
+    of_positive, of_negative = (1.0, 1.0) if alpha < 0.0 else (alpha, 1.0 - alpha)
+    weight = torch.where(is_positive, pred.new_full((), of_positive), pred.new_full((), of_negative))
+    focus = (-gammas * softplus(-wrong)).exp() * weight * (gammas / gamma)
+    slope = focus * (gammas * (-wrong).sigmoid() * surprise + norm)
+    share = 1.0 / sides[0].sum().clamp(min=1).to(wide(pred))
+    value = masked_sum(focus * surprise, counts) * share
+    grad = negate_if_positive(is_positive, slope * share.to(pred.dtype))
+    if before is None:
+        return SetTerms(value, grad)
+    norms = torch.where(sides, slope, 0.0).reshape(2, -1, before.shape[1]).sum(1, dtype=wide(pred)) * share
+    # A NaN is not remembered.
+    return SetTerms(value, grad, torch.where(value.isnan(), before, before + norms).reshape(-1))
+
+
 def _count(pred: Tensor, counts: Tensor) -> Tensor:
     """How many elements count, at least 1."""
     return counts.sum(dtype=wide(pred)).clamp(min=1.0)
