@@ -1,4 +1,6 @@
 //! Boxes as named groups of scalars.
+//!
+//! What has more than four fields is not inlined: its formulas are interpreted rather than compiled.
 
 mod angles;
 mod convex_hull;
