@@ -22,7 +22,7 @@ loss_module! {
     ///
     /// # Conventions
     ///
-    /// That of MMDetection3D, which floors the union at 1e-6, so that boxes of a centimetre all cost something there. Coordinates
+    /// That of MMDetection3D, which floors the union at 1e-6: equal boxes smaller than a centimetre cost something there. Coordinates
     /// beyond ±6.9e10 count as that; a side below 7.3e-12 makes a box empty, and so do corners in the wrong order; volumes below 2e-22
     /// are none. The IoU of empty boxes is 0.
     ///

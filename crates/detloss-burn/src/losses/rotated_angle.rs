@@ -22,7 +22,8 @@ loss_module! {
     /// # Conventions
     ///
     /// That of the oriented boxes of Ultralytics since 8.4, which adds the mean of it, weighed by the scores of the targets, with
-    /// weight 1. There the difference is brought into ±π/2 first, which changes nothing. A target without an area costs nothing, or nearly so for a large λ.
+    /// weight 1. There the difference is brought into ±π/2 first, which changes nothing. A target without an area costs
+    /// nothing, or nearly so for a large λ.
     ///
     /// # References
     ///

@@ -28,7 +28,7 @@ loss_module! {
     /// # Conventions
     ///
     /// The angle is in radians from x towards y; any range will do, and [`Rotated`](detloss::geometry::Rotated) has the
-    /// conventions of OpenCV, MMRotate and Detectron2. The difference of two angles loses no digit, but an angle itself is
+    /// conventions of OpenCV, MMRotate, Detectron2 and Ultralytics. The difference of two angles loses no digit, but an angle itself is
     /// rounded to 4e-6 at 100 rad in `f32`; angles beyond ±50,000 count as that. A side below 7.3e-12 or a negative one makes
     /// a box empty; the IoU of empty boxes is 0.
     ///
