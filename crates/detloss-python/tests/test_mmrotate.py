@@ -327,21 +327,29 @@ def test_what_is_not_supported(build: Callable[[], Any], says: str) -> None:
         build()
 
 
-BUILD: list[Callable[[], Callable[..., Tensor]]] = [
-    *(lambda arguments=arguments: mmrotate.GDLoss(reduction="none", **arguments) for arguments, _ in GAUSSIAN),
-    *(lambda arguments=arguments: mmrotate.GDLoss_v1(reduction="none", **arguments) for arguments, _ in OLDER),
-    *(lambda mode=mode: mmrotate.RotatedIoULoss(reduction="none", mode=mode) for mode in ("linear", "log", "square")),
-    lambda: lambda x, t: mmrotate.KFLoss(reduction="none")(x, t, pred_decode=x, targets_decode=t) - 2 / 3,
+def kalman(pred: Tensor, target: Tensor) -> Tensor:
+    return mmrotate.KFLoss(reduction="none")(pred, target, pred_decode=pred, targets_decode=target)
+
+
+OF_PAIRS: list[tuple[Callable[..., Tensor], float]] = [
+    # Any tau above 1 leaves something of a perfect box, as there.
+    *(
+        (build(reduction="none", **arguments), 1 - 1 / max(arguments.get("tau", 1.0), 1.0))
+        for build, table in ((mmrotate.GDLoss, GAUSSIAN), (mmrotate.GDLoss_v1, OLDER))
+        for arguments, _ in table
+    ),
+    *((mmrotate.RotatedIoULoss(reduction="none", mode=mode), 0.0) for mode in ("linear", "log", "square")),
+    (kalman, 2 / 3),
 ]
 
 
-@pytest.mark.parametrize("build", BUILD)
-def test_boxes_that_go_wrong_there(build: Callable[[], Callable[..., Tensor]]) -> None:
-    loss, dtypes = build(), (torch.float16, torch.float32, F64)
+@pytest.mark.parametrize(("loss", "perfect"), OF_PAIRS)
+def test_boxes_that_go_wrong_there(loss: Callable[..., Tensor], perfect: float) -> None:
     same = torch.tensor([[30.0, 40.0, 20.0, 8.0, 0.7]])
-    for dtype in dtypes:
+    for dtype in (torch.float16, torch.float32, F64):
         value, grad = value_and_grad(lambda x: loss(x, same.to(dtype)), same.to(dtype))
-        assert value.abs() <= (1e-3 if dtype is torch.float16 else 1e-6) and grad.abs().max() <= 1e-6
+        assert value.item() == pytest.approx(perfect, abs=1e-3 if dtype is torch.float16 else 1e-6)
+        assert grad.abs().max() <= 1e-6
     for pred in ([0.0] * 5, [30.0, 40.0, 0.0, 8.0, 0.7], [30.0, 40.0, -5.0, 8.0, 0.7], [900.0, 0.0, 1.0, 50.0, 3.0]):
         for target in ([0.0] * 5, [30.0, 40.0, 20.0, 8.0, 0.7]):
             one, other = torch.tensor([pred]), torch.tensor([target])

@@ -7,9 +7,10 @@ dict(imports=["detloss.compat.mmrotate"])`` and the prefix. MMCV and its operati
 Values and gradients are MMRotate's, but for what its classes say here, what :mod:`detloss.compat.mmdet` says of weights and
 of ``avg_factor``, and this:
 
-- A perfect box costs 0, with slope 0. There, roots of rounding errors remain, or the least distance of 1e-6.
+- A perfect box is at distance 0, with slope 0. There, the root of a rounding error remains, or the least distance of 1e-6. (A
+  ``tau`` above 1 leaves it a loss of 1 - 1 / tau, as there.)
 - A side below 1e-6 counts as that, there below 1e-7; lengths beyond a factor of a million of the target's w + h count
-  as that. Nothing is NaN or infinite for finite numbers, and a target of zeros is not either.
+  as that. Nothing is NaN or infinite for finite numbers, boxes of zeros included.
 - Targets have a gradient where a loss is symmetric; else one that requires it is an error.
 
 Not here are the losses of points and polygons (``ConvexGIoULoss``, ``BCConvexGIoULoss``, ``KLDRepPointsLoss``,
