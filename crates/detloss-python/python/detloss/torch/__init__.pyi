@@ -1811,7 +1811,7 @@ class RotatedAngleLoss(Loss):
         avg_factor: Tensor | float | None = None,
     ) -> Tensor: ...
 
-class 3DIoULoss(Loss):
+class IoU3DLoss(Loss):
     """3D IoU loss: 1 − intersection over union of two axis-aligned boxes in space."""
     def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
     def forward(  # type: ignore[override]
@@ -1831,7 +1831,7 @@ class 3DIoULoss(Loss):
         avg_factor: Tensor | float | None = None,
     ) -> Tensor: ...
 
-class 3DGIoULoss(Loss):
+class GIoU3DLoss(Loss):
     """3D GIoU loss: the 3D IoU loss, plus the part of the smallest box around both that is empty."""
     def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
     def forward(  # type: ignore[override]
@@ -1851,7 +1851,7 @@ class 3DGIoULoss(Loss):
         avg_factor: Tensor | float | None = None,
     ) -> Tensor: ...
 
-class 3DDIoULoss(Loss):
+class DIoU3DLoss(Loss):
     """3D DIoU loss: the 3D IoU loss, plus the distance between the centres."""
     def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
     def forward(  # type: ignore[override]
@@ -1871,7 +1871,7 @@ class 3DDIoULoss(Loss):
         avg_factor: Tensor | float | None = None,
     ) -> Tensor: ...
 
-class Yaw3DIoULoss(Loss):
+class YawIoU3DLoss(Loss):
     """Yaw 3D IoU loss: 1 − intersection over union of two upright boxes in space, turned about z."""
     def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
     def forward(  # type: ignore[override]
@@ -1891,7 +1891,7 @@ class Yaw3DIoULoss(Loss):
         avg_factor: Tensor | float | None = None,
     ) -> Tensor: ...
 
-class Yaw3DGIoULoss(Loss):
+class YawGIoU3DLoss(Loss):
     """Yaw 3D GIoU loss: the yaw 3D IoU loss, plus the part of a box around both that is empty."""
     def __init__(
         self,
@@ -1918,7 +1918,7 @@ class Yaw3DGIoULoss(Loss):
         avg_factor: Tensor | float | None = None,
     ) -> Tensor: ...
 
-class Yaw3DDIoULoss(Loss):
+class YawDIoU3DLoss(Loss):
     """Yaw 3D DIoU loss: the yaw 3D IoU loss, plus the distance between the centres."""
     def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
     def forward(  # type: ignore[override]

@@ -169,7 +169,7 @@ def make(spec: Spec, module: str) -> type[Loss]:
 def _written(name: str) -> type[Loss]:
     """The class of modules of the loss that is written so. It can be pickled, though no module has it as an attribute."""
     cls = make(find(name), "detloss.torch")
-    cls.__reduce__ = lambda self: (_restore, (name,), self.__dict__)  # type: ignore[method-assign,assignment]
+    cls.__reduce__ = lambda self: (_restore, (name,), self.__dict__)  # type: ignore[method-assign]
     return cls
 
 

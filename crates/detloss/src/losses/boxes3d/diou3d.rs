@@ -27,7 +27,7 @@ loss! {
     ///
     /// Zheng, Wang, Liu, Li, Ye, Ren, *Distance-IoU Loss: Faster and Better Learning for Bounding Box Regression*, AAAI
     /// 2020, eq. 7. <https://arxiv.org/abs/1911.08287>
-    "diou3d", "3D DIoU" => pub struct Diou3d: Formula {}
+    "diou3d", "DIoU 3D" => pub struct Diou3d: Formula {}
 }
 
 impl Loss for Diou3d {

@@ -26,7 +26,7 @@ loss! {
     ///
     /// Rezatofighi, Tsoi, Gwak, Sadeghian, Reid, Savarese, *Generalized Intersection over Union*, CVPR 2019, algorithm 1.
     /// <https://arxiv.org/abs/1902.09630>
-    "giou3d", "3D GIoU" => pub struct Giou3d: Formula {}
+    "giou3d", "GIoU 3D" => pub struct Giou3d: Formula {}
 }
 
 impl Loss for Giou3d {

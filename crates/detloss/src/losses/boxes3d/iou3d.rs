@@ -28,7 +28,7 @@ loss! {
     ///
     /// Zhou, Fang, Song, Guan, Yin, Dai, Yang, *IoU Loss for 2D/3D Object Detection*, 3DV 2019.
     /// <https://arxiv.org/abs/1908.03851>
-    "iou3d", "3D IoU" => pub struct Iou3d: Formula {}
+    "iou3d", "IoU 3D" => pub struct Iou3d: Formula {}
 }
 
 impl Loss for Iou3d {

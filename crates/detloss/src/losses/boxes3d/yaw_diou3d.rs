@@ -27,7 +27,7 @@ loss! {
     ///
     /// Zheng, Wang, Liu, Li, Ye, Ren, *Distance-IoU Loss: Faster and Better Learning for Bounding Box Regression*, AAAI
     /// 2020, eq. 7. <https://arxiv.org/abs/1911.08287>
-    "yaw_diou3d", "Yaw 3D DIoU" => pub struct YawDiou3d: Formula {}
+    "yaw_diou3d", "Yaw DIoU 3D" => pub struct YawDiou3d: Formula {}
 }
 
 impl Loss for YawDiou3d {

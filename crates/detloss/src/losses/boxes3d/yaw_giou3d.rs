@@ -27,7 +27,7 @@ loss! {
     ///
     /// Zhou, Fang, Song, Guan, Yin, Dai, Yang, *IoU Loss for 2D/3D Object Detection*, 3DV 2019.
     /// <https://arxiv.org/abs/1908.03851>
-    "yaw_giou3d", "Yaw 3D GIoU" => pub struct YawGiou3d: Formula {
+    "yaw_giou3d", "Yaw GIoU 3D" => pub struct YawGiou3d: Formula {
         /// Whether C stands on the convex hull of both boxes rather than on the rectangle along the target: five times the work.
         hull: bool = false,
     }

@@ -29,7 +29,7 @@ loss! {
     ///
     /// Zhou, Fang, Song, Guan, Yin, Dai, Yang, *IoU Loss for 2D/3D Object Detection*, 3DV 2019.
     /// <https://arxiv.org/abs/1908.03851>
-    "yaw_iou3d", "Yaw 3D IoU" => pub struct YawIou3d: Formula {}
+    "yaw_iou3d", "Yaw IoU 3D" => pub struct YawIou3d: Formula {}
 }
 
 impl Loss for YawIou3d {
