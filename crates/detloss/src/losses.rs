@@ -36,6 +36,8 @@ registry! {
     /// Pairs of rotated boxes.
     rotated: formula {
         rotated_iou: RotatedIou,
+        rotated_iou_log: RotatedIouLog,
+        rotated_iou_square: RotatedIouSquare,
         rotated_giou: RotatedGiou,
         rotated_diou: RotatedDiou,
         mgiou: Mgiou,
