@@ -56,6 +56,7 @@ registry! {
         yaw_iou3d: YawIou3d,
         yaw_giou3d: YawGiou3d,
         yaw_diou3d: YawDiou3d,
+        mgiou3d: Mgiou3d,
         corner3d: Corner3d,
     }
     /// Pairs of values: coordinates, offsets, sizes.
