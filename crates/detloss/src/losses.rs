@@ -36,6 +36,8 @@ registry! {
     /// Pairs of rotated boxes.
     rotated: formula {
         rotated_iou: RotatedIou,
+        rotated_iou_log: RotatedIouLog,
+        rotated_iou_square: RotatedIouSquare,
         rotated_giou: RotatedGiou,
         rotated_diou: RotatedDiou,
         mgiou: Mgiou,
@@ -54,6 +56,7 @@ registry! {
         yaw_iou3d: YawIou3d,
         yaw_giou3d: YawGiou3d,
         yaw_diou3d: YawDiou3d,
+        mgiou3d: Mgiou3d,
         corner3d: Corner3d,
     }
     /// Pairs of values: coordinates, offsets, sizes.

@@ -69,12 +69,29 @@ fn boxes_of_one_height_are_rotated_boxes() {
     }
 }
 
+/// At one height two of six shadows are equal, and the others are those of the plane.
+#[test]
+fn the_mgiou_of_boxes_of_one_height_is_two_thirds_of_that_in_the_plane() {
+    let raised = |it: &[f64]| vec![it[0], it[1], 7.0, it[2], it[3], 2.5, it[4]];
+    let rows = inputs("mgiou");
+    for unit in 0..rows.len() {
+        let (pred, target) = (rows.pred_of(unit), rows.target_of(unit));
+        let (value, slopes) = one(&loss("mgiou", &[]), pred, target);
+        let (got, got_slopes) = one(&loss("mgiou3d", &[]), &raised(pred), &raised(target));
+        let what = &rows.what[unit];
+        assert_close(got, value * 2.0 / 3.0, Tolerance::LAW, what);
+        for (field, of_plane) in [0, 1, 3, 4, 6].into_iter().zip(slopes) {
+            assert_close(got_slopes[field], of_plane * 2.0 / 3.0, Tolerance::LAW, what);
+        }
+    }
+}
+
 /// An upright box has four names to the IoU and two to its corners.
 #[test]
 fn the_name_of_an_upright_box_does_not_matter() {
     let half = |it: &[f64]| vec![it[0], it[1], it[2], it[3], it[4], it[5], it[6] - PI];
     let quarter = |it: &[f64]| vec![it[0], it[1], it[2], it[4], it[3], it[5], it[6] + FRAC_PI_2];
-    for name in ["yaw_iou3d", "yaw_giou3d", "yaw_diou3d", "corner3d"] {
+    for name in ["yaw_iou3d", "yaw_giou3d", "yaw_diou3d", "mgiou3d", "corner3d"] {
         let (loss, rows) = (loss(name, &[]), inputs(name));
         let values = of(&loss, &rows).0;
         for (unit, &value) in values.iter().enumerate() {
@@ -103,6 +120,7 @@ fn turning_both_upright_boxes_changes_nothing() {
         ("yaw_giou3d", Some(0.0)),
         ("yaw_giou3d", Some(1.0)),
         ("yaw_diou3d", None),
+        ("mgiou3d", None),
         ("corner3d", None),
     ] {
         let params: Vec<(&str, f64)> = hull.map(|hull| ("hull", hull)).into_iter().collect();

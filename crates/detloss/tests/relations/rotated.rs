@@ -89,9 +89,13 @@ fn the_name_of_a_box_does_not_matter() {
 /// Along the axes of the image they are the losses of horizontal boxes, ties and all.
 #[test]
 fn boxes_without_an_angle_are_horizontal_boxes() {
-    for (rotated, horizontal) in
-        [("rotated_iou", "iou"), ("rotated_giou", "giou"), ("rotated_diou", "diou")]
-    {
+    for (rotated, horizontal) in [
+        ("rotated_iou", "iou"),
+        ("rotated_iou_log", "iou_log"),
+        ("rotated_iou_square", "iou_square"),
+        ("rotated_giou", "giou"),
+        ("rotated_diou", "diou"),
+    ] {
         let all = tied(find(horizontal).unwrap());
         let by_center = |it: &[f64]| {
             vec![(it[0] + it[2]) / 2.0, (it[1] + it[3]) / 2.0, it[2] - it[0], it[3] - it[1], 0.0]
@@ -109,6 +113,28 @@ fn boxes_without_an_angle_are_horizontal_boxes() {
             }
         }
     }
+}
+
+/// −ln and the square of the IoU that the linear loss has, slopes by the chain rule; no IoU at all is the floor, and does not move.
+#[test]
+fn the_logarithm_and_the_square_are_functions_of_the_rotated_iou() {
+    let rows = inputs("rotated_iou");
+    let (linear, slopes) = of(&loss("rotated_iou", &[]), &rows);
+    let log = of(&loss("rotated_iou_log", &[("floor", 0.01)]), &rows);
+    let square = of(&loss("rotated_iou_square", &[]), &rows);
+    let mut below = 0;
+    for unit in 0..rows.len() {
+        let (iou, what) = (1.0 - linear[unit], &rows.what[unit]);
+        let rate = if iou < 0.01 { 0.0 } else { 1.0 / iou };
+        below += usize::from(iou < 0.01);
+        assert_close(log.0[unit], -iou.max(0.01).ln(), TURNED, what);
+        assert_close(square.0[unit], 1.0 - iou * iou, TURNED, what);
+        for field in unit * 5..unit * 5 + 5 {
+            assert_close(log.1[field], rate * slopes[field], TURNED, what);
+            assert_close(square.1[field], 2.0 * iou * slopes[field], TURNED, what);
+        }
+    }
+    assert!(below > 0 && below < rows.len() / 2, "{below} are below the floor");
 }
 
 /// Also by the angle, where edges that meet are parallel.
@@ -200,6 +226,21 @@ fn the_divergences_of_both_directions_mix() {
         let what = &rows.what[unit];
         assert_close(mean[unit], (forward[unit] + back[unit]) / 2.0, Tolerance::LAW, what);
         assert_close(back[unit], there[unit], TURNED, what);
+    }
+}
+
+/// `GDLoss_v1` of MMRotate: twice the divergence, before the root and before the logarithm.
+#[test]
+fn the_factor_multiplies_the_divergence_before_anything_else() {
+    let rows = inputs("kld");
+    let of = |params: &[(&str, f64)]| of(&loss("kld", params), &rows).0;
+    let divergence = of(&[("log", 0.0), ("tau", 0.0)]);
+    let rooted = of(&[("factor", 2.0), ("root", 1.0), ("log", 0.0)]);
+    let logarithm = of(&[("factor", 2.0), ("tau", 0.0)]);
+    for unit in 0..rows.len() {
+        let (doubled, what) = (2.0 * divergence[unit], &rows.what[unit]);
+        assert_close(rooted[unit], 1.0 - 1.0 / (1.0 + doubled.sqrt()), Tolerance::LAW, what);
+        assert_close(logarithm[unit], doubled.ln_1p(), Tolerance::LAW, what);
     }
 }
 

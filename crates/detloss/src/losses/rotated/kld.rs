@@ -4,7 +4,7 @@ loss! {
     /// KLD loss: the Kullback-Leibler divergence of two boxes as normal distributions.
     ///
     /// ```text
-    /// L = 1 − 1 / (τ + ln(1 + D))
+    /// L = 1 − 1 / (τ + ln(1 + factor · D))
     /// D = D(T ‖ P) = 1/2 (c − C)ᵀ S⁻¹ (c − C) + 1/2 tr(S⁻¹ T) + 1/2 ln(det S / det T) − 1
     /// ```
     ///
@@ -23,7 +23,7 @@ loss! {
     ///
     /// The paper's form with τ = 1, and D as MMRotate's `GDLoss('kld')` has it: of the target from the prediction. That loss takes
     /// ln(1 + √D) alone by default: `root = 1, tau = 0`; its setting `fun='log1p', tau=1, sqrt=False` is the default here. `GDLoss_v1`
-    /// has the other direction, doubled. `reverse` mixes the directions: 1 is D(P ‖ T), 1/2 is Jeffreys' divergence, `jd` there. D
+    /// has the other direction, doubled: `reverse = 1, factor = 2`. `reverse` mixes the directions: 1 is D(P ‖ T), 1/2 is Jeffreys' divergence, `jd` there. D
     /// itself is `log = 0, tau = 0`.
     ///
     /// A sum of three terms that are 0 by themselves for identical boxes, written any way. Sides count as no less than 1e-6, where
@@ -43,6 +43,8 @@ loss! {
         log: bool = true,
         /// How much of the divergence is D(P ‖ T), the rest being D(T ‖ P). 1/2: Jeffreys' divergence, symmetric.
         reverse: f64 = 0.0 in 0.0..=1.0,
+        /// What the divergence is multiplied by, before root and logarithm.
+        factor: f64 = 1.0 in 0.01..=100.0,
     }
 }
 
@@ -77,6 +79,13 @@ impl Loss for Kld {
         .with(&[("log", 0.0), ("tau", 0.0)]),
         case("and back", &[0., 0., 2., 2., 0.3], &[0., 0., 1., 1., 0.], 1.613_705_638_880_109_4)
             .with(&[("log", 0.0), ("tau", 0.0), ("reverse", 1.0)]),
+        // The root of twice 1/2.
+        case("doubled", &[1., 0., 2., 1., 0.], &[0., 0., 2., 1., 0.], 0.5).with(&[
+            ("log", 0.0),
+            ("root", 1.0),
+            ("reverse", 1.0),
+            ("factor", 2.0),
+        ]),
     ];
 
     fn eval<S: Scalar>(&self, pred: Rotated<S>, target: Rotated<S>) -> S {
@@ -87,6 +96,7 @@ impl Loss for Kld {
             let (forward, back) = (both.kl_divergence(), both.exchanged().kl_divergence());
             forward * lit(1.0 - self.reverse) + back * lit(self.reverse)
         };
-        tempered(if self.root { divergence.sqrt() } else { divergence }, self.log, self.tau)
+        let distance = divergence * lit(self.factor);
+        tempered(if self.root { distance.sqrt() } else { distance }, self.log, self.tau)
     }
 }
