@@ -23,7 +23,8 @@ OWN = {("eager", False): OURS, ("eager", True): OURS_TUNED, ("compile", True): O
 ROTATED = "## Rotated and modified boxes"
 """The heading of the last section, which ``rotated.py`` writes."""
 
-_THREADS = {1: "one thread", 2: "two threads"}
+THREADS = {1: "one thread", 2: "two threads"}
+"""Numbers of threads, and what a table calls them."""
 
 INTRODUCTION = """# Performance in PyTorch
 
@@ -90,12 +91,12 @@ def page(results: Sequence[Result], rounds: int, options: str) -> str:
     """The whole page; ``options`` are those of the command line that led to it."""
     large = [result for result in results if not result.case.is_small]
     small = [result for result in results if result.case.is_small]
-    by_threads = {n: [result for result in large if result.threads == n] for n in _THREADS}
+    by_threads = {n: [result for result in large if result.threads == n] for n in THREADS}
     date = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
     parts = [INTRODUCTION.format(options=options, date=date, machine=machine(), rounds=rounds)]
     parts += [RATIOS, _ratios(large), *_extrapolated(large)]
     parts.append(TIMES)
-    for threads, words in _THREADS.items():
+    for threads, words in THREADS.items():
         if by_threads[threads]:
             parts.append(f"{words.capitalize()}:\n\n{_times(by_threads[threads])}\n")
     parts += [MEMORY, _memory(by_threads[1]), SMALL, _small(small)]
@@ -176,7 +177,7 @@ def _verdict(same: Sequence[Result]) -> str:
     words = []
     for key, target in zip((("eager", True), ("compile", True)), same[0].case.targets, strict=True):
         if target is not None:
-            missed = [_THREADS[result.threads] for result in same if _all_ratios(result)[key] < target]
+            missed = [THREADS[result.threads] for result in same if _all_ratios(result)[key] < target]
             outcome = f"missed on {' and '.join(missed)}" if missed else "reached"
             words.append(f"{target:g} x {_name(key)}: {outcome}")
     return "; ".join(words)
