@@ -20,7 +20,11 @@ PEERS = (("eager", False), ("eager", True), ("compile", True))
 OWN = {("eager", False): OURS, ("eager", True): OURS_TUNED, ("compile", True): OURS_TUNED}
 """What an opponent is compared with: ours in the same allocator."""
 
-_THREADS = {1: "one thread", 2: "two threads"}
+ROTATED = "## Rotated and modified boxes"
+"""The heading of the last section, which ``rotated.py`` writes."""
+
+THREADS = {1: "one thread", 2: "two threads"}
+"""Numbers of threads, and what a table calls them."""
 
 INTRODUCTION = """# Performance in PyTorch
 
@@ -87,17 +91,28 @@ def page(results: Sequence[Result], rounds: int, options: str) -> str:
     """The whole page; ``options`` are those of the command line that led to it."""
     large = [result for result in results if not result.case.is_small]
     small = [result for result in results if result.case.is_small]
-    by_threads = {n: [result for result in large if result.threads == n] for n in _THREADS}
+    by_threads = {n: [result for result in large if result.threads == n] for n in THREADS}
     date = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    parts = [INTRODUCTION.format(options=options, date=date, machine=_machine(), rounds=rounds)]
+    parts = [INTRODUCTION.format(options=options, date=date, machine=machine(), rounds=rounds)]
     parts += [RATIOS, _ratios(large), *_extrapolated(large)]
     parts.append(TIMES)
-    for threads, words in _THREADS.items():
+    for threads, words in THREADS.items():
         if by_threads[threads]:
             parts.append(f"{words.capitalize()}:\n\n{_times(by_threads[threads])}\n")
     parts += [MEMORY, _memory(by_threads[1]), SMALL, _small(small)]
     parts += [ANATOMY, _anatomy([result for result in results if result.anatomy])]
     return re.sub("\n{3,}", "\n\n", "\n".join(parts)) + "\n"
+
+
+def without_rotated(page: str) -> str:
+    """A page up to that section, with an empty line."""
+    return page.partition(ROTATED)[0].rstrip("\n") + "\n\n"
+
+
+def rotated_of(page: str) -> str:
+    """That section of a page, with an empty line before it; nothing if it has none."""
+    _, heading, section = page.partition(ROTATED)
+    return heading and f"\n{heading}{section}"
 
 
 def line(result: Result) -> str:
@@ -109,7 +124,8 @@ def line(result: Result) -> str:
     return f"{what}: ms {times}; {ratios}; memory {memory}; apart {result.difference:.0e}"
 
 
-def _machine() -> str:
+def machine() -> str:
+    """What it was measured on, and with."""
     info = Path("/proc/cpuinfo").read_text()
     model = next(iter(re.findall(r"model name\s*: (.*)", info)), platform.machine()).strip()
     flags = set(next(iter(re.findall(r"flags\s*: (.*)", info)), "").split())
@@ -122,7 +138,8 @@ def _machine() -> str:
     )
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
@@ -150,9 +167,9 @@ def _ratios(results: Sequence[Result]) -> str:
     for name in dict.fromkeys(result.case.name for result in results):
         same = [result for result in results if result.case.name == name]
         ratios = [_all_ratios(result) for result in same]
-        cells = [" / ".join(_number(ratio[key]) for ratio in ratios) if key in ratios[0] else "" for key in PEERS]
+        cells = [" / ".join(number(ratio[key]) for ratio in ratios) if key in ratios[0] else "" for key in PEERS]
         rows.append([name, same[0].case.functions.peer, *cells, _verdict(same)])
-    return _table(["loss", "eager is", *(f"than {_name(key)}" for key in PEERS), "to reach"], rows)
+    return table(["loss", "eager is", *(f"than {_name(key)}" for key in PEERS), "to reach"], rows)
 
 
 def _verdict(same: Sequence[Result]) -> str:
@@ -160,7 +177,7 @@ def _verdict(same: Sequence[Result]) -> str:
     words = []
     for key, target in zip((("eager", True), ("compile", True)), same[0].case.targets, strict=True):
         if target is not None:
-            missed = [_THREADS[result.threads] for result in same if _all_ratios(result)[key] < target]
+            missed = [THREADS[result.threads] for result in same if _all_ratios(result)[key] < target]
             outcome = f"missed on {' and '.join(missed)}" if missed else "reached"
             words.append(f"{target:g} x {_name(key)}: {outcome}")
     return "; ".join(words)
@@ -181,11 +198,11 @@ def _times(results: Sequence[Result]) -> str:
     for result in results:
         cells = [_cell(result.times[key]) if key in result.times else "" for key in keys]
         rows.append([result.case.name, *cells, f"{result.difference:.0e}"])
-    return _table(["loss", *map(_name, keys), "apart"], rows)
+    return table(["loss", *map(_name, keys), "apart"], rows)
 
 
 def _cell(time: Times) -> str:
-    return ", ".join(_number(1e3 * seconds) for seconds in (time.wall, time.median, time.cpu))
+    return ", ".join(number(1e3 * seconds) for seconds in (time.wall, time.median, time.cpu))
 
 
 def _memory(results: Sequence[Result]) -> str:
@@ -195,31 +212,31 @@ def _memory(results: Sequence[Result]) -> str:
         cells = [f"{result.memory[key]:.2f}" if key in result.memory else "" for key in keys]
         verdict = "reached" if result.memory[OURS] < 1.05 else "missed"
         rows.append([result.case.name, *cells, f"one gradient: {verdict}"])
-    return _table(["loss", *map(_name, keys), "to reach"], rows)
+    return table(["loss", *map(_name, keys), "to reach"], rows)
 
 
 def _small(results: Sequence[Result]) -> str:
     keys = (OURS, ("eager", False), ("compile", True))
     rows = []
     for result in results:
-        cells = [_number(1e6 * result.times[key].cpu) for key in keys]
+        cells = [number(1e6 * result.times[key].cpu) for key in keys]
         ratio = result.times["eager", False].cpu / result.times[OURS].cpu
         target = result.case.targets[0]
         verdict = "" if target is None else f"{target:g} x eager: {'reached' if ratio >= target else 'missed'}"
-        rows.append([result.case.name, result.case.functions.peer, *cells, _number(ratio), verdict])
-    return _table(["loss", "eager is", *map(_name, keys), "eager over detloss", "to reach"], rows)
+        rows.append([result.case.name, result.case.functions.peer, *cells, number(ratio), verdict])
+    return table(["loss", "eager is", *map(_name, keys), "eager over detloss", "to reach"], rows)
 
 
 def _anatomy(results: Sequence[Result]) -> str:
     rows = []
     for result in results:
         pairs = ((result.anatomy[part, False], result.anatomy[part, True]) for part in PARTS)
-        cells = [" / ".join(_number(1e3 * time.cpu) for time in pair) for pair in pairs]
+        cells = [" / ".join(number(1e3 * time.cpu) for time in pair) for pair in pairs]
         rows.append([result.case.name, *cells])
-    return _table(["loss", *PARTS.values()], rows)
+    return table(["loss", *PARTS.values()], rows)
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Three digits."""
     if value >= 1000.0:
         return f"{value:.0f}"

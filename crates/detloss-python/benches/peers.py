@@ -156,7 +156,8 @@ def main() -> None:
     shown = " ".join(filter(None, (*given, threads_given, "--markdown docs/python-performance.md")))
     text = page.page(results, rounds, shown)
     if options.markdown:
-        options.markdown.write_text(text)
+        before = options.markdown.read_text() if options.markdown.exists() else ""
+        options.markdown.write_text(text + page.rotated_of(before))
     else:
         print(text)
 
