@@ -24,7 +24,7 @@ loss_module! {
     ///
     /// # Conventions
     ///
-    /// From above it is the [MGIoU loss](crate::MgiouLoss) of the plane, and equally high boxes at one height cost two thirds of that. The
+    /// From above it is the MGIoU loss of the plane, and equally high boxes at one height cost two thirds of that. The
     /// package `mgiou` takes boxes by their corners; its values are these, but for a hull without length, which gives NaN there, and
     /// targets that are all zero, which are compared by L1. Here an interval without length has a GIoU of 0. Negative sides
     /// count as 0. A box that points the other way is the same box.

@@ -22,7 +22,7 @@ loss_module! {
     ///
     /// # Conventions
     ///
-    /// Which shape encloses both is a choice: see the [rotated GIoU loss](crate::RotatedGiouLoss). lilanxiao's Rotated_IoU takes the
+    /// Which shape encloses both is a choice: see the rotated GIoU loss. lilanxiao's Rotated_IoU takes the
     /// smallest rectangle at any angle times the common height. Limits are those of the [yaw 3D IoU loss](crate::YawIou3dLoss).
     ///
     /// # References

@@ -20,7 +20,7 @@ loss! {
     ///
     /// # Conventions
     ///
-    /// Which shape encloses both is a choice: see the [rotated GIoU loss](super::RotatedGiou). lilanxiao's Rotated_IoU takes the
+    /// Which shape encloses both is a choice: see the rotated GIoU loss. lilanxiao's Rotated_IoU takes the
     /// smallest rectangle at any angle times the common height. Limits are those of the [yaw 3D IoU loss](super::YawIou3d).
     ///
     /// # References

@@ -10,7 +10,7 @@ loss! {
     /// where A is the prediction, B the target, and |·| a volume.
     ///
     /// It trains what benchmarks of driving measure. The overlap is that of the two boxes from above, exact as under the
-    /// [rotated IoU loss](super::RotatedIou), times that of their heights: equal boxes have an IoU of exactly 1 at any angle
+    /// rotated IoU loss, times that of their heights: equal boxes have an IoU of exactly 1 at any angle
     /// and place. Boxes that do not overlap all cost 1 and do not move: use the GIoU or the DIoU loss.
     ///
     /// # Gradient
