@@ -36,6 +36,10 @@ mod wiou;
 pub use wiou::{WiouLoss, WiouLossConfig};
 mod rotated_iou;
 pub use rotated_iou::{RotatedIouLoss, RotatedIouLossConfig};
+mod rotated_iou_log;
+pub use rotated_iou_log::{RotatedIouLogLoss, RotatedIouLogLossConfig};
+mod rotated_iou_square;
+pub use rotated_iou_square::{RotatedIouSquareLoss, RotatedIouSquareLossConfig};
 mod rotated_giou;
 pub use rotated_giou::{RotatedGiouLoss, RotatedGiouLossConfig};
 mod rotated_diou;
@@ -66,6 +70,8 @@ mod yaw_giou3d;
 pub use yaw_giou3d::{YawGiou3dLoss, YawGiou3dLossConfig};
 mod yaw_diou3d;
 pub use yaw_diou3d::{YawDiou3dLoss, YawDiou3dLossConfig};
+mod mgiou3d;
+pub use mgiou3d::{Mgiou3dLoss, Mgiou3dLossConfig};
 mod corner3d;
 pub use corner3d::{Corner3dLoss, Corner3dLossConfig};
 mod l1;
@@ -175,6 +181,8 @@ pub(crate) fn all() -> Vec<crate::Loss> {
         crate::Loss::from(&MpdiouLoss::new()),
         crate::Loss::from(&WiouLoss::new()),
         crate::Loss::from(&RotatedIouLoss::new()),
+        crate::Loss::from(&RotatedIouLogLoss::new()),
+        crate::Loss::from(&RotatedIouSquareLoss::new()),
         crate::Loss::from(&RotatedGiouLoss::new()),
         crate::Loss::from(&RotatedDiouLoss::new()),
         crate::Loss::from(&MgiouLoss::new()),
@@ -190,6 +198,7 @@ pub(crate) fn all() -> Vec<crate::Loss> {
         crate::Loss::from(&YawIou3dLoss::new()),
         crate::Loss::from(&YawGiou3dLoss::new()),
         crate::Loss::from(&YawDiou3dLoss::new()),
+        crate::Loss::from(&Mgiou3dLoss::new()),
         crate::Loss::from(&Corner3dLoss::new()),
         crate::Loss::from(&L1Loss::new()),
         crate::Loss::from(&L2Loss::new()),

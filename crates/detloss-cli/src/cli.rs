@@ -57,14 +57,15 @@ pub(crate) enum Command {
 Examples:
   detloss list
   detloss list --family boxes
+  detloss list --family modifiers                  what may stand around a loss of boxes: inner(ciou, ratio=0.8)
   detloss list --json")]
 pub(crate) struct ListArgs {
-    /// Only the losses of this family, such as boxes
+    /// Only the losses of this family, such as boxes; or modifiers
     #[arg(long)]
     pub(crate) family: Option<String>,
 }
 
-/// Explain a loss: formula, parameters, gradient, conventions, references, worked cases
+/// Explain a loss or a modifier: formula, parameters, gradient, conventions, references, worked cases
 ///
 /// The worked cases are computed on the spot, beside what the documentation claims.
 #[derive(Debug, Args)]
@@ -73,7 +74,7 @@ Examples:
   detloss explain giou
   detloss explain focal --json")]
 pub(crate) struct ExplainArgs {
-    /// The id of the loss, as `detloss list` shows it
+    /// The id of the loss or the modifier, as `detloss list` shows it
     pub(crate) loss: String,
 }
 

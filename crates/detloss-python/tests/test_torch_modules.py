@@ -289,7 +289,7 @@ def test_list_of_classes():
     """As many modules and functions as losses, all with names and pages of their own."""
     names = [spec.class_name for spec in SPECS]
     assert len(set(names)) == len(names)
-    assert set(detloss.torch.__all__) == {"Loss", *names, *(spec.name for spec in SPECS)}
+    assert set(detloss.torch.__all__) == {"Loss", "get_loss", *names, *(spec.name for spec in SPECS)}
     for name in detloss.torch.__all__:
         assert getattr(detloss.torch, name).__module__.startswith("detloss.torch")
         assert getattr(detloss.torch, name).__doc__

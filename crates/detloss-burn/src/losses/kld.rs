@@ -6,7 +6,7 @@ loss_module! {
     /// KLD loss: the Kullback-Leibler divergence of two boxes as normal distributions.
     ///
     /// ```text
-    /// L = 1 − 1 / (τ + ln(1 + D))
+    /// L = 1 − 1 / (τ + ln(1 + factor · D))
     /// D = D(T ‖ P) = 1/2 (c − C)ᵀ S⁻¹ (c − C) + 1/2 tr(S⁻¹ T) + 1/2 ln(det S / det T) − 1
     /// ```
     ///
@@ -25,7 +25,7 @@ loss_module! {
     ///
     /// The paper's form with τ = 1, and D as MMRotate's `GDLoss('kld')` has it: of the target from the prediction. That loss takes
     /// ln(1 + √D) alone by default: `root = 1, tau = 0`; its setting `fun='log1p', tau=1, sqrt=False` is the default here. `GDLoss_v1`
-    /// has the other direction, doubled. `reverse` mixes the directions: 1 is D(P ‖ T), 1/2 is Jeffreys' divergence, `jd` there. D
+    /// has the other direction, doubled: `reverse = 1, factor = 2`. `reverse` mixes the directions: 1 is D(P ‖ T), 1/2 is Jeffreys' divergence, `jd` there. D
     /// itself is `log = 0, tau = 0`.
     ///
     /// A sum of three terms that are 0 by themselves for identical boxes, written any way. Sides count as no less than 1e-6, where
@@ -55,5 +55,9 @@ loss_module! {
         ///
         /// From 0 to 1.
         reverse: f64 = 0.0,
+        /// What the divergence is multiplied by, before root and logarithm.
+        ///
+        /// From 0.01 to 100.
+        factor: f64 = 1.0,
     }
 }

@@ -1,6 +1,7 @@
 //! `detloss explain`: what a loss is, from the text that documents its code, with its worked cases computed.
 
 use detloss::batch::Kernel as _;
+use detloss::loss::modifiers::{self, Modifier};
 use detloss::loss::{Case, Facts, Param, ParamKind, Scope, State};
 use detloss::losses::Entry;
 use detloss::operand::Kind;
@@ -36,13 +37,33 @@ struct Worked {
 
 /// Explains a loss.
 pub(crate) fn run(args: &ExplainArgs, json: bool) -> Result<(), CliError> {
-    let entry = detloss::losses::find(&args.loss)?;
+    let entry = match (detloss::losses::find(&args.loss), modifiers::find(&args.loss)) {
+        (Err(_), Some(modifier)) => return explain_modifier(modifier, json),
+        (found, _) => found?,
+    };
     let sections = doc::sections(entry.doc);
     let cases = entry.cases.iter().map(|case| work(entry, case)).collect::<Result<Vec<_>, _>>()?;
     if json {
         return print_json(&as_json(entry, &sections, &cases));
     }
     print(&as_text(entry, &sections, &cases, stdout_is_styled()))
+}
+
+fn explain_modifier(modifier: &Modifier, json: bool) -> Result<(), CliError> {
+    let sections = doc::sections(modifier.doc);
+    if json {
+        let mut page = document(modifier.summary(), &sections, modifier.params);
+        page.insert("id".into(), modifier.name.into());
+        page.insert("label".into(), modifier.label.into());
+        page.insert("family".into(), "modifiers".into());
+        return print_json(&page);
+    }
+    let mut page = Page { text: String::new(), styled: stdout_is_styled() };
+    page.heading(&format!("{} ({}, modifiers)", modifier.label, modifier.name));
+    page.blocks(&sections[0].blocks);
+    page.params(modifier.params);
+    page.notes(&sections);
+    print(&page.text)
 }
 
 fn work(entry: &Entry, case: &Case) -> Result<Worked, CliError> {
@@ -76,7 +97,12 @@ fn settings(entry: &Entry, case: &Case) -> impl Iterator<Item = (&'static Param,
     case.params.iter().map(move |&(name, value)| (param(name), value))
 }
 
-fn as_json(entry: &Entry, sections: &[Section], cases: &[Worked]) -> serde_json::Value {
+/// What a page has of a loss and of a modifier.
+fn document(
+    summary: &str,
+    sections: &[Section],
+    params: &[Param],
+) -> serde_json::Map<String, serde_json::Value> {
     let formula = sections[0].blocks.iter().find_map(|block| match block {
         Block::Lines(lines) => Some(lines.join("\n")),
         Block::Prose(_) => None,
@@ -87,7 +113,7 @@ fn as_json(entry: &Entry, sections: &[Section], cases: &[Worked]) -> serde_json:
     let description = Section { blocks: description, ..Section::default() };
     let titled = |section: &Section| (section.heading.to_lowercase(), section.text().into());
     let notes: serde_json::Map<_, _> = sections[1..].iter().map(titled).collect();
-    let params = entry.params.iter().map(|param| {
+    let params = params.iter().map(|param| {
         serde_json::json!({
             "name": param.name,
             "kind": param.kind.to_string(),
@@ -96,33 +122,43 @@ fn as_json(entry: &Entry, sections: &[Section], cases: &[Worked]) -> serde_json:
             "doc": doc::flat(param.doc),
         })
     });
+    let mut page = serde_json::Map::new();
+    page.insert("summary".into(), doc::flat(summary).into());
+    page.insert("formula".into(), formula.into());
+    page.insert("description".into(), description.text().into());
+    page.insert("notes".into(), notes.into());
+    page.insert("params".into(), params.collect());
+    page
+}
+
+fn as_json(entry: &Entry, sections: &[Section], cases: &[Worked]) -> serde_json::Value {
     let Facts { range, zero_at_target, symmetric, scale_invariant, shift_invariant, .. } =
         entry.facts;
-    serde_json::json!({
-        "id": entry.name,
-        "label": entry.label,
-        "family": entry.family,
-        "summary": doc::flat(entry.summary()),
-        "formula": formula,
-        "description": description.text(),
-        "notes": notes,
-        "scope": scope(entry),
-        "pred": entry.signature.pred.fields(),
-        "pred_is_row": entry.signature.pred.is_row(),
-        "target": entry.signature.target.fields(),
-        "target_is_row": entry.signature.target.is_row(),
-        "components": entry.signature.components,
-        "state": state(entry),
-        "params": params.collect::<Vec<_>>(),
-        "facts": {
-            "range": [range.0, range.1],
-            "zero_at_target": zero_at_target,
-            "symmetric": symmetric,
-            "scale_invariant": scale_invariant,
-            "shift_invariant": shift_invariant,
-        },
-        "cases": cases,
-    })
+    let mut page = document(entry.summary(), sections, entry.params);
+    page.extend([
+        ("id".into(), entry.name.into()),
+        ("label".into(), entry.label.into()),
+        ("family".into(), entry.family.into()),
+        ("scope".into(), scope(entry).into()),
+        ("pred".into(), entry.signature.pred.fields().into()),
+        ("pred_is_row".into(), entry.signature.pred.is_row().into()),
+        ("target".into(), entry.signature.target.fields().into()),
+        ("target_is_row".into(), entry.signature.target.is_row().into()),
+        ("components".into(), entry.signature.components.into()),
+        ("state".into(), state(entry).into()),
+        (
+            "facts".into(),
+            serde_json::json!({
+                "range": [range.0, range.1],
+                "zero_at_target": zero_at_target,
+                "symmetric": symmetric,
+                "scale_invariant": scale_invariant,
+                "shift_invariant": shift_invariant,
+            }),
+        ),
+        ("cases".into(), serde_json::json!(cases)),
+    ]);
+    page.into()
 }
 
 fn as_text(entry: &Entry, sections: &[Section], cases: &[Worked], styled: bool) -> String {
@@ -133,25 +169,10 @@ fn as_text(entry: &Entry, sections: &[Section], cases: &[Worked], styled: bool) 
     for line in input(entry) {
         page.hanging(&line, INPUT_COLUMN);
     }
-    if !entry.params.is_empty() {
-        page.heading("Parameters");
-        for param in entry.params {
-            let (low, high) = (number(param.range.0), number(param.range.1));
-            page.lines(&[match param.kind {
-                ParamKind::Switch => format!("{} = {}", param.name, param.show(param.default)),
-                ParamKind::Real | ParamKind::Count => {
-                    format!("{} = {}, from {low} to {high}", param.name, number(param.default))
-                }
-            }]);
-            page.wrapped(&doc::flat(param.doc), &INDENT.repeat(2));
-        }
-    }
+    page.params(entry.params);
     page.heading("Facts");
     page.lines(&facts(entry.facts));
-    for section in &sections[1..] {
-        page.heading(&section.heading);
-        page.blocks(&section.blocks);
-    }
+    page.notes(sections);
     page.heading("Worked cases");
     let table = worked(cases).to_text(false);
     page.lines(&table.lines().map(str::to_owned).collect::<Vec<_>>());
@@ -172,6 +193,30 @@ impl Page {
         let line =
             if self.styled { format!("\x1b[1m{heading}\x1b[0m\n") } else { format!("{heading}\n") };
         self.text.push_str(&line);
+    }
+
+    fn params(&mut self, params: &[Param]) {
+        if !params.is_empty() {
+            self.heading("Parameters");
+            for param in params {
+                let (low, high) = (number(param.range.0), number(param.range.1));
+                self.lines(&[match param.kind {
+                    ParamKind::Switch => format!("{} = {}", param.name, param.show(param.default)),
+                    ParamKind::Real | ParamKind::Count => {
+                        format!("{} = {}, from {low} to {high}", param.name, number(param.default))
+                    }
+                }]);
+                self.wrapped(&doc::flat(param.doc), &INDENT.repeat(2));
+            }
+        }
+    }
+
+    /// The sections behind the first.
+    fn notes(&mut self, sections: &[Section]) {
+        for section in &sections[1..] {
+            self.heading(&section.heading);
+            self.blocks(&section.blocks);
+        }
     }
 
     fn blocks(&mut self, blocks: &[Block]) {

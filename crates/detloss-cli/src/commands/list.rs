@@ -3,58 +3,72 @@
 use std::io::{IsTerminal, stdout};
 
 use detloss::loss::Param;
-use detloss::losses::ALL;
-use detloss::losses::Entry;
-use serde::Serialize;
+use detloss::loss::modifiers::{self, Modifier};
+use detloss::losses::{ALL, Entry};
+use serde::{Serialize, Serializer};
 
 use crate::cli::ListArgs;
 use crate::output::{CliError, print_json, print_table};
 use crate::table::{Column, Table};
 use crate::{choice, doc, text};
 
-/// A loss in a few words.
+/// A loss or a modifier in a few words.
 #[derive(Serialize)]
 struct Line {
     id: &'static str,
     label: &'static str,
     family: &'static str,
-    params: serde_json::Map<String, serde_json::Value>,
+    #[serde(serialize_with = "defaults")]
+    params: &'static [Param],
     summary: String,
 }
 
-/// Lists the losses.
-pub(crate) fn run(args: &ListArgs, json: bool) -> Result<(), CliError> {
-    let entries: Vec<&Entry> = match &args.family {
-        Some(family) => ALL.iter().filter(|entry| entry.family == family).collect(),
-        None => ALL.iter().collect(),
-    };
-    if entries.is_empty() {
-        let mut families: Vec<&str> = ALL.iter().map(|entry| entry.family).collect();
-        families.dedup();
-        let family = args.family.as_deref().unwrap_or_default();
-        let known = families.join(", ");
-        return Err(CliError::Usage(format!("no family is called {family:?}: there are {known}")));
-    }
-    if json {
-        let line = |entry: &&Entry| Line {
-            id: entry.name,
-            label: entry.label,
-            family: entry.family,
-            params: choice::as_json(entry.params.iter().map(|param| (param, param.default))),
-            summary: doc::flat(entry.summary()),
-        };
-        return print_json(&entries.iter().map(line).collect::<Vec<_>>());
-    }
-    print_table(&table(&entries))
+fn defaults<S: Serializer>(params: &[Param], serializer: S) -> Result<S::Ok, S::Error> {
+    choice::as_json(params.iter().map(|param| (param, param.default))).serialize(serializer)
 }
 
-fn table(entries: &[&Entry]) -> Table {
-    let default = |param: &Param| format!("{}={}", param.name, text::param(param, param.default));
-    let cells = |entry: &&Entry| {
-        let params = entry.params.iter().map(default).collect::<Vec<_>>().join(" ");
-        [entry.family.to_owned(), entry.name.to_owned(), entry.label.to_owned(), params]
+impl Line {
+    fn of(entry: &Entry) -> Self {
+        let Entry { name, label, family, params, .. } = *entry;
+        Self { id: name, label, family, params, summary: doc::flat(entry.summary()) }
+    }
+
+    fn of_modifier(modifier: &Modifier) -> Self {
+        let Modifier { name, label, params, .. } = *modifier;
+        Self { id: name, label, family: MODIFIERS, params, summary: doc::flat(modifier.summary()) }
+    }
+}
+
+/// What the modifiers are called beside the families of losses.
+const MODIFIERS: &str = "modifiers";
+
+/// Lists the losses, or the modifiers.
+pub(crate) fn run(args: &ListArgs, json: bool) -> Result<(), CliError> {
+    let family = args.family.as_deref();
+    let lines: Vec<Line> = if family == Some(MODIFIERS) {
+        modifiers::ALL.iter().map(Line::of_modifier).collect()
+    } else {
+        let is_meant = |entry: &&Entry| family.is_none_or(|family| family == entry.family);
+        ALL.iter().filter(is_meant).map(Line::of).collect()
     };
-    let rows: Vec<[String; 4]> = entries.iter().map(cells).collect();
+    if lines.is_empty() {
+        let mut families: Vec<&str> = ALL.iter().map(|entry| entry.family).collect();
+        families.dedup();
+        let (family, known) = (family.unwrap_or_default(), families.join(", "));
+        return Err(CliError::Usage(format!(
+            "no family is called {family:?}: there are {known}, and {MODIFIERS}"
+        )));
+    }
+    if json { print_json(&lines) } else { print_table(&table(&lines)) }
+}
+
+fn table(lines: &[Line]) -> Table {
+    let default = |param: &Param| format!("{}={}", param.name, text::param(param, param.default));
+    let cells = |line: &Line| {
+        let params = line.params.iter().map(default).collect::<Vec<_>>().join(" ");
+        [line.family.to_owned(), line.id.to_owned(), line.label.to_owned(), params]
+    };
+    let rows: Vec<[String; 4]> = lines.iter().map(cells).collect();
     let headings = ["family", "loss", "label", "parameters"];
     let widest = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
@@ -68,10 +82,10 @@ fn table(entries: &[&Entry]) -> Table {
         usize::MAX
     };
     let mut table = Table::new(headings.into_iter().chain(["summary"]).map(Column::words));
-    for (entry, row) in entries.iter().zip(rows) {
+    for (line, row) in lines.iter().zip(rows) {
         let mut row = row.to_vec();
-        for line in textwrap::wrap(&doc::flat(entry.summary()), room) {
-            row.push(line.into_owned());
+        for part in textwrap::wrap(&line.summary, room) {
+            row.push(part.into_owned());
             table.push(std::mem::replace(&mut row, vec![String::new(); 4]));
         }
     }

@@ -632,6 +632,71 @@ def rotated_iou(
 ) -> float | NDArray[Any]: ...
 
 @overload
+def rotated_iou_log(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    floor: float = 1e-6,
+) -> float:
+    """The negative logarithm of the rotated IoU, steep where the overlap is small."""
+
+@overload
+def rotated_iou_log(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    floor: float = 1e-6,
+) -> NDArray[Any]: ...
+
+@overload
+def rotated_iou_log(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    floor: float = 1e-6,
+) -> float | NDArray[Any]: ...
+
+@overload
+def rotated_iou_square(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """Squared rotated IoU loss: 1 − the square of the rotated IoU, steep where the overlap is large."""
+
+@overload
+def rotated_iou_square(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def rotated_iou_square(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
 def rotated_giou(
     pred: ArrayLike,
     target: ArrayLike,
@@ -782,6 +847,7 @@ def kld(
     root: bool = False,
     log: bool = True,
     reverse: float = 0.0,
+    factor: float = 1.0,
 ) -> float:
     """KLD loss: the Kullback-Leibler divergence of two boxes as normal distributions."""
 
@@ -797,6 +863,7 @@ def kld(
     root: bool = False,
     log: bool = True,
     reverse: float = 0.0,
+    factor: float = 1.0,
 ) -> NDArray[Any]: ...
 
 @overload
@@ -811,6 +878,7 @@ def kld(
     root: bool = False,
     log: bool = True,
     reverse: float = 0.0,
+    factor: float = 1.0,
 ) -> float | NDArray[Any]: ...
 
 @overload
@@ -1139,6 +1207,37 @@ def yaw_diou3d(
 
 @overload
 def yaw_diou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+) -> float | NDArray[Any]: ...
+
+@overload
+def mgiou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+) -> float:
+    """Marginalized GIoU loss in space: the mean GIoU of the shadows of two upright boxes."""
+
+@overload
+def mgiou3d(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+) -> NDArray[Any]: ...
+
+@overload
+def mgiou3d(
     pred: ArrayLike,
     target: ArrayLike,
     *,

@@ -193,6 +193,12 @@ impl Modifier {
     const fn of<M: Described<Form = Self>>() -> Self {
         Self { name: M::NAME, label: M::LABEL, doc: M::DOC, params: M::PARAMS }
     }
+
+    /// The first sentence of the documentation.
+    #[must_use]
+    pub fn summary(&self) -> &'static str {
+        self.doc.split("\n\n").next().unwrap_or_default().trim()
+    }
 }
 
 /// Makes the list of modifiers, from the outermost in writing to the innermost.

@@ -239,6 +239,31 @@ def rotated_iou(
 ) -> Tensor:
     """Rotated IoU loss: 1 − intersection over union of two rotated boxes, exact."""
 
+def rotated_iou_log(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    floor: float = 1e-6,
+) -> Tensor:
+    """The negative logarithm of the rotated IoU, steep where the overlap is small."""
+
+def rotated_iou_square(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+) -> Tensor:
+    """Squared rotated IoU loss: 1 − the square of the rotated IoU, steep where the overlap is large."""
+
 def rotated_giou(
     pred: Tensor,
     target: Tensor,
@@ -305,6 +330,7 @@ def kld(
     root: bool = False,
     log: bool = True,
     reverse: float = 0.0,
+    factor: float = 1.0,
 ) -> Tensor:
     """KLD loss: the Kullback-Leibler divergence of two boxes as normal distributions."""
 
@@ -435,6 +461,18 @@ def yaw_diou3d(
     backend: str = "auto",
 ) -> Tensor:
     """Yaw 3D DIoU loss: the yaw 3D IoU loss, plus the distance between the centres."""
+
+def mgiou3d(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+) -> Tensor:
+    """Marginalized GIoU loss in space: the mean GIoU of the shadows of two upright boxes."""
 
 def corner3d(
     pred: Tensor,
@@ -1573,6 +1611,53 @@ class RotatedIoULoss(Loss):
         avg_factor: Tensor | float | None = None,
     ) -> Tensor: ...
 
+class RotatedIoULogLoss(Loss):
+    """The negative logarithm of the rotated IoU, steep where the overlap is small."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        floor: float = 1e-6,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class RotatedIoUSquareLoss(Loss):
+    """Squared rotated IoU loss: 1 − the square of the rotated IoU, steep where the overlap is large."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
 class RotatedGIoULoss(Loss):
     """Rotated GIoU loss: the rotated IoU loss, plus the part of a rectangle around both that is empty."""
     def __init__(
@@ -1682,6 +1767,7 @@ class KLDLoss(Loss):
         root: bool = False,
         log: bool = True,
         reverse: float = 0.0,
+        factor: float = 1.0,
     ) -> None: ...
     def forward(  # type: ignore[override]
         self,
@@ -1920,6 +2006,26 @@ class YawGIoU3DLoss(Loss):
 
 class YawDIoU3DLoss(Loss):
     """Yaw 3D DIoU loss: the yaw 3D IoU loss, plus the distance between the centres."""
+    def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class MGIoU3DLoss(Loss):
+    """Marginalized GIoU loss in space: the mean GIoU of the shadows of two upright boxes."""
     def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
     def forward(  # type: ignore[override]
         self,
