@@ -1,6 +1,6 @@
 //! A fused call needs its inputs, its outputs, and nothing that grows with the batch.
 
-use detloss::batch::{Element, Target, Weights};
+use detloss::batch::{Element, Kernel, Target, Weights};
 use detloss::loss::Scope;
 use detloss::losses::Entry;
 use detloss::operand::Kind;
@@ -10,6 +10,9 @@ use half::f16;
 
 /// The most bytes a call may have in use at once, for a batch of any length: a tile of every operand, converted.
 const MOST: u64 = 64 << 10;
+
+/// The registers of the interpreter and a larger tile, for a formula without kernels.
+const MOST_INTERPRETED: u64 = MOST + (64 << 10) + (64 << 10);
 
 /// The most bytes besides that a loss of whole batches has in use for every number of its prediction, and for every byte of it: it
 /// sorts, and what it leaves out it moves together.
@@ -89,8 +92,11 @@ fn every_call<T: Element>(entry: &Entry, rows: usize) {
     let mut units = numbers(if entry.signature.pred.is_row() { rows } else { rows * columns });
     let dense = Batch::new(&pred, &target).columns(columns).threads(false);
     let weighted = dense.weights(Weights::Rows(&weights)).weighted_mean();
+    // A formula that is interpreted is traced once, and its tape is kept.
+    dense.value(&loss).and_then(|_| dense.value_and_grad_into(&loss, &mut grad)).unwrap();
+    let most = if loss.is_interpreted() { MOST_INTERPRETED } else { MOST };
     let check = |what: &str, bytes: u64| {
-        assert!(bytes <= MOST, "{}, {what}: {bytes} bytes besides inputs and outputs", entry.name);
+        assert!(bytes <= most, "{}, {what}: {bytes} bytes besides inputs and outputs", entry.name);
     };
     check("value", peak(|| dense.value(&loss)));
     check("gradient", peak(|| dense.value_and_grad_into(&loss, &mut grad)));
