@@ -92,14 +92,16 @@ impl<S: Scalar> Seen<S> {
 
     /// The area that both boxes cover; exactly 0 for disjoint ones.
     ///
-    /// The overlap is the area between the outline of the box and the axis of the frame, with the outline held within the other
+    /// The overlap is the area between the outline of the box and a line along the frame, with the outline held within the other
     /// box: an integral over each edge by itself, which needs neither a polygon nor an order of its corners.
     pub fn overlap(self) -> S {
         let ([w, h], [frame_w, frame_h]) = (self.sides, self.frame);
         let half = [frame_w * lit(0.5), frame_h * lit(0.5)];
         let [a, b, c, d] = self.corners();
-        let twice =
-            (under(a, b, half) + under(b, c, half)) + (under(c, d, half) + under(d, a, half));
+        // Any line will do. From one near the overlap a small one is no difference of large areas.
+        let level = within(self.center[1], half[1]).detach();
+        let under = |from, to| under([from, to], half, level);
+        let twice = (under(a, b) + under(b, c)) + (under(c, d) + under(d, a));
         let zero = twice.lit(0.0);
         // What rounding makes of a corner that only just touches.
         let area = S::if_lt(zero, twice, zero, twice * lit(-0.5));
@@ -188,8 +190,8 @@ fn corners<S: Scalar>([x, y]: [S; 2], [cos, sin]: [S; 2], [w, h]: [S; 2]) -> [[S
     ]
 }
 
-/// Twice the area under an edge where |x| is no more than half the width of the frame, y being held within half its height.
-fn under<S: Scalar>(from: [S; 2], to: [S; 2], [half_w, half_h]: [S; 2]) -> S {
+/// Twice the area from a level to an edge where |x| is no more than half the width of the frame, y being held within half its height.
+fn under<S: Scalar>([from, to]: [[S; 2]; 2], [half_w, half_h]: [S; 2], level: S) -> S {
     let ([x, y], [next_x, next_y]) = (from, to);
     let (run, rise) = (next_x - x, next_y - y);
     let (start, end) = (within(x, half_w), within(next_x, half_w));
@@ -200,7 +202,8 @@ fn under<S: Scalar>(from: [S; 2], to: [S; 2], [half_w, half_h]: [S; 2]) -> S {
     let (low, high) = (within(first, half_h), within(last, half_h));
     // The part of the way in y that lies within.
     let inside = fraction(high - low, last - first);
-    (end - start) * ((low + high) + inside * ((first - low) + (last - high)))
+    let rest = (first - low) + (last - high);
+    (end - start) * (((low - level) + (high - level)) + inside * rest)
 }
 
 fn within<S: Scalar>(x: S, limit: S) -> S {

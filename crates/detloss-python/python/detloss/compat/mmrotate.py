@@ -138,17 +138,11 @@ class GDLoss_v1(Loss):
         if self.loss_type == "bcd":
             return losses.bcd(pred, target, **form, **how)
         if self.loss_type == "kld":
-            return _of_values(self._doubled(pred, target), how)
+            form["log"] = self.fun != "sqrt"
+            return losses.kld(pred, target, reverse=1.0, factor=2.0, **form, **how)
         if self.fun == "":
             form = {"tau": 0.0, "root": True, "log": True, "normalize": True}
         return losses.gwd(pred, target, **form, **how)
-
-    def _doubled(self, pred: Tensor, target: Tensor) -> Tensor:
-        """The values of "kld", of which ``detloss.torch.kld`` has half the divergence."""
-        is_root = self.fun == "sqrt"
-        half = losses.kld(pred, target, reverse=1.0, root=is_root, log=False, tau=0.0, reduction="none")
-        distance = math.sqrt(2.0) * half if is_root else (2.0 * half).log1p()
-        return (self.tau - 1.0 + distance) / (self.tau + distance)
 
 
 class KFLoss(Loss):
@@ -210,13 +204,9 @@ class RotatedIoULoss(BoxLoss):
     def _loss(self, pred: Tensor, target: Tensor, **how: Any) -> Tensor:
         if self.mode == "linear":
             return losses.rotated_iou(pred, target, **how)
-        iou = 1.0 - losses.rotated_iou(widened(pred), target, reduction="none")
-        # Of an upright box within one of side 1, the IoU is its width.
-        zero, one = torch.zeros_like(iou), torch.ones_like(iou)
-        within, whole = torch.stack([zero, zero, iou, one], -1), torch.stack([zero, zero, one, one], -1)
         if self.mode == "square":
-            return losses.iou_square(within, whole, **how)
-        return losses.iou_log(within, whole, floor=self.eps, **how)
+            return losses.rotated_iou_square(pred, target, **how)
+        return losses.rotated_iou_log(pred, target, floor=self.eps, **how)
 
 
 def _check(keyword: str, given: str, known: tuple[str, ...]) -> None:
