@@ -19,7 +19,8 @@ loss_module! {
     ///
     /// The gradient of the rotated IoU loss divided by the IoU. 0 below the floor: for disjoint and touching boxes and for an empty
     /// prediction. At the floor, and where two edges meet, the slope is the mean of both sides; identical boxes have slope 0.
-    /// An IoU is off by up to 1e-7 in `f32`, value and slopes by that divided by the IoU: 5e-5 at worst at an IoU of 0.001.
+    /// What `f32` loses of a small overlap the logarithm shows: values are off by 3e-5 at worst at an IoU above 0.001, by 3e-3 near
+    /// the floor.
     ///
     /// # Conventions
     ///

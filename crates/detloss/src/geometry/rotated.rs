@@ -99,7 +99,7 @@ impl<S: Scalar> Seen<S> {
         let half = [frame_w * lit(0.5), frame_h * lit(0.5)];
         let [a, b, c, d] = self.corners();
         // Any line will do. From one near the overlap a small one is no difference of large areas.
-        let level = within(self.center[1], half[1]).detach();
+        let level = within(self.center[1], half[1]);
         let under = |from, to| under([from, to], half, level);
         let twice = (under(a, b) + under(b, c)) + (under(c, d) + under(d, a));
         let zero = twice.lit(0.0);
