@@ -428,3 +428,57 @@ impl<K: Kernel> Kernel for Interpreted<K> {
         tape(&self.0, tile.grad.is_some()).tile_f64(tile)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Batch;
+    use crate::losses;
+    use crate::scalar::expr::Constant;
+
+    #[test]
+    fn registers_are_used_again() {
+        for (name, most) in [("ciou", 60), ("siou", 70), ("rotated_iou", 180)] {
+            let program = losses::find(name).unwrap().make().trace(true).unwrap();
+            let tape = Tape::new(&program, 10);
+            assert!(tape.registers <= most, "{name}: {} registers", tape.registers);
+            assert!(program.ops.len() > 3 * tape.registers, "{name}");
+        }
+    }
+
+    /// A value that is an input, and a slope that is a constant.
+    #[test]
+    fn an_output_need_not_be_the_result_of_a_step() {
+        let ops = vec![Op::Input(0), Op::Const(Constant::new(2.0))];
+        let tape = Tape::new(&Program { ops, outputs: vec![0, 1] }, 2);
+        let (mut values, mut grad) = ([0.0; 2], [0.0; 2]);
+        let sum = tape.tile_f64(Tile {
+            columns: 1,
+            element_columns: None,
+            pred: &[3.0, 5.0],
+            target: TileTarget::Dense(&[0.0; 2]),
+            column_weights: None,
+            weights: &[1.0, 10.0],
+            factor: 0.5,
+            values: Some(&mut values),
+            grad: Some(&mut grad),
+            state: None,
+            components: &mut [],
+            threads: false,
+        });
+        assert_eq!((sum, values, grad), (53.0, [3.0, 50.0], [1.0, 10.0]));
+    }
+
+    #[test]
+    fn no_number_of_parameters_mixes_up_tapes() {
+        let entry = losses::find("smooth_l1").unwrap();
+        for _ in 0..2 {
+            for step in 1..=REMEMBERED + 20 {
+                let beta = step as f64 / 100.0;
+                let loss = Interpreted(entry.with(&[("beta", beta)]).unwrap());
+                let value = Batch::new(&[10.0_f64], &[0.0]).value(&loss).unwrap();
+                assert!((value - (10.0 - beta / 2.0)).abs() < 1e-12, "beta {beta}: {value}");
+            }
+        }
+    }
+}
