@@ -123,15 +123,15 @@ fn the_logarithm_and_the_square_are_functions_of_the_rotated_iou() {
     let log = of(&loss("rotated_iou_log", &[("floor", 0.01)]), &rows);
     let square = of(&loss("rotated_iou_square", &[]), &rows);
     let mut below = 0;
-    for unit in 0..rows.len() {
-        let (iou, what) = (1.0 - linear[unit], &rows.what[unit]);
+    for (unit, (linear, what)) in linear.iter().zip(&rows.what).enumerate() {
+        let iou = 1.0 - linear;
         let rate = if iou < 0.01 { 0.0 } else { 1.0 / iou };
         below += usize::from(iou < 0.01);
         assert_close(log.0[unit], -iou.max(0.01).ln(), TURNED, what);
         assert_close(square.0[unit], 1.0 - iou * iou, TURNED, what);
-        for field in unit * 5..unit * 5 + 5 {
-            assert_close(log.1[field], rate * slopes[field], TURNED, what);
-            assert_close(square.1[field], 2.0 * iou * slopes[field], TURNED, what);
+        for (field, slope) in slopes.iter().enumerate().skip(unit * 5).take(5) {
+            assert_close(log.1[field], rate * slope, TURNED, what);
+            assert_close(square.1[field], 2.0 * iou * slope, TURNED, what);
         }
     }
     assert!(below > 0 && below < rows.len() / 2, "{below} are below the floor");
