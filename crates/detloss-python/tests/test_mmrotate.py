@@ -213,7 +213,7 @@ def test_the_formula(case: Case) -> None:
         assert_close(value_and_grad(lambda x: loss(x, target, weight=weight, **call), pred), expected, 1e-9)
 
 
-@pytest.mark.parametrize(("arguments", "formula"), OLDER, ids=str)
+@pytest.mark.parametrize(("arguments", "formula"), OLDER, ids=lambda value: str(value) if isinstance(value, dict) else "formula")
 def test_the_older_formula(arguments: dict[str, Any], formula: Callable[[Tensor, Tensor], Tensor]) -> None:
     loss = mmrotate.GDLoss_v1(loss_weight=2.0, **arguments)
     for weight in (None, (PER_ROW - 0.4).clamp(min=0.0), (PER_SIDE[:, :1] - 0.4).clamp(min=0.0).expand(ROWS, 5)):
