@@ -78,7 +78,7 @@ fn few_positives<T: Element>(entry: &Entry, rows: usize) {
 
 fn every_call<T: Element>(entry: &Entry, rows: usize) {
     let loss = entry.make();
-    let columns = if entry.family == "boxes" { 1 } else { COLUMNS };
+    let columns = if entry.signature.pred.fields().len() > 1 { 1 } else { COLUMNS };
     let numbers = |count: usize| vec![T::from_f64(0.5); count];
     let per_row = |kind: Kind| if kind.is_row() { columns } else { kind.fields().len() * columns };
     let (pred, weights) = (numbers(rows * per_row(entry.signature.pred)), numbers(rows));
