@@ -1,9 +1,8 @@
 //! A traced formula run over many units at once, operation by operation.
 //!
 //! A compiled kernel keeps a formula in the registers of the CPU, and costs seconds of compilation for every level and precision. Here
-//! every operation goes over a block of units before the next one begins; what lies in between stays in the first-level cache. That
-//! takes some twice the time, and no compilation: so it serves formulas of many hundred operations, and those that are put together at run
-//! time.
+//! every operation goes over a block of units before the next one begins; what lies in between stays in the cache. That takes three to
+//! six times as long, and no compilation: so it serves formulas of many hundred operations, and those that are put together at run time.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -18,7 +17,7 @@ use crate::error::Result;
 use crate::loss::modifiers::Modifiers;
 use crate::scalar::Scalar;
 use crate::scalar::expr::{Binary, BinaryVisitor, Op, Program, Unary, UnaryVisitor};
-use crate::scalar::lanes::{LANES, Lanes, Vector};
+use crate::scalar::lanes::{Lanes, Vector};
 use crate::signature::Signature;
 
 /// How many bytes the registers take. That is more than the first-level cache has, but the longest tapes use a part of them at a time;
@@ -237,11 +236,8 @@ fn load<V: Vector>(
         return;
     }
     for place in 0..width {
-        let mut column = [V::Element::default(); LANES];
-        for (number, row) in column.iter_mut().zip(from.chunks_exact(width)) {
-            *number = row[place];
-        }
-        registers.of((first + place) as u16)[vector].set(V::load(token, &column[..V::LEN]));
+        let field = V::load_field(token, from, width, place);
+        registers.of((first + place) as u16)[vector].set(field);
     }
 }
 
@@ -254,11 +250,7 @@ fn store<V: Vector>(field: impl Fn(usize) -> V, to: &mut [V::Element], are_quads
     }
     let width = to.len() / V::LEN;
     for place in 0..width {
-        let mut column = [V::Element::default(); LANES];
-        field(place).store(&mut column[..V::LEN]);
-        for (number, row) in column.into_iter().zip(to.chunks_exact_mut(width)) {
-            row[place] = number;
-        }
+        field(place).store_field(to, width, place);
     }
 }
 

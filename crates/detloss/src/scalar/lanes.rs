@@ -187,11 +187,7 @@ pub trait Vector: Scalar {
     fn load_fields<const N: usize>(token: Self::Token, from: &[Self::Element]) -> [Self; N] {
         let mut fields = [Self::splat(token, Self::Element::default()); N];
         for (place, field) in fields.iter_mut().enumerate() {
-            let mut column = [Self::Element::default(); LANES];
-            for (number, row) in column.iter_mut().zip(from.chunks_exact(N)) {
-                *number = row[place];
-            }
-            *field = Self::load(token, &column[..Self::LEN]);
+            *field = Self::load_field(token, from, N, place);
         }
         fields
     }
@@ -199,11 +195,25 @@ pub trait Vector: Scalar {
     #[inline(always)]
     fn store_fields<const N: usize>(fields: [Self; N], to: &mut [Self::Element]) {
         for (place, field) in fields.into_iter().enumerate() {
-            let mut column = [Self::Element::default(); LANES];
-            field.store(&mut column[..Self::LEN]);
-            for (number, row) in column.into_iter().zip(to.chunks_exact_mut(N)) {
-                row[place] = number;
-            }
+            field.store_field(to, N, place);
+        }
+    }
+    /// The field at `place` of `LEN` rows of `width` fields.
+    #[inline(always)]
+    fn load_field(token: Self::Token, from: &[Self::Element], width: usize, place: usize) -> Self {
+        let mut column = [Self::Element::default(); LANES];
+        for (number, row) in column.iter_mut().zip(from.chunks_exact(width)) {
+            *number = row[place];
+        }
+        Self::load(token, &column[..Self::LEN])
+    }
+    /// The inverse of [`load_field`](Vector::load_field).
+    #[inline(always)]
+    fn store_field(self, to: &mut [Self::Element], width: usize, place: usize) {
+        let mut column = [Self::Element::default(); LANES];
+        self.store(&mut column[..Self::LEN]);
+        for (number, row) in column.into_iter().zip(to.chunks_exact_mut(width)) {
+            row[place] = number;
         }
     }
     /// From the order of the rows to the order the cheapest transpose leaves them in, and back.
