@@ -141,6 +141,56 @@ pub enum Error {
         /// What it may be.
         wanted: String,
     },
+    /// No matcher has this name.
+    UnknownMatcher {
+        /// The name given.
+        name: String,
+        /// The matchers there are.
+        known: Vec<&'static str>,
+    },
+    /// A text that should say a matcher with its parameters does not.
+    UnreadableMatcher {
+        /// The text.
+        text: String,
+    },
+    /// A loss that 1 minus which is no overlap of two boxes.
+    NoOverlap {
+        /// The loss.
+        loss: &'static str,
+    },
+    /// A matcher whose overlap cannot be another.
+    FixedOverlap {
+        /// The matcher.
+        matcher: &'static str,
+    },
+    /// An image that has not what the matcher needs.
+    MissingInput {
+        /// The matcher.
+        matcher: &'static str,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// Crowds for a matcher that knows none.
+    NoCrowds {
+        /// The matcher.
+        matcher: &'static str,
+    },
+    /// A label of a truth that names no class.
+    UnknownLabel {
+        /// The truth.
+        truth: usize,
+        /// The label found there.
+        got: i64,
+        /// How many classes there are.
+        classes: usize,
+    },
+    /// What was wrong with one of many images.
+    InImage {
+        /// The image.
+        image: usize,
+        /// What was wrong with it.
+        error: Box<Error>,
+    },
 }
 
 impl fmt::Display for Error {
@@ -234,6 +284,31 @@ impl fmt::Display for Error {
             Self::BadParam { loss, key, value, wanted } => {
                 write!(f, "{loss} cannot have {key} = {value}: give {wanted}")
             }
+            Self::UnknownMatcher { name, known } => {
+                write!(f, "no matcher is called {name:?}: there are {}", known.join(", "))
+            }
+            Self::UnreadableMatcher { text } => write!(
+                f,
+                "{text:?} is no matcher with parameters: write it as task_aligned, task_aligned(topk=13) or \
+                 task_aligned(topk=13, overlap=siou), each parameter once"
+            ),
+            Self::NoOverlap { loss } => write!(
+                f,
+                "1 minus {loss} is no overlap of two boxes: give a loss of the families boxes or rotated, such as ciou"
+            ),
+            Self::FixedOverlap { matcher } => {
+                write!(f, "{matcher} is defined by the IoU: leave the overlap out")
+            }
+            Self::MissingInput { matcher, what } => write!(f, "{matcher} needs {what}: give them"),
+            Self::NoCrowds { matcher } => {
+                write!(f, "{matcher} knows no crowds: leave such truths out")
+            }
+            Self::UnknownLabel { truth, got, classes } => write!(
+                f,
+                "truth {truth} has label {got}, but there are scores of {classes} classes: use 0 to {}",
+                classes.saturating_sub(1)
+            ),
+            Self::InImage { image, error } => write!(f, "image {image}: {error}"),
         }
     }
 }

@@ -76,6 +76,7 @@ pub mod loss;
 pub mod losses;
 pub mod lovasz;
 mod macros;
+pub mod matching;
 pub mod operand;
 pub mod overlap;
 pub mod pairwise;

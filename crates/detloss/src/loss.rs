@@ -17,9 +17,9 @@ use crate::error::Result;
 use crate::operand::Operand;
 use crate::scalar::Scalar;
 
-/// What every loss, and every modifier of losses, says about itself. Written by the macro [`loss!`](crate::loss!).
+/// What every loss, every modifier of losses and every matcher says about itself. Written by the macro [`loss!`](crate::loss!).
 pub trait Described: Copy + Default + Send + Sync + 'static {
-    /// How the loss is computed: [`Formula`], [`Row`] or [`Set`]. [`Modifier`] for what is no loss of its own.
+    /// How the loss is computed: [`Formula`], [`Row`] or [`Set`]. [`Modifier`] and [`Matching`] for what is no loss of its own.
     type Form;
     /// The id: file, module, function, command-line argument.
     const NAME: &'static str;
@@ -56,6 +56,10 @@ pub struct Row;
 /// The form of a loss of a whole batch, or of every image in it: [`SetLoss`].
 #[derive(Clone, Copy, Debug)]
 pub struct Set;
+
+/// The form of what is no loss but a rule of [matching](crate::matching).
+#[derive(Clone, Copy, Debug)]
+pub struct Matching;
 
 /// What one value of a loss is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ mod any;
 mod entry;
 
 pub use any::AnyLoss;
+pub(crate) use any::{assignments, parts, written};
 pub use entry::{Entry, Visitor};
 
 use crate::error::{Error, Result};

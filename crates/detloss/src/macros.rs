@@ -1,6 +1,6 @@
 //! The two macros of the house: one writes down a loss, one makes the list.
 
-/// Declares a loss, or a modifier of losses: documentation, id, label, parameters with their documentation, defaults and ranges. A parameter is a real
+/// Declares a loss, a modifier of losses or a matcher: documentation, id, label, parameters with their documentation, defaults and ranges. A parameter is a real
 /// (`f64`), a count (`u32`) or a switch (`bool`, without a range).
 ///
 /// ```text

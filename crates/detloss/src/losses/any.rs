@@ -228,7 +228,7 @@ fn changed(
 }
 
 /// The same as they are written.
-fn written(params: &'static [Param], values: &[f64]) -> Vec<String> {
+pub(crate) fn written(params: &'static [Param], values: &[f64]) -> Vec<String> {
     let show = |(param, value): (&Param, f64)| format!("{}={}", param.name, param.show(value));
     changed(params, values).map(show).collect()
 }
@@ -272,7 +272,7 @@ impl FromStr for AnyLoss {
 }
 
 /// The name in front of the parentheses, and the arguments between them; None where these are not closed.
-fn parts(text: &str) -> Option<(&str, Vec<&str>)> {
+pub(crate) fn parts(text: &str) -> Option<(&str, Vec<&str>)> {
     let Some((name, rest)) = text.split_once('(') else { return Some((text, Vec::new())) };
     let arguments = rest.strip_suffix(')')?;
     let mut depth = 0_usize;
@@ -301,7 +301,7 @@ fn is_loss(argument: &str) -> bool {
 }
 
 /// Parameters with their values; None where one has none, or stands twice.
-fn assignments<'a>(arguments: &[&'a str]) -> Option<Vec<(&'a str, f64)>> {
+pub(crate) fn assignments<'a>(arguments: &[&'a str]) -> Option<Vec<(&'a str, f64)>> {
     let mut given: Vec<(&str, f64)> = Vec::new();
     for argument in arguments {
         let (key, value) = argument.split_once('=')?;

@@ -1,0 +1,47 @@
+//! What a matcher answers.
+
+/// The index of a prediction that is to find nothing.
+pub const BACKGROUND: i32 = -1;
+
+/// The index of a prediction that is left out: neither found nor background.
+pub const IGNORED: i32 = -2;
+
+/// For every prediction of an image, the truth that it is to find.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Matches<T> {
+    /// For every prediction the index of its truth, [`BACKGROUND`] or [`IGNORED`].
+    pub indices: Vec<i32>,
+    /// For every prediction how much it is to find its truth, from 0 to 1: the label of its class. Only from matchers with soft scores,
+    /// and 0 for what has no truth.
+    pub scores: Option<Vec<T>>,
+}
+
+impl<T> Matches<T> {
+    /// All background.
+    pub(super) fn none(predictions: usize) -> Self {
+        Self { indices: vec![BACKGROUND; predictions], scores: None }
+    }
+
+    /// The pairs of a prediction and its truth, by ascending predictions.
+    pub fn pairs(&self) -> impl Iterator<Item = (usize, usize)> {
+        let matched = |(prediction, &truth): (usize, &i32)| {
+            usize::try_from(truth).ok().map(|truth| (prediction, truth))
+        };
+        self.indices.iter().enumerate().filter_map(matched)
+    }
+
+    /// How many predictions have a truth: what most criteria divide their sums by.
+    #[must_use]
+    pub fn positives(&self) -> usize {
+        self.pairs().count()
+    }
+
+    /// How many predictions each of the truths has.
+    #[must_use]
+    pub fn counts(&self, truths: usize) -> Vec<usize> {
+        let mut counts = vec![0; truths];
+        self.pairs().for_each(|(_, truth)| counts[truth] += 1);
+        counts
+    }
+}

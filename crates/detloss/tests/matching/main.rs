@@ -1,0 +1,4 @@
+//! Every matcher against a slow definition in its own words, and the laws that hold for all of them.
+
+mod max_iou;
+mod scenes;
