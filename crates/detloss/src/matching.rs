@@ -28,6 +28,7 @@
 
 mod anchors;
 mod any;
+mod area;
 mod entry;
 mod image;
 mod matches;
@@ -56,6 +57,10 @@ macro_rules! matchers {
 
 matchers! {
     max_iou: MaxIou,
+    ssd: Ssd,
+    atss: Atss,
+    center_sampling: CenterSampling,
+    task_aligned: TaskAligned,
 }
 
 /// The line of the matcher called `name`.

@@ -129,8 +129,11 @@ pub struct Entry {
     pub inputs: Inputs,
     /// The loss that its overlap is 1 minus of, unless another is given. None if no overlap can be given.
     pub overlap: Option<&'static str>,
-    make: fn(&[(&str, f64)]) -> Result<(Arc<dyn Run>, Vec<f64>)>,
+    make: fn(&[(&str, f64)]) -> Result<Made>,
 }
+
+/// A matcher with the values of its parameters.
+type Made = (Arc<dyn Run>, Vec<f64>);
 
 impl Entry {
     pub(super) const fn of<M: Matcher>() -> Self {

@@ -1,4 +1,8 @@
 //! Every matcher against a slow definition in its own words, and the laws that hold for all of them.
 
+mod atss;
+mod center_sampling;
 mod max_iou;
 mod scenes;
+mod ssd;
+mod task_aligned;
