@@ -49,7 +49,7 @@ pub(crate) struct Loss {
 }
 
 /// What a parameter is: its name, kind ("real", "count" or "switch"), default, least and greatest value, documentation.
-type Parameter = (&'static str, String, f64, f64, f64, &'static str);
+pub(crate) type Parameter = (&'static str, String, f64, f64, f64, &'static str);
 
 /// A worked case: what it shows, prediction, target, value, parameters.
 type WorkedCase = (&'static str, Vec<f64>, Vec<f64>, f64, Vec<(&'static str, f64)>);

@@ -10,6 +10,7 @@ use super::matches::Matches;
 use super::overlap::Overlap;
 use crate::error::{Error, Result};
 use crate::losses::{assignments, parts, written};
+use crate::operand::Kind;
 use crate::parallel;
 
 /// A matcher chosen at run time, with its parameters.
@@ -64,6 +65,12 @@ impl AnyMatcher {
     #[must_use]
     pub const fn overlap(&self) -> Option<&Overlap> {
         self.overlap.as_ref()
+    }
+
+    /// The fields of a truth, and of a predicted box.
+    #[must_use]
+    pub fn box_fields(&self) -> &'static [&'static str] {
+        self.overlap.as_ref().map_or(Kind::Box, Overlap::kind).fields()
     }
 
     /// The same matcher with this overlap.

@@ -19,6 +19,9 @@ pub trait Matcher: Described<Form = Matching> {
     /// The loss that its overlap is 1 minus of, unless another is given. None if no overlap can be given.
     const OVERLAP: Option<&'static str> = None;
 
+    /// Whether its matches have scores.
+    const HAS_SCORES: bool = false;
+
     /// Whether the parameters fit one another; each lies in its range.
     ///
     /// # Errors
@@ -74,7 +77,7 @@ fn run<M: Matcher, T: Precision>(
 ) -> Result<Matches<T>> {
     let scene = image.checked(M::NAME, M::INPUTS, overlap)?;
     if scene.count == 0 || scene.predictions == 0 {
-        return Ok(Matches::none(scene.predictions));
+        return Ok(Matches::none(scene.predictions, M::HAS_SCORES));
     }
     matcher.matches(&scene, overlap)
 }
@@ -129,6 +132,8 @@ pub struct Entry {
     pub inputs: Inputs,
     /// The loss that its overlap is 1 minus of, unless another is given. None if no overlap can be given.
     pub overlap: Option<&'static str>,
+    /// Whether its matches have scores.
+    pub has_scores: bool,
     make: fn(&[(&str, f64)]) -> Result<Made>,
 }
 
@@ -146,6 +151,7 @@ impl Entry {
             params: M::PARAMS,
             inputs: M::INPUTS,
             overlap: M::OVERLAP,
+            has_scores: M::HAS_SCORES,
             make: |params| {
                 let mut matcher = M::default();
                 params.iter().try_for_each(|(key, value)| matcher.set(key, *value))?;

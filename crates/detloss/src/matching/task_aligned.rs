@@ -69,6 +69,7 @@ struct Pair<T> {
 impl Matcher for TaskAligned {
     const INPUTS: Inputs = Inputs::ANCHORS.predictions(Scores::Probabilities);
     const OVERLAP: Option<&'static str> = Some("ciou");
+    const HAS_SCORES: bool = true;
 
     fn matches<T: Precision>(
         &self,
@@ -87,13 +88,13 @@ impl Matcher for TaskAligned {
             pairs.candidates(scene.anchors(), truth, &mut candidates);
             pairs.measure(&candidates, |_| truth, &mut block)?;
             top.clear();
-            for (place, &prediction) in candidates.iter().enumerate() {
-                let pair = Pair { truth: truth as i32, overlap: block.overlaps[place], metric: block.metrics[place] };
-                if pair.metric > none.metric {
-                    top.offer(pair.metric, place as u32);
+            let measured = block.overlaps.iter().zip(&block.metrics).zip(&candidates).enumerate();
+            for (place, ((&overlap, &metric), &prediction)) in measured {
+                if metric > none.metric {
+                    top.offer(metric, place as u32);
                 }
-                if self.among == 1 && pair.overlap > best[prediction].overlap {
-                    best[prediction] = pair;
+                if self.among == 1 && overlap > best[prediction].overlap {
+                    best[prediction] = Pair { truth: truth as i32, overlap, metric };
                 }
             }
             for &(metric, place) in top.best() {
@@ -201,20 +202,21 @@ impl<T: Precision> Pairs<'_, T> {
         let Block { preds, truths, overlaps, metrics } = block;
         preds.clear();
         truths.clear();
-        metrics.clear();
         for (place, &prediction) in predictions.iter().enumerate() {
             preds.extend_from_slice(self.scene.predicted(prediction));
             truths.extend_from_slice(self.scene.truth(truth(place)));
         }
         overlaps.resize(predictions.len(), T::default());
         self.overlap.of_pairs(preds, truths, overlaps)?;
-        let (zero, [alpha, beta]) = (T::default(), [self.rule.alpha, self.rule.beta]);
+        let zero = T::default();
+        let [alpha, beta] = [self.rule.alpha, self.rule.beta].map(Power::new);
+        metrics.clear();
         for (place, (overlap, &prediction)) in overlaps.iter_mut().zip(predictions).enumerate() {
             // NaN, too, is no overlap.
             *overlap = if *overlap > zero { *overlap } else { zero };
             metrics.push(if *overlap > zero {
                 let probability = self.scene.scores(prediction)[self.scene.label(truth(place))];
-                power(probability, alpha) * power(*overlap, beta)
+                alpha.of(probability) * beta.of(*overlap)
             } else {
                 zero
             });
@@ -232,13 +234,29 @@ impl<T: Precision> Pairs<'_, T> {
     }
 }
 
-/// `base` to a power, by multiplications where that is possible.
-fn power<T: Precision>(base: T, exponent: f64) -> T {
-    if exponent == 0.5 {
-        base.sqrt()
-    } else if exponent.fract() == 0.0 && exponent <= 8.0 {
-        (0..exponent as u32).fold(base.lit(1.0), |power, _| power * base)
-    } else {
-        base.pow(exponent)
+/// A power, by multiplications where that is possible.
+#[derive(Clone, Copy)]
+enum Power {
+    Root,
+    Whole(u32),
+    Real(f64),
+}
+
+impl Power {
+    fn new(exponent: f64) -> Self {
+        match exponent {
+            0.5 => Self::Root,
+            _ if exponent.fract() == 0.0 && exponent <= 8.0 => Self::Whole(exponent as u32),
+            _ => Self::Real(exponent),
+        }
+    }
+
+    #[inline]
+    fn of<T: Precision>(self, base: T) -> T {
+        match self {
+            Self::Root => base.sqrt(),
+            Self::Whole(exponent) => (0..exponent).fold(base.lit(1.0), |power, _| power * base),
+            Self::Real(exponent) => base.pow(exponent),
+        }
     }
 }

@@ -97,7 +97,7 @@ fn it_is_its_definition() {
             let matches = matcher.match_image(&scene.image(&anchors)).unwrap();
             let (indices, scores) = definition(&scene, rule, &loss.parse().unwrap());
             assert_eq!(matches.indices, indices, "{} {rule:?}", scene.what);
-            let ours = matches.scores.unwrap_or(vec![0.0; indices.len()]);
+            let ours = matches.scores.unwrap();
             for (score, expected) in ours.iter().zip(&scores) {
                 assert!((score - expected).abs() < 1e-9, "{}: {score}, {expected}", scene.what);
             }
