@@ -105,7 +105,7 @@ class Matcher:
         arrays = [_numpy.like(array, np.dtype(dtype), "an input of the matcher") for array in arrays]
         rest = iter(arrays[len(images) :])
         places = [next(rest) for _ in parts]
-        call: dict[str, Any] = {
+        call: Any = {
             "labels": _each(labels, is_batch, len(images), "labels", _numpy.integers),
             "crowd": _each(crowd, is_batch, len(images), "crowd", _booleans),
             "boxes": None if boxes is None else _of_images(next(rest), is_batch, len(images), "boxes"),

@@ -1,12 +1,12 @@
-use super::anchors::Anchors;
 use super::area::Area;
 use super::entry::{Matcher, Precision};
 use super::image::{Inputs, Scene, Scores};
-use super::overlap::Overlap;
+use super::overlap::{Block, Overlap};
 use super::top::Top;
 use super::{BACKGROUND, Matches};
 use crate::error::Result;
 use crate::loss;
+use crate::operand::Kind;
 
 loss! {
     /// Task-aligned assignment: a truth takes the predictions that are best in class and place at once.
@@ -76,35 +76,38 @@ impl Matcher for TaskAligned {
         scene: &Scene<'_, T>,
         overlap: Option<&Overlap>,
     ) -> Result<Matches<T>> {
-        let pairs = Pairs { rule: self, scene, overlap: overlap.expect("it has a default") };
+        let overlap = overlap.expect("it has a default");
+        let metric = Metric::new(self, scene);
         let none = Pair { truth: BACKGROUND, overlap: T::default(), metric: T::default() };
-        // Of every prediction the truth of the largest overlap, of those that it may get; and the only one that took it.
-        let mut best = vec![none; scene.predictions];
+        // Of every prediction the truth of the largest overlap, of those that it may get; and the first that took it.
+        let mut best = vec![(BACKGROUND, none.overlap); scene.predictions];
         let mut taken = vec![none; scene.predictions];
         let mut contested = Vec::new();
-        let (mut top, mut candidates, mut block) = (Top::new(self.topk as usize), Vec::new(), Block::default());
+        let (mut top, mut block) = (Top::new(self.topk as usize), Block::default());
+        let mut candidates = Vec::new();
         for truth in 0..scene.count {
-            candidates.clear();
-            pairs.candidates(scene.anchors(), truth, &mut candidates);
-            pairs.measure(&candidates, |_| truth, &mut block)?;
+            self.candidates(scene, overlap.kind(), truth, &mut candidates);
+            let overlaps = overlap.of_truth(scene, truth, &candidates, &mut block)?;
             top.clear();
-            let measured = block.overlaps.iter().zip(&block.metrics).zip(&candidates).enumerate();
-            for (place, ((&overlap, &metric), &prediction)) in measured {
-                if metric > none.metric {
-                    top.offer(metric, place as u32);
+            for (place, (&overlap, &prediction)) in overlaps.iter().zip(&candidates).enumerate() {
+                if self.among == 1 && overlap > best[prediction].1 {
+                    best[prediction] = (truth as i32, overlap);
                 }
-                if self.among == 1 && overlap > best[prediction].overlap {
-                    best[prediction] = Pair { truth: truth as i32, overlap, metric };
+                // The scores of predictions lie far apart in memory: most need not be looked at.
+                if overlap > none.overlap && top.may_take(metric.bound(overlap)) {
+                    let metric = metric.of(prediction, truth, overlap);
+                    if metric > none.metric {
+                        top.offer(metric, place as u32);
+                    }
                 }
             }
             for &(metric, place) in top.best() {
-                let (prediction, overlap) = (candidates[place as usize], block.overlaps[place as usize]);
-                let pair = Pair { truth: truth as i32, overlap, metric };
-                if self.among == 0 && overlap > best[prediction].overlap {
-                    best[prediction] = pair;
+                let (prediction, overlap) = (candidates[place as usize], overlaps[place as usize]);
+                if self.among == 0 && overlap > best[prediction].1 {
+                    best[prediction] = (truth as i32, overlap);
                 }
                 if taken[prediction].truth == BACKGROUND {
-                    taken[prediction] = pair;
+                    taken[prediction] = Pair { truth: truth as i32, overlap, metric };
                 } else {
                     contested.push(prediction);
                 }
@@ -113,11 +116,13 @@ impl Matcher for TaskAligned {
         contested.sort_unstable();
         contested.dedup();
         for prediction in contested {
-            taken[prediction] = if self.among == 2 {
-                pairs.best_of_all(prediction, &mut block)?
+            let (truth, overlap) = if self.among == 2 {
+                best_of_all(overlap.of_prediction(scene, prediction, &mut block)?)
             } else {
                 best[prediction]
             };
+            let metric = metric.of(prediction, truth as usize, overlap);
+            taken[prediction] = Pair { truth, overlap, metric };
         }
         if self.topk2 > 0 {
             keep_best(&mut taken, scene.count, self.topk2 as usize);
@@ -129,6 +134,24 @@ impl Matcher for TaskAligned {
 }
 
 impl TaskAligned {
+    /// The points inside of a truth, by ascending index.
+    fn candidates<T: Precision>(
+        &self,
+        scene: &Scene<'_, T>,
+        kind: Kind,
+        truth: usize,
+        into: &mut Vec<usize>,
+    ) {
+        let [min_side, margin] = [self.min_side, self.margin].map(T::from_f64);
+        let (anchors, area) = (scene.anchors(), Area::new(kind, scene.truth(truth), min_side));
+        into.clear();
+        anchors.centers_in(area.window(), |point| {
+            if area.holds(anchors.center(point), margin) {
+                into.push(point);
+            }
+        });
+    }
+
     /// t / max t · max o, each over the predictions of one truth.
     fn scores<T: Precision>(&self, taken: &[Pair<T>], truths: usize) -> Vec<T> {
         let mut most = vec![(T::default(), T::default()); truths];
@@ -164,73 +187,33 @@ fn keep_best<T: Precision>(taken: &mut [Pair<T>], truths: usize, k: usize) {
     }
 }
 
-/// Pairs that are measured together.
-#[derive(Default)]
-struct Block<T> {
-    preds: Vec<T>,
-    truths: Vec<T>,
-    overlaps: Vec<T>,
-    metrics: Vec<T>,
+/// The truth of the largest overlap, with it.
+fn best_of_all<T: Precision>(overlaps: &[T]) -> (i32, T) {
+    let better = |best: usize, truth| if overlaps[truth] > overlaps[best] { truth } else { best };
+    let truth = (1..overlaps.len()).fold(0, better);
+    (truth as i32, overlaps[truth])
 }
 
-/// What pairs are made and measured of.
-struct Pairs<'a, T> {
-    rule: &'a TaskAligned,
+/// t, of the scores of an image.
+struct Metric<'a, T> {
     scene: &'a Scene<'a, T>,
-    overlap: &'a Overlap,
+    alpha: Power,
+    beta: Power,
 }
 
-impl<T: Precision> Pairs<'_, T> {
-    /// The points inside of a truth, by ascending index.
-    fn candidates(&self, anchors: &Anchors<T>, truth: usize, into: &mut Vec<usize>) {
-        let [min_side, margin] = [self.rule.min_side, self.rule.margin].map(T::from_f64);
-        let area = Area::new(self.overlap.kind(), self.scene.truth(truth), min_side);
-        anchors.centers_in(area.window(), |point| {
-            if area.holds(anchors.center(point), margin) {
-                into.push(point);
-            }
-        });
+impl<'a, T: Precision> Metric<'a, T> {
+    fn new(rule: &TaskAligned, scene: &'a Scene<'a, T>) -> Self {
+        Self { scene, alpha: Power::new(rule.alpha), beta: Power::new(rule.beta) }
     }
 
-    /// Overlap and metric of every prediction with the truth of its place.
-    fn measure(
-        &self,
-        predictions: &[usize],
-        truth: impl Fn(usize) -> usize,
-        block: &mut Block<T>,
-    ) -> Result<()> {
-        let Block { preds, truths, overlaps, metrics } = block;
-        preds.clear();
-        truths.clear();
-        for (place, &prediction) in predictions.iter().enumerate() {
-            preds.extend_from_slice(self.scene.predicted(prediction));
-            truths.extend_from_slice(self.scene.truth(truth(place)));
-        }
-        overlaps.resize(predictions.len(), T::default());
-        self.overlap.of_pairs(preds, truths, overlaps)?;
-        let zero = T::default();
-        let [alpha, beta] = [self.rule.alpha, self.rule.beta].map(Power::new);
-        metrics.clear();
-        for (place, (overlap, &prediction)) in overlaps.iter_mut().zip(predictions).enumerate() {
-            // NaN, too, is no overlap.
-            *overlap = if *overlap > zero { *overlap } else { zero };
-            metrics.push(if *overlap > zero {
-                let probability = self.scene.scores(prediction)[self.scene.label(truth(place))];
-                alpha.of(probability) * beta.of(*overlap)
-            } else {
-                zero
-            });
-        }
-        Ok(())
+    /// The metric of a prediction that is sure of itself.
+    fn bound(&self, overlap: T) -> T {
+        self.beta.of(overlap)
     }
 
-    /// The truth of the largest overlap with a prediction, wherever its point lies.
-    fn best_of_all(&self, prediction: usize, block: &mut Block<T>) -> Result<Pair<T>> {
-        self.measure(&vec![prediction; self.scene.count], |truth| truth, block)?;
-        let overlaps = &block.overlaps;
-        let better = |best: usize, truth: usize| if overlaps[truth] > overlaps[best] { truth } else { best };
-        let truth = (1..overlaps.len()).fold(0, better);
-        Ok(Pair { truth: truth as i32, overlap: overlaps[truth], metric: block.metrics[truth] })
+    fn of(&self, prediction: usize, truth: usize, overlap: T) -> T {
+        let probability = self.scene.scores(prediction)[self.scene.label(truth)];
+        self.alpha.of(probability) * self.beta.of(overlap)
     }
 }
 
@@ -253,10 +236,19 @@ impl Power {
 
     #[inline]
     fn of<T: Precision>(self, base: T) -> T {
+        let (mut power, mut square) = (base.lit(1.0), base);
         match self {
             Self::Root => base.sqrt(),
-            Self::Whole(exponent) => (0..exponent).fold(base.lit(1.0), |power, _| power * base),
             Self::Real(exponent) => base.pow(exponent),
+            Self::Whole(mut exponent) => {
+                while exponent > 0 {
+                    if exponent % 2 == 1 {
+                        power = power * square;
+                    }
+                    (square, exponent) = (square * square, exponent / 2);
+                }
+                power
+            }
         }
     }
 }
