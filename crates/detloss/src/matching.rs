@@ -29,6 +29,7 @@
 mod anchors;
 mod any;
 mod area;
+mod dynamic_k;
 mod entry;
 mod image;
 mod matches;
@@ -61,6 +62,7 @@ matchers! {
     atss: Atss,
     center_sampling: CenterSampling,
     task_aligned: TaskAligned,
+    sim_ota: SimOta,
 }
 
 /// The line of the matcher called `name`.

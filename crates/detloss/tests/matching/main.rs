@@ -4,5 +4,6 @@ mod atss;
 mod center_sampling;
 mod max_iou;
 mod scenes;
+mod sim_ota;
 mod ssd;
 mod task_aligned;
