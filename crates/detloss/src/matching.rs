@@ -63,6 +63,7 @@ matchers! {
     center_sampling: CenterSampling,
     task_aligned: TaskAligned,
     sim_ota: SimOta,
+    dynamic_soft_label: DynamicSoftLabel,
 }
 
 /// The line of the matcher called `name`.

@@ -2,6 +2,7 @@
 
 mod atss;
 mod center_sampling;
+mod dynamic_soft_label;
 mod max_iou;
 mod scenes;
 mod sim_ota;
