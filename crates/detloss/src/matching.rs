@@ -29,6 +29,7 @@
 mod anchors;
 mod any;
 mod area;
+mod center_heatmap;
 mod dynamic_k;
 mod entry;
 mod image;
@@ -39,6 +40,7 @@ mod tree;
 
 pub use anchors::Anchors;
 pub use any::AnyMatcher;
+pub use center_heatmap::CenterHeatmap;
 pub use entry::{Entry, Matcher, Precision};
 pub use image::{Image, Inputs, Scores};
 pub use matches::{BACKGROUND, IGNORED, Matches};

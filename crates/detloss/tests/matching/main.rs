@@ -1,6 +1,7 @@
 //! Every matcher against a slow definition in its own words, and the laws that hold for all of them.
 
 mod atss;
+mod center_heatmap;
 mod center_sampling;
 mod dynamic_soft_label;
 mod max_iou;
