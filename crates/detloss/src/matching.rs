@@ -29,6 +29,8 @@
 mod anchors;
 mod any;
 mod area;
+mod center_heatmap;
+mod dynamic_k;
 mod entry;
 mod image;
 mod matches;
@@ -38,6 +40,7 @@ mod tree;
 
 pub use anchors::Anchors;
 pub use any::AnyMatcher;
+pub use center_heatmap::CenterHeatmap;
 pub use entry::{Entry, Matcher, Precision};
 pub use image::{Image, Inputs, Scores};
 pub use matches::{BACKGROUND, IGNORED, Matches};
@@ -61,6 +64,8 @@ matchers! {
     atss: Atss,
     center_sampling: CenterSampling,
     task_aligned: TaskAligned,
+    sim_ota: SimOta,
+    dynamic_soft_label: DynamicSoftLabel,
 }
 
 /// The line of the matcher called `name`.

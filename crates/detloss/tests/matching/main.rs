@@ -1,8 +1,11 @@
 //! Every matcher against a slow definition in its own words, and the laws that hold for all of them.
 
 mod atss;
+mod center_heatmap;
 mod center_sampling;
+mod dynamic_soft_label;
 mod max_iou;
 mod scenes;
+mod sim_ota;
 mod ssd;
 mod task_aligned;
