@@ -5,8 +5,9 @@ use detloss::matching::{AnyMatcher, Atss};
 use crate::scenes::{Scene, depth, iou, scenes};
 
 fn definition(scene: &Scene, rule: Atss) -> Vec<i32> {
-    let mut matrix = vec![vec![-1.0; scene.truth_count()]; scene.prediction_count()];
-    for truth in 0..scene.truth_count() {
+    // Truths down, anchors across.
+    let mut matrix = vec![vec![-1.0; scene.prediction_count()]; scene.truth_count()];
+    for (truth, row) in matrix.iter_mut().enumerate() {
         let target = scene.truth(truth);
         let center = [(target[0] + target[2]) / 2.0, (target[1] + target[3]) / 2.0];
         let mut candidates = Vec::new();
@@ -31,16 +32,17 @@ fn definition(scene: &Scene, rule: Atss) -> Vec<i32> {
         for (&index, overlap) in candidates.iter().zip(overlaps) {
             // Up to the rounding of a mean of equal numbers.
             if overlap >= threshold - 1e-12 && depth(target, scene.point(index)) > rule.margin {
-                matrix[index][truth] = overlap;
+                row[index] = overlap;
             }
         }
     }
-    let best = |row: &Vec<f64>| {
-        let better = |best: usize, truth: usize| if row[truth] > row[best] { truth } else { best };
-        let best = (0..row.len()).reduce(better)?;
-        (row[best] > 0.0).then_some(best as i32)
+    let best = |index: usize| {
+        let column: Vec<f64> = matrix.iter().map(|row| row[index]).collect();
+        let better = |best, truth| if column[truth] > column[best] { truth } else { best };
+        let best = (0..column.len()).reduce(better)?;
+        (column[best] > 0.0).then_some(best as i32)
     };
-    matrix.iter().map(|row| best(row).unwrap_or(-1)).collect()
+    (0..scene.prediction_count()).map(|index| best(index).unwrap_or(-1)).collect()
 }
 
 #[test]
