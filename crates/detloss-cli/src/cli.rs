@@ -208,15 +208,22 @@ pub(crate) enum AxisName {
 ///
 /// Boxes of many shapes walk towards a target down each loss, by 343 cases from every starting point. The table shows what
 /// they all together still lack, in millions. Written are race.csv (the curves), race.json (everything) and race.html.
+///
+/// Losses of rotated boxes race with an angle at every starting point, and the table shows the mean IoU and the mean error of the
+/// angle. That is of the longer sides, so squares among the targets, which have no angle, do not count there.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   detloss race
+  detloss race rotated_iou gwd kld prob_iou kfiou mgiou
   detloss race --losses giou,diou,ciou --directions exact --centres 500
   detloss race --losses focal_eiou --param gamma=0.1,0.5,1 --out gamma")]
 pub(crate) struct RaceArgs {
-    /// The ids of the losses, between commas [default: all losses of two boxes]
-    #[arg(long)]
+    /// The ids of the losses, as `detloss list` shows them [default: all losses of two axis-aligned boxes]
+    #[arg(value_name = "LOSS")]
+    pub(crate) names: Vec<String>,
+    /// The same, between commas
+    #[arg(long, value_name = "LOSS,…")]
     pub(crate) losses: Vec<String>,
     /// Values of a parameter, a run each; LOSS.KEY=… sets it for one loss only
     #[arg(long = "param", value_name = "KEY=VALUE,…")]
@@ -224,9 +231,9 @@ pub(crate) struct RaceArgs {
     /// Which way boxes go
     #[arg(long, default_value = "both")]
     pub(crate) directions: Directions,
-    /// How many starting points; the paper has 5000
-    #[arg(long = "centres", alias = "centers", value_name = "N", default_value_t = 5000)]
-    pub(crate) centers: usize,
+    /// How many starting points [default: 5000 as in the paper, or 500 for rotated boxes]
+    #[arg(long = "centres", alias = "centers", value_name = "N")]
+    pub(crate) centers: Option<usize>,
     /// Where the random starting points begin
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,

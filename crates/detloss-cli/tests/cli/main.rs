@@ -1,6 +1,7 @@
 //! What a user of the binary sees: stdout, stderr and exit codes of good and bad calls.
 
 mod modifiers;
+mod race;
 mod race_ap;
 #[cfg(feature = "train")]
 mod train;
