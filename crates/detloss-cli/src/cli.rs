@@ -95,6 +95,7 @@ pub(crate) struct ExplainArgs {
 Examples:
   detloss eval giou --pred 1.3,2.1,4.9,7.4 --target 2.6,.8,6.1,5.2
   detloss eval ciou --format cxcywh --pred 5,5,4,2 --target 6,5,4,4 --json
+  detloss eval rotated_iou --pred 5,5,4,2,0.3 --target 6,5,4,4,0     # cx, cy, w, h, angle in radians
   detloss eval focal --param gamma=1.5 --param alpha=-1 --pred=-0.3 --target 1
   detloss eval focal --pred 0.2,-1.5,3 --class 2
   detloss eval iou --file pairs.csv --reduction mean
@@ -125,7 +126,7 @@ pub(crate) struct EvalArgs {
     /// Set a parameter, such as gamma=1.5; repeat it to set others
     #[arg(long = "param", value_name = "KEY=VALUE")]
     pub(crate) params: Vec<Assignment>,
-    /// How boxes are given [default: xyxy]; the gradient is by the same fields
+    /// How axis-aligned boxes are given [default: xyxy]; the gradient is by the same fields
     #[arg(long)]
     pub(crate) format: Option<BoxFormat>,
     /// What becomes of the lines of a file
@@ -154,8 +155,8 @@ pub(crate) enum Reduction {
 /// Draw losses as curves: value and slope, each as SVG and PNG, with the points as CSV
 ///
 /// Losses of one kind are drawn over one axis: values over their error; scores, classes and masks over the probability of
-/// what is right; losses of many scores over the margin between a positive and a negative; boxes over the offset between two
-/// unit boxes.
+/// what is right; losses of many scores over the margin between a positive and a negative; boxes, rotated boxes and boxes in
+/// space over the offset between two unit boxes.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -164,6 +165,7 @@ Examples:
   detloss curves balanced_l1 --param alpha=0.2,0.3,0.5,1 --range 0,2
   detloss curves smooth_l1 huber --param smooth_l1.beta=0.5,1
   detloss curves iou giou diou --axis scale --out figures
+  detloss curves rotated_iou gwd kld --axis turn
   detloss curves kl --log-variance=-2,0,2")]
 pub(crate) struct CurvesArgs {
     /// The ids of the losses, as `detloss list` shows them
@@ -202,6 +204,8 @@ pub(crate) enum AxisName {
     Offset,
     /// Boxes: the side of a square on the centre of a unit box
     Scale,
+    /// Boxes with an angle: that between two of sides 2 and 1 about one centre, in degrees
+    Turn,
 }
 
 /// Race box losses: the bounding-box regression experiment of the DIoU paper
