@@ -16,7 +16,7 @@ const LONG: usize = 12;
 /// The kind of boxes that a loss takes two of; None if it takes anything else.
 pub(crate) fn kind_of_boxes(entry: &Entry) -> Option<Kind> {
     let Signature { pred, target, .. } = entry.signature;
-    (pred == target && words(pred).is_some()).then_some(pred)
+    (pred == target && name_of_boxes(pred).is_some()).then_some(pred)
 }
 
 /// Whether a loss is one of two axis-aligned boxes.
@@ -25,7 +25,7 @@ pub(crate) fn is_of_two_boxes(entry: &Entry) -> bool {
 }
 
 /// Boxes of a kind in words; None if it is no box.
-pub(crate) fn words(kind: Kind) -> Option<&'static str> {
+pub(crate) fn name_of_boxes(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::Box => Some("axis-aligned boxes"),
         Kind::RotatedBox => Some("rotated boxes"),

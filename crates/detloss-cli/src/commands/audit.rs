@@ -106,7 +106,7 @@ fn choose(names: &[String], boxes: Kind) -> Result<Vec<Chosen>, CliError> {
             };
             if let Some(remedy) = remedy {
                 let [own, these] = [loss.entry().signature.pred, boxes]
-                    .map(|kind| choice::words(kind).unwrap_or_default());
+                    .map(|kind| choice::name_of_boxes(kind).unwrap_or_default());
                 let problem = format!("{name} is a loss of {own}, and these are {these}: {remedy}");
                 return Err(CliError::Usage(problem));
             }

@@ -29,7 +29,7 @@ impl Question {
         let takes_boxes = pred == Kind::Box;
         let wrong = |what: &str| Err(CliError::Usage(format!("{name} {what}")));
         if args.format.is_some() && !takes_boxes {
-            return match choice::words(pred) {
+            return match choice::name_of_boxes(pred) {
                 None => wrong("takes no boxes: leave out --format"),
                 Some(boxes) => {
                     let fields = pred.fields().join(",");

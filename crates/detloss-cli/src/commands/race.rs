@@ -151,7 +151,8 @@ fn kind(names: &[String]) -> Result<Kind, CliError> {
         };
         let &mut (other, same) = first.get_or_insert((name, kind));
         if kind != same {
-            let [one, two] = [same, kind].map(|kind| choice::words(kind).unwrap_or_default());
+            let [one, two] =
+                [same, kind].map(|kind| choice::name_of_boxes(kind).unwrap_or_default());
             return Err(CliError::Usage(format!(
                 "{other} is a loss of {one}, {name} of {two}: give each kind a race of its own"
             )));

@@ -10,7 +10,7 @@ use detloss_burn::{Batch, Loss};
 use super::detector::{CELL, Output};
 use super::scene::xywh;
 use super::targets::Targets;
-use crate::choice::{Chosen, is_of_two_boxes, kind_of_boxes, words};
+use crate::choice::{Chosen, is_of_two_boxes, kind_of_boxes, name_of_boxes};
 use crate::coco::iou;
 use crate::output::CliError;
 
@@ -70,7 +70,7 @@ impl Objective {
             return wrong(format!(
                 "{} is a loss of {}, and the detector finds axis-aligned boxes: take one of `detloss list --family boxes`, or values",
                 bbox.name,
-                words(kind).unwrap_or_default()
+                name_of_boxes(kind).unwrap_or_default()
             ));
         }
         if !is_of_boxes(bbox) {
