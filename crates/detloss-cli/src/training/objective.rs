@@ -10,7 +10,7 @@ use detloss_burn::{Batch, Loss};
 use super::detector::{CELL, Output};
 use super::scene::xywh;
 use super::targets::Targets;
-use crate::choice::{Chosen, is_of_two_boxes};
+use crate::choice::{Chosen, is_of_two_boxes, kind_of_boxes, name_of_boxes};
 use crate::coco::iou;
 use crate::output::CliError;
 
@@ -62,6 +62,15 @@ impl Objective {
             return wrong(format!(
                 "{} is no loss of class scores: see `detloss list --family scores`, or sets",
                 score.name
+            ));
+        }
+        if let Some(kind) = kind_of_boxes(bbox)
+            && kind != Kind::Box
+        {
+            return wrong(format!(
+                "{} is a loss of {}, and the detector finds axis-aligned boxes: take one of `detloss list --family boxes`, or values",
+                bbox.name,
+                name_of_boxes(kind).unwrap_or_default()
             ));
         }
         if !is_of_boxes(bbox) {
