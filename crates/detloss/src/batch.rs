@@ -48,6 +48,7 @@ pub use dispatch::Element;
 pub use interpreter::{Interpreted, Key};
 pub(crate) use kernel::Tile;
 pub use kernel::{Driver, Kernel};
+pub(crate) use level::Job;
 pub use level::Level;
 use plan::{Outputs, Plan};
 

@@ -184,6 +184,28 @@ pub enum Error {
         /// How many classes there are.
         classes: usize,
     },
+    /// A cost that is none.
+    InvalidCost {
+        /// The row of the matrix.
+        row: usize,
+        /// Its column.
+        column: usize,
+        /// The number found there.
+        got: f64,
+    },
+    /// Forbidden pairs leave no assignment.
+    Infeasible,
+    /// A prediction that costs no number.
+    InvalidPrediction {
+        /// The matcher.
+        matcher: &'static str,
+        /// The prediction.
+        prediction: usize,
+        /// The truth that it was compared with.
+        truth: usize,
+        /// What it costs.
+        got: f64,
+    },
     /// What was wrong with one of many images.
     InImage {
         /// The image.
@@ -307,6 +329,18 @@ impl fmt::Display for Error {
                 f,
                 "truth {truth} has label {got}, but there are scores of {classes} classes: use 0 to {}",
                 classes.saturating_sub(1)
+            ),
+            Self::InvalidCost { row, column, got } => write!(
+                f,
+                "the cost of row {row} and column {column} is {got:?}: give a number within ±1e290, or infinity to forbid the pair"
+            ),
+            Self::Infeasible => f.write_str(
+                "infinite costs forbid every assignment: forbid fewer pairs, or use partial_linear_sum_assignment",
+            ),
+            Self::InvalidPrediction { matcher, prediction, truth, got } => write!(
+                f,
+                "{matcher}: prediction {prediction} costs {got} for truth {truth}: give finite boxes and scores, or set skip = true to \
+                 leave such pairs out"
             ),
             Self::InImage { image, error } => write!(f, "image {image}: {error}"),
         }

@@ -28,6 +28,7 @@
 
 mod anchors;
 mod any;
+mod assignment;
 mod entry;
 mod image;
 mod matches;
@@ -37,6 +38,7 @@ mod tree;
 
 pub use anchors::Anchors;
 pub use any::AnyMatcher;
+pub use assignment::{linear_sum_assignment, partial_linear_sum_assignment};
 pub use entry::{Entry, Matcher, Precision};
 pub use image::{Image, Inputs, Scores};
 pub use matches::{BACKGROUND, IGNORED, Matches};

@@ -1,4 +1,5 @@
 //! Every matcher against a slow definition in its own words, and the laws that hold for all of them.
 
+mod assignment;
 mod max_iou;
 mod scenes;
