@@ -44,6 +44,7 @@ mod prefetch;
 mod sets;
 
 pub use dispatch::Element;
+pub(crate) use dispatch::OnVectors;
 #[doc(hidden)]
 pub use interpreter::{Interpreted, Key};
 pub(crate) use kernel::Tile;

@@ -35,6 +35,7 @@ mod matches;
 mod overlap;
 mod top;
 mod tree;
+mod union;
 
 pub use anchors::Anchors;
 pub use any::AnyMatcher;
@@ -43,6 +44,7 @@ pub use entry::{Entry, Matcher, Precision};
 pub use image::{Image, Inputs, Scores};
 pub use matches::{BACKGROUND, IGNORED, Matches};
 pub use overlap::Overlap;
+pub use union::union;
 
 use crate::error::{Error, Result};
 
@@ -58,6 +60,7 @@ macro_rules! matchers {
 
 matchers! {
     max_iou: MaxIou,
+    hungarian: Hungarian,
 }
 
 /// The line of the matcher called `name`.
