@@ -44,7 +44,7 @@ mod prefetch;
 mod sets;
 
 pub use dispatch::Element;
-pub(crate) use dispatch::OnVectors;
+pub(crate) use dispatch::{Dispatch, OnVectors};
 #[doc(hidden)]
 pub use interpreter::{Interpreted, Key};
 pub(crate) use kernel::Tile;

@@ -158,6 +158,11 @@ pub enum Error {
         /// The loss.
         loss: &'static str,
     },
+    /// A loss that is not of two boxes.
+    NotOfBoxes {
+        /// The loss.
+        loss: &'static str,
+    },
     /// A matcher whose overlap cannot be another.
     FixedOverlap {
         /// The matcher.
@@ -317,6 +322,10 @@ impl fmt::Display for Error {
             Self::NoOverlap { loss } => write!(
                 f,
                 "1 minus {loss} is no overlap of two boxes: give a loss of the families boxes or rotated, such as ciou"
+            ),
+            Self::NotOfBoxes { loss } => write!(
+                f,
+                "{loss} is no loss of two boxes: give one of the families boxes, rotated or boxes3d, such as giou"
             ),
             Self::FixedOverlap { matcher } => {
                 write!(f, "{matcher} is defined by the IoU: leave the overlap out")

@@ -33,6 +33,7 @@ mod entry;
 mod image;
 mod matches;
 mod overlap;
+pub mod sampling;
 mod top;
 mod tree;
 mod union;

@@ -5,13 +5,16 @@ use super::entry::{Matcher, Precision};
 use super::image::{Inputs, Scene, Scores};
 use super::overlap::Overlap;
 use super::{BACKGROUND, Matches};
-use crate::batch::{Batch, Level, OnVectors};
+use crate::batch::{Level, OnVectors};
 use crate::error::{Error, Result};
+use crate::loss::Loss;
 use crate::loss;
 use crate::losses::scores::Focal;
+use crate::operand::MAX_FIELDS;
+use crate::pairwise::{Rows, all_pairs};
 use crate::scalar::lanes::Vector;
 use crate::scalar::softmax::Softmax;
-use crate::scalar::{Element, Scalar};
+use crate::scalar::{lit, slice};
 
 loss! {
     /// Hungarian matching: every truth finds one query, so that the costs of all pairs have the least sum.
@@ -136,85 +139,97 @@ impl Hungarian {
         overlap: &Overlap,
         queries: Range<usize>,
     ) -> Result<Vec<T>> {
-        let (size, width) = (queries.len(), scene.width());
+        let width = scene.width();
         let boxes = &scene.boxes()[queries.start * width..queries.end * width];
-        let coordinates: Vec<T> = (0..width)
-            .flat_map(|place| queries.clone().map(move |query| (query, place)))
-            .map(|(query, place)| scene.predicted_by_center(query, place))
-            .collect();
+        let mut costs = vec![T::default(); scene.count * queries.len()];
+        all_pairs(overlap.loss(), scene.truths(), boxes, Rows::Targets, &mut costs)?;
         let mut labels: Vec<usize> = (0..scene.count).map(|truth| scene.label(truth)).collect();
         labels.sort_unstable();
         labels.dedup();
-        let classes = self.class_costs(scene, &labels, queries)?;
-        let mut costs = vec![T::default(); scene.count * size];
-        let mut targets = Vec::with_capacity(boxes.len());
-        for (truth, row) in costs.chunks_exact_mut(size).enumerate() {
-            targets.clear();
-            (0..size).for_each(|_| targets.extend_from_slice(scene.truth(truth)));
-            // Matching has its threads over images.
-            Batch::new(boxes, &targets).threads(false).values_into(overlap.loss(), row)?;
-            let class = labels.binary_search(&scene.label(truth)).expect("it is one of them");
-            let zero = T::default();
-            let (overlap_weight, class_weight) =
-                (zero.lit(self.overlap_weight), zero.lit(self.class_weight));
-            for (cost, class) in row.iter_mut().zip(&classes[class * size..]) {
-                *cost = *cost * overlap_weight + *class * class_weight;
-            }
-            for (place, column) in coordinates.chunks_exact(size).enumerate() {
-                let (number, weight) = (scene.truth_by_center(truth, place), zero.lit(self.l1_weight));
-                for (cost, coordinate) in row.iter_mut().zip(column) {
-                    *cost = *cost + (*coordinate - number).abs() * weight;
-                }
-            }
-        }
+        let sum = Sum { rule: *self, scene: *scene, queries, labels, costs: &mut costs };
+        T::on_vectors(Level::best(), sum);
         Ok(costs)
     }
+}
 
-    /// What every label costs with every query: a row for each label.
-    fn class_costs<T: Precision>(
-        &self,
-        scene: &Scene<'_, T>,
-        labels: &[usize],
-        queries: Range<usize>,
-    ) -> Result<Vec<T>> {
-        if self.softmax {
-            let rows = Rows { scene: *scene, labels, queries };
-            return Ok(T::on_vectors(Level::best(), rows));
-        }
-        let logits: Vec<T> = labels
-            .iter()
-            .flat_map(|&label| queries.clone().map(move |query| scene.scores(query)[label]))
-            .collect();
-        let focal = Focal { alpha: self.alpha, gamma: self.gamma };
-        let against = |label: f64| {
-            let labels = vec![T::from_f64(label); logits.len()];
-            Batch::new(&logits, &labels).threads(false).values(&focal)
+/// From 1 − overlap of all pairs to their costs.
+struct Sum<'a, T> {
+    rule: Hungarian,
+    scene: Scene<'a, T>,
+    queries: Range<usize>,
+    /// Those that there are, sorted: no class is computed twice.
+    labels: Vec<usize>,
+    /// A row for each truth.
+    costs: &'a mut [T],
+}
+
+impl<T: Precision> OnVectors<T> for Sum<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector<Element = T>>(self, token: V::Token) {
+        let (rule, scene, size) = (self.rule, self.scene, self.queries.len());
+        let classes = if rule.softmax {
+            self.softmax::<V>(token)
+        } else {
+            self.focal::<V>(token)
         };
-        let (positive, negative) = (against(1.0)?, against(0.0)?);
-        Ok(positive.iter().zip(&negative).map(|(positive, negative)| *positive - *negative).collect())
+        let coordinates: Vec<T> = (0..scene.width())
+            .flat_map(|place| self.queries.clone().map(move |query| (query, place)))
+            .map(|(query, place)| scene.predicted_by_center(query, place))
+            .collect();
+        for (truth, row) in self.costs.chunks_exact_mut(size).enumerate() {
+            let class = self.labels.binary_search(&scene.label(truth)).expect("it is one of them");
+            let classes = &classes[class * size..][..size];
+            let mut numbers = [V::splat(token, T::default()); MAX_FIELDS];
+            for (place, number) in numbers[..scene.width()].iter_mut().enumerate() {
+                *number = V::splat(token, scene.truth_by_center(truth, place));
+            }
+            for start in (0..size).step_by(V::LEN) {
+                let mut distance = V::splat(token, T::default());
+                for (number, column) in numbers.iter().zip(coordinates.chunks_exact(size)) {
+                    distance =
+                        distance + (slice::load::<V>(token, column, start, 0.0) - *number).abs();
+                }
+                let loss = slice::load::<V>(token, row, start, 0.0);
+                let class = slice::load::<V>(token, classes, start, 0.0);
+                let cost = loss * lit(rule.overlap_weight)
+                    + class * lit(rule.class_weight)
+                    + distance * lit(rule.l1_weight);
+                slice::store(cost, row, start);
+            }
+        }
     }
 }
 
-/// −softmax of some labels for some queries: a row for each label.
-struct Rows<'a, T> {
-    scene: Scene<'a, T>,
-    labels: &'a [usize],
-    queries: Range<usize>,
-}
-
-impl<T: Precision> OnVectors<T> for Rows<'_, T> {
-    type Output = Vec<T>;
+/// What every label costs with every query: a row for each label.
+impl<T: Precision> Sum<'_, T> {
+    #[inline(always)]
+    fn focal<V: Vector<Element = T>>(&self, token: V::Token) -> Vec<T> {
+        let focal = Focal { alpha: self.rule.alpha, gamma: self.rule.gamma };
+        let scene = &self.scene;
+        let mut costs: Vec<T> = self
+            .labels
+            .iter()
+            .flat_map(|&label| self.queries.clone().map(move |query| scene.scores(query)[label]))
+            .collect();
+        for start in (0..costs.len()).step_by(V::LEN) {
+            let logit = slice::load::<V>(token, &costs, start, 0.0);
+            let cost = focal.eval(logit, logit.lit(1.0)) - focal.eval(logit, logit.lit(0.0));
+            slice::store(cost, &mut costs, start);
+        }
+        costs
+    }
 
     #[inline(always)]
-    fn run<V: Vector<Element = T>>(self, token: V::Token) -> Vec<T> {
+    fn softmax<V: Vector<Element = T>>(&self, token: V::Token) -> Vec<T> {
         let size = self.queries.len();
         let mut costs = vec![T::default(); self.labels.len() * size];
         let mut powers = vec![T::default(); self.scene.classes];
-        for (place, query) in self.queries.enumerate() {
+        for (place, query) in self.queries.clone().enumerate() {
             let softmax = Softmax::<V>::new(token, self.scene.scores(query), Some(&mut powers));
-            let factor = T::from_f64(-1.0 / softmax.sum());
             for (row, &label) in self.labels.iter().enumerate() {
-                costs[row * size + place] = powers[label] * factor;
+                costs[row * size + place] = T::from_f64(-powers[label].to_f64() / softmax.sum());
             }
         }
         costs

@@ -237,6 +237,11 @@ impl<'a, T: Compute> Scene<'a, T> {
         xyxy(self.predicted(prediction))
     }
 
+    /// The numbers of all truths.
+    pub(super) fn truths(&self) -> &'a [T] {
+        self.truths
+    }
+
     /// The numbers of all predicted boxes.
     pub(super) fn boxes(&self) -> &'a [T] {
         self.boxes

@@ -3,4 +3,5 @@
 mod assignment;
 mod hungarian;
 mod max_iou;
+mod sampling;
 mod scenes;
