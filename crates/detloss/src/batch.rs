@@ -44,10 +44,12 @@ mod prefetch;
 mod sets;
 
 pub use dispatch::Element;
+pub(crate) use dispatch::{Dispatch, OnVectors};
 #[doc(hidden)]
 pub use interpreter::{Interpreted, Key};
 pub(crate) use kernel::Tile;
 pub use kernel::{Driver, Kernel};
+pub(crate) use level::Job;
 pub use level::Level;
 use plan::{Outputs, Plan};
 

@@ -158,6 +158,11 @@ pub enum Error {
         /// The loss.
         loss: &'static str,
     },
+    /// A loss that is not of two boxes.
+    NotOfBoxes {
+        /// The loss.
+        loss: &'static str,
+    },
     /// A matcher whose overlap cannot be another.
     FixedOverlap {
         /// The matcher.
@@ -183,6 +188,28 @@ pub enum Error {
         got: i64,
         /// How many classes there are.
         classes: usize,
+    },
+    /// A cost that is none.
+    InvalidCost {
+        /// The row of the matrix.
+        row: usize,
+        /// Its column.
+        column: usize,
+        /// The number found there.
+        got: f64,
+    },
+    /// Forbidden pairs leave no assignment.
+    Infeasible,
+    /// A prediction that costs no number.
+    InvalidPrediction {
+        /// The matcher.
+        matcher: &'static str,
+        /// The prediction.
+        prediction: usize,
+        /// The truth that it was compared with.
+        truth: usize,
+        /// What it costs.
+        got: f64,
     },
     /// What was wrong with one of many images.
     InImage {
@@ -296,6 +323,10 @@ impl fmt::Display for Error {
                 f,
                 "1 minus {loss} is no overlap of two boxes: give a loss of the families boxes or rotated, such as ciou"
             ),
+            Self::NotOfBoxes { loss } => write!(
+                f,
+                "{loss} is no loss of two boxes: give one of the families boxes, rotated or boxes3d, such as giou"
+            ),
             Self::FixedOverlap { matcher } => {
                 write!(f, "{matcher} is defined by the IoU: leave the overlap out")
             }
@@ -307,6 +338,18 @@ impl fmt::Display for Error {
                 f,
                 "truth {truth} has label {got}, but there are scores of {classes} classes: use 0 to {}",
                 classes.saturating_sub(1)
+            ),
+            Self::InvalidCost { row, column, got } => write!(
+                f,
+                "the cost of row {row} and column {column} is {got:?}: give a number within ±1e290, or infinity to forbid the pair"
+            ),
+            Self::Infeasible => f.write_str(
+                "infinite costs forbid every assignment: forbid fewer pairs, or use partial_linear_sum_assignment",
+            ),
+            Self::InvalidPrediction { matcher, prediction, truth, got } => write!(
+                f,
+                "{matcher}: prediction {prediction} costs {got} for truth {truth}: give finite boxes and scores, or set skip = true to \
+                 leave such pairs out"
             ),
             Self::InImage { image, error } => write!(f, "image {image}: {error}"),
         }

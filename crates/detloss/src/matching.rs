@@ -29,22 +29,27 @@
 mod anchors;
 mod any;
 mod area;
+mod assignment;
 mod center_heatmap;
 mod dynamic_k;
 mod entry;
 mod image;
 mod matches;
 mod overlap;
+pub mod sampling;
 mod top;
 mod tree;
+mod union;
 
 pub use anchors::Anchors;
 pub use any::AnyMatcher;
+pub use assignment::{linear_sum_assignment, partial_linear_sum_assignment};
 pub use center_heatmap::CenterHeatmap;
 pub use entry::{Entry, Matcher, Precision};
 pub use image::{Image, Inputs, Scores};
 pub use matches::{BACKGROUND, IGNORED, Matches};
 pub use overlap::Overlap;
+pub use union::union;
 
 use crate::error::{Error, Result};
 
@@ -63,9 +68,10 @@ matchers! {
     ssd: Ssd,
     atss: Atss,
     center_sampling: CenterSampling,
-    task_aligned: TaskAligned,
     sim_ota: SimOta,
     dynamic_soft_label: DynamicSoftLabel,
+    task_aligned: TaskAligned,
+    hungarian: Hungarian,
 }
 
 /// The line of the matcher called `name`.

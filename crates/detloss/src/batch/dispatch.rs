@@ -24,9 +24,23 @@ pub trait Dispatch: Compute {
     #[doc(hidden)]
     fn tile<K: Kernel + ?Sized>(kernel: &K, level: Level, tile: Tile<'_, Self>) -> f64;
 
+    /// What a job on vectors of these numbers gives.
+    #[doc(hidden)]
+    fn on_vectors<J: OnVectors<Self>>(level: Level, job: J) -> J::Output;
+
     /// Whether no number lies outside of 0 to [`MAX_LABEL`]. NaN does not.
     #[doc(hidden)]
-    fn are_probabilities(level: Level, numbers: &[Self]) -> bool;
+    fn are_probabilities(level: Level, numbers: &[Self]) -> bool {
+        Self::on_vectors(level, Probabilities(numbers))
+    }
+}
+
+/// Work on vectors of numbers.
+#[doc(hidden)]
+pub trait OnVectors<T> {
+    type Output;
+    /// Must be `#[inline(always)]`: the caller brings the instructions.
+    fn run<V: Vector<Element = T>>(self, token: V::Token) -> Self::Output;
 }
 
 impl Dispatch for f32 {
@@ -44,16 +58,16 @@ impl Dispatch for f32 {
         }
     }
 
-    fn are_probabilities(level: Level, numbers: &[f32]) -> bool {
-        struct OnLanes<'a>(&'a [f32]);
-        impl Job for OnLanes<'_> {
-            type Output = bool;
+    fn on_vectors<J: OnVectors<f32>>(level: Level, job: J) -> J::Output {
+        struct OnLanes<J>(J);
+        impl<J: OnVectors<f32>> Job for OnLanes<J> {
+            type Output = J::Output;
             #[inline(always)]
-            fn run<S: Simd>(self, simd: S) -> bool {
-                are_probabilities::<Lanes<S>>(simd, self.0)
+            fn run<S: Simd>(self, simd: S) -> J::Output {
+                self.0.run::<Lanes<S>>(simd)
             }
         }
-        level.run(OnLanes(numbers))
+        level.run(OnLanes(job))
     }
 }
 
@@ -64,31 +78,38 @@ impl Dispatch for f64 {
         kernel.tile_f64(tile)
     }
 
-    fn are_probabilities(_: Level, numbers: &[f64]) -> bool {
-        are_probabilities::<f64>((), numbers)
+    fn on_vectors<J: OnVectors<f64>>(_: Level, job: J) -> J::Output {
+        job.run::<f64>(())
     }
 }
 
-/// Four vectors at a time: each has its own flags, so that none waits for another.
-#[inline(always)]
-fn are_probabilities<V: Vector>(token: V::Token, numbers: &[V::Element]) -> bool {
-    let zero = V::splat(token, V::Element::default());
-    let (one, most) = (zero.lit(1.0), zero.lit(MAX_LABEL));
-    let flagged =
-        |flags: V, number: V| V::if_lt(most, number, one, V::if_lt(number, zero, one, flags));
-    let mut flags = [zero; 4];
-    let mut blocks = numbers.chunks_exact(4 * V::LEN);
-    for block in &mut blocks {
-        for (flags, numbers) in flags.iter_mut().zip(block.chunks_exact(V::LEN)) {
-            *flags = flagged(*flags, V::load(token, numbers));
+struct Probabilities<'a, T>(&'a [T]);
+
+impl<T: Compute> OnVectors<T> for Probabilities<'_, T> {
+    type Output = bool;
+
+    /// Four vectors at a time: each has its own flags, so that none waits for another.
+    #[inline(always)]
+    fn run<V: Vector<Element = T>>(self, token: V::Token) -> bool {
+        let Self(numbers) = self;
+        let zero = V::splat(token, V::Element::default());
+        let (one, most) = (zero.lit(1.0), zero.lit(MAX_LABEL));
+        let flagged =
+            |flags: V, number: V| V::if_lt(most, number, one, V::if_lt(number, zero, one, flags));
+        let mut flags = [zero; 4];
+        let mut blocks = numbers.chunks_exact(4 * V::LEN);
+        for block in &mut blocks {
+            for (flags, numbers) in flags.iter_mut().zip(block.chunks_exact(V::LEN)) {
+                *flags = flagged(*flags, V::load(token, numbers));
+            }
         }
+        let rest = blocks.remainder();
+        for start in (0..rest.len()).step_by(V::LEN) {
+            flags[0] = flagged(flags[0], slice::load(token, rest, start, 0.0));
+        }
+        let [a, b, c, d] = flags;
+        (a + b + c + d).sum() == 0.0
     }
-    let rest = blocks.remainder();
-    for start in (0..rest.len()).step_by(V::LEN) {
-        flags[0] = flagged(flags[0], slice::load(token, rest, start, 0.0));
-    }
-    let [a, b, c, d] = flags;
-    (a + b + c + d).sum() == 0.0
 }
 
 /// Fewer units than a vector has lanes, filled up with units of weight 0.

@@ -75,7 +75,8 @@ fn run<M: Matcher, T: Precision>(
     image: &Image<'_, T>,
     overlap: Option<&Overlap>,
 ) -> Result<Matches<T>> {
-    let scene = image.checked(M::NAME, M::INPUTS, overlap)?;
+    let corners = image.corners(overlap);
+    let scene = image.checked(M::NAME, M::INPUTS, overlap, corners.as_ref())?;
     if scene.count == 0 || scene.predictions == 0 {
         return Ok(Matches::none(scene.predictions, M::HAS_SCORES));
     }

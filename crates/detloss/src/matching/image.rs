@@ -4,7 +4,7 @@ use super::anchors::{Anchors, finite};
 use super::overlap::Overlap;
 use super::tree::Rect;
 use crate::error::{Error, Result};
-use crate::geometry::Xyxy;
+use crate::geometry::{Cxcywh, Xyxy};
 use crate::scalar::Compute;
 
 /// One image: its truths, and what answers for them. What a matcher needs of it is its [`Inputs`].
@@ -16,6 +16,7 @@ pub struct Image<'a, T> {
     pub(super) anchors: Option<&'a Anchors<T>>,
     pub(super) boxes: Option<&'a [T]>,
     pub(super) scores: Option<&'a [T]>,
+    pub(super) centers: bool,
 }
 
 /// What a matcher needs of an [`Image`], besides truths.
@@ -42,8 +43,11 @@ pub enum Scores {
 }
 
 impl Inputs {
+    /// Truths.
+    pub const TRUTHS: Self = Self { anchors: false, boxes: false, scores: None, crowd: false };
+
     /// Truths and anchors.
-    pub const ANCHORS: Self = Self { anchors: true, boxes: false, scores: None, crowd: false };
+    pub const ANCHORS: Self = Self { anchors: true, ..Self::TRUTHS };
 
     /// And predictions, with these scores.
     #[must_use]
@@ -63,7 +67,21 @@ impl<'a, T: Compute> Image<'a, T> {
     #[must_use]
     pub fn new(truths: &'a (impl AsRef<[T]> + ?Sized)) -> Self {
         let truths = truths.as_ref();
-        Self { truths, labels: None, crowd: None, anchors: None, boxes: None, scores: None }
+        Self {
+            truths,
+            labels: None,
+            crowd: None,
+            anchors: None,
+            boxes: None,
+            scores: None,
+            centers: false,
+        }
+    }
+
+    /// Says that truths and predicted boxes are cx, cy, w, h, and not corners. Rotated boxes always are by their centres.
+    #[must_use]
+    pub fn centers(self) -> Self {
+        Self { centers: true, ..self }
     }
 
     /// The class of every truth.
@@ -96,14 +114,21 @@ impl<'a, T: Compute> Image<'a, T> {
         Self { scores: Some(scores), ..self }
     }
 
-    /// What the matcher called `matcher` needs, checked.
-    pub(super) fn checked(
-        &self,
+    /// Truths and boxes by their corners, if they are by their centres.
+    pub(super) fn corners(&self, overlap: Option<&Overlap>) -> Option<[Vec<T>; 2]> {
+        let is_by_center = self.centers && width_of(overlap) == 4;
+        is_by_center.then(|| [self.truths, self.boxes.unwrap_or_default()].map(to_corners))
+    }
+
+    /// What the matcher called `matcher` needs, checked. `corners` are [its own](Self::corners).
+    pub(super) fn checked<'b>(
+        &'b self,
         matcher: &'static str,
         inputs: Inputs,
         overlap: Option<&Overlap>,
-    ) -> Result<Scene<'a, T>> {
-        let width = overlap.map_or(4, Overlap::width);
+        corners: Option<&'b [Vec<T>; 2]>,
+    ) -> Result<Scene<'b, T>> {
+        let width = width_of(overlap);
         let count = rows_of("the truths", self.truths, width)?;
         finite("the truths", self.truths)?;
         let missing = |what| Error::MissingInput { matcher, what };
@@ -134,11 +159,12 @@ impl<'a, T: Compute> Image<'a, T> {
             of_length("the crowds", count, crowd.len())?;
         }
         Ok(Scene {
-            truths: self.truths,
+            truths: corners.map_or(self.truths, |[truths, _]| truths),
             labels,
             crowd,
             anchors,
-            boxes,
+            boxes: corners.filter(|_| inputs.boxes).map_or(boxes, |[_, boxes]| boxes),
+            given: corners.map(|_| [self.truths, boxes]),
             scores,
             classes,
             width,
@@ -156,6 +182,8 @@ pub struct Scene<'a, T> {
     crowd: &'a [bool],
     anchors: Option<&'a Anchors<T>>,
     boxes: &'a [T],
+    /// Truths and boxes by their centres, where they were given so.
+    given: Option<[&'a [T]; 2]>,
     scores: &'a [T],
     /// How many scores a prediction has.
     pub(super) classes: usize,
@@ -209,6 +237,37 @@ impl<'a, T: Compute> Scene<'a, T> {
         xyxy(self.predicted(prediction))
     }
 
+    /// The numbers of all truths.
+    pub(super) fn truths(&self) -> &'a [T] {
+        self.truths
+    }
+
+    /// The numbers of all predicted boxes.
+    pub(super) fn boxes(&self) -> &'a [T] {
+        self.boxes
+    }
+
+    /// How many numbers a box has.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The number at `place` of a truth by its centre and its size, as it was given if it was given so.
+    pub(super) fn truth_by_center(&self, truth: usize, place: usize) -> T {
+        match self.given {
+            Some([truths, _]) => truths[truth * self.width + place],
+            None => by_center(self.truth(truth), place),
+        }
+    }
+
+    /// The number at `place` of a predicted box by its centre and its size, as it was given if it was given so.
+    pub(super) fn predicted_by_center(&self, prediction: usize, place: usize) -> T {
+        match self.given {
+            Some([_, boxes]) => boxes[prediction * self.width + place],
+            None => by_center(self.predicted(prediction), place),
+        }
+    }
+
     /// The scores of a prediction.
     pub(super) fn scores(&self, prediction: usize) -> &'a [T] {
         &self.scores[prediction * self.classes..][..self.classes]
@@ -217,6 +276,31 @@ impl<'a, T: Compute> Scene<'a, T> {
 
 fn xyxy<T: Compute>(numbers: &[T]) -> Xyxy<T> {
     Xyxy { x1: numbers[0], y1: numbers[1], x2: numbers[2], y2: numbers[3] }
+}
+
+/// By their corners; what is no whole row is left as it is.
+fn to_corners<T: Compute>(numbers: &[T]) -> Vec<T> {
+    let mut numbers = numbers.to_vec();
+    for [x1, y1, x2, y2] in numbers.as_chunks_mut().0 {
+        let corners = Cxcywh { cx: *x1, cy: *y1, w: *x2, h: *y2 }.to_xyxy();
+        (*x1, *y1, *x2, *y2) = (corners.x1, corners.y1, corners.x2, corners.y2);
+    }
+    numbers
+}
+
+/// A number of a box of corners by its centre and its size, which is negative for an inverted one; of any other box the number itself.
+fn by_center<T: Compute>(numbers: &[T], place: usize) -> T {
+    let (low, high) = (place % 2, place % 2 + 2);
+    match place {
+        _ if numbers.len() != 4 => numbers[place],
+        0 | 1 => (numbers[low] + numbers[high]) * numbers[low].lit(0.5),
+        _ => numbers[high] - numbers[low],
+    }
+}
+
+/// How many numbers a box has.
+fn width_of(overlap: Option<&Overlap>) -> usize {
+    overlap.map_or(4, Overlap::width)
 }
 
 fn rows_of<T>(what: &'static str, numbers: &[T], row: usize) -> Result<usize> {

@@ -40,6 +40,12 @@ impl<T> Matches<T> {
         self.pairs().count()
     }
 
+    /// How many predictions are background.
+    #[must_use]
+    pub fn negatives(&self) -> usize {
+        self.indices.iter().filter(|truth| **truth == BACKGROUND).count()
+    }
+
     /// How many predictions each of the truths has.
     #[must_use]
     pub fn counts(&self, truths: usize) -> Vec<usize> {
