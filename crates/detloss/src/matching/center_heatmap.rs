@@ -89,7 +89,7 @@ impl CenterHeatmap {
         let cells = self.rows * self.columns;
         of_length("the heatmap, classes × rows × columns,", self.classes * cells, heatmap.len())?;
         heatmap.fill(T::default());
-        let mut matches = Matches::none(cells);
+        let mut matches = Matches::none(cells, false);
         for (truth, (corners, &label)) in truths.iter().zip(labels).enumerate() {
             if let Some(peak) = self.peak(corners.map(T::to_f64)) {
                 peak.draw(&mut heatmap[label as usize * cells..][..cells], self.columns);

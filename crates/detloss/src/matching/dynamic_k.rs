@@ -35,7 +35,7 @@ impl<'a, T: Precision> DynamicK<'a, T> {
             let predicted = scene.predicted_corners(prediction);
             [predicted.x1, predicted.y1, predicted.x2, predicted.y2]
         };
-        let tree = Tree::new(candidates.iter().map(rect).collect());
+        let tree = Tree::new(candidates.iter().map(rect));
         let indices = vec![BACKGROUND; scene.predictions];
         Self { scene, is_candidate, candidates, tree, indices, contested: Vec::new() }
     }

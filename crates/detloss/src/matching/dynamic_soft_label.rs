@@ -44,6 +44,7 @@ loss! {
 
 impl Matcher for DynamicSoftLabel {
     const INPUTS: Inputs = Inputs::ANCHORS.predictions(Scores::Logits);
+    const HAS_SCORES: bool = true;
 
     fn matches<T: Precision>(&self, scene: &Scene<'_, T>, _: Option<&Overlap>) -> Result<Matches<T>> {
         let mut pairs = DynamicK::new(scene, inside(scene));

@@ -59,6 +59,7 @@ loss! {
 
 impl Matcher for SimOta {
     const INPUTS: Inputs = Inputs::ANCHORS.predictions(Scores::Probabilities);
+    const HAS_SCORES: bool = true;
 
     fn matches<T: Precision>(&self, scene: &Scene<'_, T>, _: Option<&Overlap>) -> Result<Matches<T>> {
         let regions = Regions::new(self, scene);
