@@ -89,7 +89,7 @@ loss! {
     /// <https://arxiv.org/abs/2301.10051>
     "wise_v2", "Wise-v2-IoU" => pub struct WiseV2: Modifier {
         /// How strongly bad boxes count more. 0 gives `wise`.
-        gamma: f64 = 0.5 in 0.0..=5.0,
+        gamma: f64 = 0.5 in 0.0..=2.0,
         /// How much of the mean comes from the last batch.
         momentum: f64 = 0.01 in 0.0..=1.0,
     }
@@ -121,9 +121,9 @@ loss! {
     /// <https://arxiv.org/abs/2301.10051>
     "wise_v3", "Wise-v3-IoU" => pub struct WiseV3: Modifier {
         /// How fast the weight falls for boxes that are worse than most.
-        alpha: f64 = 1.9 in 1.0..=10.0,
+        alpha: f64 = 1.9 in 1.0..=3.0,
         /// The β whose weight is 1.
-        delta: f64 = 3.0 in 0.1..=10.0,
+        delta: f64 = 3.0 in 0.5..=5.0,
         /// How much of the mean comes from the last batch.
         momentum: f64 = 0.01 in 0.0..=1.0,
     }

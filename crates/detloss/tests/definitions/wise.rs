@@ -118,7 +118,7 @@ fn plain() -> f64 {
 #[test]
 fn a_box_as_bad_as_delta_has_the_weight_1() {
     let (pred, target) = HALF;
-    for delta in [0.5, 2.0, 3.0, 10.0] {
+    for delta in [0.5, 2.0, 3.0, 5.0] {
         let (value, mean, _) =
             step(&format!("wiou_v3(delta={delta}, momentum=0)"), 0.5 / delta, &pred, &target);
         assert_close(value, plain(), Tolerance::LAW, &delta);
@@ -146,7 +146,7 @@ fn the_mean_is_brought_up_to_date_before_it_divides() {
 fn equal_boxes_cost_nothing_and_the_others_are_finite() {
     let (pred, target) = HALF;
     for mean in [1.0, 1e-3, 1e-9, 0.0, -1.0] {
-        for text in ["wiou_v2(momentum=0)", "wiou_v2(gamma=5, momentum=0)", "wiou_v3(momentum=0)"] {
+        for text in ["wiou_v2(momentum=0)", "wiou_v2(gamma=2, momentum=0)", "wiou_v3(momentum=0)"] {
             let equal = step(text, mean, &pred, &pred);
             assert_eq!((equal.0, equal.2), (0.0, vec![0.0; 4]), "{text} at {mean}");
             let (value, _, grad) = step(text, mean, &pred, &target);

@@ -33,7 +33,7 @@ loss! {
     /// <https://arxiv.org/abs/2301.10051>
     "wiou_v2", "WIoU v2" => pub struct WiouV2: Formula {
         /// How strongly bad boxes count more. 0 gives WIoU.
-        gamma: f64 = 0.5 in 0.0..=5.0,
+        gamma: f64 = 0.5 in 0.0..=2.0,
         /// How much of the mean comes from the last batch.
         momentum: f64 = 0.01 in 0.0..=1.0,
     }

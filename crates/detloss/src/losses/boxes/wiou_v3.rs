@@ -33,9 +33,9 @@ loss! {
     /// <https://arxiv.org/abs/2301.10051>
     "wiou_v3", "WIoU v3" => pub struct WiouV3: Formula {
         /// How fast the weight falls for boxes that are worse than most.
-        alpha: f64 = 1.9 in 1.0..=10.0,
+        alpha: f64 = 1.9 in 1.0..=3.0,
         /// The β whose weight is 1.
-        delta: f64 = 3.0 in 0.1..=10.0,
+        delta: f64 = 3.0 in 0.5..=5.0,
         /// How much of the mean comes from the last batch.
         momentum: f64 = 0.01 in 0.0..=1.0,
     }
