@@ -29,7 +29,7 @@ loss! {
     ///
     /// # References
     ///
-    /// Tong, Chen, Xu, Yu, *Wise-IoU: Bounding Box Regression Loss with Dynamic Focusing Mechanism*, 2023, eqs. 9–12.
+    /// Tong, Chen, Xu, Yu, *Wise-IoU: Bounding Box Regression Loss with Dynamic Focusing Mechanism*, 2023.
     /// <https://arxiv.org/abs/2301.10051>
     "wiou_v2", "WIoU v2" => pub struct WiouV2: Formula {
         /// How strongly bad boxes count more. 0 gives WIoU.

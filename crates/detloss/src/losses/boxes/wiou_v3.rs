@@ -3,7 +3,7 @@ use std::f64::consts::E;
 use crate::prelude::*;
 
 loss! {
-    /// WIoU v3 loss: the WIoU loss, weighted most for boxes that are neither good nor hopeless beside the others.
+    /// WIoU v3 loss: the WIoU loss, weighted most for boxes that are neither good nor hopeless.
     ///
     /// ```text
     /// L = β / (δ α^(β − δ)) exp(ρ² / c²) · (1 − IoU),    β = (1 − IoU) / m
@@ -29,7 +29,7 @@ loss! {
     ///
     /// # References
     ///
-    /// Tong, Chen, Xu, Yu, *Wise-IoU: Bounding Box Regression Loss with Dynamic Focusing Mechanism*, 2023, eqs. 13–15.
+    /// Tong, Chen, Xu, Yu, *Wise-IoU: Bounding Box Regression Loss with Dynamic Focusing Mechanism*, 2023.
     /// <https://arxiv.org/abs/2301.10051>
     "wiou_v3", "WIoU v3" => pub struct WiouV3: Formula {
         /// How fast the weight falls for boxes that are worse than most.
