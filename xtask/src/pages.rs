@@ -23,7 +23,7 @@ inner(ciou(gate=0.5), ratio=0.8)                 parameters of both
 inner(focaler(ciou), ratio=0.8)                  two of them
 ```
 
-Each acts in a place of its own: `inner` and then `focaler` on the IoU, `alpha` on each term, `wise` and `focal` on the whole. So
+Each acts in a place of its own: `inner` and then `focaler` on the IoU, `alpha` on each term, `wise` (in one of its three versions) and `focal` on the whole. So
 several go together, each once, and it does not matter in which order they are written. Gates and weights that belong to a loss, as in
 CIoU, Focal EIoU and PIoU v2, see the boxes as they are. In Rust there are types as well:
 

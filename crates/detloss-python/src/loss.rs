@@ -4,7 +4,7 @@ use detloss::batch::{Element, Kernel, Target, Weights};
 use detloss::loss::{Case, Scope, State};
 use detloss::losses::AnyLoss;
 use detloss::operand::Kind as Operand;
-use detloss::scalar::expr::Op;
+use detloss::scalar::expr::{Op, Program};
 use detloss::{Batch, Error, losses};
 use half::{bf16, f16};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -193,7 +193,7 @@ impl Loss {
     /// What goes from one batch of a training run to the next: "none", "fixed" or "`per_column`".
     #[getter]
     fn state(&self) -> &'static str {
-        match self.loss.entry().signature.state {
+        match self.loss.signature().state {
             State::None => "none",
             State::Fixed => "fixed",
             State::PerColumn => "per_column",
@@ -261,17 +261,25 @@ impl Loss {
         self.loss.initial_state(columns)
     }
 
-    /// The formula with its gradient as operations (name, operands), and which of them are the results. None for a loss that is
-    /// no formula.
-    #[expect(clippy::type_complexity, reason = "what Python gets")]
+    /// The formula with its gradient as operations (name, operands), and which of them are the results; if asked for, with the running
+    /// mean as an input more. None for a loss that is no formula, or has no running mean.
+    #[pyo3(signature = (gradient, at_mean = false))]
     fn trace<'py>(
         &self,
         py: Python<'py>,
         gradient: bool,
-    ) -> PyResult<Option<(Vec<Bound<'py, PyTuple>>, Vec<usize>)>> {
-        let Some(program) = self.loss.trace(gradient) else { return Ok(None) };
-        let ops = program.ops.iter().map(|op| operation(py, *op)).collect::<PyResult<_>>()?;
-        Ok(Some((ops, program.outputs)))
+        at_mean: bool,
+    ) -> PyResult<Option<Operations<'py>>> {
+        let program =
+            if at_mean { self.loss.trace_at_mean(gradient) } else { self.loss.trace(gradient) };
+        program.map(|program| operations(py, program)).transpose()
+    }
+
+    /// The momentum of the running mean that is the state of a loss of units, and what it is of, as operations.
+    fn running_mean<'py>(&self, py: Python<'py>) -> PyResult<Option<(f64, Operations<'py>)>> {
+        let Some(mean) = self.loss.running_mean() else { return Ok(None) };
+        let program = mean.of.trace(false).expect("a running mean is of a formula");
+        Ok(Some((mean.momentum, operations(py, program)?)))
     }
 
     /// Runs a batch and returns its value, or 0 if there is room for a value per unit. All arrays are contiguous and of the dtype
@@ -402,6 +410,14 @@ impl<'py> Call<'py> {
             ))),
         }
     }
+}
+
+/// The operations of a program, and which of them are the results.
+type Operations<'py> = (Vec<Bound<'py, PyTuple>>, Vec<usize>);
+
+fn operations(py: Python<'_>, program: Program) -> PyResult<Operations<'_>> {
+    let ops = program.ops.iter().map(|op| operation(py, *op)).collect::<PyResult<_>>()?;
+    Ok((ops, program.outputs))
 }
 
 /// An operation as a name and its operands.

@@ -6,6 +6,7 @@ use detloss::losses::Entry;
 use detloss::operand::Kind;
 use detloss::signature::Signature;
 use detloss_burn::{Batch, Loss};
+use serde::{Deserialize, Serialize};
 
 use super::detector::{CELL, Output};
 use super::scene::xywh;
@@ -113,8 +114,8 @@ impl Objective {
         self.scores.signature.pred.is_row()
     }
 
-    /// The value for what a detector says of some scenes. `state` is the state of the loss of the scores: empty before the first step.
-    pub(crate) fn value(&self, output: Output, targets: &Targets, state: &mut Vec<f64>) -> Value {
+    /// The value for what a detector says of some scenes. `states` are those of the losses: empty before the first step.
+    pub(crate) fn value(&self, output: Output, targets: &Targets, states: &mut States) -> Value {
         let device = output.logits.device();
         let found = (!targets.positives.is_empty()).then(|| {
             let cells = integers(&targets.positives, &device);
@@ -122,7 +123,7 @@ impl Objective {
             (output.corners.select(0, cells), Tensor::<2>::from_data(corners, &device))
         });
         if takes_errors(self.scores) {
-            return self.joint(output.logits, found, targets, state);
+            return self.joint(output.logits, found, targets, &mut states.scores);
         }
         let labels = self.labels(&output.logits, found.as_ref(), targets);
         let scores = match labels {
@@ -133,11 +134,12 @@ impl Objective {
             Scope::Set => scores.mean(),
             _ => scores.normalizer(targets.positives.len().max(1) as f64),
         };
-        let scores = remembered(scores, &self.score_loss, state);
+        let scores = remembered(scores, &self.score_loss, &mut states.scores);
         let Some((corners, truth)) = found else {
             return Value { scores: number(&scores), boxes: 0.0, total: scores };
         };
-        let boxes = self.of_boxes(corners, truth).mean().value(&self.box_loss);
+        let boxes = self.of_boxes(corners, truth).mean();
+        let boxes = remembered(boxes, &self.box_loss, &mut states.boxes);
         Value {
             scores: number(&scores),
             boxes: number(&boxes),
@@ -211,6 +213,13 @@ impl Objective {
         }
         Labels::Dense(Tensor::from_data(TensorData::new(labels, [cells, columns]), &device))
     }
+}
+
+/// What the losses of a run carry from step to step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct States {
+    scores: Vec<f64>,
+    boxes: Vec<f64>,
 }
 
 /// What the scores should be.

@@ -11,7 +11,7 @@ use detloss::losses;
 use super::data::{Class, Data, truth};
 use super::decode::scores;
 use super::detector::{CELL, Config, Detector};
-use super::objective::{Objective, is_of_boxes, is_of_scores};
+use super::objective::{Objective, States, is_of_boxes, is_of_scores};
 use super::run::{EvalPoint, LossSpec, Progress, Run, Settings};
 use super::scene::{CHANNELS, Object, Scene};
 use super::targets::assign;
@@ -152,10 +152,10 @@ fn a_detector_learns_with_every_loss_of_boxes() {
 
 #[test]
 fn a_run_that_was_stopped_ends_as_one_that_was_not() {
-    // Seesaw counts how often it has seen a class.
-    for scores in ["focal", "seesaw"] {
-        let whole = train(scores, "giou");
-        let (objective, settings) = objective(scores, "giou");
+    // Seesaw counts how often it has seen a class, WIoU v3 has a running mean of its boxes.
+    for (scores, boxes) in [("focal", "giou"), ("seesaw", "wiou_v3")] {
+        let whole = train(scores, boxes);
+        let (objective, settings) = objective(scores, boxes);
         let folder = tempfile::tempdir().unwrap();
         let data = Squares::new();
         let stops = Cell::new(0);
@@ -309,7 +309,7 @@ fn scenes_without_objects_are_trained_on_with_every_loss() {
         let device = Device::flex().autodiff();
         let detector = Detector::new(&config, 0.01, 1, &device);
         let output = detector.forward(&scenes, &device);
-        let value = objective.value(output, &targets, &mut Vec::new());
+        let value = objective.value(output, &targets, &mut States::default());
         assert!(value.scores.is_finite(), "{}: {}", entry.name, value.scores);
         assert_eq!(value.boxes, 0.0);
         let gradients = GradientsParams::from_grads(value.total.backward(), &detector);

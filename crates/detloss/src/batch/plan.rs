@@ -3,8 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::dispatch::{Dispatch, Element};
-use super::kernel::{HAS_KERNELS, Kernel, Tile, TileTarget};
+use super::kernel::{HAS_KERNELS, Kernel};
+use super::running_mean::RunningMean;
 use super::sets::{self, Groups};
+use super::tile::{Tile, TileTarget};
 use super::{Batch, Normalizer, Target, Weights};
 use crate::error::{Error, Result};
 use crate::loss::Scope;
@@ -34,6 +36,8 @@ pub(super) struct Plan<'a, T, K: ?Sized> {
     pub(super) is_row: bool,
     /// The sets of a loss of whole batches; none for the others.
     pub(super) groups: Groups,
+    /// The running mean of a loss of units that has one.
+    pub(super) mean: f64,
     /// Whether a tile has found a label that is none.
     is_label_invalid: AtomicBool,
 }
@@ -177,6 +181,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
             target_width,
             is_row,
             groups,
+            mean: RunningMean::FIRST,
             is_label_invalid: AtomicBool::new(false),
         })
     }
@@ -356,6 +361,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
                 column_weights,
                 weights,
                 factor,
+                mean: self.mean,
                 values,
                 grad,
                 element_columns: None,

@@ -1,8 +1,9 @@
 //! How a loss of whole batches runs: on each group of rows, on what counts in it.
 
 use super::dispatch::{Dispatch, Element};
-use super::kernel::{Kernel, Tile, TileTarget};
+use super::kernel::Kernel;
 use super::plan::{Outputs, Plan};
+use super::tile::{Tile, TileTarget};
 use super::{Batch, Target, Weights};
 use crate::error::{Error, Result};
 use crate::loss::State;
@@ -288,6 +289,7 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
                 column_weights: None,
                 weights: &[],
                 factor,
+                mean: self.mean,
                 values: None,
                 grad,
                 element_columns,

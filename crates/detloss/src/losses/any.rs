@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::Entry;
-use crate::batch::{Driver, Kernel, Key, Level, Tile};
+use crate::batch::{Driver, Kernel, Key, Level, RunningMean, Tile};
 use crate::error::{Error, Result};
 use crate::loss::modifiers::{self, Modifiers};
 use crate::loss::{Described, Param};
@@ -168,6 +168,14 @@ impl Kernel for AnyLoss {
 
     fn trace(&self, gradient: bool) -> Option<Program> {
         self.kernel.trace(gradient)
+    }
+
+    fn trace_at_mean(&self, gradient: bool) -> Option<Program> {
+        self.kernel.trace_at_mean(gradient)
+    }
+
+    fn running_mean(&self) -> Option<RunningMean> {
+        self.kernel.running_mean()
     }
 
     fn has_exact_gradient(&self) -> bool {

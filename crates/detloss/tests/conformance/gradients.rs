@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ops::{Add, Mul, Neg, Sub};
 
-use detloss::batch::Kernel;
+use detloss::batch::{Kernel, RunningMean};
 use detloss::loss::modifiers::Modifiers;
 use detloss::loss::{Described, Loss, RowLoss, SetLoss};
 use detloss::losses;
@@ -114,6 +114,7 @@ fn near_formula<L: Loss>(
             L::Pred::of(|k| Probe(pred[k], &tape)),
             L::Target::of(|k| Probe(target[k], &tape)),
             modifiers,
+            Probe(RunningMean::FIRST, &tape),
         )
         .0
     };

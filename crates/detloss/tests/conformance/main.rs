@@ -14,6 +14,7 @@ mod modified;
 mod params;
 mod reproducible;
 mod sets;
+mod states;
 mod ugly;
 
 use detloss::batch::{Kernel, Level};
