@@ -15,6 +15,7 @@ use crate::loss::{
     SetOf,
 };
 use crate::operand::{Kind, Operand};
+use crate::parallel::Work;
 use crate::scalar::Element;
 use crate::scalar::dual::Gradient;
 use crate::scalar::expr::{Expr, Program, Trace};
@@ -95,8 +96,8 @@ pub struct Tile<'a, T> {
     pub(crate) state: Option<&'a mut [f64]>,
     /// Where the components of a loss of whole batches go.
     pub(crate) components: &'a mut [f64],
-    /// Whether a loss of whole batches may share its work among threads.
-    pub(crate) threads: bool,
+    /// How a loss of whole batches is worked on.
+    pub(crate) work: Work<'a>,
 }
 
 impl<'a, T: Copy> Tile<'a, T> {
@@ -112,6 +113,7 @@ impl<'a, T: Copy> Tile<'a, T> {
         let (values, more_values) = self.values.map(|values| values.split_at_mut(units)).unzip();
         let (grad, more_grad) = self.grad.map(|grad| grad.split_at_mut(units * width)).unzip();
         let (columns, factor, column_weights) = (self.columns, self.factor, self.column_weights);
+        let work = self.work;
         (
             Self {
                 columns,
@@ -125,7 +127,7 @@ impl<'a, T: Copy> Tile<'a, T> {
                 element_columns: None,
                 state: None,
                 components: &mut [],
-                threads: false,
+                work,
             },
             Self {
                 columns,
@@ -139,7 +141,7 @@ impl<'a, T: Copy> Tile<'a, T> {
                 element_columns: None,
                 state: None,
                 components: &mut [],
-                threads: false,
+                work,
             },
         )
     }
@@ -475,18 +477,9 @@ impl<L: SetLoss> Driver<L> for Set {
             unreachable!("the driver writes out the labels of whole batches")
         };
         let Tile { columns, pred, element_columns, factor, grad, state, components, .. } = tile;
-        let (scale, threads) = (factor.to_f64(), tile.threads);
-        let set = SetOf {
-            pred,
-            target,
-            columns,
-            element_columns,
-            scale,
-            threads,
-            grad,
-            state,
-            components,
-        };
+        let (scale, work) = (factor.to_f64(), tile.work);
+        let set =
+            SetOf { pred, target, columns, element_columns, scale, work, grad, state, components };
         loss.set::<V>(token, set)
     }
 }
