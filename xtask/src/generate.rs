@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use detloss::losses;
 
-use crate::ci::cargo;
+use crate::cargo::cargo;
 use crate::{burn, pages, root, stubs};
 
 /// Where the figures of the guide are.

@@ -18,6 +18,9 @@ use crate::threads;
 /// Batches of fewer numbers run in the calling thread: that is what one thread would take anyway.
 const ONE_THREAD: usize = 1 << 16;
 
+/// Batches of more numbers can be interrupted on one thread, too. To hand them to another thread takes no time beside theirs.
+const LONG: usize = 1 << 20;
+
 /// The names of all losses, in the order of the list.
 #[pyfunction]
 pub(crate) fn names() -> Vec<&'static str> {
@@ -385,12 +388,14 @@ impl<'py> Call<'py> {
             }
         };
         let value = py.detach(|| {
-            let is_large = threads > 1 && pred.len() > ONE_THREAD;
+            let is_large = threads > 1 && pred.len() > ONE_THREAD || pred.len() > LONG;
             match is_large.then(|| threads::pool(threads)).flatten() {
-                Some(pool) => pool.install(|| work(batch)),
-                None => work(batch.threads(false)),
+                Some(pool) => threads::interruptible(&pool, |cancelled| {
+                    work(batch.threads(threads > 1).cancelled_by(cancelled))
+                }),
+                None => Ok(work(batch.threads(false))),
             }
-        });
+        })?;
         Ok(value.map_err(|error| python_error(&error))? * scale)
     }
 

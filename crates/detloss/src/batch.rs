@@ -53,11 +53,14 @@ pub use interpreter::{Interpreted, Key};
 pub use kernel::{Driver, Kernel};
 pub(crate) use level::Job;
 pub use level::Level;
+use std::sync::atomic::AtomicBool;
+
 use plan::{Outputs, Plan};
 pub use running_mean::RunningMean;
 pub(crate) use tile::Tile;
 
 use crate::error::Result;
+use crate::parallel::Work;
 
 /// Predictions with their targets, and how to weigh and add up their losses.
 ///
@@ -83,7 +86,7 @@ pub struct Batch<'a, T> {
     pub(crate) normalizer: Normalizer,
     pub(crate) grad_output: f64,
     pub(crate) level: Level,
-    pub(crate) threads: bool,
+    pub(crate) work: Work<'a>,
 }
 
 /// What the predictions should be.
@@ -138,7 +141,7 @@ impl<'a, T: Element> Batch<'a, T> {
             normalizer: Normalizer::Units,
             grad_output: 1.0,
             level: Level::best(),
-            threads: true,
+            work: Work { threads: true, cancelled: None },
         }
     }
 
@@ -216,7 +219,15 @@ impl<'a, T: Element> Batch<'a, T> {
     /// Whether large batches use all threads of rayon's current pool (with the feature `rayon`). The result is the same.
     #[must_use]
     pub fn threads(self, threads: bool) -> Self {
-        Self { threads, ..self }
+        Self { work: Work { threads, ..self.work }, ..self }
+    }
+
+    /// Ends the call with [`Error::Cancelled`](crate::Error::Cancelled) soon after another thread sets `flag`, which is to stay set until
+    /// it has ended. What an output holds then is not specified; a state is as it was before. It is looked at from tile to tile, and
+    /// within a ranking. One group of any other loss of whole batches is finished first, and so is sorting.
+    #[must_use]
+    pub fn cancelled_by(self, flag: &'a AtomicBool) -> Self {
+        Self { work: Work { cancelled: Some(flag), ..self.work }, ..self }
     }
 
     /// The value of the batch.

@@ -446,6 +446,7 @@ mod tests {
     use super::*;
     use crate::batch::Batch;
     use crate::losses;
+    use crate::parallel::Work;
     use crate::scalar::expr::Constant;
 
     #[test]
@@ -477,7 +478,7 @@ mod tests {
             grad: Some(&mut grad),
             state: None,
             components: &mut [],
-            threads: false,
+            work: Work { threads: false, cancelled: None },
         });
         assert_eq!((sum, values, grad), (53.0, [3.0, 50.0], [1.0, 10.0]));
     }

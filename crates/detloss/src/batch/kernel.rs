@@ -443,18 +443,9 @@ impl<L: SetLoss> Driver<L> for Set {
             unreachable!("the driver writes out the labels of whole batches")
         };
         let Tile { columns, pred, element_columns, factor, grad, state, components, .. } = tile;
-        let (scale, threads) = (factor.to_f64(), tile.threads);
-        let set = SetOf {
-            pred,
-            target,
-            columns,
-            element_columns,
-            scale,
-            threads,
-            grad,
-            state,
-            components,
-        };
+        let (scale, work) = (factor.to_f64(), tile.work);
+        let set =
+            SetOf { pred, target, columns, element_columns, scale, work, grad, state, components };
         loss.set::<V>(token, set)
     }
 }

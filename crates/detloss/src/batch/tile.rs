@@ -1,5 +1,7 @@
 //! What a kernel computes at once.
 
+use crate::parallel::Work;
+
 /// A few units of a batch, small enough for the first-level cache. For a formula in `f32`, whole vectors of units; for a loss
 /// of whole batches, a whole group.
 #[derive(Debug)]
@@ -24,8 +26,8 @@ pub struct Tile<'a, T> {
     pub(crate) state: Option<&'a mut [f64]>,
     /// Where the components of a loss of whole batches go.
     pub(crate) components: &'a mut [f64],
-    /// Whether a loss of whole batches may share its work among threads.
-    pub(crate) threads: bool,
+    /// How a loss of whole batches is worked on.
+    pub(crate) work: Work<'a>,
 }
 
 impl<'a, T: Copy> Tile<'a, T> {
@@ -40,7 +42,7 @@ impl<'a, T: Copy> Tile<'a, T> {
         let (weights, more_weights) = self.weights.split_at(units);
         let (values, more_values) = self.values.map(|values| values.split_at_mut(units)).unzip();
         let (grad, more_grad) = self.grad.map(|grad| grad.split_at_mut(units * width)).unzip();
-        let Self { columns, factor, mean, column_weights, .. } = self;
+        let Self { columns, factor, mean, column_weights, work, .. } = self;
         (
             Self {
                 columns,
@@ -55,7 +57,7 @@ impl<'a, T: Copy> Tile<'a, T> {
                 element_columns: None,
                 state: None,
                 components: &mut [],
-                threads: false,
+                work,
             },
             Self {
                 columns,
@@ -70,7 +72,7 @@ impl<'a, T: Copy> Tile<'a, T> {
                 element_columns: None,
                 state: None,
                 components: &mut [],
-                threads: false,
+                work,
             },
         )
     }

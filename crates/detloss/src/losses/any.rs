@@ -39,7 +39,8 @@ pub struct AnyLoss {
 }
 
 impl AnyLoss {
-    /// A loss by its type, of the list or declared elsewhere.
+    /// A loss by its type, which is declared elsewhere. One of the list has `From`, too, which compiles no kernel in the crate that calls
+    /// it.
     #[must_use]
     pub fn new<L: Described + Kernel>(loss: L) -> Self
     where

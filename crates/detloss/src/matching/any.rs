@@ -11,7 +11,7 @@ use super::overlap::Overlap;
 use crate::error::{Error, Result};
 use crate::losses::{assignments, parts, written};
 use crate::operand::Kind;
-use crate::parallel;
+use crate::parallel::Work;
 
 /// A matcher chosen at run time, with its parameters.
 ///
@@ -102,9 +102,8 @@ impl AnyMatcher {
     ///
     /// [`Error::InImage`] with the first image that does not fit, and why.
     pub fn match_images<T: Precision>(&self, images: &[Image<'_, T>]) -> Result<Vec<Matches<T>>> {
-        let matched = parallel::map(images.len() > 1, images.iter().collect(), |image| {
-            self.match_image(image)
-        });
+        let work = Work { threads: images.len() > 1, cancelled: None };
+        let matched = work.map(images.iter().collect(), |image| self.match_image(image));
         let in_image = |(image, matches): (usize, Result<_>)| {
             matches.map_err(|error| Error::InImage { image, error: Box::new(error) })
         };

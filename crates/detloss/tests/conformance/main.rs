@@ -2,6 +2,7 @@
 
 mod backends;
 mod batches;
+mod cancelled;
 mod classes;
 mod documents;
 mod errors;
