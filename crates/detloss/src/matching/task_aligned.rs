@@ -6,6 +6,8 @@ use super::top::Top;
 use super::{BACKGROUND, Matches};
 use crate::error::Result;
 use crate::loss;
+use crate::loss::Described;
+use crate::losses::boxes::Ciou;
 use crate::operand::Kind;
 
 loss! {
@@ -68,7 +70,7 @@ struct Pair<T> {
 
 impl Matcher for TaskAligned {
     const INPUTS: Inputs = Inputs::ANCHORS.predictions(Scores::Probabilities);
-    const OVERLAP: Option<&'static str> = Some("ciou");
+    const OVERLAP: Option<&'static str> = Some(Ciou::NAME);
     const HAS_SCORES: bool = true;
 
     fn matches<T: Precision>(
