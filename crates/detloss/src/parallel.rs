@@ -2,9 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// After so many items of a long loop it is asked whether the work is cancelled.
-const ASKED_EVERY: usize = 1 << 16;
-
 /// How a batch is worked on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Work<'a> {
@@ -19,18 +16,6 @@ impl Work<'_> {
     #[inline]
     pub(crate) fn is_cancelled(self) -> bool {
         self.cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Relaxed))
-    }
-
-    /// The items, and no more of them when the work is cancelled.
-    #[inline(always)]
-    pub(crate) fn until_cancelled<I>(
-        self,
-        items: impl Iterator<Item = I>,
-    ) -> impl Iterator<Item = I> {
-        let goes_on = move |&(index, _): &(usize, I)| {
-            !index.is_multiple_of(ASKED_EVERY) || !self.is_cancelled()
-        };
-        items.enumerate().take_while(goes_on).map(|(_, item)| item)
     }
 
     /// Both results.
@@ -99,19 +84,5 @@ mod tests {
             let most = if cfg!(feature = "rayon") && threads { usize::MAX } else { 1 };
             assert!((1..=most).contains(&work.threads()));
         }
-    }
-
-    #[test]
-    fn a_loop_ends_soon_after_its_work_is_cancelled() {
-        let cancelled = AtomicBool::new(false);
-        let work = Work { threads: false, cancelled: Some(&cancelled) };
-        let mut seen = 0;
-        for item in work.until_cancelled(0..10 * ASKED_EVERY) {
-            assert_eq!(item, seen);
-            seen += 1;
-            cancelled.store(item >= 10, Ordering::Relaxed);
-        }
-        assert_eq!(seen, ASKED_EVERY);
-        assert_eq!(work.until_cancelled(0..10).count(), 0);
     }
 }

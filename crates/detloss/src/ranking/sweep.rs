@@ -33,7 +33,10 @@ pub(super) fn sweep(
 ) {
     let (mut full, mut reached) = (Border::new(points.clone()), Border::new(points));
     let mut line = Line::default();
-    for query in work.until_cancelled(queries) {
+    for query in queries {
+        if work.is_cancelled() {
+            return;
+        }
         let mut passed = full.pass(|at| at - query >= delta);
         if delta > 0.0 {
             passed |= reached.pass(|at| at - query > -delta);
