@@ -4,6 +4,7 @@ mod atss;
 mod center_heatmap;
 mod center_sampling;
 mod dynamic_soft_label;
+mod laws;
 mod max_iou;
 mod scenes;
 mod sim_ota;
