@@ -10,11 +10,11 @@ use crate::scalar::Compute;
 ///
 /// ```text
 /// peak     exp(−distance² / (2 sigma²)), sigma = (2 r + 1) / 6, within r cells in x and in y; where peaks overlap, the largest value
-/// r        ⌊the least of three bounds⌋: so far two corners of a w × h box may move with an IoU of min_overlap
-///          both inwards, both outwards, or both the same way
+/// r        ⌊(s − √(s² − 4 (1 − m) w h)) / 4⌋ for a truth of w × h cells, s = w + h, m = min_overlap
 /// ```
 ///
-/// Distances are in cells of the map, from the cell of the centre, where the peak is 1. A loss such as [`GaussianFocal`](crate::losses::GaussianFocal)
+/// Distances are in cells of the map, from the cell of the centre, where the peak is 1. Two corners of a box may move by r inwards, and the IoU is
+/// still m; it is larger where both move as far outwards, or the same way. A loss such as [`GaussianFocal`](crate::losses::GaussianFocal)
 /// compares the map with predicted scores; sizes and offsets are learned where a cell has a truth.
 ///
 /// It is no matcher of [the list](super::ALL): it knows no anchors, and answers with a map.
@@ -34,8 +34,8 @@ use crate::scalar::Compute;
 ///
 /// - Truths are in pixels, a cell is a square of `stride`. A truth without area, or with its centre outside the map, draws nothing and is found by
 ///   no cell. CenterNet cuts truths at the border of the image before: cut them if yours lie across it.
-/// - The authors' code has other bounds, which MMDetection and CornerNet corrected: `original` is theirs. Of the three only √(m² s² +
-///   4 m (1 − m) w h) − m s is ever the least there, with s = w + h, m = `min_overlap`, and w and h rounded up to whole cells.
+/// - The authors' code has r = ⌊√(m² s² + 4 m (1 − m) w h) − m s⌋ with w and h rounded up: `original`. It takes the least of three bounds, as CornerNet
+///   does, inwards, outwards and the same way, but solves them wrongly, and then outwards is the least. MMDetection and CornerNet corrected it.
 /// - MMDetection's head has `min_overlap: 0.3`.
 /// - Of several truths with their centres in one cell the first one is found. MMDetection keeps the last one; the authors learn the sizes
 ///   of all.
@@ -56,7 +56,7 @@ pub struct CenterHeatmap {
     pub columns: usize,
     /// How many pixels a cell is wide and high.
     pub stride: f64,
-    /// The IoU that a moved box keeps, above 0 and at most 1.
+    /// The IoU that a box keeps whose corners move by a radius, from 0 to 1.
     pub min_overlap: f64,
     /// Whether the radius is that of the authors' code.
     pub original: bool,
@@ -75,7 +75,7 @@ impl CenterHeatmap {
     /// # Errors
     ///
     /// [`Error::PartialRow`], [`Error::Length`], [`Error::UnknownLabel`], and [`Error::InvalidNumber`] for a truth that is not finite, a stride
-    /// that is not positive, or a `min_overlap` that is not above 0 and at most 1.
+    /// that is not positive, or a `min_overlap` that is not from 0 to 1.
     pub fn draw<T: Compute>(
         &self,
         truths: &[T],
@@ -107,8 +107,8 @@ impl CenterHeatmap {
         if !(self.stride > 0.0 && self.stride.is_finite()) {
             return invalid("the stride", self.stride, "a positive number");
         }
-        if !(self.min_overlap > 0.0 && self.min_overlap <= 1.0) {
-            return invalid("min_overlap", self.min_overlap, "a number above 0 and at most 1");
+        if !(0.0..=1.0).contains(&self.min_overlap) {
+            return invalid("min_overlap", self.min_overlap, "a number from 0 to 1");
         }
         Ok(())
     }
@@ -118,29 +118,24 @@ impl CenterHeatmap {
         let [x1, y1, x2, y2] = corners.map(|edge| edge / self.stride);
         let (x, y) = ((x1 + x2) / 2.0, (y1 + y2) / 2.0);
         let is_inside = 0.0 <= x && x < self.columns as f64 && 0.0 <= y && y < self.rows as f64;
-        let radius = self.radius(x2 - x1, y2 - y1) as usize;
-        (is_inside && x1 < x2 && y1 < y2).then_some(Peak {
+        (is_inside && x1 < x2 && y1 < y2).then(|| Peak {
             row: y as usize,
             column: x as usize,
             rows: self.rows,
-            radius,
+            radius: self.radius(x2 - x1, y2 - y1) as usize,
         })
     }
 
-    /// How many cells two corners of a box of this size, in cells, may move.
+    /// The radius of the peak of a box of this size, in cells.
     fn radius(&self, w: f64, h: f64) -> f64 {
         let m = self.min_overlap;
         if self.original {
             let (sides, area) = (w.ceil() + h.ceil(), w.ceil() * h.ceil());
             return ((m * sides).powi(2) + 4.0 * m * (1.0 - m) * area).sqrt() - m * sides;
         }
-        // Of a r² ∓ b r + c = 0 the root next to 0, without a difference of two large numbers.
+        // Not the difference of the documentation: of a needle little is left of it.
         let (sides, lost) = (w + h, (1.0 - m) * w * h);
-        let root = |a: f64, b: f64, c: f64| 2.0 * c / (b + (b * b - 4.0 * a * c).max(0.0).sqrt());
-        let same_way = root(1.0, sides, lost / (1.0 + m));
-        let inwards = root(4.0, 2.0 * sides, lost);
-        let outwards = root(-4.0 * m, 2.0 * m * sides, lost);
-        same_way.min(inwards).min(outwards)
+        lost / (sides + (sides * sides - 4.0 * lost).max(0.0).sqrt())
     }
 }
 

@@ -114,7 +114,7 @@ fn what_is_wrong_is_named() {
     assert!(matches!(draw(maps, &truth, &[1], 12), Err(Error::Length { expected: 24, .. })));
     assert!(matches!(draw(maps, &[f64::NAN; 4], &[1], 24), Err(Error::InvalidNumber { .. })));
     for (stride, min_overlap) in
-        [(0.0, 0.7), (f64::INFINITY, 0.7), (4.0, 0.0), (4.0, 1.1), (4.0, f64::NAN)]
+        [(0.0, 0.7), (f64::INFINITY, 0.7), (4.0, -0.1), (4.0, 1.1), (4.0, f64::NAN)]
     {
         let wrong = CenterHeatmap { stride, min_overlap, ..maps };
         assert!(matches!(draw(wrong, &truth, &[1], 24), Err(Error::InvalidNumber { .. })));

@@ -37,7 +37,7 @@ fn it_is_its_definition() {
         DynamicSoftLabel { topk: 2, radius: 9.0, ..base },
     ];
     let (mut positives, mut without_iou) = (0, 0);
-    for scene in scenes() {
+    for scene in scenes().into_iter().flat_map(Scene::and_in_one_class) {
         let anchors = scene.anchors();
         let logits: Vec<f64> = scene.scores.iter().map(|p| (p / (1.0 - p)).ln()).collect();
         for rule in rules {

@@ -6,6 +6,7 @@ mod center_heatmap;
 mod center_sampling;
 mod dynamic_soft_label;
 mod hungarian;
+mod laws;
 mod max_iou;
 mod sampling;
 mod scenes;

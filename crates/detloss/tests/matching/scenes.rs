@@ -121,6 +121,12 @@ impl Scene {
         }
     }
 
+    /// And again with all truths in one class, so that equal truths are equal in everything.
+    pub(crate) fn and_in_one_class(self) -> [Self; 2] {
+        let (what, labels) = (self.what.clone() + ", one class", vec![0; self.labels.len()]);
+        [self.clone(), Self { what, labels, ..self }]
+    }
+
     /// Without any prediction.
     pub(crate) fn without_predictions(mut self) -> Self {
         self.what += ", no predictions";

@@ -88,7 +88,7 @@ fn it_is_its_definition() {
         SimOta { radius: 20.0, topk: 200, class_weight: 0.2, ..base },
     ];
     let (mut positives, mut several) = (0, 0);
-    for scene in scenes() {
+    for scene in scenes().into_iter().flat_map(Scene::and_in_one_class) {
         let anchors = scene.anchors();
         for rule in rules {
             let matches =
