@@ -132,7 +132,7 @@ fn boxes_by_their_centres_find_the_same() {
     };
     let (truths, boxes) = (rotated(8), rotated(40));
     let image = Image::new(&truths).boxes(&boxes).labels(&[0; 8]).scores(&[0.0; 40]);
-    let matcher: AnyMatcher = "hungarian(overlap=rotated_giou)".parse().unwrap();
+    let matcher: AnyMatcher = "hungarian(l1_weight=0, overlap=rotated_giou)".parse().unwrap();
     let matches = matcher.match_image(&image).unwrap();
     assert_eq!(matches.positives(), 8);
     assert_eq!(matcher.match_image(&image.centers()).unwrap(), matches);
