@@ -148,3 +148,17 @@ impl Random {
         items.truncate(size);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_has_no_score() {
+        let scores = Some(vec![0.5, 0.0, 0.9, 0.0]);
+        let matches = Matches { indices: vec![0, BACKGROUND, 1, IGNORED], scores };
+        let sampled = hardest(&matches, &[1.0, 2.0, 3.0, f64::NAN], 2).unwrap();
+        assert_eq!(sampled.indices, [IGNORED, BACKGROUND, 1, IGNORED]);
+        assert_eq!(sampled.scores, Some(vec![0.0, 0.0, 0.9, 0.0]));
+    }
+}

@@ -4,6 +4,7 @@ mod boxes;
 mod boxes3d;
 mod functions;
 mod masks;
+mod pairwise;
 mod rotated;
 mod rows;
 mod scores;

@@ -2,11 +2,11 @@
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
+use detloss::Batch;
 use detloss::batch::{Kernel as _, Level};
 use detloss::losses::{ALL, Entry, find};
 use detloss::operand::Kind;
-use detloss::testing::{Rows, Tolerance, assert_close, ordinary, tied};
-use detloss::{Batch, pairwise};
+use detloss::testing::{Rows, Tolerance, assert_close, tied};
 
 use crate::{inputs, loss, of, one};
 
@@ -364,39 +364,5 @@ fn hundreds_of_turns_lose_no_digit_in_f32() {
         let expected = one(&loss("rotated_iou", &[]), &wide(&pred), &wide(&target)).0;
         let got = Batch::new(&pred, &target).value(&loss("rotated_iou", &[])).unwrap();
         assert!((got - expected).abs() < 2e-6, "{pred:?} against {target:?}: {got}, {expected}");
-    }
-}
-
-/// Every box with every other one, however many there are of either, is what the loss says of the pair.
-#[test]
-fn pairwise_overlaps_are_those_of_the_losses() {
-    type Pairwise<T> = fn(&[T], &[T], &mut [T]) -> detloss::Result<()>;
-    for (name, pairwise, narrow) in [
-        (
-            "rotated_iou",
-            pairwise::rotated_iou::<f64> as Pairwise<f64>,
-            pairwise::rotated_iou::<f32> as Pairwise<f32>,
-        ),
-        ("yaw_iou3d", pairwise::yaw_iou3d, pairwise::yaw_iou3d),
-    ] {
-        let (loss, rows) = (loss(name, &[]), ordinary(find(name).unwrap(), 1500, 67));
-        let width = rows.width();
-        for (count, others) in [(1, 1500), (7, 3), (40, 1), (3, 400), (30, 33), (0, 5), (5, 0)] {
-            let (boxes, others) = (&rows.pred[..count * width], &rows.target[..others * width]);
-            let mut got = vec![f64::NAN; boxes.len() / width * (others.len() / width)];
-            pairwise(boxes, others, &mut got).unwrap();
-            let short = |numbers: &[f64]| numbers.iter().map(|&x| x as f32).collect::<Vec<_>>();
-            let mut got_narrow = vec![f32::NAN; got.len()];
-            narrow(&short(boxes), &short(others), &mut got_narrow).unwrap();
-            let pairs = boxes.chunks(width).flat_map(|a| others.chunks(width).map(move |b| (a, b)));
-            for ((pred, target), (&got, &got_narrow)) in pairs.zip(got.iter().zip(&got_narrow)) {
-                let expected = 1.0 - one(&loss, pred, target).0;
-                let what = format!("{name}, {pred:?} with {target:?}");
-                assert_close(got, expected, Tolerance::LAW, &what);
-                assert_close(got_narrow.into(), expected, Tolerance::F32, &what);
-            }
-        }
-        assert!(pairwise(&rows.pred[..width + 1], &rows.target[..width], &mut [0.0]).is_err());
-        assert!(pairwise(&rows.pred[..width], &rows.target[..width], &mut [0.0; 2]).is_err());
     }
 }
