@@ -6,60 +6,61 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 
-use crate::{generate, python, root, tidy, wgpu};
+use crate::cargo::{WHOLE, cargo};
+use crate::python::{self, Core};
+use crate::{generate, root, tidy, wgpu};
 
-/// Everything there is, with the features that a CPU can test. All steps that compile everything name the same features, so that
-/// nothing is compiled twice.
-pub(crate) const WHOLE: [&str; 3] = ["--workspace", "--features", "detloss-cli/train"];
-
-/// The same with the losses on a GPU.
+/// [`WHOLE`] with the losses on a GPU.
 const WHOLE_WITH_GPU: [&str; 3] =
     ["--workspace", "--features", "detloss-cli/train,detloss-burn/wgpu"];
 
-/// Everything that has to hold, the quick checks first.
-pub(crate) fn run(without_python: bool, without_wgpu: bool) -> anyhow::Result<()> {
+const LINT: [&str; 4] = ["--all-targets", "--", "--deny", "warnings"];
+
+/// What has to hold, the quick checks first; with `everything` also what takes long and rarely tells anything new.
+pub(crate) fn run(everything: bool) -> anyhow::Result<()> {
     // Downloading PyTorch needs the network, compiling needs the processor.
-    let python = (!without_python).then(|| thread::spawn(python::prepare));
-    let looked_at = if without_wgpu { &WHOLE } else { &WHOLE_WITH_GPU };
+    let python = thread::spawn(python::prepare);
+    let looked_at = if everything { &WHOLE_WITH_GPU } else { &WHOLE };
     // A driver is needed to run, not to compile.
-    let tested = if !without_wgpu && wgpu::has_driver()? { &WHOLE_WITH_GPU } else { &WHOLE };
+    let tested = if everything && wgpu::has_driver()? { &WHOLE_WITH_GPU } else { &WHOLE };
     step("repository checks", tidy::run)?;
     step("generated files", || generate::run(true))?;
     step("format", format)?;
-    step("lints", || {
-        let lint = ["--all-targets", "--", "--deny", "warnings"];
-        cargo(&[&["clippy"], &looked_at[..], &lint].concat(), &[])?;
-        // The command line without what trains, and the library without what computes.
-        cargo(&[&["clippy", "--package", "detloss-cli"], &lint[..]].concat(), &[])?;
-        let bare = ["clippy", "--package", "detloss", "--no-default-features"];
-        cargo(&[&bare[..], &lint[1..]].concat(), &[])
-    })?;
+    step("lints", || cargo(&[&["clippy"], &looked_at[..], &LINT].concat(), &[]))?;
     step("documentation", || {
         let flags = [("RUSTDOCFLAGS", "--deny warnings".to_owned())];
         cargo(&[&["doc", "--no-deps"], &looked_at[..]].concat(), &flags)
     })?;
     let quiet = wgpu::quiet();
     step("tests", || cargo(&[&["test"], &tested[..]].concat(), &quiet))?;
-    step("the command line without its features", || {
-        // Alone: with the rest of the workspace, other features of Burn would have to be compiled for it.
-        cargo(&["test", "--package", "detloss-cli", "--test", "cli"], &[])
-    })?;
-    step("the library without threads", || {
-        // All that differs is in one file; that results do not depend on threads is a test of the conformance suite.
-        let alone = ["--package", "detloss", "--no-default-features"];
-        cargo(&[&["check", "--features", "kernels"], &alone[..]].concat(), &[])?;
-        let quick = ["--config", "profile.dev.package.detloss.opt-level=0"];
-        cargo(&[&["test", "--lib", "parallel"], &alone[..], &quick].concat(), &[])
-    })?;
-    if let Some(environment) = python {
-        step("the Python package", || {
-            let environment = environment.join().expect("making an environment does not panic")?;
-            environment
-                .map_or(Ok(()), |environment| environment.check(&mut python::tested_example()))
-        })?;
+    if everything {
+        step("the command line without its features", command_line)?;
+        step("the library without threads", without_threads)?;
     }
-    eprintln!("everything holds");
+    step("the Python package", || {
+        let environment = python.join().expect("making an environment does not panic")?;
+        let core = if everything { Core::Wheel } else { Core::Dev };
+        environment
+            .map_or(Ok(()), |environment| environment.check(core, &mut python::tested_example()))
+    })?;
+    eprintln!("{}", if everything { "everything holds" } else { "it holds" });
     Ok(())
+}
+
+/// Alone: with the rest of the workspace, other features of Burn would have to be compiled for it.
+fn command_line() -> anyhow::Result<()> {
+    cargo(&[&["clippy", "--package", "detloss-cli"], &LINT[..]].concat(), &[])?;
+    cargo(&["test", "--package", "detloss-cli", "--test", "cli"], &[])
+}
+
+/// All that differs is in one file; that results do not depend on threads is a test of the conformance suite. The lints look at what is
+/// left without kernels.
+fn without_threads() -> anyhow::Result<()> {
+    let alone = ["--package", "detloss", "--no-default-features"];
+    cargo(&[&["clippy"], &alone[..], &LINT[1..]].concat(), &[])?;
+    cargo(&[&["check", "--features", "kernels"], &alone[..]].concat(), &[])?;
+    let quick = ["--config", "profile.dev.package.detloss.opt-level=0"];
+    cargo(&[&["test", "--lib", "parallel"], &alone[..], &quick].concat(), &[])
 }
 
 fn step(what: &str, check: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
@@ -83,16 +84,5 @@ fn format() -> anyhow::Result<()> {
         status.success(),
         "some losses are not formatted: run rustfmt --edition 2024 crates/detloss/src/losses/*/*.rs"
     );
-    Ok(())
-}
-
-pub(crate) fn cargo(arguments: &[&str], environment: &[(&str, String)]) -> anyhow::Result<()> {
-    let status = Command::new(env!("CARGO"))
-        .args(arguments)
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .current_dir(root())
-        .status()
-        .context("cargo does not start")?;
-    ensure!(status.success(), "cargo {} failed", arguments.join(" "));
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use detloss::losses;
 
-use crate::ci::cargo;
+use crate::cargo::cargo;
 use crate::{burn, pages, root, stubs};
 
 /// Where the figures of the guide are.
@@ -39,8 +39,10 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     }
     file("docs/losses/README.md".into(), pages::index())?;
     file("docs/modifiers.md".into(), pages::modifiers())?;
+    file("docs/matching.md".into(), pages::matching())?;
     file(format!("{PYTHON}/__init__.pyi"), stubs::numpy()?)?;
     file(format!("{PYTHON}/torch/__init__.pyi"), stubs::torch()?)?;
+    file(format!("{PYTHON}/matching.pyi"), stubs::matching()?)?;
     let readme = fs::read_to_string(root.join("README.md"))?;
     file("README.md".into(), pages::with_table(&readme)?)?;
     for entry in losses::ALL {

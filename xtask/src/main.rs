@@ -1,6 +1,7 @@
 //! Developer tasks: `cargo xtask --help`.
 
 mod burn;
+mod cargo;
 mod ci;
 mod generate;
 mod new;
@@ -24,14 +25,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything that has to hold: format, lints, documentation, generated files, repository checks, tests.
+    /// The test command: repository checks, generated files, format, lints, documentation, tests, the Python package.
     Ci {
-        /// Leaves out the Python package, whose first run downloads PyTorch.
+        /// Adds what takes long and rarely tells anything new: the losses on a GPU, the wheel of the Python package, and the command
+        /// line and the library with other features.
         #[arg(long)]
-        without_python: bool,
-        /// Leaves out the losses on a GPU, whose kernels take minutes to build.
-        #[arg(long)]
-        without_wgpu: bool,
+        everything: bool,
     },
     /// Writes what is generated: a page per loss, the tables of losses, the modules for Burn, the types for Python.
     Gen {
@@ -65,7 +64,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
-        Command::Ci { without_python, without_wgpu } => ci::run(without_python, without_wgpu),
+        Command::Ci { everything } => ci::run(everything),
         Command::Gen { check, figures } => {
             generate::run(check)?;
             if figures { generate::draw() } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! The Python package: its wheel, built, installed, tested and type-checked in a virtual environment of its own.
+//! The Python package, tested and type-checked in a virtual environment of its own.
 
 use std::env;
 use std::fs;
@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
+use walkdir::WalkDir;
 
+use crate::cargo::{WHOLE, cargo};
 use crate::root;
 
 const PACKAGE: &str = "crates/detloss-python";
@@ -14,9 +16,18 @@ const PACKAGE: &str = "crates/detloss-python";
 /// The package runs on Python 3.10; what it is tested with needs a newer one.
 const OLDEST: (u32, u32) = (3, 11);
 
-/// Does everything; without a Python it says so and does nothing.
+/// The compiled part of the package that is tested.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Core {
+    /// That of the wheel that users get.
+    Wheel,
+    /// That of the profile of the tests, nearly all of which is compiled when they have run.
+    Dev,
+}
+
+/// Tests the wheel; without a Python it says so and does nothing.
 pub(crate) fn run() -> anyhow::Result<()> {
-    prepare()?.map_or(Ok(()), |environment| environment.check(&mut cargo_run()))
+    prepare()?.map_or(Ok(()), |environment| environment.check(Core::Wheel, &mut cargo_run()))
 }
 
 /// The example of the core that prints what front-ends are asked for, built if it is not.
@@ -29,9 +40,14 @@ fn cargo_run() -> Command {
 
 /// The same example as it was built with all tests, which is with other features of its dependencies.
 pub(crate) fn tested_example() -> Command {
+    Command::new(dev("examples/requests").with_extension(env::consts::EXE_EXTENSION))
+}
+
+/// What cargo builds in the profile of the tests.
+fn dev(file: &str) -> PathBuf {
     let target =
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    Command::new(target.join("debug/examples/requests").with_extension(env::consts::EXE_EXTENSION))
+    target.join("debug").join(file)
 }
 
 /// Makes the virtual environment, in which nothing is compiled; None, with a word, where there is no Python.
@@ -61,10 +77,12 @@ fn interpreter() -> Option<String> {
     names.into_iter().find(answers).map(str::to_owned)
 }
 
-/// `target/venv` with the pinned requirements, and the package.
+/// `target/venv` with the pinned requirements.
 pub(crate) struct Environment {
     package: PathBuf,
     target: PathBuf,
+    /// Where tests run: away from the sources, and before all else on the path of Python.
+    tests: PathBuf,
     python: PathBuf,
 }
 
@@ -74,7 +92,8 @@ impl Environment {
         let (package, target) = (root().join(PACKAGE), root().join("target"));
         let venv = target.join("venv");
         let folder = if cfg!(windows) { "Scripts" } else { "bin" };
-        let environment = Self { package, target, python: venv.join(folder).join("python") };
+        let (tests, python) = (target.join("python-tests"), venv.join(folder).join("python"));
+        let environment = Self { package, target, tests, python };
         let requirements = environment.package.join("requirements-dev.txt");
         let wanted = fs::read_to_string(&requirements)
             .with_context(|| format!("{} cannot be read", requirements.display()))?;
@@ -89,17 +108,50 @@ impl Environment {
         quietly(Command::new(interpreter).args(["-m", "venv"]).arg(&venv))?;
         environment
             .pip(&["--requirement".as_ref(), requirements.as_ref()])
-            .context("the requirements cannot be installed: is there a network? `cargo xtask ci --without-python` does without")?;
+            .context("the requirements cannot be installed: is there a network?")?;
         fs::write(stamp, wanted)?;
         Ok(environment)
     }
 
-    /// Builds the wheel, installs it, tests it and checks its types. `requests` prints what the tests ask for.
-    pub(crate) fn check(&self, requests: &mut Command) -> anyhow::Result<()> {
-        let wheel = self.build()?;
-        self.install(&wheel)?;
-        self.test(&self.requests(requests)?)?;
+    /// Tests the package with this core, and checks its types. `requests` prints what the tests ask for.
+    pub(crate) fn check(&self, core: Core, requests: &mut Command) -> anyhow::Result<()> {
+        if self.tests.exists() {
+            fs::remove_dir_all(&self.tests)?;
+        }
+        fs::create_dir_all(&self.tests)?;
+        let place = match core {
+            Core::Wheel => {
+                self.install(&self.build()?)?;
+                self.target.join("venv")
+            }
+            Core::Dev => {
+                self.lay_out()?;
+                self.tests.clone()
+            }
+        };
+        self.test(&place, &self.requests(requests)?)?;
         self.check_types()
+    }
+
+    /// The sources with the core of the tests beside them.
+    fn lay_out(&self) -> anyhow::Result<()> {
+        // With the feature that the tests have the library is compiled already.
+        let features = ["--features", "detloss/testing"];
+        cargo(&[&["build", "--lib"], &WHOLE[..], &features].concat(), &[])?;
+        let sources = self.package.join("python");
+        for entry in WalkDir::new(&sources) {
+            let entry = entry?;
+            let to = self.tests.join(entry.path().strip_prefix(&sources)?);
+            if entry.file_type().is_dir() {
+                fs::create_dir_all(to)?;
+            } else if entry.path().extension().is_some_and(|kind| kind == "py" || kind == "pyi") {
+                fs::copy(entry.path(), to)?;
+            }
+        }
+        let (prefix, suffix) = (env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+        let core = if cfg!(windows) { "_core.pyd" } else { "_core.abi3.so" };
+        fs::copy(dev(&format!("{prefix}_core{suffix}")), self.tests.join("detloss").join(core))?;
+        Ok(())
     }
 
     fn pip(&self, arguments: &[&Path]) -> anyhow::Result<()> {
@@ -134,18 +186,17 @@ impl Environment {
         self.pip(&["--force-reinstall".as_ref(), "--no-deps".as_ref(), wheel])
     }
 
-    /// Runs the tests in a folder that the sources are not in, so that they see the installed package.
-    fn test(&self, requests: &Path) -> anyhow::Result<()> {
-        let elsewhere = self.target.join("python-tests");
-        fs::create_dir_all(&elsewhere)?;
-        let place = Command::new(&self.python)
+    /// Runs the tests, which have to see the package in this folder.
+    fn test(&self, place: &Path, requests: &Path) -> anyhow::Result<()> {
+        let seen = Command::new(&self.python)
             .args(["-c", "import detloss; print(detloss.__file__)"])
-            .current_dir(&elsewhere)
+            .current_dir(&self.tests)
             .output()?;
-        let place = String::from_utf8_lossy(&place.stdout).trim().to_owned();
+        let seen = String::from_utf8_lossy(&seen.stdout).trim().to_owned();
         ensure!(
-            Path::new(&place).starts_with(self.target.join("venv")),
-            "the tests would see {place:?} instead of the wheel: unset PYTHONPATH"
+            Path::new(&seen).starts_with(place),
+            "the tests would see {seen:?} instead of the package in {}: unset PYTHONPATH",
+            place.display()
         );
         loudly(
             Command::new(&self.python)
@@ -153,7 +204,7 @@ impl Environment {
                 .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "--numprocesses", "2"])
                 .arg(self.package.join("tests"))
                 .env("PYTHONDONTWRITEBYTECODE", "1")
-                .current_dir(&elsewhere),
+                .current_dir(&self.tests),
         )
     }
 

@@ -4,8 +4,9 @@
 
 use std::fmt::Write;
 
-use detloss::loss::{ParamKind, State};
+use detloss::loss::{Param, ParamKind, State};
 use detloss::losses::{self, Entry};
+use detloss::matching;
 
 /// No longer line, if it can be broken.
 const WIDTH: usize = 120;
@@ -44,6 +45,17 @@ from detloss.torch._modules import get_loss as get_loss
 __all__: list[str]
 "#;
 
+const MATCHING: &str = r#"# Generated from the list of matchers by `cargo xtask gen`.
+from detloss._matching import BACKGROUND as BACKGROUND
+from detloss._matching import IGNORED as IGNORED
+from detloss._matching import Matcher as Matcher
+from detloss._matching import Matches as Matches
+from detloss._matching import get_matcher as get_matcher
+from detloss._matching import matchers as matchers
+
+__all__: list[str]
+"#;
+
 /// What a reduction of NumPy arrays is called, and what comes out.
 const REDUCTIONS: [(&str, &str); 3] = [
     ("reduction: Literal[\"mean\", \"sum\", \"weighted_mean\"] = \"mean\"", "float"),
@@ -60,10 +72,10 @@ pub(crate) fn numpy() -> anyhow::Result<String> {
             keywords.extend(dim(entry));
             keywords.push("normalizer: float | None = None".into());
             keywords.push(reduction.into());
-            keywords.extend(params(entry));
+            keywords.extend(params(entry.params));
             text += "\n@overload\n";
             let signature = ["pred: ArrayLike".into(), "target: ArrayLike".into(), "*".into()];
-            let body = if index == 0 { summary(entry) } else { "...".into() };
+            let body = if index == 0 { summary(entry.summary()) } else { "...".into() };
             define(
                 &mut text,
                 "",
@@ -86,14 +98,14 @@ pub(crate) fn torch() -> anyhow::Result<String> {
         ["reduction: str = \"mean\"", "loss_weight: float = 1.0", "backend: str = \"auto\""];
     let fixed = fixed.map(str::to_owned);
     for entry in losses::ALL {
-        let (options, params) = (options(entry, "Tensor"), params(entry));
+        let (options, params) = (options(entry, "Tensor"), params(entry.params));
         let function = [&inputs[..], &options, &dim(entry), &avg_factor, &fixed, &params].concat();
         text += "\n";
-        define(&mut text, "", entry.name, &function, "Tensor", &summary(entry))?;
+        define(&mut text, "", entry.name, &function, "Tensor", &summary(entry.summary()))?;
     }
     for entry in losses::ALL {
-        let (options, params) = (options(entry, "Tensor"), params(entry));
-        writeln!(text, "\nclass {}(Loss):\n    {}", entry.class_name(), summary(entry))?;
+        let (options, params) = (options(entry, "Tensor"), params(entry.params));
+        writeln!(text, "\nclass {}(Loss):\n    {}", entry.class_name(), summary(entry.summary()))?;
         let mut constructor = [&["self".to_owned()], &fixed[..]].concat();
         let mut own = dim(entry);
         if entry.signature.state == State::PerColumn {
@@ -116,6 +128,22 @@ pub(crate) fn torch() -> anyhow::Result<String> {
                 usize::from(method == "forward"),
             );
         }
+    }
+    Ok(text)
+}
+
+/// `detloss/matching.pyi`.
+pub(crate) fn matching() -> anyhow::Result<String> {
+    let mut text = MATCHING.to_owned();
+    for entry in matching::ALL {
+        writeln!(text, "\nclass {}(Matcher):\n    {}", entry.type_name, summary(entry.summary()))?;
+        let mut constructor = vec!["self".to_owned(), "*".into()];
+        constructor.extend(params(entry.params));
+        constructor.extend(entry.overlap.map(|overlap| format!("overlap: str = \"{overlap}\"")));
+        if constructor.len() == 2 {
+            constructor.pop();
+        }
+        define(&mut text, "    ", "__init__", &constructor, "None", "...")?;
     }
     Ok(text)
 }
@@ -165,18 +193,18 @@ fn dim(entry: &Entry) -> Vec<String> {
     entry.signature.has_columns().then(|| "dim: int = -1".to_owned()).into_iter().collect()
 }
 
-fn params(entry: &Entry) -> Vec<String> {
-    let param = |param: &detloss::loss::Param| match param.kind {
+fn params(params: &[Param]) -> Vec<String> {
+    let param = |param: &Param| match param.kind {
         ParamKind::Real => format!("{}: float = {:?}", param.name, param.default),
         ParamKind::Count => format!("{}: int = {}", param.name, param.default),
         ParamKind::Switch if param.default == 0.0 => format!("{}: bool = False", param.name),
         ParamKind::Switch => format!("{}: bool = True", param.name),
     };
-    entry.params.iter().map(param).collect()
+    params.iter().map(param).collect()
 }
 
 /// The first sentence as a docstring.
-fn summary(entry: &Entry) -> String {
-    let words: Vec<&str> = entry.summary().split_whitespace().collect();
+fn summary(sentence: &str) -> String {
+    let words: Vec<&str> = sentence.split_whitespace().collect();
     format!("\"\"\"{}\"\"\"", words.join(" "))
 }

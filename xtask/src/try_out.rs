@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::ensure;
 use detloss::losses;
 
-use crate::ci::{self, cargo};
+use crate::cargo::{WHOLE, cargo};
 use crate::{generate, root};
 
 /// The variable by which the conformance tests are of one loss, `detloss::testing::ONLY`.
@@ -27,7 +27,7 @@ pub(crate) fn run(name: &str) -> anyhow::Result<()> {
     let tests: Vec<&str> = if has_front_ends() {
         ["test"]
             .into_iter()
-            .chain(ci::WHOLE)
+            .chain(WHOLE)
             .chain(["--test", "conformance", "--test", "burn"])
             .collect()
     } else {

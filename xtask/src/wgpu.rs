@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use crate::ci;
+use crate::cargo::cargo;
 
 const PACKAGES: [&str; 2] = ["libvulkan1", "mesa-vulkan-drivers"];
 
@@ -20,7 +20,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let wgpu = ["--package", "detloss-burn", "--features", "wgpu"];
     // Burn's CPU backend is a third of the build; here it only copies.
     let quick = ["--config", "profile.dev.package.burn-flex.opt-level=0"];
-    ci::cargo(&[&["test", "--test", "wgpu"], &wgpu[..], &quick].concat(), &quiet())
+    cargo(&[&["test", "--test", "wgpu"], &wgpu[..], &quick].concat(), &quiet())
 }
 
 /// Whether there is a driver. If not, one is installed, or a message says how.

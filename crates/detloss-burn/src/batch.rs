@@ -180,7 +180,8 @@ impl<const D: usize> Batch<D> {
     /// whole batches looks at the elements of all of them (unless there are groups: an image is on one device). All replicas have
     /// to call the same losses in the same order with the same kinds of inputs.
     ///
-    /// The value of a loss of whole batches is that of all replicas, on each of them; other values add up to that of the whole batch.
+    /// The value of a loss of whole batches is that of all replicas, on each of them, and so is a [`step`](Self::step) of any loss with
+    /// a state; other values add up to that of the whole batch.
     #[must_use]
     pub fn replicas(self, replicas: impl Replicas + 'static) -> Self {
         Self { replicas: Some(Arc::new(replicas)), ..self }

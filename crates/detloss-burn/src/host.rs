@@ -89,7 +89,9 @@ fn whole(tensor: FlexTensor) -> Vec<i64> {
 impl Call {
     /// The values, one or as many as there are units. The gradient is written to `grad`.
     fn run<T: Number>(&self, parts: Parts<'_, T>, grad: Option<&mut [T]>) -> Vec<T> {
-        let is_whole = self.loss.signature().scope == Scope::Set && parts.groups.is_none();
+        // A state is of the units of all replicas.
+        let is_joint = self.loss.signature().scope == Scope::Set || self.has_state();
+        let is_whole = is_joint && parts.groups.is_none();
         let Some(replicas) = self.replicas.as_deref().filter(|_| is_whole) else {
             return self.run_parts(parts, grad, self.units, false);
         };
@@ -102,6 +104,12 @@ impl Call {
             grad.copy_from_slice(&slopes[union.own]);
         }
         values
+    }
+
+    fn has_state(&self) -> bool {
+        self.state
+            .as_ref()
+            .is_some_and(|state| !state.lock().expect("nobody panics with the state").is_empty())
     }
 
     fn run_parts<T: Number>(

@@ -63,7 +63,7 @@ impl Loss {
     /// How it is called.
     #[must_use]
     pub fn signature(&self) -> Signature {
-        self.0.entry().signature
+        self.0.signature()
     }
 
     /// The losses added up.

@@ -34,6 +34,10 @@ mod mpdiou;
 pub use mpdiou::{MpdiouLoss, MpdiouLossConfig};
 mod wiou;
 pub use wiou::{WiouLoss, WiouLossConfig};
+mod wiou_v2;
+pub use wiou_v2::{WiouV2Loss, WiouV2LossConfig};
+mod wiou_v3;
+pub use wiou_v3::{WiouV3Loss, WiouV3LossConfig};
 mod rotated_iou;
 pub use rotated_iou::{RotatedIouLoss, RotatedIouLossConfig};
 mod rotated_iou_log;
@@ -180,6 +184,8 @@ pub(crate) fn all() -> Vec<crate::Loss> {
         crate::Loss::from(&ExtendedIouLoss::new()),
         crate::Loss::from(&MpdiouLoss::new()),
         crate::Loss::from(&WiouLoss::new()),
+        crate::Loss::from(&WiouV2Loss::new()),
+        crate::Loss::from(&WiouV3Loss::new()),
         crate::Loss::from(&RotatedIouLoss::new()),
         crate::Loss::from(&RotatedIouLogLoss::new()),
         crate::Loss::from(&RotatedIouSquareLoss::new()),

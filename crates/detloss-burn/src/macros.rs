@@ -102,7 +102,8 @@ macro_rules! loss_module {
         impl From<&$module> for $crate::Loss {
             fn from(loss: &$module) -> Self {
                 let _ = loss; // Some have no parameters.
-                $crate::Loss::new(detloss::losses::$family::$core { $($param: loss.$param,)* })
+                let loss = detloss::losses::$family::$core { $($param: loss.$param,)* };
+                $crate::Loss::from(detloss::losses::AnyLoss::from(loss))
             }
         }
     };

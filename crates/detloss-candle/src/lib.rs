@@ -71,6 +71,7 @@ mod replay;
 
 use candle_core::{Error, Result, Tensor, bail};
 use detloss::batch::Kernel;
+use detloss::loss::State;
 use detloss::losses::AnyLoss;
 
 use call::Call;
@@ -147,9 +148,13 @@ fn compute(
     if state.is_some() && options.reduction == Reduction::None {
         bail!("{name}: a step updates the state once: use another reduction than None")
     }
+    let has_state = state.is_some() && call.signature.state != State::None;
     let program = match options.backend {
+        Backend::Decomposed if has_state => bail!(
+            "{name}: a step with a state is computed on the host: use Backend::Auto or Backend::Fused"
+        ),
         Backend::Fused => None,
-        Backend::Auto if pred.device().is_cpu() => None,
+        Backend::Auto if has_state || pred.device().is_cpu() => None,
         // Kernels of no numbers are no kernels.
         _ if pred.elem_count() == 0 => None,
         Backend::Auto | Backend::Decomposed => loss.trace(call.wants_gradient()),

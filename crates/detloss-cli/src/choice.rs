@@ -6,15 +6,32 @@ use detloss::batch::Kernel;
 use detloss::loss::{Param, ParamKind};
 use detloss::losses::{AnyLoss, Entry};
 use detloss::operand::Kind;
+use detloss::signature::Signature;
 
 use crate::output::CliError;
 
 /// Numbers of more characters are written with a power of ten.
 const LONG: usize = 12;
 
-/// Whether a loss is one of two boxes.
+/// The kind of boxes that a loss takes two of; None if it takes anything else.
+pub(crate) fn kind_of_boxes(entry: &Entry) -> Option<Kind> {
+    let Signature { pred, target, .. } = entry.signature;
+    (pred == target && name_of_boxes(pred).is_some()).then_some(pred)
+}
+
+/// Whether a loss is one of two axis-aligned boxes.
 pub(crate) fn is_of_two_boxes(entry: &Entry) -> bool {
-    entry.signature.pred == Kind::Box && entry.signature.target == Kind::Box
+    kind_of_boxes(entry) == Some(Kind::Box)
+}
+
+/// Boxes of a kind in words; None if it is no box.
+pub(crate) fn name_of_boxes(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Box => Some("axis-aligned boxes"),
+        Kind::RotatedBox => Some("rotated boxes"),
+        Kind::Box3d | Kind::YawBox => Some("boxes in space"),
+        _ => None,
+    }
 }
 
 /// A loss that does not exist, or not so, was asked for.

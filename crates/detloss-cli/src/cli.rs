@@ -95,6 +95,7 @@ pub(crate) struct ExplainArgs {
 Examples:
   detloss eval giou --pred 1.3,2.1,4.9,7.4 --target 2.6,.8,6.1,5.2
   detloss eval ciou --format cxcywh --pred 5,5,4,2 --target 6,5,4,4 --json
+  detloss eval rotated_iou --pred 5,5,4,2,0.3 --target 6,5,4,4,0     # cx, cy, w, h, angle in radians
   detloss eval focal --param gamma=1.5 --param alpha=-1 --pred=-0.3 --target 1
   detloss eval focal --pred 0.2,-1.5,3 --class 2
   detloss eval iou --file pairs.csv --reduction mean
@@ -125,7 +126,7 @@ pub(crate) struct EvalArgs {
     /// Set a parameter, such as gamma=1.5; repeat it to set others
     #[arg(long = "param", value_name = "KEY=VALUE")]
     pub(crate) params: Vec<Assignment>,
-    /// How boxes are given [default: xyxy]; the gradient is by the same fields
+    /// How axis-aligned boxes are given [default: xyxy]; the gradient is by the same fields
     #[arg(long)]
     pub(crate) format: Option<BoxFormat>,
     /// What becomes of the lines of a file
@@ -154,8 +155,8 @@ pub(crate) enum Reduction {
 /// Draw losses as curves: value and slope, each as SVG and PNG, with the points as CSV
 ///
 /// Losses of one kind are drawn over one axis: values over their error; scores, classes and masks over the probability of
-/// what is right; losses of many scores over the margin between a positive and a negative; boxes over the offset between two
-/// unit boxes.
+/// what is right; losses of many scores over the margin between a positive and a negative; boxes, rotated boxes and boxes in
+/// space over the offset between two unit boxes.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -164,6 +165,7 @@ Examples:
   detloss curves balanced_l1 --param alpha=0.2,0.3,0.5,1 --range 0,2
   detloss curves smooth_l1 huber --param smooth_l1.beta=0.5,1
   detloss curves iou giou diou --axis scale --out figures
+  detloss curves rotated_iou gwd kld --axis turn
   detloss curves kl --log-variance=-2,0,2")]
 pub(crate) struct CurvesArgs {
     /// The ids of the losses, as `detloss list` shows them
@@ -202,21 +204,30 @@ pub(crate) enum AxisName {
     Offset,
     /// Boxes: the side of a square on the centre of a unit box
     Scale,
+    /// Boxes with an angle: that between two of sides 2 and 1 about one centre, in degrees
+    Turn,
 }
 
 /// Race box losses: the bounding-box regression experiment of the DIoU paper
 ///
 /// Boxes of many shapes walk towards a target down each loss, by 343 cases from every starting point. The table shows what
 /// they all together still lack, in millions. Written are race.csv (the curves), race.json (everything) and race.html.
+///
+/// Losses of rotated boxes race with an angle at every starting point, and the table shows the mean IoU and the mean error of the
+/// angle. That is of the longer sides, so squares among the targets, which have no angle, do not count there.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   detloss race
+  detloss race rotated_iou gwd kld prob_iou kfiou mgiou
   detloss race --losses giou,diou,ciou --directions exact --centres 500
   detloss race --losses focal_eiou --param gamma=0.1,0.5,1 --out gamma")]
 pub(crate) struct RaceArgs {
-    /// The ids of the losses, between commas [default: all losses of two boxes]
-    #[arg(long)]
+    /// The ids of the losses, as `detloss list` shows them [default: all losses of two axis-aligned boxes]
+    #[arg(value_name = "LOSS")]
+    pub(crate) names: Vec<String>,
+    /// The same, between commas
+    #[arg(long, value_name = "LOSS,…")]
     pub(crate) losses: Vec<String>,
     /// Values of a parameter, a run each; LOSS.KEY=… sets it for one loss only
     #[arg(long = "param", value_name = "KEY=VALUE,…")]
@@ -224,9 +235,9 @@ pub(crate) struct RaceArgs {
     /// Which way boxes go
     #[arg(long, default_value = "both")]
     pub(crate) directions: Directions,
-    /// How many starting points; the paper has 5000
-    #[arg(long = "centres", alias = "centers", value_name = "N", default_value_t = 5000)]
-    pub(crate) centers: usize,
+    /// How many starting points [default: 5000 as in the paper, or 500 for rotated boxes]
+    #[arg(long = "centres", alias = "centers", value_name = "N")]
+    pub(crate) centers: Option<usize>,
     /// Where the random starting points begin
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -299,12 +310,17 @@ pub(crate) struct RaceApArgs {
 /// Detections are assigned to objects by COCO's rules (IoU >= 0.5). Box losses are taken of the matched pairs; score losses of
 /// every detection, its score as a logit, with label 1 if matched and 0 if background. Also: who holds the gradient of each
 /// loss, and which annotations look wrong. The folder gets audit.html, audit.json, boxes.csv, classes.csv and images.csv.
+///
+/// With --rotated, annotations and detections are rotated boxes: a bbox of five numbers, cx, cy, w, h and the angle in radians, from
+/// x towards y (clockwise where y points down); or else a segmentation of eight, the corners of a quadrangle as DOTA has them,
+/// which becomes the smallest box around it, with its longer side as w. They are matched by the exact rotated IoU.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   detloss audit --gt instances_val2017.json --dt results.json
   detloss audit --gt instances.json --dt results.json --losses giou,ciou,focal --out report
-  detloss audit --gt instances.json --dt results.json --json | jq .suspects")]
+  detloss audit --gt instances.json --dt results.json --json | jq .suspects
+  detloss audit --rotated --gt dota.json --dt results.json --losses rotated_iou,gwd,prob_iou")]
 pub(crate) struct AuditArgs {
     /// The annotations, as COCO writes them (instances_*.json)
     #[arg(long, value_name = "JSON")]
@@ -312,7 +328,10 @@ pub(crate) struct AuditArgs {
     /// The detections, as COCO takes them: a list of {image_id, category_id, bbox, score}
     #[arg(long, value_name = "JSON")]
     pub(crate) dt: PathBuf,
-    /// The ids of the losses, between commas [default: all of the families boxes and scores]
+    /// Boxes are rotated
+    #[arg(long)]
+    pub(crate) rotated: bool,
+    /// The ids of the losses, between commas [default: all of the families boxes (or rotated) and scores]
     #[arg(long, value_name = "LOSS,…")]
     pub(crate) losses: Vec<String>,
     /// The folder to write to

@@ -5,6 +5,7 @@
 
 mod ap;
 mod assign;
+mod bbox;
 mod matching;
 mod raw;
 mod read;
@@ -12,6 +13,7 @@ mod score;
 
 pub(crate) use ap::{Summary, evaluate};
 pub(crate) use assign::{Assignment, Outcome, assign};
+pub(crate) use bbox::{Bbox, RotatedBox, Xywh};
 #[cfg(feature = "train")]
 pub(crate) use read::{ReadError, read_usable};
 pub(crate) use read::{read_ground_truth, read_results};
@@ -25,12 +27,9 @@ pub(crate) const MAX_DETECTIONS: usize = 100;
 /// How well a detection has to overlap an object to be matched to it.
 pub(crate) const MATCH: f64 = 0.5;
 
-/// A box as COCO writes it: left, top, width, height.
-pub(crate) type Xywh = [f64; 4];
-
 /// One annotated object.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Annotation {
+pub(crate) struct Annotation<B = Xywh> {
     /// The annotation's own id, if the file gives one.
     pub id: Option<u64>,
     /// The image it lies in.
@@ -38,7 +37,7 @@ pub(crate) struct Annotation {
     /// What it is.
     pub category: u64,
     /// Where it is.
-    pub bbox: Xywh,
+    pub bbox: B,
     /// Its area in pixels: that of the mask where the file has it, else that of the box.
     pub area: f64,
     /// A group too dense to box one by one; detections inside count neither for nor against.
@@ -47,26 +46,26 @@ pub(crate) struct Annotation {
 
 /// One detection of a results file.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Detection {
+pub(crate) struct Detection<B = Xywh> {
     /// The image it was found in.
     pub image: u64,
     /// What it is said to be.
     pub category: u64,
     /// Where it is said to be.
-    pub bbox: Xywh,
+    pub bbox: B,
     /// How sure the detector is; only the order matters.
     pub score: f64,
 }
 
 /// The annotations of a dataset.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct GroundTruth {
+pub(crate) struct GroundTruth<B = Xywh> {
     /// Image id to file name (empty where the file gives none).
     pub images: BTreeMap<u64, String>,
     /// Category id to name; from the annotations alone where the file lists no categories.
     pub categories: BTreeMap<u64, String>,
     /// Every object, in file order.
-    pub annotations: Vec<Annotation>,
+    pub annotations: Vec<Annotation<B>>,
 }
 
 /// Intersection over union, by COCO's rule for crowds: those are compared by the share of the

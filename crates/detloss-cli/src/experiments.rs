@@ -2,3 +2,4 @@
 
 pub(crate) mod box_regression;
 pub(crate) mod ranking;
+pub(crate) mod rotated_regression;

@@ -135,6 +135,110 @@ fn loose_boxes_are_suspected_whether_matched_or_not() {
     assert_near(&suspected[1]["box_iou"], 0.3);
 }
 
+/// The tiny files turned about the origin: annotations as boxes and corners in turn, detections as corners and boxes.
+fn turned() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let (sin, cos) = ANGLE.sin_cos();
+    let turn = |[x, y]: [f64; 2]| [x * cos - y * sin, x * sin + y * cos];
+    let write = |name: &str, list: &str, odd: usize| {
+        let mut file: Value =
+            serde_json::from_str(&fs::read_to_string(data(name)).unwrap()).unwrap();
+        let entries = if list.is_empty() { &mut file } else { &mut file[list] };
+        for (index, entry) in entries.as_array_mut().unwrap().iter_mut().enumerate() {
+            let [x, y, w, h] = [0, 1, 2, 3].map(|k| entry["bbox"][k].as_f64().unwrap());
+            let [cx, cy] = turn([x + w / 2.0, y + h / 2.0]);
+            let corners = [[x, y], [x + w, y], [x + w, y + h], [x, y + h]].map(turn);
+            match index % 2 == odd {
+                true => entry["bbox"] = json!([cx, cy, w, h, ANGLE]),
+                false if odd == 0 => entry["segmentation"] = json!([corners.as_flattened()]),
+                false => {
+                    entry.as_object_mut().unwrap().remove("bbox");
+                    entry["segmentation"] = json!(corners.as_flattened());
+                }
+            }
+        }
+        fs::write(folder.path().join(name), file.to_string()).unwrap();
+    };
+    write("instances.json", "annotations", 0);
+    write("results.json", "", 1);
+    folder
+}
+
+const ANGLE: f64 = 0.7;
+
+fn audit_turned(more: &str) -> Seen {
+    let folder = turned();
+    let file = |name| folder.path().join(name);
+    audit(&file("instances.json"), &file("results.json"), &format!("--rotated {more}"))
+}
+
+#[test]
+fn a_rotated_audit_is_that_of_the_boxes_before_they_were_turned() {
+    let (seen, upright) =
+        (audit_turned("--losses rotated_iou,bce"), tiny("--losses iou,bce").json());
+    let rotated = seen.json();
+    for what in ["objects", "crowds", "missed", "detections", "matched", "background", "left_out"] {
+        assert_eq!(rotated[what], upright[what], "{what}");
+    }
+    let [iou, bce] = [&rotated["losses"][0], &rotated["losses"][1]];
+    assert_near(&iou["total"], 0.2);
+    assert_near(&iou["spread"]["max"], 0.2);
+    assert_eq!(bce, &upright["losses"][1]);
+    for (one, other) in [("suspicion", 0), ("annotation_id", 0), ("suspicion", 1), ("file_name", 1)]
+        .map(|(what, at)| (&rotated["suspects"][at][what], &upright["suspects"][at][what]))
+    {
+        assert_eq!(one, other);
+    }
+    assert_eq!(rotated["worst_boxes"][0]["bbox"].as_array().unwrap().len(), 5);
+    assert_near(&rotated["worst_boxes"][0]["annotation_bbox"][4], ANGLE);
+    let boxes = seen.file("boxes.csv");
+    assert!(boxes.lines().next().unwrap().contains(",cx,cy,w,h,angle,annotation_id,"), "{boxes}");
+    assert!(boxes.lines().all(|line| line.split(',').count() == 24), "{boxes}");
+    let page = seen.file("audit.html");
+    assert!(page.contains("annotated cx cy w h angle") && page.contains("angle in radians"));
+}
+
+#[test]
+fn a_rotated_audit_takes_all_losses_of_rotated_boxes_and_scores() {
+    let losses = audit_turned("").json()["losses"].clone();
+    let names: Vec<_> =
+        losses.as_array().unwrap().iter().map(|loss| loss["loss"].clone()).collect();
+    let families = ["rotated", "scores"];
+    let all = detloss::losses::ALL.iter().filter(|entry| families.contains(&entry.family));
+    assert_eq!(names, all.map(|entry| entry.name).collect::<Vec<_>>());
+    for loss in losses.as_array().unwrap() {
+        assert!(loss["total"].as_f64().unwrap() >= 0.0, "{loss}");
+    }
+}
+
+#[test]
+fn boxes_of_the_other_kind_say_what_to_do() {
+    for (seen, code, words) in [
+        (
+            tiny("--losses gwd"),
+            2,
+            "gwd is a loss of rotated boxes, and these are axis-aligned boxes: give boxes of five numbers, and --rotated",
+        ),
+        (
+            audit_turned("--losses inner(iou)"),
+            2,
+            "inner(iou) is a loss of axis-aligned boxes, and these are rotated boxes: leave out --rotated",
+        ),
+        (audit_turned("--losses yaw_iou3d"), 2, "choose among rotated_iou"),
+        (
+            tiny("--rotated"),
+            1,
+            "annotations[0].bbox: expected 5 numbers, or a segmentation of 8, got a bbox of 4; write bbox as [cx, cy, w, h, angle] with the angle in radians",
+        ),
+    ] {
+        assert_eq!((seen.code, &*seen.out), (code, ""));
+        assert!(seen.err.contains(words), "{}", seen.err);
+    }
+    let entry = json!([{ "image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 1, 0.5], "score": 1 }]);
+    let seen = with_results(&entry);
+    assert!(seen.err.contains("got 5 (of a rotated box: `audit --rotated`)"), "{}", seen.err);
+}
+
 #[test]
 fn tables_have_a_row_for_every_detection_class_and_image() {
     let seen = tiny("--losses iou,bce");

@@ -5,6 +5,7 @@
 mod arrays;
 mod functions;
 mod loss;
+mod matching;
 mod threads;
 
 use pyo3::prelude::*;
@@ -19,6 +20,8 @@ mod _core {
     };
     #[pymodule_export]
     use super::loss::{Loss, names};
+    #[pymodule_export]
+    use super::matching::{Matcher, matchers};
     #[pymodule_export]
     use super::version;
     #[pymodule_export]

@@ -4,7 +4,7 @@ use detloss::batch::{Element, Kernel, Target, Weights};
 use detloss::loss::{Case, Scope, State};
 use detloss::losses::AnyLoss;
 use detloss::operand::Kind as Operand;
-use detloss::scalar::expr::Op;
+use detloss::scalar::expr::{Op, Program};
 use detloss::{Batch, Error, losses};
 use half::{bf16, f16};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -17,6 +17,9 @@ use crate::threads;
 
 /// Batches of fewer numbers run in the calling thread: that is what one thread would take anyway.
 const ONE_THREAD: usize = 1 << 16;
+
+/// Batches of more numbers can be interrupted on one thread, too. To hand them to another thread takes no time beside theirs.
+const LONG: usize = 1 << 20;
 
 /// The names of all losses, in the order of the list.
 #[pyfunction]
@@ -49,7 +52,7 @@ pub(crate) struct Loss {
 }
 
 /// What a parameter is: its name, kind ("real", "count" or "switch"), default, least and greatest value, documentation.
-type Parameter = (&'static str, String, f64, f64, f64, &'static str);
+pub(crate) type Parameter = (&'static str, String, f64, f64, f64, &'static str);
 
 /// A worked case: what it shows, prediction, target, value, parameters.
 type WorkedCase = (&'static str, Vec<f64>, Vec<f64>, f64, Vec<(&'static str, f64)>);
@@ -193,7 +196,7 @@ impl Loss {
     /// What goes from one batch of a training run to the next: "none", "fixed" or "`per_column`".
     #[getter]
     fn state(&self) -> &'static str {
-        match self.loss.entry().signature.state {
+        match self.loss.signature().state {
             State::None => "none",
             State::Fixed => "fixed",
             State::PerColumn => "per_column",
@@ -261,17 +264,25 @@ impl Loss {
         self.loss.initial_state(columns)
     }
 
-    /// The formula with its gradient as operations (name, operands), and which of them are the results. None for a loss that is
-    /// no formula.
-    #[expect(clippy::type_complexity, reason = "what Python gets")]
+    /// The formula with its gradient as operations (name, operands), and which of them are the results; if asked for, with the running
+    /// mean as an input more. None for a loss that is no formula, or has no running mean.
+    #[pyo3(signature = (gradient, at_mean = false))]
     fn trace<'py>(
         &self,
         py: Python<'py>,
         gradient: bool,
-    ) -> PyResult<Option<(Vec<Bound<'py, PyTuple>>, Vec<usize>)>> {
-        let Some(program) = self.loss.trace(gradient) else { return Ok(None) };
-        let ops = program.ops.iter().map(|op| operation(py, *op)).collect::<PyResult<_>>()?;
-        Ok(Some((ops, program.outputs)))
+        at_mean: bool,
+    ) -> PyResult<Option<Operations<'py>>> {
+        let program =
+            if at_mean { self.loss.trace_at_mean(gradient) } else { self.loss.trace(gradient) };
+        program.map(|program| operations(py, program)).transpose()
+    }
+
+    /// The momentum of the running mean that is the state of a loss of units, and what it is of, as operations.
+    fn running_mean<'py>(&self, py: Python<'py>) -> PyResult<Option<(f64, Operations<'py>)>> {
+        let Some(mean) = self.loss.running_mean() else { return Ok(None) };
+        let program = mean.of.trace(false).expect("a running mean is of a formula");
+        Ok(Some((mean.momentum, operations(py, program)?)))
     }
 
     /// Runs a batch and returns its value, or 0 if there is room for a value per unit. All arrays are contiguous and of the dtype
@@ -377,12 +388,14 @@ impl<'py> Call<'py> {
             }
         };
         let value = py.detach(|| {
-            let is_large = threads > 1 && pred.len() > ONE_THREAD;
+            let is_large = threads > 1 && pred.len() > ONE_THREAD || pred.len() > LONG;
             match is_large.then(|| threads::pool(threads)).flatten() {
-                Some(pool) => pool.install(|| work(batch)),
-                None => work(batch.threads(false)),
+                Some(pool) => threads::interruptible(&pool, |cancelled| {
+                    work(batch.threads(threads > 1).cancelled_by(cancelled))
+                }),
+                None => Ok(work(batch.threads(false))),
             }
-        });
+        })?;
         Ok(value.map_err(|error| python_error(&error))? * scale)
     }
 
@@ -402,6 +415,14 @@ impl<'py> Call<'py> {
             ))),
         }
     }
+}
+
+/// The operations of a program, and which of them are the results.
+type Operations<'py> = (Vec<Bound<'py, PyTuple>>, Vec<usize>);
+
+fn operations(py: Python<'_>, program: Program) -> PyResult<Operations<'_>> {
+    let ops = program.ops.iter().map(|op| operation(py, *op)).collect::<PyResult<_>>()?;
+    Ok((ops, program.outputs))
 }
 
 /// An operation as a name and its operands.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,17 @@ def near_default(param: Param) -> float:
             return param.default + 1
         case _:
             return min(param.high, param.default * 1.25 + 0.003)
+
+
+def covering(specs: Iterable[Spec], traits: Callable[[Spec], set[Any]]) -> list[Spec]:
+    """Losses that together have every trait: for tests that take long, of what losses with the same traits have in common."""
+    seen: set[Any] = set()
+    chosen = []
+    for spec in specs:
+        if not traits(spec) <= seen:
+            seen |= traits(spec)
+            chosen.append(spec)
+    return chosen
 
 
 def takes_classes(spec: Spec) -> bool:

@@ -99,7 +99,7 @@ def steps(ranks):
         if spec.is_stateful:
             params = {param.name: 0.9 for param in spec.params if param.name == "momentum"}
             yield step(steps=3, params=params)
-            yield step(steps=3, params=params, groups=True, reduction="sum")
+            yield step(steps=3, params=params, groups="groups" in spec.options, reduction="sum")
 
 
 def batch(step, seed):

@@ -13,8 +13,8 @@ from torch.fx.experimental.proxy_tensor import make_fx  # noqa: E402
 import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 from detloss.torch import _fused  # noqa: E402
-from samples import classes, ordinary, sized, takes_classes  # noqa: E402
-from test_torch import SPECS, all_losses, both_backends, function, slope, tensors  # noqa: E402
+from samples import classes, covering, ordinary, sized, takes_classes  # noqa: E402
+from test_torch import SPECS, all_torch_operations, both_backends, function, slope, tensors  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,11 @@ def compiled_agrees(call, pred, target, backend, tolerance):
     torch.testing.assert_close(slope(compiled, pred), expected, rtol=tolerance, atol=tolerance)
 
 
-@all_losses
+# Under a compiler every kernel is one operator: what it is called with makes the difference.
+CALLED = covering(SPECS, lambda spec: {(spec.pred, spec.target, spec.scope, spec.state, spec.options)})
+
+
+@pytest.mark.parametrize("spec", CALLED, ids=lambda spec: spec.name)
 def test_captured_as_one_graph(spec):
     """The whole loss with its backward, and what comes before and after it, without a break."""
     arrays = classes(spec) if takes_classes(spec) else ordinary(spec)
@@ -39,7 +43,7 @@ def test_captured_as_one_graph(spec):
     compiled_agrees(call, pred, target, "aot_eager", 1e-10)
 
 
-@all_losses
+@all_torch_operations
 def test_the_decomposed_backend_is_captured_as_one_graph(spec):
     pred, target = tensors(classes(spec) if takes_classes(spec) else ordinary(spec))
     call = lambda x, y: 2.0 * function(spec)(x * 1.5, y, avg_factor=3.0, backend="decomposed") + x.sum()  # noqa: E731
@@ -94,7 +98,10 @@ def test_numbers_that_change_are_not_compiled_anew(backend):
     assert steps_agree(call, settings, *tensors(ordinary(next(spec for spec in SPECS if spec.name == "focal")))) <= 3
 
 
-WITH_PARAMS = [spec for spec in SPECS if spec.params]
+WITH_PARAMS = covering(
+    (spec for spec in SPECS if spec.params),
+    lambda spec: {(spec.scope, spec.state, tuple(param.kind for param in spec.params))},
+)
 
 
 @pytest.mark.parametrize("spec", WITH_PARAMS, ids=lambda spec: spec.name)

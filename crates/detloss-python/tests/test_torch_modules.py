@@ -126,6 +126,36 @@ def test_state_of_both_ways_round():
     assert by_pred.state.any() and torch.equal(by_both.state, by_pred.state)
 
 
+@pytest.mark.parametrize(
+    "written", ["wiou_v2", "wiou_v3(momentum=0.5)", "inner(wise_v3(ciou, momentum=0.3), ratio=0.8)", "wise_v2(nwd, gamma=1)"]
+)
+@both_backends
+def test_a_running_mean_is_that_of_the_core(written, backend):
+    """With boxes that are left out, in every precision; one batch has none that counts."""
+    spec = detloss.torch.get_loss("giou").spec
+    for dtype, tolerance in [(torch.float64, 1e-12), (torch.float32, 1e-6), (torch.bfloat16, 0.02)]:
+        built = detloss.torch.get_loss(written, backend=backend)
+        assert [*built.state_dict()] == ["state"] and built.state.tolist() == [1.0]
+        state = detloss.initial_state(written)
+        for seed, counts in enumerate([[0.0, 0.5, 2.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]):
+            pred, target = ordinary(spec, seed=seed)
+            weight = np.resize(counts, len(pred))
+            wanted, slopes = detloss.value_and_grad(written, pred, target, weight=weight, state=state)
+            leaf = torch.tensor(pred, dtype=dtype, requires_grad=True)
+            got = built(leaf, torch.tensor(target, dtype=dtype), weight=torch.tensor(weight, dtype=dtype))
+            got.backward()
+            assert got.item() == pytest.approx(wanted, rel=10 * tolerance)
+            np.testing.assert_allclose(built.state.numpy(), state, rtol=tolerance)
+            if dtype != torch.bfloat16:
+                np.testing.assert_allclose(leaf.grad.numpy(), slopes, rtol=1e3 * tolerance, atol=10 * tolerance)
+        before = built.state.clone()
+        with torch.no_grad():
+            built(leaf * torch.nan, torch.tensor(target, dtype=dtype))
+        assert torch.equal(built.state, before)
+        built.eval()(leaf, torch.tensor(target, dtype=dtype))
+        assert torch.equal(built.state, before)
+
+
 def test_parameters_change_during_training():
     """A schedule sets them on the module; what is no value of theirs is refused, and changes nothing."""
     spec = next(spec for spec in SPECS if spec.name == "focal")

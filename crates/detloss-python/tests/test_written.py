@@ -22,6 +22,8 @@ WRITTEN = [
     "alpha(diou, alpha=2)",
     "alpha(nwd, alpha=0.5)",
     "wise(eiou)",
+    "wise_v2(giou, gamma=1)",
+    "inner(wise_v3(ciou), ratio=0.8)",
     "focal(mpdiou, gamma=1, detach=false)",
     "inner(focaler(alpha(wise(focal(shape_iou(scale=1))), alpha=2)), ratio=0.7)",
 ]
@@ -65,7 +67,7 @@ def test_what_detaches_nothing_has_the_slope_as_gradient() -> None:
 
 
 def test_focal_eiou_is_a_modified_eiou() -> None:
-    for one, other in [("focal_eiou", "focal(eiou)"), ("wiou", "wise(iou)")]:
+    for one, other in [("focal_eiou", "focal(eiou)"), ("wiou", "wise(iou)"), ("wiou_v3", "wise_v3(iou)")]:
         (value, gradient), expected = (detloss.value_and_grad(name, PRED, TARGET) for name in (other, one))
         assert value == pytest.approx(expected[0], rel=1e-13)
         np.testing.assert_allclose(gradient, expected[1], rtol=1e-10, atol=1e-14)

@@ -25,7 +25,8 @@
 //! A loss of whole batches (the families `sets`, and some of `masks`) has one value for all rows together, or, with
 //! [`groups`](Batch::groups), one for each group, such as an image: its units are the groups. An element whose weight is 0, whose
 //! label is −1 or whose class is the ignored one is left out as if it were not there. A loss with state
-//! from one batch to the next takes it as plain numbers: [`step_into`](Batch::step_into).
+//! from one batch to the next takes it as plain numbers: [`step_into`](Batch::step_into). So does a loss of units whose state is a
+//! [running mean](RunningMean); without a step it is computed at the mean that a run begins with.
 //!
 //! # Reproducible sums
 //!
@@ -41,19 +42,25 @@ mod level;
 mod modified;
 mod plan;
 mod prefetch;
+mod running_mean;
 mod sets;
+mod tile;
 
 pub use dispatch::Element;
 pub(crate) use dispatch::{Dispatch, OnVectors};
 #[doc(hidden)]
 pub use interpreter::{Interpreted, Key};
-pub(crate) use kernel::Tile;
 pub use kernel::{Driver, Kernel};
 pub(crate) use level::Job;
 pub use level::Level;
+use std::sync::atomic::AtomicBool;
+
 use plan::{Outputs, Plan};
+pub use running_mean::RunningMean;
+pub(crate) use tile::Tile;
 
 use crate::error::Result;
+use crate::parallel::Work;
 
 /// Predictions with their targets, and how to weigh and add up their losses.
 ///
@@ -79,7 +86,7 @@ pub struct Batch<'a, T> {
     pub(crate) normalizer: Normalizer,
     pub(crate) grad_output: f64,
     pub(crate) level: Level,
-    pub(crate) threads: bool,
+    pub(crate) work: Work<'a>,
 }
 
 /// What the predictions should be.
@@ -134,7 +141,7 @@ impl<'a, T: Element> Batch<'a, T> {
             normalizer: Normalizer::Units,
             grad_output: 1.0,
             level: Level::best(),
-            threads: true,
+            work: Work { threads: true, cancelled: None },
         }
     }
 
@@ -212,7 +219,15 @@ impl<'a, T: Element> Batch<'a, T> {
     /// Whether large batches use all threads of rayon's current pool (with the feature `rayon`). The result is the same.
     #[must_use]
     pub fn threads(self, threads: bool) -> Self {
-        Self { threads, ..self }
+        Self { work: Work { threads, ..self.work }, ..self }
+    }
+
+    /// Ends the call with [`Error::Cancelled`](crate::Error::Cancelled) soon after another thread sets `flag`, which is to stay set until
+    /// it has ended. What an output holds then is not specified; a state is as it was before. It is looked at from tile to tile, and
+    /// within a ranking. One group of any other loss of whole batches is finished first, and so is sorting.
+    #[must_use]
+    pub fn cancelled_by(self, flag: &'a AtomicBool) -> Self {
+        Self { work: Work { cancelled: Some(flag), ..self.work }, ..self }
     }
 
     /// The value of the batch.
@@ -317,8 +332,13 @@ impl<'a, T: Element> Batch<'a, T> {
         state: &mut [f64],
         grad: &mut [T],
     ) -> Result<f64> {
-        let plan = Plan::new(self, loss)?;
-        let (state, grad) = (Some(plan.state(state)?), Some(plan.grad(grad)?));
+        let mut plan = Plan::new(self, loss)?;
+        let (state, grad) = (plan.state(state)?, Some(plan.grad(grad)?));
+        if let Some(running_mean) = loss.running_mean() {
+            running_mean.update(self, &mut state[0])?;
+            plan.mean = state[0];
+        }
+        let state = Some(state);
         let divisor = plan.divisor();
         let factor = self.grad_output / divisor;
         Ok(plan.run(Outputs { grad, factor, state, ..Outputs::default() })? / divisor)

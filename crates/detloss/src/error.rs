@@ -86,6 +86,8 @@ pub enum Error {
         /// The number given.
         got: f64,
     },
+    /// The flag of [`Batch::cancelled_by`](crate::Batch::cancelled_by) was set.
+    Cancelled,
     /// The library was built without its feature `kernels`, and the loss is no formula.
     NoKernels,
     /// No loss has this name.
@@ -279,6 +281,7 @@ impl fmt::Display for Error {
                     "the normalizer is {got}: give a positive number, such as max(1, number of positives)"
                 )
             }
+            Self::Cancelled => f.write_str("the call was cancelled by its caller: call again for the result"),
             Self::NoKernels => f.write_str(
                 "this build of detloss computes losses of boxes, values and scores only: enable its feature `kernels` for all others",
             ),

@@ -1,12 +1,14 @@
 //! What a loss is: a formula with its name, documentation, parameters, facts and worked cases.
 
 mod boxes;
+mod focusing;
 pub mod modifiers;
 mod param;
 mod row;
 mod set;
 
 pub use boxes::{BoxLoss, Terms};
+pub use focusing::{Focusing, JaccardDistance};
 pub use modifiers::Modifier;
 use modifiers::Modifiers;
 pub use param::{Param, ParamKind, ParamValue};
@@ -84,6 +86,9 @@ pub trait Loss: Described<Form = Formula> {
     const FACTS: Facts;
     /// Worked cases.
     const CASES: &'static [Case];
+    /// What it carries from one batch of a training run to the next: a running mean, if it is a [`BoxLoss`] with one.
+    #[doc(hidden)]
+    const STATE: State = State::None;
 
     /// The formula.
     fn eval<S: Scalar>(
@@ -92,16 +97,24 @@ pub trait Loss: Described<Form = Formula> {
         target: <Self::Target as Operand>::Of<S>,
     ) -> S;
 
-    /// The formula with these modifiers, which change nothing unless it is a [`BoxLoss`].
+    /// The formula with these modifiers, at this running mean: both change nothing unless it is a [`BoxLoss`].
     #[doc(hidden)]
     fn eval_modified<S: Scalar>(
         &self,
         pred: <Self::Pred as Operand>::Of<S>,
         target: <Self::Target as Operand>::Of<S>,
         modifiers: &Modifiers,
+        mean: S,
     ) -> S {
-        let _ = modifiers;
+        let _ = (modifiers, mean);
         self.eval(pred, target)
+    }
+
+    /// The focusing that it has by itself or by these modifiers.
+    #[doc(hidden)]
+    fn focusing(&self, modifiers: &Modifiers) -> Option<Focusing> {
+        let _ = modifiers;
+        None
     }
 }
 

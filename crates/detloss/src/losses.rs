@@ -33,6 +33,8 @@ registry! {
         extended_iou: ExtendedIou,
         mpdiou: Mpdiou,
         wiou: Wiou,
+        wiou_v2: WiouV2,
+        wiou_v3: WiouV3,
     }
     /// Pairs of rotated boxes.
     rotated: formula {

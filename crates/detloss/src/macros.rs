@@ -89,6 +89,17 @@ macro_rules! registry {
         pub static ALL: &[Entry] =
             &[$($($(Entry::of::<$family::$ty>(stringify!($family)),)*)+)*];
 
+        // Not of every type that has a kernel: so the kernel is that of the library, and no crate that makes a loss of a type compiles
+        // it once more.
+        $($($(
+            impl From<$family::$ty> for AnyLoss {
+                #[inline(never)]
+                fn from(loss: $family::$ty) -> Self {
+                    Self::new(loss)
+                }
+            }
+        )*)+)*
+
         /// Shows every loss, with its type, to `visitor`.
         pub fn visit(visitor: &mut impl Visitor) {
             $($($(visitor.$form::<$family::$ty>();)*)+)*

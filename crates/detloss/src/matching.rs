@@ -28,7 +28,10 @@
 
 mod anchors;
 mod any;
+mod area;
 mod assignment;
+mod center_heatmap;
+mod dynamic_k;
 mod entry;
 mod image;
 mod matches;
@@ -41,6 +44,7 @@ mod union;
 pub use anchors::Anchors;
 pub use any::AnyMatcher;
 pub use assignment::{linear_sum_assignment, partial_linear_sum_assignment};
+pub use center_heatmap::CenterHeatmap;
 pub use entry::{Entry, Matcher, Precision};
 pub use image::{Image, Inputs, Scores};
 pub use matches::{BACKGROUND, IGNORED, Matches};
@@ -61,6 +65,12 @@ macro_rules! matchers {
 
 matchers! {
     max_iou: MaxIou,
+    ssd: Ssd,
+    atss: Atss,
+    center_sampling: CenterSampling,
+    sim_ota: SimOta,
+    dynamic_soft_label: DynamicSoftLabel,
+    task_aligned: TaskAligned,
     hungarian: Hungarian,
 }
 

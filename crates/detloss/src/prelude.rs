@@ -5,7 +5,7 @@ pub use crate::geometry::{
 };
 pub use crate::loss;
 pub use crate::loss::modifiers::{focal_weight, wise_weight};
-pub use crate::loss::{BoxLoss, Case, Facts, Loss, RowLoss, SetLoss, Terms, case};
+pub use crate::loss::{BoxLoss, Case, Facts, Focusing, Loss, RowLoss, SetLoss, Terms, case};
 pub use crate::operand::{
     Corners, Corners3d, Kind, Label, Logit, Number, RotatedBox, Uncertain, UncertainNumber, YawBox,
 };

@@ -34,6 +34,7 @@ pub use sorting::Sorting;
 use sweep::{Point, sweep};
 
 use crate::loss::SetOf;
+use crate::parallel::Work;
 use crate::scalar::Compute;
 use crate::scalar::lanes::Vector;
 
@@ -81,32 +82,33 @@ pub struct Ranking<'a, T> {
     breakpoints: Option<Breakpoints<T>>,
     /// The half-width of the steps.
     delta: f64,
-    threads: bool,
+    work: Work<'a>,
 }
 
 impl<'a, T: Compute> Ranking<'a, T> {
     /// Ranks the elements of a set by the first number of each prediction; those with a label above 0 are positives. A δ above 0
     /// counts as no less than 1e-20. None if a score or a label is NaN.
     pub fn new<V: Vector<Element = T>>(set: &SetOf<'a, V>, delta: f64) -> Option<Self> {
-        let &SetOf { pred, target: labels, threads, .. } = set;
+        let &SetOf { pred, target: labels, work, .. } = set;
         let delta = if delta > 0.0 { delta.max(NARROWEST) } else { 0.0 };
         let positives = |chunk: Chunk<'_, T>| {
-            let positives = chunk.elements().filter(|(_, is_positive)| *is_positive);
+            let wanted = !work.is_cancelled();
+            let positives = chunk.elements().filter(|(_, is_positive)| *is_positive && wanted);
             (!chunk.any_nan()).then(|| positives.map(|(ranked, _)| ranked).collect())
         };
         let both = |low: Option<Vec<_>>, high: Option<Vec<_>>| Some([low?, high?].concat());
         let all = Chunk::new(pred, labels, None);
-        let mut positives = all.par_fold(labels.len() / SCAN, threads, &positives, &both)?;
+        let mut positives = all.par_fold(labels.len() / SCAN, work, &positives, &both)?;
         T::sort_by_key(&mut positives, |ranked| ranked.score);
         let places: Vec<u32> = positives.iter().map(|ranked| ranked.index).collect();
         let scores: Vec<f64> = positives.iter().map(|ranked| ranked.score.to_f64()).collect();
         let mut ranking =
-            Self { pred, labels, places, scores, reached: 0, breakpoints: None, delta, threads };
+            Self { pred, labels, places, scores, reached: 0, breakpoints: None, delta, work };
         if let Some(lowest) = ranking.lowest() {
             let not_below = |chunk: Chunk<'_, T>| chunk.count_from(lowest);
             let all = ranking.all(None);
             let count =
-                all.par_fold(labels.len() / SCAN, threads, &not_below, &|low, high| low + high);
+                all.par_fold(labels.len() / SCAN, work, &not_below, &|low, high| low + high);
             ranking.reached = count - ranking.count();
             let are_few = labels.len() / ranking.count() >= negatives::MIN_ELEMENTS_PER_POSITIVE;
             if are_few
@@ -147,7 +149,8 @@ impl<'a, T: Compute> Ranking<'a, T> {
 
     /// Σₖ H(sₖ − sᵢ) over the positives k, i among them, for every positive i.
     pub fn positives_above(&self) -> Vec<f64> {
-        let mut sums = counts_above(self.scores.iter().copied(), &self.scores, self.delta);
+        let mut sums =
+            counts_above(self.scores.iter().copied(), &self.scores, self.delta, self.work);
         // Steps too narrow for their scores might have lost itself.
         sums.iter_mut().for_each(|sum| *sum = sum.max(self.tie()));
         sums
@@ -187,7 +190,7 @@ impl<'a, T: Compute> Ranking<'a, T> {
         let point = |&k: &usize| Point { at: self.score(k), weight: Some(weights[k]) };
         let mut to = queries.iter().rev();
         let queries = queries.iter().rev().map(|&i| self.score(i));
-        sweep(points.iter().rev().map(point), queries, delta, |sum| {
+        sweep(points.iter().rev().map(point), queries, delta, self.work, |sum| {
             sums[*to.next().expect("a place per query")] += sum;
         });
     }
@@ -203,7 +206,7 @@ impl<'a, T: Compute> Ranking<'a, T> {
         let point = |&i: &usize| Point { at: -self.score(i), weight: Some(weights[i]) };
         let mut to = queries.iter();
         let queries = queries.iter().map(|&k| -self.score(k));
-        sweep(points.iter().map(point), queries, delta, |sum| {
+        sweep(points.iter().map(point), queries, delta, self.work, |sum| {
             sums[*to.next().expect("a place per query")] += sum;
         });
     }
@@ -218,11 +221,12 @@ fn counts_above(
     points: impl DoubleEndedIterator<Item = f64> + Clone,
     scores: &[f64],
     delta: f64,
+    work: Work<'_>,
 ) -> Vec<f64> {
     let mut sums = vec![0.0; scores.len()];
     let points = points.rev().map(|at| Point { at, weight: None });
     let mut to = sums.iter_mut().rev();
-    sweep(points, scores.iter().rev().copied(), delta, |sum| {
+    sweep(points, scores.iter().rev().copied(), delta, work, |sum| {
         *to.next().expect("a place per query") = sum;
     });
     sums

@@ -21,6 +21,7 @@ const UNITS: [&str; 9] = [
     include_str!("golden/masks.txt"),
     include_str!("golden/sets.txt"),
 ];
+const STATES: &str = include_str!("golden/states.txt");
 const BATCHES: &str = include_str!("golden/batches.txt");
 
 fn lines(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
@@ -135,10 +136,31 @@ fn published_batches_hold() {
     }
 }
 
+/// A step from a state; a momentum of 0 leaves that as it is.
+#[test]
+fn published_steps_hold() {
+    for cells in lines(STATES) {
+        let [name, params, state, pred, target, value, grad, source] = cells[..] else {
+            panic!("{cells:?} has not 8 cells")
+        };
+        let (pred, target, before) = (numbers(pred), numbers(target), numbers(state));
+        let (mut state, mut slopes) = (before.clone(), vec![0.0; pred.len()]);
+        let batch = Batch::new(&pred, &target).sum();
+        let got = batch.step_into(&loss(name, params), &mut state, &mut slopes).unwrap();
+        assert_eq!(state, before, "{cells:?}");
+        let of_grad = grad.split_whitespace().zip(&slopes);
+        assert_eq!(of_grad.clone().count(), 4, "{cells:?}");
+        for (number, &got) in of_grad.chain([(value, &got)]) {
+            let tolerance = printed(number, source, Tolerance::LAW);
+            assert_close(got, number.parse().unwrap(), tolerance, &format!("{cells:?}"));
+        }
+    }
+}
+
 #[test]
 fn every_loss_has_a_number_from_elsewhere() {
     for entry in losses::ALL {
-        let mut all = UNITS.into_iter().chain([BATCHES]).flat_map(lines);
+        let mut all = UNITS.into_iter().chain([STATES, BATCHES]).flat_map(lines);
         assert!(all.any(|cells| cells[0] == entry.name), "{} has no golden number", entry.name);
     }
 }

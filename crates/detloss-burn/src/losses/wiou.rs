@@ -13,7 +13,7 @@ loss_module! {
     /// box that holds both, a constant for the gradient.
     ///
     /// The factor is between 1 and e. Unlike a penalty that is added, it counts for less the better the boxes overlap. This
-    /// is version 1; versions 2 and 3 weight it further by the running mean of 1 − IoU.
+    /// is version 1; versions [2](crate::WiouV2Loss) and [3](crate::WiouV3Loss) weight it further by the running mean of 1 − IoU.
     ///
     /// # Gradient
     ///

@@ -172,6 +172,27 @@ fn what_a_loss_remembers() {
         assert_eq!(step, value);
     }
     assert_eq!(state, expected);
+    // A loss of units, by its name and with a modifier.
+    for name in ["wiou_v3", "inner(wise_v2(giou, momentum=0.5))"] {
+        let (loss, pred, truth) = (
+            Loss::find(name).unwrap(),
+            [0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 5.0, 4.0],
+            [0.0, 0.0, 2.0, 1.0, 2.5, 1.5, 5.0, 5.0],
+        );
+        let batch = || {
+            Batch::new(tensor::<2>(&pred, [2, 4], DType::F64), tensor(&truth, [2, 4], DType::F64))
+        };
+        let mut state = batch().initial_state(&loss);
+        let core = detloss::Batch::new(&pred, &truth);
+        let mut expected = core.initial_state(loss.as_ref());
+        for _ in 0..3 {
+            let value = batch().step(&loss, &mut state).into_scalar::<f64>();
+            let mut grad = [0.0; 8];
+            assert_eq!(value, core.step_into(loss.as_ref(), &mut expected, &mut grad).unwrap());
+        }
+        assert_eq!(state, expected);
+        assert!(state.len() == 1 && state[0] < 1.0, "{name}: {state:?}");
+    }
     // Two fields of a prediction are no columns.
     let alrp = AlrpLossConfig::new().init();
     let batch = Batch::new(

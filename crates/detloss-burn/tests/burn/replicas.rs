@@ -121,6 +121,41 @@ fn scores_are_ranked_together() {
     }
 }
 
+/// Each has the mean, and so the value, of the boxes of all.
+#[test]
+fn a_running_mean_is_of_all_rows() {
+    let pred = [0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 5.0, 4.0, 1.0, 1.0, 2.0, 3.0];
+    let truth = [0.0, 0.0, 2.0, 1.0, 2.5, 1.5, 5.0, 5.0, 1.0, 1.0, 4.0, 3.0];
+    let step = |rows: std::ops::Range<usize>, replicas: Option<Threads>| {
+        let part = 4 * rows.start..4 * rows.end;
+        let pred = tensor::<2>(&pred[part.clone()], [rows.len(), 4], DType::F64).require_grad();
+        let truth = tensor::<2>(&truth[part], [rows.len(), 4], DType::F64);
+        let batch = Batch::new(pred.clone(), truth);
+        let batch = match replicas {
+            Some(replicas) => batch.replicas(replicas),
+            None => batch,
+        };
+        let (loss, mut state) = (Loss::find("wiou_v3(momentum=0.5)").unwrap(), vec![1.0]);
+        let value = batch.step(&loss, &mut state);
+        let slopes = numbers(&pred.grad(&value.clone().backward()).unwrap());
+        (value.into_scalar::<f64>(), slopes, state)
+    };
+    let (value, slopes, state) = step(0..3, None);
+    let parts: Vec<_> = thread::scope(|scope| {
+        let step = &step;
+        let threads: Vec<_> = [0..1, 1..3]
+            .into_iter()
+            .zip(Threads::new(2))
+            .map(|(rows, rank)| scope.spawn(move || step(rows, Some(rank))))
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for (of_part, _, after) in &parts {
+        assert_eq!((of_part, after), (&value, &state));
+    }
+    assert_eq!([&parts[0].1[..], &parts[1].1[..]].concat(), slopes);
+}
+
 #[test]
 fn without_replicas_a_ranking_is_another_one() {
     let loss = Loss::find("ap").unwrap();

@@ -3,7 +3,7 @@
 use candle_core::{DType, Result};
 use detloss::losses::ALL;
 use detloss::testing::ordinary;
-use detloss_candle::{Options, Reduction, step};
+use detloss_candle::{Backend, Options, Reduction, loss, named, step};
 
 use crate::{Tensors, numbers, slopes};
 
@@ -36,6 +36,26 @@ fn steps_are_those_of_the_core() -> Result<()> {
         stateful += usize::from(!state.is_empty());
     }
     assert!(stateful > 0);
+    Ok(())
+}
+
+/// A replayed program has nowhere to leave the state; without a step it needs none.
+#[test]
+fn a_step_with_a_running_mean_is_not_replayed() -> Result<()> {
+    let entry = detloss::losses::find("wiou_v3").unwrap();
+    let tensors = Tensors::new(entry, &ordinary(entry, 5, 1), DType::F64)?;
+    let (pred, target, kind) = (&tensors.pred, &tensors.target, entry.make());
+    let options = Options { backend: Backend::Decomposed, ..Options::default() };
+    let error = step(pred, target, &kind, &options, &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().contains("use Backend::Auto or Backend::Fused"), "{error}");
+    let wise = named("wise_v3(ciou)", &[("gate", 0.5)])?;
+    assert!(step(pred, target, &wise, &options, &mut Vec::new()).is_err());
+    let mut state = Vec::new();
+    step(pred, target, &wise, &Options::default(), &mut state)?;
+    assert!(state.len() == 1 && state[0] < 1.0, "{state:?}");
+    let replayed = loss(pred, target, &kind, &options)?;
+    let fused = loss(pred, target, &kind, &Options::default())?;
+    assert!((numbers(&replayed)?[0] - numbers(&fused)?[0]).abs() < 1e-12);
     Ok(())
 }
 

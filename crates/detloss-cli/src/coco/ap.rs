@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::matching::{Group, Overlaps, groups};
-use super::{Detection, GroundTruth, MAX_DETECTIONS};
+use super::{Bbox, Detection, GroundTruth, MAX_DETECTIONS};
 
 /// One number of COCO's summary.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,7 +31,7 @@ const MEDIUM: AreaRange = [32.0 * 32.0, 96.0 * 96.0];
 const LARGE: AreaRange = [96.0 * 96.0, 1e10];
 
 /// Evaluates `detections` against `truth` as COCO's server does.
-pub(crate) fn evaluate(truth: &GroundTruth, detections: &[Detection]) -> Summary {
+pub(crate) fn evaluate<B: Bbox>(truth: &GroundTruth<B>, detections: &[Detection<B>]) -> Summary {
     let mut categories: BTreeMap<u64, Vec<(Group, Overlaps)>> = BTreeMap::new();
     for ((category, _), group) in groups(truth, detections) {
         let overlaps = Overlaps::of(&group, truth, detections);
@@ -99,11 +99,11 @@ struct Category {
 }
 
 impl Category {
-    fn evaluate(
+    fn evaluate<B: Bbox>(
         images: &[(Group, Overlaps)],
         [low, high]: AreaRange,
-        truth: &GroundTruth,
-        found: &[Detection],
+        truth: &GroundTruth<B>,
+        found: &[Detection<B>],
     ) -> Self {
         let outside = |area: f64| area < low || area > high;
         let mut judged = Vec::new();
@@ -121,7 +121,7 @@ impl Category {
             judged.extend(looked_at.map(|(rank, &index)| {
                 let Detection { bbox, score, .. } = found[index];
                 // Unless it finds an object, a detection of another size is nobody's business.
-                let ignored = if outside(bbox[2] * bbox[3]) { u16::MAX } else { 0 };
+                let ignored = if outside(bbox.area()) { u16::MAX } else { 0 };
                 Judged { score, rank, matched: 0, ignored }
             }));
             let judged = &mut judged[first..];
@@ -200,7 +200,8 @@ mod tests {
             println!("skipped: the COCO example is not beside the project");
             return;
         }
-        let truth = read_ground_truth(&folder.join("instances_val2014_100.json")).unwrap();
+        let truth: GroundTruth =
+            read_ground_truth(&folder.join("instances_val2014_100.json")).unwrap();
         let found = read_results(&folder.join("fakebbox100_results.json"), &truth).unwrap();
         for (metric, published) in evaluate(&truth, &found).iter().zip(PUBLISHED) {
             let value = metric.value.unwrap();

@@ -1,7 +1,7 @@
 //! Which object each detection is charged with.
 
 use super::matching::{Overlaps, groups};
-use super::{Detection, GroundTruth, MAX_DETECTIONS};
+use super::{Bbox, Detection, GroundTruth, MAX_DETECTIONS};
 
 /// What became of one detection.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,7 +32,11 @@ pub(crate) struct Assignment {
 
 /// Assigns `detections` to the objects of `truth` by COCO's rules: within an image and category,
 /// best score first, each takes the free object it overlaps most, if by `threshold` or more.
-pub(crate) fn assign(truth: &GroundTruth, detections: &[Detection], threshold: f64) -> Assignment {
+pub(crate) fn assign<B: Bbox>(
+    truth: &GroundTruth<B>,
+    detections: &[Detection<B>],
+    threshold: f64,
+) -> Assignment {
     let mut outcomes = vec![Outcome::BeyondLimit; detections.len()];
     let mut found = vec![false; truth.annotations.len()];
     for group in groups(truth, detections).values() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Detection, GroundTruth, MAX_DETECTIONS, iou};
+use super::{Bbox, Detection, GroundTruth, MAX_DETECTIONS};
 
 /// The detections and objects of one category in one image, as indices.
 #[derive(Default)]
@@ -13,7 +13,10 @@ pub(super) struct Group {
 }
 
 /// Everything by (category, image), in the order in which COCO walks it.
-pub(super) fn groups(truth: &GroundTruth, found: &[Detection]) -> BTreeMap<(u64, u64), Group> {
+pub(super) fn groups<B>(
+    truth: &GroundTruth<B>,
+    found: &[Detection<B>],
+) -> BTreeMap<(u64, u64), Group> {
     let mut groups: BTreeMap<(u64, u64), Group> = BTreeMap::new();
     for (index, object) in truth.annotations.iter().enumerate() {
         groups.entry((object.category, object.image)).or_default().objects.push(index);
@@ -36,15 +39,17 @@ pub(super) struct Overlaps {
 
 impl Overlaps {
     /// Compares the best [`MAX_DETECTIONS`] detections with every object.
-    pub(super) fn of(group: &Group, truth: &GroundTruth, found: &[Detection]) -> Self {
-        let objects = || group.objects.iter().map(|&index| &truth.annotations[index]);
-        let ious = group
-            .detections
-            .iter()
-            .take(MAX_DETECTIONS)
-            .flat_map(|&d| objects().map(move |o| iou(found[d].bbox, o.bbox, o.crowd)))
-            .collect();
-        Self { ious, crowd: objects().map(|object| object.crowd).collect() }
+    pub(super) fn of<B: Bbox>(
+        group: &Group,
+        truth: &GroundTruth<B>,
+        found: &[Detection<B>],
+    ) -> Self {
+        let best = group.detections.iter().take(MAX_DETECTIONS);
+        let detections: Vec<B> = best.map(|&detection| found[detection].bbox).collect();
+        let objects = group.objects.iter().map(|&index| &truth.annotations[index]);
+        let objects: Vec<_> = objects.map(|object| (object.bbox, object.crowd)).collect();
+        let crowd = objects.iter().map(|&(_, crowd)| crowd).collect();
+        Self { ious: B::ious(&detections, &objects), crowd }
     }
 
     /// The overlap of the group's detection `d` and object `o`.

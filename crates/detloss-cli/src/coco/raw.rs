@@ -5,12 +5,13 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
-use super::Xywh;
+use super::{Bbox, Xywh};
 
 #[derive(Deserialize)]
-pub(super) struct RawDataset<const TOLERANT: bool> {
+#[serde(bound(deserialize = "B: Bbox"))]
+pub(super) struct RawDataset<B: Bbox, const TOLERANT: bool> {
     pub(super) images: Vec<Entry<RawImage, TOLERANT>>,
-    pub(super) annotations: Vec<Entry<RawAnnotation, TOLERANT>>,
+    pub(super) annotations: Vec<Entry<RawAnnotation<B>, TOLERANT>>,
     pub(super) categories: Option<Vec<Entry<RawCategory, TOLERANT>>>,
 }
 
@@ -52,26 +53,30 @@ pub(super) struct RawCategory {
 }
 
 #[derive(Deserialize)]
-pub(super) struct RawAnnotation {
+#[serde(bound(deserialize = "B: Bbox"))]
+pub(super) struct RawAnnotation<B: Bbox> {
     pub(super) id: Option<u64>,
     pub(super) image_id: u64,
     pub(super) category_id: u64,
-    pub(super) bbox: RawBox,
+    pub(super) bbox: B::Raw,
+    pub(super) segmentation: B::Segmentation,
     pub(super) area: Option<f64>,
     #[serde(default, deserialize_with = "flag")]
     pub(super) iscrowd: bool,
 }
 
 #[derive(Deserialize)]
-pub(super) struct RawDetection {
+#[serde(bound(deserialize = "B: Bbox"))]
+pub(super) struct RawDetection<B: Bbox> {
     pub(super) image_id: u64,
     pub(super) category_id: u64,
-    pub(super) bbox: RawBox,
+    pub(super) bbox: B::Raw,
+    pub(super) segmentation: B::Segmentation,
     pub(super) score: f64,
 }
 
 /// Counts the numbers itself: serde's arrays report a fifth one as "trailing characters".
-pub(super) struct RawBox(pub(super) Xywh);
+pub(crate) struct RawBox(pub(super) Xywh);
 
 impl<'de> Deserialize<'de> for RawBox {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -99,7 +104,8 @@ impl<'de> Deserialize<'de> for RawBox {
                 if count == 4 {
                     return Ok(RawBox(bbox));
                 }
-                let problem = format!("expected 4 numbers, got {count}");
+                let hint = if count == 5 { " (of a rotated box: `audit --rotated`)" } else { "" };
+                let problem = format!("expected 4 numbers, got {count}{hint}");
                 Err(serde::de::Error::custom(problem))
             }
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::raw::{RawAnnotation, RawDataset, RawDetection, Unreadable};
-use super::{Annotation, Detection, GroundTruth, Xywh};
+use super::{Annotation, Bbox, Detection, GroundTruth};
 
 /// A COCO file that could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,6 @@ pub(crate) enum ReadError {
     },
 }
 
-const BOX_REMEDY: &str = "write bbox as [left, top, width, height] in pixels";
 const SWAP_REMEDY: &str = "annotations are an object, results an array: are the files swapped?";
 const IMAGE_REMEDY: &str = "an image is {id, file_name}";
 const CATEGORY_REMEDY: &str = "a category is {id, name}";
@@ -44,8 +43,9 @@ const ANNOTATION_REMEDY: &str = "an annotation is {image_id, category_id, bbox}"
 const RESULT_REMEDY: &str = "a detection is {image_id, category_id, bbox, score}";
 
 /// Reads an annotation file (`instances_*.json`).
-pub(crate) fn read_ground_truth(path: &Path) -> Result<GroundTruth, ReadError> {
-    let raw: RawDataset<false> = parse(open(path)?, path, b'{', ANNOTATION_REMEDY, str::to_owned)?;
+pub(crate) fn read_ground_truth<B: Bbox>(path: &Path) -> Result<GroundTruth<B>, ReadError> {
+    let raw: RawDataset<B, false> =
+        parse(open(path)?, path, b'{', ANNOTATION_REMEDY, str::to_owned)?;
     gather(raw, path, Err)
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn read_usable(path: &Path) -> Result<(GroundTruth, Vec<ReadError>), 
     let mut text =
         std::fs::read(path).map_err(|source| ReadError::Io { path: path.into(), source })?;
     quote_infinities(&mut text);
-    let raw: RawDataset<true> = parse(&text[..], path, b'{', ANNOTATION_REMEDY, str::to_owned)?;
+    let raw: RawDataset<_, true> = parse(&text[..], path, b'{', ANNOTATION_REMEDY, str::to_owned)?;
     let mut problems = Vec::new();
     let truth = gather(raw, path, |problem| {
         problems.push(problem);
@@ -66,11 +66,11 @@ pub(crate) fn read_usable(path: &Path) -> Result<(GroundTruth, Vec<ReadError>), 
 }
 
 /// Checks all entries. One with a problem is left out if `report` does not make it an error.
-fn gather<const TOLERANT: bool>(
-    raw: RawDataset<TOLERANT>,
+fn gather<B: Bbox, const TOLERANT: bool>(
+    raw: RawDataset<B, TOLERANT>,
     path: &Path,
     mut report: impl FnMut(ReadError) -> Result<(), ReadError>,
-) -> Result<GroundTruth, ReadError> {
+) -> Result<GroundTruth<B>, ReadError> {
     let mut report = |place: String, problem: String, remedy| {
         report(ReadError::Content { path: path.into(), place, problem, remedy })
     };
@@ -125,12 +125,13 @@ fn by_id(
 }
 
 /// An annotation, or its wrong field, what is wrong there, and the remedy. Adds its category where none are listed.
-fn check(
-    raw: RawAnnotation,
-    truth: &mut GroundTruth,
+fn check<B: Bbox>(
+    raw: RawAnnotation<B>,
+    truth: &mut GroundTruth<B>,
     listed: bool,
-) -> Result<Annotation, (&'static str, String, &'static str)> {
-    check_box(raw.bbox.0).map_err(|problem| ("bbox", problem, BOX_REMEDY))?;
+) -> Result<Annotation<B>, (&'static str, String, &'static str)> {
+    let bbox = B::read(raw.bbox, raw.segmentation)
+        .map_err(|(field, problem)| (field, problem, B::REMEDY))?;
     if !truth.images.contains_key(&raw.image_id) {
         let problem = format!("no image has id {}", raw.image_id);
         return Err(("image_id", problem, "list the image under `images`"));
@@ -139,7 +140,7 @@ fn check(
         let problem = format!("no category has id {}", raw.category_id);
         return Err(("category_id", problem, "list the category under `categories`"));
     }
-    let area = raw.area.unwrap_or(raw.bbox.0[2] * raw.bbox.0[3]);
+    let area = raw.area.unwrap_or(bbox.area());
     if area.is_nan() || area < 0.0 {
         let problem = format!("{area} is not an area");
         return Err(("area", problem, "write it in square pixels, or leave it out"));
@@ -152,7 +153,7 @@ fn check(
         id: raw.id,
         image: raw.image_id,
         category: raw.category_id,
-        bbox: raw.bbox.0,
+        bbox,
         area,
         crowd: raw.iscrowd,
     })
@@ -189,23 +190,27 @@ fn quote_infinities(text: &mut Vec<u8>) {
 }
 
 /// Reads a results file of boxes made on the images of `truth`.
-pub(crate) fn read_results(path: &Path, truth: &GroundTruth) -> Result<Vec<Detection>, ReadError> {
+pub(crate) fn read_results<B: Bbox>(
+    path: &Path,
+    truth: &GroundTruth<B>,
+) -> Result<Vec<Detection<B>>, ReadError> {
     let place = |at: &str| match at.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((index, field)) => format!("results entry {index}{field}"),
         None => at.to_owned(),
     };
-    let raw: Vec<RawDetection> = parse(open(path)?, path, b'[', RESULT_REMEDY, place)?;
+    let raw: Vec<RawDetection<B>> = parse(open(path)?, path, b'[', RESULT_REMEDY, place)?;
     // Asking a hash set a million times costs a tenth of asking the tree.
     let images: HashSet<u64> = truth.images.keys().copied().collect();
     let categories: HashSet<u64> = truth.categories.keys().copied().collect();
-    let check = |(index, raw): (usize, RawDetection)| {
+    let check = |(index, raw): (usize, RawDetection<B>)| {
         let fail = |field: &str, problem: String, remedy| ReadError::Content {
             path: path.into(),
             place: format!("results entry {index}.{field}"),
             problem,
             remedy,
         };
-        check_box(raw.bbox.0).map_err(|problem| fail("bbox", problem, BOX_REMEDY))?;
+        let bbox = B::read(raw.bbox, raw.segmentation)
+            .map_err(|(field, problem)| fail(field, problem, B::REMEDY))?;
         if !images.contains(&raw.image_id) {
             let problem = format!("the annotations have no image {}", raw.image_id);
             return Err(fail("image_id", problem, "detect on the annotated images only"));
@@ -215,8 +220,8 @@ pub(crate) fn read_results(path: &Path, truth: &GroundTruth) -> Result<Vec<Detec
             let remedy = "write the dataset's category id, not the network's class index";
             return Err(fail("category_id", problem, remedy));
         }
-        let RawDetection { image_id: image, category_id: category, bbox, score } = raw;
-        Ok(Detection { image, category, bbox: bbox.0, score })
+        let (image, category, score) = (raw.image_id, raw.category_id, raw.score);
+        Ok(Detection { image, category, bbox, score })
     };
     raw.into_iter().enumerate().map(check).collect()
 }
@@ -276,16 +281,9 @@ fn parse<T: DeserializeOwned>(
     Ok(value)
 }
 
-fn check_box(bbox: Xywh) -> Result<(), String> {
-    match bbox {
-        [_, _, width, _] if width < 0.0 => Err(format!("negative width {width}")),
-        [_, _, _, height] if height < 0.0 => Err(format!("negative height {height}")),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Xywh;
     use super::*;
 
     const IMAGES: &str = r#""images": [{"id": 1, "file_name": "a.jpg"}]"#;
@@ -408,7 +406,7 @@ mod tests {
             ("images[1].id: there is an image 1 already", text(&twice(image), category)),
             ("categories[1].id: there is a category 7 already", text(image, &twice(category))),
         ] {
-            says(with_file("ids", &text, read_ground_truth), &[what, ID_REMEDY]);
+            says(with_file("ids", &text, read_ground_truth::<Xywh>), &[what, ID_REMEDY]);
             let (truth, problems) = with_file("ids", &text, read_usable).unwrap();
             assert_eq!((truth.images.len(), truth.categories.len(), problems.len()), (1, 1, 1));
         }
@@ -468,12 +466,15 @@ mod tests {
     #[test]
     fn swapped_empty_foreign_and_cut_off_files_are_recognised() {
         says(results("object", "{\"images\": []}"), &["is an object", SWAP_REMEDY]);
-        says(with_file("array", "[]", read_ground_truth), &["is an array", SWAP_REMEDY]);
+        says(with_file("array", "[]", read_ground_truth::<Xywh>), &["is an array", SWAP_REMEDY]);
         says(results("empty", " \n"), &["the file is empty", "write []"]);
         says(results("foreign", "x,y,w,h"), &["not json"]);
         says(results("cut", r#"[{"image_id": 1"#), &["ends too early"]);
         says(results("twice", "[] []"), &["after the last entry"]);
-        says(with_file("bare", "{}", read_ground_truth), &["missing field `images`"]);
-        says(read_ground_truth(Path::new("no-such-file")), &["could not read no-such-file"]);
+        says(with_file("bare", "{}", read_ground_truth::<Xywh>), &["missing field `images`"]);
+        says(
+            read_ground_truth::<Xywh>(Path::new("no-such-file")),
+            &["could not read no-such-file"],
+        );
     }
 }

@@ -12,12 +12,14 @@ mod tally;
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use detloss::operand::Kind;
+
 use self::measure::{Audit, Over};
 use self::suspects::Suspect;
 use self::tally::{Size, Tally};
 use crate::choice::{self, Chosen};
 use crate::cli::AuditArgs;
-use crate::coco;
+use crate::coco::{self, Bbox, RotatedBox, Xywh};
 use crate::output::{CliError, make_folder, print, print_json, progress, say, stdout_is_styled};
 use crate::table::Table;
 
@@ -36,12 +38,17 @@ struct Findings {
 
 /// Audits a detector.
 pub(crate) fn run(args: &AuditArgs, json: bool) -> Result<(), CliError> {
-    let chosen = choose(&args.losses)?;
+    if args.rotated { of::<RotatedBox>(args, json) } else { of::<Xywh>(args, json) }
+}
+
+/// Audits a detector of such boxes.
+fn of<B: Bbox>(args: &AuditArgs, json: bool) -> Result<(), CliError> {
+    let chosen = choose(&args.losses, B::KIND)?;
     let top = args.top as usize;
     // Two files to read, an assignment, an evaluation, the losses, the findings, two kinds of files to write.
     let bar = progress(chosen.len() as u64 + 7, "audit");
     bar.tick();
-    let truth = coco::read_ground_truth(&args.gt).map_err(CliError::failure)?;
+    let truth = coco::read_ground_truth::<B>(&args.gt).map_err(CliError::failure)?;
     bar.inc(1);
     let found = coco::read_results(&args.dt, &truth).map_err(CliError::failure)?;
     bar.inc(1);
@@ -83,14 +90,26 @@ pub(crate) fn run(args: &AuditArgs, json: bool) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The losses that were asked for, or all that an audit can take.
-fn choose(names: &[String]) -> Result<Vec<Chosen>, CliError> {
-    let fits = |entry: &&detloss::losses::Entry| Over::of(entry).is_some();
+/// The losses that were asked for, or all that an audit of such boxes can take.
+fn choose(names: &[String], boxes: Kind) -> Result<Vec<Chosen>, CliError> {
+    let fits = |entry: &&detloss::losses::Entry| Over::of(entry, boxes).is_some();
     let all: Vec<String> =
         detloss::losses::ALL.iter().filter(fits).map(|entry| entry.name.to_owned()).collect();
     let names = choice::split(names);
     for name in &names {
-        if !fits(&name.parse::<detloss::losses::AnyLoss>()?.entry()) {
+        let loss = name.parse::<detloss::losses::AnyLoss>()?;
+        if !fits(&loss.entry()) {
+            let remedy = match choice::kind_of_boxes(loss.entry()) {
+                Some(Kind::Box) => Some("leave out --rotated"),
+                Some(Kind::RotatedBox) => Some("give boxes of five numbers, and --rotated"),
+                _ => None,
+            };
+            if let Some(remedy) = remedy {
+                let [own, these] = [loss.entry().signature.pred, boxes]
+                    .map(|kind| choice::name_of_boxes(kind).unwrap_or_default());
+                let problem = format!("{name} is a loss of {own}, and these are {these}: {remedy}");
+                return Err(CliError::Usage(problem));
+            }
             return Err(CliError::Usage(format!(
                 "{name} is no loss of a detector's boxes or scores: choose among {}",
                 all.join(", ")
@@ -107,7 +126,7 @@ fn choose(names: &[String]) -> Result<Vec<Chosen>, CliError> {
     Ok(chosen)
 }
 
-fn find(audit: &Audit) -> Findings {
+fn find(audit: &Audit<impl Bbox>) -> Findings {
     let annotation = |index: usize| &audit.truth.annotations[index];
     let classes = audit.tally(
         audit.truth.categories.keys().copied(),
@@ -136,7 +155,7 @@ fn find(audit: &Audit) -> Findings {
     }
 }
 
-fn worst_first(audit: &Audit, tallies: BTreeMap<u64, Tally>) -> Vec<(u64, Tally)> {
+fn worst_first(audit: &Audit<impl Bbox>, tallies: BTreeMap<u64, Tally>) -> Vec<(u64, Tally)> {
     let mut ranked: Vec<(u64, Tally)> = tallies.into_iter().collect();
     // Equals without any loss: whoever missed more objects is worse.
     ranked.sort_by(|(_, a), (_, b)| {
@@ -145,7 +164,7 @@ fn worst_first(audit: &Audit, tallies: BTreeMap<u64, Tally>) -> Vec<(u64, Tally)
     ranked
 }
 
-fn as_text(audit: &Audit, findings: &Findings, rows: usize) -> String {
+fn as_text(audit: &Audit<impl Bbox>, findings: &Findings, rows: usize) -> String {
     let styled = stdout_is_styled();
     let mut text = String::new();
     let mut section = |heading: &str, table: Table, all: usize| {

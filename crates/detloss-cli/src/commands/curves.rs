@@ -112,6 +112,7 @@ fn trace(
     log_variances: &[f64],
 ) -> Result<Vec<Curve>, CliError> {
     let (kernel, entry) = (chosen.kernel(), chosen.entry);
+    let target = axis.target(entry);
     let curve = |more: Option<f64>| {
         let point = |step: u32| {
             let share = f64::from(step) / f64::from(POINTS - 1);
@@ -119,7 +120,7 @@ fn trace(
             let mut pred = axis.pred(entry, x);
             pred.extend(more.map(Along::constant));
             let fields: Vec<f64> = pred.iter().map(|field| field.value()).collect();
-            let input = Input::new(entry, &fields, EvalTarget::Fields(axis.target(entry)));
+            let input = Input::new(entry, &fields, EvalTarget::Fields(&target));
             let answer = input.evaluate(kernel)?;
             let [slope] = chain::by_inputs(&pred, &answer.gradient);
             Ok(Point { x, value: answer.value, slope })

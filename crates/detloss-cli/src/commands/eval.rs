@@ -25,10 +25,17 @@ impl Question {
     fn new(args: &EvalArgs) -> Result<Self, CliError> {
         let chosen = choice::one(&args.loss, &args.params)?;
         let (name, scope) = (&args.loss, chosen.entry.signature.scope);
-        let takes_boxes = chosen.entry.signature.pred == Kind::Box;
+        let pred = chosen.entry.signature.pred;
+        let takes_boxes = pred == Kind::Box;
         let wrong = |what: &str| Err(CliError::Usage(format!("{name} {what}")));
         if args.format.is_some() && !takes_boxes {
-            return wrong("takes no boxes: leave out --format");
+            return match choice::name_of_boxes(pred) {
+                None => wrong("takes no boxes: leave out --format"),
+                Some(boxes) => {
+                    let fields = pred.fields().join(",");
+                    wrong(&format!("takes {boxes} as {fields}: leave out --format"))
+                }
+            };
         }
         if args.groups && scope != Scope::Set {
             return wrong("is of every line by itself: leave out --groups");

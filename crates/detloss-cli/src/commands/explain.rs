@@ -279,7 +279,8 @@ fn input(entry: &Entry) -> Vec<String> {
         } else {
             String::new()
         };
-        lines.push(format!("state       {count} numbers from batch to batch{rows}"));
+        let numbers = if count == 1 { "number" } else { "numbers" };
+        lines.push(format!("state       {count} {numbers} from batch to batch{rows}"));
     }
     lines
 }

@@ -1,11 +1,13 @@
 //! `detloss race`: boxes walk down losses towards their targets.
 
 mod page;
+mod rotated;
 
 use std::path::Path;
 use std::time::Instant;
 
 use detloss::losses::{self, AnyLoss};
+use detloss::operand::Kind;
 use serde::Serialize;
 
 use crate::choice::{self, Chosen};
@@ -17,6 +19,9 @@ use crate::table::{Column, Table};
 
 /// The iterations whose errors are shown: the first, the last before each change of the rate, and two on the way.
 const MARKS: [usize; 5] = [1, 50, 100, 160, ITERATIONS];
+
+/// As many starting points as the paper has.
+const CENTERS: usize = 5000;
 
 /// A race and how it went.
 #[derive(Serialize)]
@@ -49,12 +54,21 @@ struct Run {
 
 /// Runs the race.
 pub(crate) fn run(args: &RaceArgs, json: bool) -> Result<(), CliError> {
-    if args.centers == 0 {
+    if args.centers == Some(0) {
         return Err(CliError::Usage("--centres is 0: give at least 1".into()));
     }
-    let racers = racers(args)?;
+    let names = names(args);
+    match kind(&names)? {
+        Kind::RotatedBox => rotated::run(args, &names, json),
+        _ => of_corners(args, &names, json),
+    }
+}
+
+/// The race of axis-aligned boxes, which are given by their corners.
+fn of_corners(args: &RaceArgs, names: &[String], json: bool) -> Result<(), CliError> {
+    let racers = racers(args, names)?;
     make_folder(&args.out)?;
-    let centers = disc(args.centers, args.seed);
+    let centers = disc(args.centers.unwrap_or(CENTERS), args.seed);
     let bar = progress((centers.len() * racers.len()) as u64, "centres");
     let start = Instant::now();
     let runs =
@@ -114,41 +128,61 @@ impl Racer {
     }
 }
 
-/// Who takes part: first down the exact gradients, then along the published directions.
-fn racers(args: &RaceArgs) -> Result<Vec<Racer>, CliError> {
-    let all = || {
-        let of_boxes = losses::ALL.iter().filter(|entry| choice::is_of_two_boxes(entry));
-        of_boxes.map(|entry| entry.name.to_owned()).collect()
-    };
-    let names: Vec<String> =
-        if args.losses.is_empty() { all() } else { choice::split(&args.losses) };
-    for name in &names {
-        if !choice::is_of_two_boxes(name.parse::<AnyLoss>()?.entry()) {
+/// The losses that were asked for, or all of two axis-aligned boxes.
+fn names(args: &RaceArgs) -> Vec<String> {
+    let named = choice::split(&[&args.names[..], &args.losses].concat());
+    if !named.is_empty() {
+        return named;
+    }
+    let of_boxes = losses::ALL.iter().filter(|entry| choice::is_of_two_boxes(entry));
+    of_boxes.map(|entry| entry.name.to_owned()).collect()
+}
+
+/// The kind of boxes that all of these losses take.
+fn kind(names: &[String]) -> Result<Kind, CliError> {
+    let mut first: Option<(&str, Kind)> = None;
+    for name in names {
+        let kind = choice::kind_of_boxes(name.parse::<AnyLoss>()?.entry());
+        let kind = kind.filter(|kind| matches!(kind, Kind::Box | Kind::RotatedBox));
+        let Some(kind) = kind else {
             return Err(CliError::Usage(format!(
-                "{name} is no loss of two boxes: see `detloss list --family boxes`"
+                "{name} is no loss of two boxes in a plane: see `detloss list --family boxes`, or rotated"
+            )));
+        };
+        let &mut (other, same) = first.get_or_insert((name, kind));
+        if kind != same {
+            let [one, two] =
+                [same, kind].map(|kind| choice::name_of_boxes(kind).unwrap_or_default());
+            return Err(CliError::Usage(format!(
+                "{other} is a loss of {one}, {name} of {two}: give each kind a race of its own"
             )));
         }
     }
+    Ok(first.map_or(Kind::Box, |(_, kind)| kind))
+}
+
+/// Who takes part: first down the exact gradients, then along the published directions.
+fn racers(args: &RaceArgs, names: &[String]) -> Result<Vec<Racer>, CliError> {
     let mut racers = Vec::new();
     if args.directions != Directions::Published {
-        let chosen = choice::every(&names, &args.params)?;
+        let chosen = choice::every(names, &args.params)?;
         racers.extend(chosen.into_iter().map(|chosen| Racer { chosen, published: None }));
     }
     if args.directions != Directions::Exact {
         // Published were formulas without parameters.
-        for chosen in choice::every(&names, &[])? {
+        for chosen in choice::every(names, &[])? {
             if let Some(published) = published::find(&chosen.name) {
                 racers.push(Racer { chosen, published: Some(published) });
             }
         }
     }
-    if racers.is_empty() {
-        let list = names.join(", ");
-        return Err(CliError::Usage(format!(
-            "no direction was published for {list}: use --directions exact"
-        )));
-    }
-    Ok(racers)
+    if racers.is_empty() { Err(unpublished(names)) } else { Ok(racers) }
+}
+
+/// Nobody published a direction for any of these.
+fn unpublished(names: &[String]) -> CliError {
+    let list = names.join(", ");
+    CliError::Usage(format!("no direction was published for {list}: use --directions exact"))
 }
 
 /// Error sums in millions, as the paper plots them when all its centres take part.

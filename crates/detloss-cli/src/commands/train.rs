@@ -1,6 +1,7 @@
 //! `detloss train`: a detector, trained with two losses of the list.
 
 mod compare;
+mod comparison;
 mod outcome;
 mod page;
 

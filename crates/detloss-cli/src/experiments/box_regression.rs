@@ -29,10 +29,10 @@ pub(crate) const CASES: usize = RATIOS.len() * AREAS.len() * RATIOS.len();
 pub(crate) const RADIUS: f64 = 3.0;
 
 /// How many centres make a unit of work; the sums are formed group by group, so it is part of the result's last digits.
-const GROUP: usize = 25;
+pub(super) const GROUP: usize = 25;
 
 /// How far boxes move along a direction in iteration 1, 2, …
-fn rate(iteration: usize) -> f32 {
+pub(super) fn rate(iteration: usize) -> f32 {
     match iteration {
         ..=160 => 0.1,
         161..=180 => 0.01,
@@ -62,11 +62,7 @@ impl Boxes {
         let mut boxes = Self::zeros();
         boxes.cx.fill(cx as f32);
         boxes.cy.fill(cy as f32);
-        let anchors = || AREAS.iter().flat_map(|&area| RATIOS.map(|anchor| (area, anchor)));
-        let cases = RATIOS
-            .iter()
-            .flat_map(|&target| anchors().map(move |(area, anchor)| (target, area, anchor)));
-        for (index, (target, area, anchor)) in cases.enumerate() {
+        for (index, (target, area, anchor)) in cases().enumerate() {
             let [w, h] = size(target, area, anchor);
             boxes.w[index] = w as f32;
             boxes.h[index] = h as f32;
@@ -85,8 +81,16 @@ impl Boxes {
     }
 }
 
+/// The ratio of the target, the area of the anchor, and its ratio, in all cases.
+pub(super) fn cases() -> impl Iterator<Item = (f64, f64, f64)> {
+    let anchors = || AREAS.iter().flat_map(|&area| RATIOS.map(|anchor| (area, anchor)));
+    RATIOS
+        .iter()
+        .flat_map(move |&target| anchors().map(move |(area, anchor)| (target, area, anchor)))
+}
+
 /// Width and height of a box.
-fn sides(area: f64, ratio: f64) -> [f64; 2] {
+pub(super) fn sides(area: f64, ratio: f64) -> [f64; 2] {
     [(area * ratio).sqrt(), (area / ratio).sqrt()]
 }
 

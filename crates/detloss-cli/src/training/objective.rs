@@ -6,11 +6,12 @@ use detloss::losses::Entry;
 use detloss::operand::Kind;
 use detloss::signature::Signature;
 use detloss_burn::{Batch, Loss};
+use serde::{Deserialize, Serialize};
 
 use super::detector::{CELL, Output};
 use super::scene::xywh;
 use super::targets::Targets;
-use crate::choice::{Chosen, is_of_two_boxes};
+use crate::choice::{Chosen, is_of_two_boxes, kind_of_boxes, name_of_boxes};
 use crate::coco::iou;
 use crate::output::CliError;
 
@@ -64,6 +65,15 @@ impl Objective {
                 score.name
             ));
         }
+        if let Some(kind) = kind_of_boxes(bbox)
+            && kind != Kind::Box
+        {
+            return wrong(format!(
+                "{} is a loss of {}, and the detector finds axis-aligned boxes: take one of `detloss list --family boxes`, or values",
+                bbox.name,
+                name_of_boxes(kind).unwrap_or_default()
+            ));
+        }
         if !is_of_boxes(bbox) {
             return wrong(format!(
                 "{} is no loss of boxes or coordinates: see `detloss list --family boxes`, or values",
@@ -104,8 +114,8 @@ impl Objective {
         self.scores.signature.pred.is_row()
     }
 
-    /// The value for what a detector says of some scenes. `state` is the state of the loss of the scores: empty before the first step.
-    pub(crate) fn value(&self, output: Output, targets: &Targets, state: &mut Vec<f64>) -> Value {
+    /// The value for what a detector says of some scenes. `states` are those of the losses: empty before the first step.
+    pub(crate) fn value(&self, output: Output, targets: &Targets, states: &mut States) -> Value {
         let device = output.logits.device();
         let found = (!targets.positives.is_empty()).then(|| {
             let cells = integers(&targets.positives, &device);
@@ -113,7 +123,7 @@ impl Objective {
             (output.corners.select(0, cells), Tensor::<2>::from_data(corners, &device))
         });
         if takes_errors(self.scores) {
-            return self.joint(output.logits, found, targets, state);
+            return self.joint(output.logits, found, targets, &mut states.scores);
         }
         let labels = self.labels(&output.logits, found.as_ref(), targets);
         let scores = match labels {
@@ -124,11 +134,12 @@ impl Objective {
             Scope::Set => scores.mean(),
             _ => scores.normalizer(targets.positives.len().max(1) as f64),
         };
-        let scores = remembered(scores, &self.score_loss, state);
+        let scores = remembered(scores, &self.score_loss, &mut states.scores);
         let Some((corners, truth)) = found else {
             return Value { scores: number(&scores), boxes: 0.0, total: scores };
         };
-        let boxes = self.of_boxes(corners, truth).mean().value(&self.box_loss);
+        let boxes = self.of_boxes(corners, truth).mean();
+        let boxes = remembered(boxes, &self.box_loss, &mut states.boxes);
         Value {
             scores: number(&scores),
             boxes: number(&boxes),
@@ -202,6 +213,13 @@ impl Objective {
         }
         Labels::Dense(Tensor::from_data(TensorData::new(labels, [cells, columns]), &device))
     }
+}
+
+/// What the losses of a run carry from step to step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct States {
+    scores: Vec<f64>,
+    boxes: Vec<f64>,
 }
 
 /// What the scores should be.

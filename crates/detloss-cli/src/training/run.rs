@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::data::Data;
 use super::decode::detections;
 use super::detector::{Config, Detector};
-use super::objective::Objective;
+use super::objective::{Objective, States};
 use super::scene::Scene;
 use super::targets::assign;
 use crate::choice::Chosen;
@@ -97,8 +97,8 @@ pub(crate) struct Progress {
     pub(crate) seconds: f64,
     /// What of it went into the losses: values and gradients.
     pub(crate) loss_seconds: f64,
-    /// The state of the loss of the scores.
-    memory: Vec<f64>,
+    /// The states of the losses.
+    states: States,
     /// The loss of the scores since the last point.
     scores: Sum,
     /// The loss of the boxes since then, in steps with objects.
@@ -283,7 +283,7 @@ impl<'a> Run<'a> {
         let targets = assign(&scenes, self.config.grid(), self.config.classes.len());
         let output = self.detector.forward(&scenes, &self.device);
         let losses = Instant::now();
-        let value = self.objective.value(output, &targets, &mut self.progress.memory);
+        let value = self.objective.value(output, &targets, &mut self.progress.states);
         self.progress.loss_seconds += losses.elapsed().as_secs_f64();
         if !(value.scores.is_finite() && value.boxes.is_finite()) {
             bail!(

@@ -1,6 +1,7 @@
 //! What a user of the binary sees: stdout, stderr and exit codes of good and bad calls.
 
 mod modifiers;
+mod race;
 mod race_ap;
 #[cfg(feature = "train")]
 mod train;
@@ -106,6 +107,21 @@ fn a_box_may_be_given_by_its_centre() {
 }
 
 #[test]
+fn boxes_of_any_fields_are_evaluated_from_files_too() {
+    let pair = json("eval rotated_iou --pred 0,0,1,1,0.4 --target 0,0,4,2,0");
+    assert_near(&pair["value"], 0.875);
+    assert_eq!(pair["fields"], serde_json::json!(["cx", "cy", "w", "h", "angle"]));
+    let lines = "0,0,1,1,0.4,0,0,4,2,0\n0,0,4,2,0,0,0,4,2,0\n";
+    let file = detloss_with("eval rotated_iou --file - --reduction mean", lines);
+    assert_near(&pair["value"], 2.0 * file.out.trim().parse::<f64>().unwrap());
+    let lines = detloss_with("eval yaw_iou3d --file -", "0,0,0,1,1,1,0,0,0,0,1,1,2,0\n").out;
+    assert!(
+        lines.starts_with("value,grad_cx,grad_cy,grad_cz,grad_dx,grad_dy,grad_dz,grad_yaw\n0.5,"),
+        "{lines}"
+    );
+}
+
+#[test]
 fn a_class_stands_for_its_labels() {
     let class = json("eval focal --pred 0.2,-1.5,3 --class 2");
     let alone = json("eval focal --pred 3 --target 1");
@@ -154,6 +170,15 @@ fn wrong_calls_say_what_to_do() {
             "eval focal --pred 0 --target 1 --format xywh",
             "focal takes no boxes: leave out --format",
         ),
+        (
+            "eval gwd --pred 0 --target 1 --format xywh",
+            "gwd takes rotated boxes as cx,cy,w,h,angle: leave out --format",
+        ),
+        (
+            "eval gwd --pred 1,2,3,4 --target 1,2,3,4,0",
+            "--pred has 4 numbers instead of 5: give cx,cy,w,h,angle",
+        ),
+        ("curves giou --axis turn", "giou does not lie over the angle between two boxes"),
         ("eval focal --pred 0 --class 5", "row 0 has class 5"),
         ("eval giou --pred inf,2,3,4 --target 1,2,3,4", "--pred has inf: give finite numbers"),
         ("eval giou", "required"),
@@ -207,6 +232,41 @@ fn curves_are_drawn_and_their_points_kept() {
         points.iter().find(near).unwrap()["value"].as_f64().unwrap()
     };
     assert!((at(1) / at(0) - 0.01).abs() < 5e-4);
+}
+
+#[test]
+fn boxes_of_every_kind_are_drawn_over_an_offset_and_some_over_an_angle() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().display();
+    let curves = |args: &str| -> Vec<Vec<[f64; 3]>> {
+        let drawn = json(&format!("curves {args} --out {out}"));
+        let point = |point: &Value| ["x", "value", "slope"].map(|of| point[of].as_f64().unwrap());
+        let points =
+            |curve: &Value| curve["points"].as_array().unwrap().iter().map(point).collect();
+        drawn["curves"].as_array().unwrap().iter().map(points).collect()
+    };
+    // Unit boxes are the same to losses of each kind, and their scale is.
+    for args in ["iou rotated_iou", "iou3d yaw_iou3d", "rotated_iou iou --axis scale"] {
+        let pair = curves(args);
+        for (one, other) in pair[0].iter().zip(&pair[1]) {
+            assert!(
+                one.iter().zip(other).all(|(a, b)| (a - b).abs() < 1e-9),
+                "{args}: {one:?}, {other:?}"
+            );
+        }
+    }
+    // At 90 degrees two boxes of 2 : 1 are a cross and share a third; the slope is by a degree.
+    for points in curves("rotated_iou yaw_iou3d --axis turn") {
+        let at = |place: usize| points[place];
+        assert_eq!([at(0)[0], at(300)[0], at(600)[0]], [-90.0, 0.0, 90.0]);
+        assert!(
+            at(300)[1..] == [0.0, 0.0] && (at(600)[1] - 2.0 / 3.0).abs() < 1e-9,
+            "{:?}",
+            at(600)
+        );
+        let rise = (at(351)[1] - at(349)[1]) / (at(351)[0] - at(349)[0]);
+        assert!((at(350)[2] - rise).abs() < 1e-5, "{:?} is not {rise}", at(350));
+    }
 }
 
 #[test]

@@ -222,6 +222,11 @@ fn wrong_calls_are_told_what_would_be_right() {
     for (arguments, words) in [
         ("train --cls giou", "no loss of class scores"),
         ("train --box focal", "no loss of boxes"),
+        (
+            "train --box gwd",
+            "gwd is a loss of rotated boxes, and the detector finds axis-aligned boxes",
+        ),
+        ("train --box giou3d", "giou3d is a loss of boxes in space"),
         ("train --cls alrp --box rmse", "error of each box"),
         ("train --box gious", "did you mean"),
         ("train --param gamma=1,2", "several values"),

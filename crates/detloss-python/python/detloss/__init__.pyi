@@ -601,6 +601,83 @@ def wiou(
 ) -> float | NDArray[Any]: ...
 
 @overload
+def wiou_v2(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    gamma: float = 0.5,
+    momentum: float = 0.01,
+) -> float:
+    """WIoU v2 loss: the WIoU loss, weighted by how bad a box is beside the others."""
+
+@overload
+def wiou_v2(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    gamma: float = 0.5,
+    momentum: float = 0.01,
+) -> NDArray[Any]: ...
+
+@overload
+def wiou_v2(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    gamma: float = 0.5,
+    momentum: float = 0.01,
+) -> float | NDArray[Any]: ...
+
+@overload
+def wiou_v3(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["mean", "sum", "weighted_mean"] = "mean",
+    alpha: float = 1.9,
+    delta: float = 3.0,
+    momentum: float = 0.01,
+) -> float:
+    """WIoU v3 loss: the WIoU loss, weighted most for boxes that are neither good nor hopeless."""
+
+@overload
+def wiou_v3(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: Literal["none"],
+    alpha: float = 1.9,
+    delta: float = 3.0,
+    momentum: float = 0.01,
+) -> NDArray[Any]: ...
+
+@overload
+def wiou_v3(
+    pred: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    normalizer: float | None = None,
+    reduction: str,
+    alpha: float = 1.9,
+    delta: float = 3.0,
+    momentum: float = 0.01,
+) -> float | NDArray[Any]: ...
+
+@overload
 def rotated_iou(
     pred: ArrayLike,
     target: ArrayLike,

@@ -66,10 +66,10 @@ def _floats(array: NDArray[Any]) -> NDArray[Any]:
     if dtype is None:
         native = array.dtype.newbyteorder("=")
         dtype = _FLOATS[array.dtype] = native if native in _FLOATS or native.name == "bfloat16" else np.dtype(np.float64)
-    return _like(array, dtype, "the prediction")
+    return like(array, dtype, "the prediction")
 
 
-def _like(array: NDArray[Any], dtype: Any, what: str) -> NDArray[Any]:
+def like(array: NDArray[Any], dtype: Any, what: str) -> NDArray[Any]:
     """As a contiguous array of this type; a copy only if it has to be."""
     if array.dtype is not dtype and array.dtype != dtype:
         if array.dtype.kind not in "fiub" and array.dtype.name not in ("bfloat16", "object"):
@@ -82,18 +82,18 @@ def _like(array: NDArray[Any], dtype: Any, what: str) -> NDArray[Any]:
 _INT64 = np.dtype(np.int64)
 
 
-def _integers(array: NDArray[Any], what: str) -> NDArray[np.int64]:
+def integers(array: NDArray[Any], what: str) -> NDArray[np.int64]:
     """As 64-bit integers. What is beyond them counts as the largest, and does not wrap around."""
     if array.dtype.kind not in "iu" and array.size > 0:
         raise TypeError(f"{what} are of {array.dtype}: give integers")
     if array.dtype.kind == "u" and array.dtype.itemsize == 8:
         array = np.minimum(array, np.iinfo(np.int64).max)
-    return _like(array, _INT64, what)
+    return like(array, _INT64, what)
 
 
 def numbers(given: ArrayLike, what: str) -> NDArray[np.float64]:
     """As a contiguous array of float64, for the functions beside the losses."""
-    return _like(_array(given, what), np.dtype(np.float64), what)
+    return like(_array(given, what), np.dtype(np.float64), what)
 
 
 def _columns_last(array: NDArray[Any], dim: int, dims: int) -> NDArray[Any]:
@@ -152,11 +152,11 @@ def compute(
     if ignore_index is not None:
         call["ignore_index"] = ignore_index
     if factors is not None:
-        factors = call["weight"] = _like(factors, dtype, "the weight")
+        factors = call["weight"] = like(factors, dtype, "the weight")
     if class_weight is not None:
-        class_weight = call["class_weight"] = _like(_array(class_weight, "the class weight"), dtype, "the class weight")
+        class_weight = call["class_weight"] = like(_array(class_weight, "the class weight"), dtype, "the class weight")
     if groups is not None:
-        groups = call["groups"] = _integers(_array(groups, "the array of groups"), "the groups")
+        groups = call["groups"] = integers(_array(groups, "the array of groups"), "the groups")
     at = form(
         spec,
         given.shape,
@@ -177,7 +177,7 @@ def compute(
         rows = call["rows"] = np.empty(at.units if spec.scope != "set" else (_sets(at, groups),), dtype)
     if state is not None:
         call["state"] = state
-    goal = _integers(goal, "the target") if at.classes else _like(goal, dtype, "the target")
+    goal = integers(goal, "the target") if at.classes else like(goal, dtype, "the target")
     value = chosen.run(given, goal, call)
     if dim != -1:
         if grad is not None and slopes is not None:

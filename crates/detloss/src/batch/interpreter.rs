@@ -10,9 +10,11 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use fearless_simd::Simd;
 
-use super::kernel::{Kernel, Tile, TileTarget};
+use super::kernel::Kernel;
 use super::level::{Job, Level};
 use super::prefetch;
+use super::running_mean::RunningMean;
+use super::tile::{Tile, TileTarget};
 use crate::error::Result;
 use crate::loss::modifiers::Modifiers;
 use crate::scalar::Scalar;
@@ -34,8 +36,10 @@ const REMEMBERED: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Tape {
     steps: Vec<Step>,
+    /// How many inputs there are. Their registers are the first.
+    inputs: usize,
     registers: usize,
-    /// The registers that hold constants. No step writes to them, nor to those of the inputs, which are the first.
+    /// The registers that hold constants. No step writes to them, nor to those of the inputs.
     constants: Vec<(u16, f64)>,
     outputs: Vec<u16>,
 }
@@ -105,7 +109,7 @@ impl Tape {
             place.push(result);
         }
         let outputs = program.outputs.iter().map(|&output| place[output]).collect();
-        Self { steps, registers: registers.count, constants, outputs }
+        Self { steps, inputs, registers: registers.count, constants, outputs }
     }
 
     pub(crate) fn tile_f32(&self, level: Level, tile: Tile<'_, f32>) -> f64 {
@@ -129,7 +133,7 @@ impl Tape {
         let TileTarget::Dense(target) = tile.target else {
             unreachable!("the driver writes out the labels of formulas")
         };
-        let Tile { pred, weights, factor, mut values, mut grad, .. } = tile;
+        let Tile { pred, weights, factor, mean, mut values, mut grad, .. } = tile;
         if weights.is_empty() {
             return 0.0;
         }
@@ -143,7 +147,10 @@ impl Tape {
         let mut registers = vec![zero; self.registers * block];
         let registers = Cell::from_mut(&mut registers[..]).as_slice_of_cells();
         let mut registers = Registers { numbers: registers, block, count: block };
-        for &(register, value) in &self.constants {
+        // A tape with an input more than the rows have fields is that of a loss with a running mean.
+        let fields = width + target_width;
+        let mean = (self.inputs > fields).then_some((fields as u16, mean));
+        for &(register, value) in self.constants.iter().chain(&mean) {
             registers.of(register).iter().for_each(
                 #[inline(always)]
                 |number| number.set(zero.lit(value)),
@@ -355,6 +362,11 @@ fn bits(numbers: &[f64]) -> Vec<u64> {
     numbers.iter().map(|number| number.to_bits()).collect()
 }
 
+/// How many inputs the tape of a loss has.
+pub(super) fn inputs(signature: &Signature, has_mean: bool) -> usize {
+    signature.pred.fields().len() + signature.target.fields().len() + usize::from(has_mean)
+}
+
 /// The tape of a loss that is a formula. It is traced once.
 pub(super) fn tape<K: Kernel + ?Sized>(loss: &K, gradient: bool) -> Arc<Tape> {
     type Tapes = RwLock<HashMap<(Key, bool), Arc<Tape>>>;
@@ -363,9 +375,9 @@ pub(super) fn tape<K: Kernel + ?Sized>(loss: &K, gradient: bool) -> Arc<Tape> {
     if let Some(tape) = TAPES.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return Arc::clone(tape);
     }
-    let program = loss.trace(gradient).expect("only formulas are interpreted");
-    let signature = loss.signature();
-    let inputs = signature.pred.fields().len() + signature.target.fields().len();
+    let program = loss.trace_at_mean(gradient).or_else(|| loss.trace(gradient));
+    let program = program.expect("only formulas are interpreted");
+    let inputs = inputs(&loss.signature(), loss.running_mean().is_some());
     let tape = Arc::new(Tape::new(&program, inputs));
     let mut tapes = TAPES.write().unwrap_or_else(PoisonError::into_inner);
     if tapes.len() >= REMEMBERED {
@@ -386,6 +398,14 @@ impl<K: Kernel> Kernel for Interpreted<K> {
 
     fn trace(&self, gradient: bool) -> Option<Program> {
         self.0.trace(gradient)
+    }
+
+    fn trace_at_mean(&self, gradient: bool) -> Option<Program> {
+        self.0.trace_at_mean(gradient)
+    }
+
+    fn running_mean(&self) -> Option<RunningMean> {
+        self.0.running_mean()
     }
 
     fn has_exact_gradient(&self) -> bool {
@@ -426,6 +446,7 @@ mod tests {
     use super::*;
     use crate::batch::Batch;
     use crate::losses;
+    use crate::parallel::Work;
     use crate::scalar::expr::Constant;
 
     #[test]
@@ -452,11 +473,12 @@ mod tests {
             column_weights: None,
             weights: &[1.0, 10.0],
             factor: 0.5,
+            mean: 1.0,
             values: Some(&mut values),
             grad: Some(&mut grad),
             state: None,
             components: &mut [],
-            threads: false,
+            work: Work { threads: false, cancelled: None },
         });
         assert_eq!((sum, values, grad), (53.0, [3.0, 50.0], [1.0, 10.0]));
     }

@@ -8,17 +8,19 @@ use super::interpreter::{self, Key};
 use super::level::{Job, Level};
 use super::modified::Modified;
 use super::prefetch;
+use super::running_mean::RunningMean;
+use super::tile::{Tile, TileTarget};
 use crate::error::Result;
 use crate::loss::modifiers::Modifiers;
 use crate::loss::{
     Case, Described, Facts, Formula, Loss, Row, RowLoss, RowOf, RowTarget, Scope, Set, SetLoss,
-    SetOf,
+    SetOf, State,
 };
 use crate::operand::{Kind, Operand};
-use crate::scalar::Element;
 use crate::scalar::dual::Gradient;
 use crate::scalar::expr::{Expr, Program, Trace};
 use crate::scalar::lanes::{LANES, Lanes, Vector};
+use crate::scalar::{Element, Scalar as _};
 use crate::signature::Signature;
 
 /// Whether the loops of every loss are compiled. The unit tests of this crate do without: they are of what the loops are made
@@ -35,6 +37,13 @@ pub trait Kernel: Send + Sync {
     /// Replay the gradient rather than differentiating the value: what a formula detaches, and how ties split, is not part of
     /// the list.
     fn trace(&self, gradient: bool) -> Option<Program>;
+
+    /// The same with the running mean that is the state of the loss as one input more, behind the fields of the target. None for a
+    /// loss without: what [`trace`](Self::trace) gives has the mean that a run begins with as a constant.
+    fn trace_at_mean(&self, gradient: bool) -> Option<Program>;
+
+    /// The running mean that is the state of a loss of units; None for any other loss.
+    fn running_mean(&self) -> Option<RunningMean>;
 
     /// Whether the gradient is the derivative of the value. That of ranking losses is not, nor is one of a loss that detaches a
     /// part of itself.
@@ -73,85 +82,6 @@ pub trait Kernel: Send + Sync {
     fn tile_f64(&self, tile: Tile<'_, f64>) -> f64;
 }
 
-/// A few units of a batch, small enough for the first-level cache. For a formula in `f32`, whole vectors of units; for a loss
-/// of whole batches, a whole group.
-#[derive(Debug)]
-pub struct Tile<'a, T> {
-    pub(crate) columns: usize,
-    pub(crate) pred: &'a [T],
-    pub(crate) target: TileTarget<'a, T>,
-    pub(crate) column_weights: Option<&'a [T]>,
-    /// One weight per unit.
-    pub(crate) weights: &'a [T],
-    /// What the gradient is multiplied by besides the weight.
-    pub(crate) factor: T,
-    /// Where the weighted values go.
-    pub(crate) values: Option<&'a mut [T]>,
-    /// Where the gradient goes.
-    pub(crate) grad: Option<&'a mut [T]>,
-    /// The column of every element of a loss of whole batches with a state per column, where some are left out.
-    pub(crate) element_columns: Option<&'a [usize]>,
-    /// The state of a loss of whole batches.
-    pub(crate) state: Option<&'a mut [f64]>,
-    /// Where the components of a loss of whole batches go.
-    pub(crate) components: &'a mut [f64],
-    /// Whether a loss of whole batches may share its work among threads.
-    pub(crate) threads: bool,
-}
-
-impl<'a, T: Copy> Tile<'a, T> {
-    /// The first `units` units, and the rest. Only for dense targets.
-    pub(crate) fn split(self, units: usize, width: usize) -> (Self, Self) {
-        let TileTarget::Dense(target) = self.target else {
-            unreachable!("only formulas are split")
-        };
-        let target_width = target.len() / self.weights.len();
-        let (pred, more_pred) = self.pred.split_at(units * width);
-        let (target, more_target) = target.split_at(units * target_width);
-        let (weights, more_weights) = self.weights.split_at(units);
-        let (values, more_values) = self.values.map(|values| values.split_at_mut(units)).unzip();
-        let (grad, more_grad) = self.grad.map(|grad| grad.split_at_mut(units * width)).unzip();
-        let (columns, factor, column_weights) = (self.columns, self.factor, self.column_weights);
-        (
-            Self {
-                columns,
-                pred,
-                target: TileTarget::Dense(target),
-                column_weights,
-                weights,
-                factor,
-                values,
-                grad,
-                element_columns: None,
-                state: None,
-                components: &mut [],
-                threads: false,
-            },
-            Self {
-                columns,
-                pred: more_pred,
-                target: TileTarget::Dense(more_target),
-                column_weights,
-                weights: more_weights,
-                factor,
-                values: more_values,
-                grad: more_grad,
-                element_columns: None,
-                state: None,
-                components: &mut [],
-                threads: false,
-            },
-        )
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum TileTarget<'a, T> {
-    Dense(&'a [T]),
-    /// Only for rows; an index that is no class belongs to a row of weight 0.
-    Classes(&'a [i64]),
-}
-
 /// How losses of one form run. This indirection lets all forms implement [`Kernel`] without overlap.
 pub trait Driver<L> {
     #[doc(hidden)]
@@ -163,7 +93,11 @@ pub trait Driver<L> {
     #[doc(hidden)]
     const IS_INTERPRETED: bool = false;
     #[doc(hidden)]
-    fn trace(_: &L, _: &Modifiers, _: bool) -> Option<Program> {
+    fn trace(_: &L, _: &Modifiers, _: bool, _: Option<f64>) -> Option<Program> {
+        None
+    }
+    #[doc(hidden)]
+    fn running_mean(_: &L, _: &Modifiers) -> Option<RunningMean> {
         None
     }
     #[doc(hidden)]
@@ -187,7 +121,16 @@ where
     }
 
     fn trace(&self, gradient: bool) -> Option<Program> {
-        L::Form::trace(self, &Modifiers::default(), gradient)
+        L::Form::trace(self, &Modifiers::default(), gradient, Some(RunningMean::FIRST))
+    }
+
+    fn trace_at_mean(&self, gradient: bool) -> Option<Program> {
+        self.running_mean()?;
+        L::Form::trace(self, &Modifiers::default(), gradient, None)
+    }
+
+    fn running_mean(&self) -> Option<RunningMean> {
+        L::Form::running_mean(self, &Modifiers::default())
     }
 
     fn has_exact_gradient(&self) -> bool {
@@ -210,9 +153,12 @@ where
         if modifiers.is_empty() {
             return Ok(Arc::new(*self));
         }
-        let trace = |modifiers: &Modifiers, gradient| L::Form::trace(self, modifiers, gradient);
+        let trace =
+            |modifiers: &Modifiers, gradient, mean| L::Form::trace(self, modifiers, gradient, mean);
         let is_exact = L::Form::has_exact_gradient(self, modifiers);
-        Ok(Arc::new(Modified::new(Arc::new(*self), &trace, modifiers, is_exact)?))
+        let running_mean = L::Form::running_mean(self, modifiers);
+        let plain = Arc::new(*self);
+        Ok(Arc::new(Modified::new(plain, &trace, modifiers, is_exact, running_mean)?))
     }
 
     fn key(&self) -> Key {
@@ -256,27 +202,40 @@ where
 }
 
 impl<L: Loss> Driver<L> for Formula {
-    const SIGNATURE: Signature =
-        Signature::new(L::NAME, Scope::Unit, L::Pred::KIND, L::Target::KIND);
+    const SIGNATURE: Signature = Signature {
+        state: L::STATE,
+        ..Signature::new(L::NAME, Scope::Unit, L::Pred::KIND, L::Target::KIND)
+    };
     const FACTS: Facts = L::FACTS;
     const CASES: &'static [Case] = L::CASES;
-    // The overlap of two rotated boxes takes minutes to compile for all levels, and so would whatever is built on it.
-    const IS_INTERPRETED: bool = !HAS_KERNELS || L::Pred::KIND.fields().len() > 4;
+    // The overlap of two rotated boxes takes minutes to compile for all levels, and so would whatever is built on it. A state is an
+    // input more, for which no loop is worth being compiled.
+    const IS_INTERPRETED: bool =
+        !HAS_KERNELS || L::Pred::KIND.fields().len() > 4 || !matches!(L::STATE, State::None);
 
-    fn trace(loss: &L, modifiers: &Modifiers, gradient: bool) -> Option<Program> {
+    fn trace(
+        loss: &L,
+        modifiers: &Modifiers,
+        gradient: bool,
+        mean: Option<f64>,
+    ) -> Option<Program> {
         let trace = Trace::new();
         let fields = L::Pred::KIND.fields().len();
         let target = |index| trace.input(fields + index);
+        let mean = match mean {
+            Some(mean) => trace.input(0).lit(mean),
+            None => target(L::Target::KIND.fields().len()),
+        };
         let outputs = if gradient {
             type Active<'t, L> = <<L as Loss>::Pred as Operand>::Dual<Expr<'t>>;
             let pred = L::Pred::of(|index| Active::<L>::variable(trace.input(index), index));
             let target = L::Target::of(|index| Active::<L>::constant(target(index)));
-            let result = loss.eval_modified(pred, target, modifiers);
+            let result = loss.eval_modified(pred, target, modifiers, Active::<L>::constant(mean));
             let partials = (0..fields).map(|index| result.partial(index));
             std::iter::once(result.value()).chain(partials).collect()
         } else {
             let pred = L::Pred::of(|index| trace.input(index));
-            vec![loss.eval_modified(pred, L::Target::of(target), modifiers)]
+            vec![loss.eval_modified(pred, L::Target::of(target), modifiers, mean)]
         };
         Some(trace.program(&outputs))
     }
@@ -285,8 +244,17 @@ impl<L: Loss> Driver<L> for Formula {
         let trace = Trace::new();
         let target = |index| trace.input(L::Pred::KIND.fields().len() + index);
         let pred = L::Pred::of(|index| trace.input(index));
-        let _ = loss.eval_modified(pred, L::Target::of(target), modifiers);
+        let mean = trace.input(0).lit(RunningMean::FIRST);
+        let _ = loss.eval_modified(pred, L::Target::of(target), modifiers, mean);
         !trace.detaches()
+    }
+
+    fn running_mean(loss: &L, modifiers: &Modifiers) -> Option<RunningMean> {
+        loss.focusing(modifiers).map(|focusing| RunningMean::of_distances(focusing.momentum))
+    }
+
+    fn initial_state(loss: &L, _: usize) -> Vec<f64> {
+        RunningMean::initial_state(Self::running_mean(loss, &Modifiers::default()))
     }
 
     #[inline(always)]
@@ -475,18 +443,9 @@ impl<L: SetLoss> Driver<L> for Set {
             unreachable!("the driver writes out the labels of whole batches")
         };
         let Tile { columns, pred, element_columns, factor, grad, state, components, .. } = tile;
-        let (scale, threads) = (factor.to_f64(), tile.threads);
-        let set = SetOf {
-            pred,
-            target,
-            columns,
-            element_columns,
-            scale,
-            threads,
-            grad,
-            state,
-            components,
-        };
+        let (scale, work) = (factor.to_f64(), tile.work);
+        let set =
+            SetOf { pred, target, columns, element_columns, scale, work, grad, state, components };
         loss.set::<V>(token, set)
     }
 }

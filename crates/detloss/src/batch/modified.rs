@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
-use super::interpreter::{Key, Tape};
-use super::kernel::{Kernel, Tile};
+use super::interpreter::{self, Key, Tape};
+use super::kernel::Kernel;
 use super::level::Level;
+use super::running_mean::RunningMean;
+use super::tile::Tile;
 use crate::error::{Error, Result};
+use crate::loss::State;
 use crate::loss::modifiers::{self, Modifier, Modifiers};
 use crate::scalar::expr::Program;
 use crate::signature::Signature;
@@ -18,16 +21,19 @@ pub(super) struct Modified {
     value: Traced,
     value_and_grad: Traced,
     has_exact_gradient: bool,
+    running_mean: Option<RunningMean>,
 }
 
-/// A program, and the same for the interpreter.
+/// A program, the same with the running mean as an input if the loss has one, and what the interpreter makes of that.
 struct Traced {
     program: Program,
+    at_mean: Option<Program>,
     tape: Tape,
 }
 
-/// The program of a loss with some modifiers, with or without the gradient; None for a loss that is no formula.
-type TraceOf<'a> = &'a dyn Fn(&Modifiers, bool) -> Option<Program>;
+/// The program of a loss with some modifiers, with or without the gradient, at this running mean or with that as an input; None for a
+/// loss that is no formula.
+type TraceOf<'a> = &'a dyn Fn(&Modifiers, bool, Option<f64>) -> Option<Program>;
 
 impl Modified {
     pub(super) fn new(
@@ -35,17 +41,23 @@ impl Modified {
         trace: TraceOf<'_>,
         modifiers: &Modifiers,
         has_exact_gradient: bool,
+        running_mean: Option<RunningMean>,
     ) -> Result<Self> {
         modifiers.check()?;
-        let Signature { loss, pred, target, .. } = plain.signature();
-        check_terms(loss, trace, modifiers)?;
+        let signature = plain.signature();
+        check_terms(signature.loss, trace, modifiers)?;
+        check_focusing(signature, modifiers)?;
+        let inputs = interpreter::inputs(&signature, running_mean.is_some());
         let traced = |gradient| {
-            let program = trace(modifiers, gradient).expect("a loss with terms is a formula");
-            let tape = Tape::new(&program, pred.fields().len() + target.fields().len());
-            Traced { program, tape }
+            let trace = |mean| trace(modifiers, gradient, mean);
+            let program = trace(Some(RunningMean::FIRST)).expect("a loss with terms is a formula");
+            let at_mean = running_mean.and_then(|_| trace(None));
+            let tape = Tape::new(at_mean.as_ref().unwrap_or(&program), inputs);
+            Traced { program, at_mean, tape }
         };
         let (value, value_and_grad) = (traced(false), traced(true));
-        Ok(Self { plain, modifiers: *modifiers, value, value_and_grad, has_exact_gradient })
+        let modifiers = *modifiers;
+        Ok(Self { plain, modifiers, value, value_and_grad, has_exact_gradient, running_mean })
     }
 
     fn traced(&self, gradient: bool) -> &Traced {
@@ -55,11 +67,12 @@ impl Modified {
 
 /// Whether a loss has what these modifiers change: with any of them, at its defaults, the program is another one.
 fn check_terms(loss: &'static str, trace: TraceOf<'_>, modifiers: &Modifiers) -> Result<()> {
-    let plain = trace(&Modifiers::default(), false);
+    let trace = |modifiers: &Modifiers| trace(modifiers, false, Some(RunningMean::FIRST));
+    let plain = trace(&Modifiers::default());
     let changes_something = |modifier: &Modifier| {
         let mut alone = Modifiers::default();
         alone.add(modifier.name, &[]).expect("the defaults lie in their ranges");
-        trace(&alone, false) != plain
+        trace(&alone) != plain
     };
     let Some((useless, _)) = modifiers.given().find(|(modifier, _)| !changes_something(modifier))
     else {
@@ -75,13 +88,33 @@ fn check_terms(loss: &'static str, trace: TraceOf<'_>, modifiers: &Modifiers) ->
     Err(Error::NotModifiable { loss, modifier: useless.name, wanted })
 }
 
+/// Whether there is one running mean at most, the loss's or the modifier's.
+fn check_focusing(Signature { loss, state, .. }: Signature, modifiers: &Modifiers) -> Result<()> {
+    match modifiers.focusings().next() {
+        Some((modifier, _)) if state != State::None => {
+            let wanted = "it has a running mean of its own; take a loss without state".to_owned();
+            Err(Error::NotModifiable { loss, modifier, wanted })
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Kernel for Modified {
     fn signature(&self) -> Signature {
-        self.plain.signature()
+        let state = if self.running_mean.is_some() { State::Fixed } else { State::None };
+        Signature { state, ..self.plain.signature() }
     }
 
     fn trace(&self, gradient: bool) -> Option<Program> {
         Some(self.traced(gradient).program.clone())
+    }
+
+    fn trace_at_mean(&self, gradient: bool) -> Option<Program> {
+        self.traced(gradient).at_mean.clone()
+    }
+
+    fn running_mean(&self) -> Option<RunningMean> {
+        self.running_mean
     }
 
     fn has_exact_gradient(&self) -> bool {
@@ -96,8 +129,8 @@ impl Kernel for Modified {
         self.plain.modified(modifiers)
     }
 
-    fn initial_state(&self, columns: usize) -> Vec<f64> {
-        self.plain.initial_state(columns)
+    fn initial_state(&self, _: usize) -> Vec<f64> {
+        RunningMean::initial_state(self.running_mean)
     }
 
     fn key(&self) -> Key {

@@ -3,12 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::dispatch::{Dispatch, Element};
-use super::kernel::{HAS_KERNELS, Kernel, Tile, TileTarget};
+use super::kernel::{HAS_KERNELS, Kernel};
+use super::running_mean::RunningMean;
 use super::sets::{self, Groups};
+use super::tile::{Tile, TileTarget};
 use super::{Batch, Normalizer, Target, Weights};
 use crate::error::{Error, Result};
 use crate::loss::Scope;
-use crate::parallel;
 use crate::scalar::Element as _;
 use crate::signature::Signature;
 
@@ -34,6 +35,8 @@ pub(super) struct Plan<'a, T, K: ?Sized> {
     pub(super) is_row: bool,
     /// The sets of a loss of whole batches; none for the others.
     pub(super) groups: Groups,
+    /// The running mean of a loss of units that has one.
+    pub(super) mean: f64,
     /// Whether a tile has found a label that is none.
     is_label_invalid: AtomicBool,
 }
@@ -177,6 +180,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
             target_width,
             is_row,
             groups,
+            mean: RunningMean::FIRST,
             is_label_invalid: AtomicBool::new(false),
         })
     }
@@ -256,14 +260,17 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidNumber`] for a label that is none. They are looked at while they are in the cache, so the outputs of such a
-    /// batch have been written to, and the state of a loss of whole batches has not.
+    /// [`Error::InvalidNumber`] for a label that is none, and [`Error::Cancelled`]. Labels are looked at while they are in the cache, so
+    /// the outputs of such a batch have been written to, and the state of a loss of whole batches has not.
     pub(super) fn run(&self, outputs: Outputs<'_, T>) -> Result<f64> {
         if self.signature.scope == Scope::Set {
             return self.run_sets(outputs);
         }
         let chunk = (CHUNK / self.width).max(1).next_multiple_of(self.tile_units());
         let sum = self.run_chunks(0, self.units, chunk, outputs);
+        if self.batch.work.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
         if self.is_label_invalid.load(Ordering::Relaxed) {
             self.check_labels()?;
         }
@@ -277,8 +284,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         }
         let half = (count / 2).next_multiple_of(chunk);
         let (low, high) = outputs.split(half, self.width);
-        let (low, high) = parallel::join(
-            self.batch.threads,
+        let (low, high) = self.batch.work.join(
             || self.run_chunks(first, half, chunk, low),
             || self.run_chunks(first + half, count - half, chunk, high),
         );
@@ -289,6 +295,9 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         let (mut scratch, mut sum) = (Scratch::default(), 0.0);
         let end = first + count;
         for first in (first..end).step_by(self.tile_units()) {
+            if self.batch.work.is_cancelled() {
+                break;
+            }
             let count = self.tile_units().min(end - first);
             let (now, later) = outputs.split(count, self.width);
             sum += self.run_tile(first, count, now, &mut scratch);
@@ -356,12 +365,13 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
                 column_weights,
                 weights,
                 factor,
+                mean: self.mean,
                 values,
                 grad,
                 element_columns: None,
                 state: None,
                 components: &mut [],
-                threads: false,
+                work: self.batch.work,
             };
             T::Compute::tile(self.loss, self.batch.level, tile)
         };

@@ -1,13 +1,13 @@
 //! How a loss of whole batches runs: on each group of rows, on what counts in it.
 
 use super::dispatch::{Dispatch, Element};
-use super::kernel::{Kernel, Tile, TileTarget};
+use super::kernel::Kernel;
 use super::plan::{Outputs, Plan};
+use super::tile::{Tile, TileTarget};
 use super::{Batch, Target, Weights};
 use crate::error::{Error, Result};
 use crate::loss::State;
 use crate::operand::{Kind, LEFT_OUT};
-use crate::parallel;
 use crate::ranking;
 use crate::scalar::{Compute, Element as _};
 
@@ -130,9 +130,10 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
         let Outputs { values: to_values, grad, grad_output, factor, state, components } = outputs;
         let scale =
             |index: usize| factor * grad_output.map_or(1.0, |slopes| slopes[index].to_f64());
+        let mut next_state = state.as_deref().map(<[f64]>::to_vec);
         let run = |grad: Option<&mut [T::Compute]>| {
             let groups = self.cut(pred, target, counts.as_deref(), grad, &scale);
-            self.run_groups(groups, state, components)
+            self.run_groups(groups, next_state.as_deref_mut(), components)
         };
         let values = match grad {
             None => run(None),
@@ -140,6 +141,12 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
                 self.groups.scatter(grad, self.row_width(), |grad| run(Some(grad)))
             }),
         };
+        if self.batch.work.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        if let (Some(state), Some(next)) = (state, next_state) {
+            state.copy_from_slice(&next);
+        }
         if let Some(to) = to_values {
             for (to, &value) in to.iter_mut().zip(&values) {
                 *to = T::from_f64(value);
@@ -255,11 +262,14 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
         let terms = self.signature.components.len();
         let run = |group: Group<'_, T::Compute>, state: Option<&mut [f64]>| {
             let mut components = vec![0.0; terms];
+            if self.batch.work.is_cancelled() {
+                return (0.0, components);
+            }
             (self.run_group(group, state, &mut components), components)
         };
         let results: Vec<(f64, Vec<f64>)> = match state {
             Some(state) => groups.into_iter().map(|group| run(group, Some(&mut *state))).collect(),
-            None => parallel::map(self.batch.threads, groups, |group| run(group, None)),
+            None => self.batch.work.map(groups, |group| run(group, None)),
         };
         if let Some(sums) = components {
             for (_, components) in &results {
@@ -288,12 +298,13 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
                 column_weights: None,
                 weights: &[],
                 factor,
+                mean: self.mean,
                 values: None,
                 grad,
                 element_columns,
                 state,
                 components,
-                threads: self.batch.threads,
+                work: self.batch.work,
             };
             T::Compute::tile(self.loss, self.batch.level, tile)
         };

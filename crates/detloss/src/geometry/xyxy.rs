@@ -43,6 +43,18 @@ impl<S: Scalar> Xyxy<S> {
         [(self.x1 + self.x2) * lit(0.5), (self.y1 + self.y2) * lit(0.5)]
     }
 
+    /// How far inside the box a point (x, y) lies: its distance from the nearest side; negative outside.
+    #[inline(always)]
+    pub fn depth(self, [x, y]: [S; 2]) -> S {
+        (x - self.x1).min(y - self.y1).min((self.x2 - x).min(self.y2 - y))
+    }
+
+    /// The distance of a point (x, y) in the box from the farthest side.
+    #[inline(always)]
+    pub fn reach(self, [x, y]: [S; 2]) -> S {
+        (x - self.x1).max(y - self.y1).max((self.x2 - x).max(self.y2 - y))
+    }
+
     /// What both boxes cover: their intersection, empty where they are disjoint.
     #[inline(always)]
     pub fn intersection(self, other: Self) -> Self {

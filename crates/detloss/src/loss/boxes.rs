@@ -1,7 +1,7 @@
 //! Losses of two boxes, written over their terms.
 
 use super::modifiers::Modifiers;
-use super::{Case, Described, Facts, Formula, Loss};
+use super::{Case, Described, Facts, Focusing, Formula, Loss, State};
 use crate::geometry::Xyxy;
 use crate::operand::Corners;
 use crate::scalar::Scalar;
@@ -14,6 +14,9 @@ pub trait BoxLoss: Described<Form = Formula> {
     const FACTS: Facts;
     /// Worked cases.
     const CASES: &'static [Case];
+    /// What the whole loss is weighted by besides, if that depends on the running mean of 1 − IoU: the state of the loss. Such a
+    /// loss is interpreted.
+    const FOCUSING: Option<fn(&Self) -> Focusing> = None;
 
     /// The formula. A factor of the whole loss, or a gate, is of the boxes as they are and asks `terms` for nothing.
     fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S;
@@ -69,13 +72,28 @@ impl<L: BoxLoss> Loss for L {
     type Target = Corners;
     const FACTS: Facts = L::FACTS;
     const CASES: &'static [Case] = L::CASES;
+    const STATE: State = if L::FOCUSING.is_some() { State::Fixed } else { State::None };
 
     #[inline(always)]
     fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
-        self.eval_with(pred, target, Plain)
+        let value = self.eval_with(pred, target, Plain);
+        match L::FOCUSING {
+            Some(of) => of(self).weight(pred, target, target.x1.lit(1.0)) * value,
+            None => value,
+        }
     }
 
-    fn eval_modified<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, modifiers: &Modifiers) -> S {
-        modifiers.eval(self, pred, target)
+    fn eval_modified<S: Scalar>(
+        &self,
+        pred: Xyxy<S>,
+        target: Xyxy<S>,
+        modifiers: &Modifiers,
+        mean: S,
+    ) -> S {
+        modifiers.eval(self, pred, target, mean)
+    }
+
+    fn focusing(&self, modifiers: &Modifiers) -> Option<Focusing> {
+        L::FOCUSING.map(|of| of(self)).or(modifiers.focusing())
     }
 }

@@ -15,7 +15,8 @@
 //! # Ok::<(), detloss::Error>(())
 //! ```
 
-use super::{BoxLoss, Described, Param, Terms};
+pub use super::focusing::{WiseV2, WiseV3};
+use super::{BoxLoss, Described, Focusing, Loss, Param, Terms};
 use crate::error::{Error, Result};
 use crate::geometry::{Xyxy, part_of_hull};
 use crate::loss;
@@ -129,7 +130,8 @@ loss! {
     ///
     /// # Conventions
     ///
-    /// This is version 1. Versions 2 and 3 weigh by the running mean of 1 − IoU as well, which is a state, and are not here.
+    /// This is version 1. Versions 2 and 3 weigh by the running mean of 1 − IoU as well, which is a state. A loss takes one of `wise`,
+    /// `wise_v2` and `wise_v3`.
     ///
     /// # References
     ///
@@ -256,6 +258,10 @@ modifiers! {
     alpha: Alpha,
     /// Weighted by the distance of the centres.
     wise: Wise,
+    /// Weighted by the distance of the centres, and by the running mean of 1 − IoU.
+    wise_v2: WiseV2,
+    /// The same, most for boxes that are neither good nor hopeless.
+    wise_v3: WiseV3,
     /// Weighted by the IoU.
     focal: Focal,
 }
@@ -277,24 +283,48 @@ impl Modifiers {
             let mut params = modifier.params.iter().zip(values);
             params.try_for_each(|(param, value)| param.check(modifier.name, value))?;
         }
+        // Versions of one modifier.
+        if usize::from(self.wise.is_some()) + self.focusings().count() > 1 {
+            return Err(Error::ModifiedTwice { modifier: Wise::NAME });
+        }
         self.focaler.map_or(Ok(()), Focaler::check_interval)
     }
 
-    /// A loss with its terms modified, and weighted.
+    /// The focusings among them, with the names of their modifiers.
+    pub(crate) fn focusings(&self) -> impl Iterator<Item = (&'static str, Focusing)> {
+        let v2 = self
+            .wise_v2
+            .map(|WiseV2 { gamma, momentum }| (WiseV2::NAME, Focusing::monotonic(gamma, momentum)));
+        let v3 = self.wise_v3.map(|WiseV3 { alpha, delta, momentum }| {
+            (WiseV3::NAME, Focusing::non_monotonic(alpha, delta, momentum))
+        });
+        v2.into_iter().chain(v3)
+    }
+
+    /// The only focusing among them.
+    pub(super) fn focusing(&self) -> Option<Focusing> {
+        self.focusings().next().map(|(_, focusing)| focusing)
+    }
+
+    /// A loss with its terms modified, and weighted; `mean` is the running mean of 1 − IoU.
     pub(super) fn eval<L: BoxLoss, S: Scalar>(
         &self,
         loss: &L,
         pred: Xyxy<S>,
         target: Xyxy<S>,
+        mean: S,
     ) -> S {
         let mut value = loss.eval_with(pred, target, Modified(self));
         if let Some(Focal { gamma, detach }) = self.focal {
             value = focal_weight(pred.iou(target, 0.0), gamma, detach) * value;
         }
-        if self.wise.is_some() {
+        if self.wise.is_some() || self.focusing().is_some() {
             value = wise_weight(pred, target) * value;
         }
-        value
+        match loss.focusing(self) {
+            Some(focusing) => focusing.weight(pred, target, mean) * value,
+            None => value,
+        }
     }
 }
 

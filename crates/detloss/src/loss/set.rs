@@ -2,6 +2,7 @@
 
 use super::{Case, Described, Facts, Set};
 use crate::operand::Kind;
+use crate::parallel::Work;
 use crate::scalar::Element;
 use crate::scalar::lanes::Vector;
 
@@ -63,8 +64,8 @@ pub struct SetOf<'a, V: Vector> {
     pub element_columns: Option<&'a [usize]>,
     /// What the gradient is multiplied by.
     pub scale: f64,
-    /// Whether the work may be shared by threads.
-    pub threads: bool,
+    /// How the work is done.
+    pub(crate) work: Work<'a>,
     /// Where the gradient goes, if anybody wants it.
     pub grad: Option<&'a mut [V::Element]>,
     /// The state that the batches before left, to be brought up to date; None outside of a training run.

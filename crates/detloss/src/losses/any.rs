@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::Entry;
-use crate::batch::{Driver, Kernel, Key, Level, Tile};
+use crate::batch::{Driver, Kernel, Key, Level, RunningMean, Tile};
 use crate::error::{Error, Result};
 use crate::loss::modifiers::{self, Modifiers};
 use crate::loss::{Described, Param};
@@ -39,7 +39,8 @@ pub struct AnyLoss {
 }
 
 impl AnyLoss {
-    /// A loss by its type, of the list or declared elsewhere.
+    /// A loss by its type, which is declared elsewhere. One of the list has `From`, too, which compiles no kernel in the crate that calls
+    /// it.
     #[must_use]
     pub fn new<L: Described + Kernel>(loss: L) -> Self
     where
@@ -168,6 +169,14 @@ impl Kernel for AnyLoss {
 
     fn trace(&self, gradient: bool) -> Option<Program> {
         self.kernel.trace(gradient)
+    }
+
+    fn trace_at_mean(&self, gradient: bool) -> Option<Program> {
+        self.kernel.trace_at_mean(gradient)
+    }
+
+    fn running_mean(&self) -> Option<RunningMean> {
+        self.kernel.running_mean()
     }
 
     fn has_exact_gradient(&self) -> bool {

@@ -144,7 +144,7 @@ impl<T: Compute> Anchors<T> {
     }
 
     fn trees(&self, rect: impl Fn(usize) -> Rect<T>) -> Vec<Tree<T>> {
-        self.level_ranges().map(|level| Tree::new(level.map(&rect).collect())).collect()
+        self.level_ranges().map(|level| Tree::new(level.map(&rect))).collect()
     }
 }
 

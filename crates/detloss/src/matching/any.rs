@@ -10,7 +10,8 @@ use super::matches::Matches;
 use super::overlap::Overlap;
 use crate::error::{Error, Result};
 use crate::losses::{assignments, parts, written};
-use crate::parallel;
+use crate::operand::Kind;
+use crate::parallel::Work;
 
 /// A matcher chosen at run time, with its parameters.
 ///
@@ -66,6 +67,12 @@ impl AnyMatcher {
         self.overlap.as_ref()
     }
 
+    /// The fields of a truth, and of a predicted box.
+    #[must_use]
+    pub fn box_fields(&self) -> &'static [&'static str] {
+        self.overlap.as_ref().map_or(Kind::Box, Overlap::kind).fields()
+    }
+
     /// The same matcher with this overlap.
     ///
     /// # Errors
@@ -95,9 +102,8 @@ impl AnyMatcher {
     ///
     /// [`Error::InImage`] with the first image that does not fit, and why.
     pub fn match_images<T: Precision>(&self, images: &[Image<'_, T>]) -> Result<Vec<Matches<T>>> {
-        let matched = parallel::map(images.len() > 1, images.iter().collect(), |image| {
-            self.match_image(image)
-        });
+        let work = Work { threads: images.len() > 1, cancelled: None };
+        let matched = work.map(images.iter().collect(), |image| self.match_image(image));
         let in_image = |(image, matches): (usize, Result<_>)| {
             matches.map_err(|error| Error::InImage { image, error: Box::new(error) })
         };

@@ -281,7 +281,7 @@ impl Search {
             }
         }
         let equal = || order.iter().copied().filter(|&column| self.lengths[column] == length);
-        let free = equal().filter(|&column| self.row_of[column] == NONE).next_back();
+        let free = equal().rfind(|&column| self.row_of[column] == NONE);
         free.or_else(|| equal().next()).expect("several columns have the least length")
     }
 

@@ -19,6 +19,9 @@ pub trait Matcher: Described<Form = Matching> {
     /// The loss that its overlap is 1 minus of, unless another is given. None if no overlap can be given.
     const OVERLAP: Option<&'static str> = None;
 
+    /// Whether its matches have scores.
+    const HAS_SCORES: bool = false;
+
     /// Whether the parameters fit one another; each lies in its range.
     ///
     /// # Errors
@@ -75,7 +78,7 @@ fn run<M: Matcher, T: Precision>(
     let corners = image.corners(overlap);
     let scene = image.checked(M::NAME, M::INPUTS, overlap, corners.as_ref())?;
     if scene.count == 0 || scene.predictions == 0 {
-        return Ok(Matches::none(scene.predictions));
+        return Ok(Matches::none(scene.predictions, M::HAS_SCORES));
     }
     matcher.matches(&scene, overlap)
 }
@@ -130,8 +133,13 @@ pub struct Entry {
     pub inputs: Inputs,
     /// The loss that its overlap is 1 minus of, unless another is given. None if no overlap can be given.
     pub overlap: Option<&'static str>,
-    make: fn(&[(&str, f64)]) -> Result<(Arc<dyn Run>, Vec<f64>)>,
+    /// Whether its matches have scores.
+    pub has_scores: bool,
+    make: fn(&[(&str, f64)]) -> Result<Made>,
 }
+
+/// A matcher with the values of its parameters.
+type Made = (Arc<dyn Run>, Vec<f64>);
 
 impl Entry {
     pub(super) const fn of<M: Matcher>() -> Self {
@@ -144,6 +152,7 @@ impl Entry {
             params: M::PARAMS,
             inputs: M::INPUTS,
             overlap: M::OVERLAP,
+            has_scores: M::HAS_SCORES,
             make: |params| {
                 let mut matcher = M::default();
                 params.iter().try_for_each(|(key, value)| matcher.set(key, *value))?;

@@ -7,8 +7,9 @@ use super::overlap::Overlap;
 use super::{BACKGROUND, Matches};
 use crate::batch::{Level, OnVectors};
 use crate::error::{Error, Result};
-use crate::loss::Loss;
+use crate::loss::{Described, Loss};
 use crate::loss;
+use crate::losses::boxes::Giou;
 use crate::losses::scores::Focal;
 use crate::operand::MAX_FIELDS;
 use crate::pairwise::{Rows, all_pairs};
@@ -80,7 +81,7 @@ loss! {
 impl Matcher for Hungarian {
     const INPUTS: Inputs = Inputs::TRUTHS.predictions(Scores::Logits);
 
-    const OVERLAP: Option<&'static str> = Some("giou");
+    const OVERLAP: Option<&'static str> = Some(Giou::NAME);
 
     fn matches<T: Precision>(
         &self,

@@ -310,11 +310,11 @@ fn rows_of<T>(what: &'static str, numbers: &[T], row: usize) -> Result<usize> {
     Err(Error::PartialRow { what, got: numbers.len(), row })
 }
 
-fn of_length(what: &'static str, expected: usize, got: usize) -> Result<()> {
+pub(super) fn of_length(what: &'static str, expected: usize, got: usize) -> Result<()> {
     if expected == got { Ok(()) } else { Err(Error::Length { what, expected, got }) }
 }
 
-fn check_labels(labels: &[i64], classes: usize) -> Result<()> {
+pub(super) fn check_labels(labels: &[i64], classes: usize) -> Result<()> {
     let is_class = |label: i64| usize::try_from(label).is_ok_and(|label| label < classes);
     match labels.iter().position(|label| !is_class(*label)) {
         Some(truth) => Err(Error::UnknownLabel { truth, got: labels[truth], classes }),

@@ -17,12 +17,15 @@ pub struct Matches<T> {
     pub scores: Option<Vec<T>>,
 }
 
-impl<T> Matches<T> {
+impl<T: Clone + Default> Matches<T> {
     /// All background.
-    pub(super) fn none(predictions: usize) -> Self {
-        Self { indices: vec![BACKGROUND; predictions], scores: None }
+    pub(super) fn none(predictions: usize, has_scores: bool) -> Self {
+        let scores = has_scores.then(|| vec![T::default(); predictions]);
+        Self { indices: vec![BACKGROUND; predictions], scores }
     }
+}
 
+impl<T> Matches<T> {
     /// The pairs of a prediction and its truth, by ascending predictions.
     pub fn pairs(&self) -> impl Iterator<Item = (usize, usize)> {
         let matched = |(prediction, &truth): (usize, &i32)| {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::entry::Precision;
+use super::image::Scene;
 use crate::batch::{Batch, Kernel};
 use crate::error::{Error, Result};
 use crate::geometry::Xyxy;
@@ -48,19 +49,71 @@ impl Overlap {
         self.kind().fields().len()
     }
 
-    /// The overlap of every prediction with the truth of the same place. NaN where a box is.
-    pub(super) fn of_pairs<T: Precision>(
+    /// The overlap of a truth with each of these predictions; 0 where it is negative or NaN.
+    pub(super) fn of_truth<'b, T: Precision>(
         &self,
-        preds: &[T],
-        truths: &[T],
-        into: &mut [T],
-    ) -> Result<()> {
-        // Matching has its threads over images.
-        Batch::new(preds, truths).threads(false).values_into(&self.0, into)?;
-        for value in into {
-            *value = value.lit(1.0) - *value;
+        scene: &Scene<'_, T>,
+        truth: usize,
+        predictions: &[usize],
+        block: &'b mut Block<T>,
+    ) -> Result<&'b [T]> {
+        self.of_pairs(scene, predictions.iter().map(|&prediction| (prediction, truth)), block)
+    }
+
+    /// The overlap of a prediction with every truth; 0 where it is negative or NaN.
+    pub(super) fn of_prediction<'b, T: Precision>(
+        &self,
+        scene: &Scene<'_, T>,
+        prediction: usize,
+        block: &'b mut Block<T>,
+    ) -> Result<&'b [T]> {
+        self.of_pairs(scene, (0..scene.count).map(|truth| (prediction, truth)), block)
+    }
+
+    fn of_pairs<'b, T: Precision>(
+        &self,
+        scene: &Scene<'_, T>,
+        pairs: impl ExactSizeIterator<Item = (usize, usize)>,
+        block: &'b mut Block<T>,
+    ) -> Result<&'b [T]> {
+        let Block { preds, truths, overlaps } = block;
+        let count = pairs.len();
+        overlaps.resize(count, T::default());
+        preds.resize(count * self.width(), T::default());
+        truths.resize(count * self.width(), T::default());
+        match self.width() {
+            4 => gather::<T, 4>(scene, pairs, preds, truths),
+            _ => gather::<T, 5>(scene, pairs, preds, truths),
         }
-        Ok(())
+        // Matching has its threads over images.
+        Batch::new(&*preds, &*truths).threads(false).values_into(&self.0, overlaps)?;
+        for overlap in &mut *overlaps {
+            let one_minus = overlap.lit(1.0) - *overlap;
+            *overlap = if one_minus > T::default() { one_minus } else { T::default() };
+        }
+        Ok(overlaps)
+    }
+}
+
+/// Memory for pairs that are measured together.
+#[derive(Debug, Default)]
+pub(super) struct Block<T> {
+    preds: Vec<T>,
+    truths: Vec<T>,
+    overlaps: Vec<T>,
+}
+
+/// The boxes of pairs, side by side. Their length is known when it is compiled: a copy of four numbers is one instruction.
+fn gather<T: Precision, const N: usize>(
+    scene: &Scene<'_, T>,
+    pairs: impl Iterator<Item = (usize, usize)>,
+    preds: &mut [T],
+    truths: &mut [T],
+) {
+    let to = preds.as_chunks_mut::<N>().0.iter_mut().zip(truths.as_chunks_mut::<N>().0);
+    for ((pred, truth), (prediction, of)) in to.zip(pairs) {
+        pred.copy_from_slice(scene.predicted(prediction));
+        truth.copy_from_slice(scene.truth(of));
     }
 }
 

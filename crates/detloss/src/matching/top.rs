@@ -35,6 +35,12 @@ impl<T: Compute> Top<T> {
         }
     }
 
+    /// Whether a candidate of this metric may be kept.
+    #[inline]
+    pub(super) fn may_take(&self, metric: T) -> bool {
+        self.worst().is_none_or(|worst| metric >= worst)
+    }
+
     /// The metric that a candidate has to reach once there are `k`.
     pub(super) fn worst(&self) -> Option<T> {
         (self.best.len() == self.k).then(|| self.best.last().map(|last| last.0)).flatten()

@@ -9,6 +9,9 @@ const GROUP: usize = 16;
 /// x1, y1, x2, y2; a point twice.
 pub(super) type Rect<T> = [T; 4];
 
+/// x1, y1, −x2, −y2: a hull is the least of each, and one comparison of four numbers says whether two boxes meet.
+type Bounds<T> = [T; 4];
+
 /// Boxes in their order, in groups with a hull each, in groups of groups, and so on: a bounding volume hierarchy.
 ///
 /// Anchors stand in the list as they lie in the grid, so that neighbours in the list are neighbours in the image and hulls are small.
@@ -16,12 +19,12 @@ pub(super) type Rect<T> = [T; 4];
 #[derive(Clone, Debug)]
 pub(super) struct Tree<T> {
     /// The boxes, then the hulls of their groups, up to one group.
-    floors: Vec<Vec<Rect<T>>>,
+    floors: Vec<Vec<Bounds<T>>>,
 }
 
 impl<T: Compute> Tree<T> {
-    pub(super) fn new(boxes: Vec<Rect<T>>) -> Self {
-        let mut floors = vec![boxes];
+    pub(super) fn new(boxes: impl Iterator<Item = Rect<T>>) -> Self {
+        let mut floors = vec![boxes.map(|[x1, y1, x2, y2]| [x1, y1, -x2, -y2]).collect::<Vec<_>>()];
         while let Some(top) = floors.last().filter(|floor| floor.len() > GROUP) {
             let hulls = top.chunks(GROUP).map(hull).collect();
             floors.push(hulls);
@@ -30,21 +33,21 @@ impl<T: Compute> Tree<T> {
     }
 
     /// Shows every box that meets the window to `visit`, by ascending index. What touches the window meets it.
-    pub(super) fn meeting(&self, window: Rect<T>, mut visit: impl FnMut(usize)) {
-        self.descend(self.floors.len() - 1, 0, window, &mut visit);
+    pub(super) fn meeting(&self, [x1, y1, x2, y2]: Rect<T>, mut visit: impl FnMut(usize)) {
+        self.descend(self.floors.len() - 1, 0, [x2, y2, -x1, -y1], &mut visit);
     }
 
-    fn descend(&self, floor: usize, group: usize, window: Rect<T>, visit: &mut impl FnMut(usize)) {
+    fn descend(&self, floor: usize, group: usize, most: Bounds<T>, visit: &mut impl FnMut(usize)) {
         let (start, members) = self.group(floor, group);
         let mut meeting = 0_u32;
         for (place, member) in members.iter().enumerate() {
-            meeting |= u32::from(meets(*member, window)) << place;
+            meeting |= u32::from(is_within(member, &most)) << place;
         }
         while meeting != 0 {
             let index = start + meeting.trailing_zeros() as usize;
             meeting &= meeting - 1;
             match floor.checked_sub(1) {
-                Some(below) => self.descend(below, index, window, visit),
+                Some(below) => self.descend(below, index, most, visit),
                 None => visit(index),
             }
         }
@@ -77,32 +80,32 @@ impl<T: Compute> Tree<T> {
     }
 
     /// The members of a group, and the index of the first one.
-    fn group(&self, floor: usize, group: usize) -> (usize, &[Rect<T>]) {
+    fn group(&self, floor: usize, group: usize) -> (usize, &[Bounds<T>]) {
         let members = &self.floors[floor];
         let start = group * GROUP;
         (start, &members[start..members.len().min(start + GROUP)])
     }
 }
 
-fn hull<T: Compute>(boxes: &[Rect<T>]) -> Rect<T> {
-    boxes.iter().skip(1).fold(boxes[0], |a, b| {
-        [least(a[0], b[0]), least(a[1], b[1]), largest(a[2], b[2]), largest(a[3], b[3])]
-    })
+fn hull<T: Compute>(boxes: &[Bounds<T>]) -> Bounds<T> {
+    let least = |a: T, b: T| if b < a { b } else { a };
+    let both = |a: Bounds<T>, b: &Bounds<T>| std::array::from_fn(|side| least(a[side], b[side]));
+    boxes.iter().skip(1).fold(boxes[0], both)
 }
 
-/// Without branches, so that several boxes are compared at once.
+/// Without branches, so that all four are compared at once.
 #[inline(always)]
-fn meets<T: Compute>(a: Rect<T>, b: Rect<T>) -> bool {
-    (a[0] <= b[2]) & (a[1] <= b[3]) & (b[0] <= a[2]) & (b[1] <= a[3])
+fn is_within<T: PartialOrd>(bounds: &Bounds<T>, most: &Bounds<T>) -> bool {
+    (bounds[0] <= most[0])
+        & (bounds[1] <= most[1])
+        & (bounds[2] <= most[2])
+        & (bounds[3] <= most[3])
 }
 
-fn distance_squared<T: Compute>(member: Rect<T>, [x, y]: [T; 2]) -> T {
-    let outside = |low: T, at: T, high: T| largest(largest(low - at, at - high), T::default());
-    outside(member[0], x, member[2]).square() + outside(member[1], y, member[3]).square()
-}
-
-fn least<T: PartialOrd>(a: T, b: T) -> T {
-    if b < a { b } else { a }
+fn distance_squared<T: Compute>(bounds: Bounds<T>, [x, y]: [T; 2]) -> T {
+    let outside =
+        |low: T, at: T, minus_high: T| largest(largest(low - at, at + minus_high), T::default());
+    outside(bounds[0], x, bounds[2]).square() + outside(bounds[1], y, bounds[3]).square()
 }
 
 fn largest<T: PartialOrd>(a: T, b: T) -> T {
@@ -124,10 +127,18 @@ mod tests {
         vec![grid, shuffled, vec![cell(3)], Vec::new()]
     }
 
+    fn meets(a: Rect<f64>, b: Rect<f64>) -> bool {
+        a[0] <= b[2] && a[1] <= b[3] && b[0] <= a[2] && b[1] <= a[3]
+    }
+
+    fn away([x1, y1, x2, y2]: Rect<f64>, [x, y]: [f64; 2]) -> f64 {
+        (x.clamp(x1, x2) - x).powi(2) + (y.clamp(y1, y2) - y).powi(2)
+    }
+
     #[test]
     fn those_that_meet_a_window_are_found_in_order() {
         for boxes in scenes() {
-            let tree = Tree::new(boxes.clone());
+            let tree = Tree::new(boxes.iter().copied());
             for window in [
                 [0.0, 0.0, 500.0, 500.0],
                 [30.0, 17.0, 77.0, 40.0],
@@ -146,7 +157,7 @@ mod tests {
     #[test]
     fn those_nearest_to_a_point_are_found_and_ties_go_to_the_lower_index() {
         for boxes in scenes() {
-            let tree = Tree::new(boxes.clone());
+            let tree = Tree::new(boxes.iter().copied());
             for point in [[50.0, 60.0], [-100.0, 3.0], [80.0, 80.0]] {
                 for k in [1, 9, 500] {
                     let mut top = Top::new(k);
@@ -154,7 +165,7 @@ mod tests {
                     let mut expected: Vec<(f64, u32)> = boxes
                         .iter()
                         .zip(1000..)
-                        .map(|(member, index)| (-distance_squared(*member, point), index))
+                        .map(|(member, index)| (-away(*member, point), index))
                         .collect();
                     expected.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
                     expected.truncate(k);

@@ -1,7 +1,7 @@
 //! Consecutive elements of a set: the work of one thread.
 
 use super::Ranked;
-use crate::parallel;
+use crate::parallel::Work;
 use crate::scalar::Compute;
 
 /// Some of the elements of a set.
@@ -77,24 +77,23 @@ impl<'a, T: Compute> Chunk<'a, T> {
         )
     }
 
-    /// Cuts the elements into so many chunks of nearly the same size, and merges what `work` says of them in their order.
+    /// Cuts the elements into so many chunks of nearly the same size, and merges what `of_chunk` says of them in their order.
     pub(super) fn par_fold<R: Send>(
         self,
         chunks: usize,
-        threads: bool,
-        work: &(impl Fn(Self) -> R + Sync),
+        work: Work<'_>,
+        of_chunk: &(impl Fn(Self) -> R + Sync),
         merge: &(impl Fn(R, R) -> R + Sync),
     ) -> R {
         if chunks <= 1 {
-            return work(self);
+            return of_chunk(self);
         }
         let half = chunks / 2;
         let count = self.len() / chunks * half;
         let (low, high) = self.split(count);
-        let (low, high) = parallel::join(
-            threads,
-            || low.par_fold(half, threads, work, merge),
-            || high.par_fold(chunks - half, threads, work, merge),
+        let (low, high) = work.join(
+            || low.par_fold(half, work, of_chunk, merge),
+            || high.par_fold(chunks - half, work, of_chunk, merge),
         );
         merge(low, high)
     }

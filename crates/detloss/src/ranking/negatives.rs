@@ -8,7 +8,7 @@ use super::breakpoints::{Breakpoints, Segment, merge};
 use super::chunk::Chunk;
 use super::sweep::{from_above, sweep};
 use super::{Ranked, Ranking, counts_above};
-use crate::parallel;
+use crate::parallel::Work;
 use crate::scalar::Compute;
 
 /// Elements for every positive from which on the positives are few. With fewer elements, sorting takes less time.
@@ -37,7 +37,7 @@ pub struct PendingGrad<'g, T> {
 
 impl<T: Compute> Ranking<'_, T> {
     /// Σⱼ H(sⱼ − sᵢ) over the negatives j, for every positive i; and if there is a gradient, what
-    /// [`below_negatives`](Ranking::below_negatives) makes it of.
+    /// [`below_negatives`](Ranking::below_negatives) makes it of. Where the work is cancelled, there is none.
     pub fn negatives_above<'g>(
         &self,
         mut grad: Option<&'g mut [T]>,
@@ -45,14 +45,16 @@ impl<T: Compute> Ranking<'_, T> {
         let Some(breakpoints) = &self.breakpoints else {
             let sorted = self.sorted_negatives();
             let scores = sorted.iter().map(|negative| negative.score.to_f64());
-            let sums = counts_above(scores, &self.scores, self.delta);
+            let sums = counts_above(scores, &self.scores, self.delta, self.work);
             return (sums, grad.map(|grad| PendingGrad { grad, sorted }));
         };
-        let of_chunk = |chunk: Chunk<'_, T>| segments(breakpoints, chunk);
+        let of_chunk = |chunk: Chunk<'_, T>| segments(breakpoints, chunk, self.work);
         let least = MIN_CHUNK.max(MIN_CHUNK_PER_POSITIVE * self.count());
-        let chunks = (self.labels.len() / least).min(parallel::threads(self.threads));
+        let chunks = (self.labels.len() / least).min(self.work.threads());
         let all = self.all(grad.as_deref_mut());
-        let segments = all.par_fold(chunks, self.threads, &of_chunk, &merge);
+        let segments =
+            all.par_fold(chunks, self.work, &of_chunk, &|low, high| Some(merge(low?, high?)));
+        let Some(segments) = segments else { return (vec![0.0; self.count()], None) };
         let sums = breakpoints.sums_above(&self.scores, &segments);
         (sums, grad.map(|grad| PendingGrad { grad, sorted: Vec::new() }))
     }
@@ -66,13 +68,16 @@ impl<T: Compute> Ranking<'_, T> {
             let points = from_above(&self.scores, weights);
             let queries = sorted.iter().map(|negative| -negative.score.to_f64());
             let mut to = sorted.iter().map(|negative| negative.index as usize * width);
-            sweep(points, queries, self.delta, |sum| {
+            sweep(points, queries, self.delta, self.work, |sum| {
                 grad[to.next().expect("a place per query")] = T::from_f64(sum);
             });
             return grad;
         };
         let rises = breakpoints.sums_below(&self.scores, weights);
         let write = |chunk: Chunk<'_, T>| {
+            if self.work.is_cancelled() {
+                return;
+            }
             let (width, scores) = (chunk.width(), chunk.scores());
             let slots = chunk.grad.into_iter().flatten().step_by(width);
             for (slot, score) in slots.zip(scores) {
@@ -80,7 +85,7 @@ impl<T: Compute> Ranking<'_, T> {
             }
         };
         let chunks = self.labels.len() / MIN_CHUNK;
-        self.all(Some(&mut *grad)).par_fold(chunks, self.threads, &write, &|(), ()| ());
+        self.all(Some(&mut *grad)).par_fold(chunks, self.work, &write, &|(), ()| ());
         grad
     }
 
@@ -96,13 +101,20 @@ impl<T: Compute> Ranking<'_, T> {
     }
 }
 
-/// What lies between the breakpoints; leaves in the gradient how many each negative has passed.
-fn segments<T: Compute>(breakpoints: &Breakpoints<T>, chunk: Chunk<'_, T>) -> Vec<Segment> {
+/// What lies between the breakpoints; leaves in the gradient how many each negative has passed. None if the work is cancelled.
+fn segments<T: Compute>(
+    breakpoints: &Breakpoints<T>,
+    chunk: Chunk<'_, T>,
+    work: Work<'_>,
+) -> Option<Vec<Segment>> {
     let mut segments = breakpoints.segments();
     let mut negatives = [Ranked::default(); BLOCK];
     let mut passed = [0; BLOCK];
     let mut rest = chunk;
     while rest.len() > 0 {
+        if work.is_cancelled() {
+            return None;
+        }
         let size = BLOCK.min(rest.len());
         let (block, more) = rest.split(size);
         let count = negatives_of(&block, |score| score >= breakpoints.lowest(), &mut negatives);
@@ -123,7 +135,7 @@ fn segments<T: Compute>(breakpoints: &Breakpoints<T>, chunk: Chunk<'_, T>) -> Ve
         }
         rest = more;
     }
-    segments
+    Some(segments)
 }
 
 /// Writes the negatives within reach to `room`, and how many they are.

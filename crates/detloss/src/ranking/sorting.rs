@@ -14,6 +14,9 @@ pub struct Sorting {
 
 /// Adds sums over positives to sums over positives: of better ones for worse ones, or the other way round.
 trait Pass {
+    /// Whether there is more to add: not when the work is cancelled.
+    fn goes_on(&self) -> bool;
+
     /// `better` and `worse` are in ascending order of their scores; every quality of the one is above every one of the other.
     fn across(&mut self, better: &[usize], worse: &[usize]);
 
@@ -71,6 +74,9 @@ fn by_quality(qualities: &[f64], pass: &mut impl Pass) {
 
 /// The positives `among`, whose qualities have ranks from `first` to before `end`.
 fn halve(ranks: &[usize], among: Vec<usize>, first: usize, end: usize, pass: &mut impl Pass) {
+    if !pass.goes_on() {
+        return;
+    }
     if end - first <= 1 {
         pass.among(&among);
         return;
@@ -95,6 +101,10 @@ struct Compare<'a, T> {
 }
 
 impl<T: Compute> Pass for Compare<'_, T> {
+    fn goes_on(&self) -> bool {
+        !self.ranking.work.is_cancelled()
+    }
+
     fn across(&mut self, better: &[usize], worse: &[usize]) {
         let Self { ranking, ones, flaws, .. } = self;
         ranking.above((worse, ones), better, ranking.delta, &mut self.unfair);
@@ -118,6 +128,10 @@ struct Blame<'a, T> {
 }
 
 impl<T: Compute> Pass for Blame<'_, T> {
+    fn goes_on(&self) -> bool {
+        !self.ranking.work.is_cancelled()
+    }
+
     fn across(&mut self, better: &[usize], worse: &[usize]) {
         let Self { ranking, weights, sums } = self;
         ranking.below((better, weights), worse, ranking.delta, sums);

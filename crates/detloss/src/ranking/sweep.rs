@@ -3,6 +3,7 @@
 use std::iter::Peekable;
 
 use super::double_double::DoubleDouble;
+use crate::parallel::Work;
 
 /// A place with a weight; 1 if none is given.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +20,7 @@ pub(super) fn from_above<'a>(
     scores.iter().zip(weights).map(|(&at, &weight)| Point { at: -at, weight: Some(weight) })
 }
 
-/// Shows Σₖ wₖ H(pₖ − q) for each query q. Points and queries come in descending order.
+/// Shows Σₖ wₖ H(pₖ − q) for each query q, until the work is cancelled. Points and queries come in descending order.
 ///
 /// Points at q + δ and above count in full. Those above q − δ are on the rise of the step, where the sum is linear in their number
 /// and the sum of their places. While neither of the two breakpoints passes a point, it is linear in q as well.
@@ -27,11 +28,15 @@ pub(super) fn sweep(
     points: impl Iterator<Item = Point> + Clone,
     queries: impl Iterator<Item = f64>,
     delta: f64,
+    work: Work<'_>,
     mut show: impl FnMut(f64),
 ) {
     let (mut full, mut reached) = (Border::new(points.clone()), Border::new(points));
     let mut line = Line::default();
     for query in queries {
+        if work.is_cancelled() {
+            return;
+        }
         let mut passed = full.pass(|at| at - query >= delta);
         if delta > 0.0 {
             passed |= reached.pass(|at| at - query > -delta);

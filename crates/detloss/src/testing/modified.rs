@@ -5,7 +5,7 @@ use crate::loss::modifiers::{self, Modifier};
 use crate::losses::{AnyLoss, Entry};
 
 /// The loss with every modifier that it takes, one at a time: at its defaults and at the ends of the ranges of its parameters.
-/// Then with all of these at their defaults.
+/// Then with all of these at their defaults, as far as they go together.
 #[must_use]
 pub fn modified(entry: &Entry) -> Vec<AnyLoss> {
     let plain = entry.make();
@@ -21,10 +21,9 @@ pub fn modified(entry: &Entry) -> Vec<AnyLoss> {
         );
     }
     if !losses.is_empty() {
-        let mut all = modifiers::ALL.iter().filter(takes);
-        losses.extend(
-            all.try_fold(plain.clone(), |loss, modifier| loss.modified(modifier.name, &[])),
-        );
+        losses.push(modifiers::ALL.iter().filter(takes).fold(plain.clone(), |loss, modifier| {
+            loss.clone().modified(modifier.name, &[]).unwrap_or(loss)
+        }));
     }
     losses
 }

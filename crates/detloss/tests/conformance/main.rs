@@ -2,6 +2,7 @@
 
 mod backends;
 mod batches;
+mod cancelled;
 mod classes;
 mod documents;
 mod errors;
@@ -14,6 +15,7 @@ mod modified;
 mod params;
 mod reproducible;
 mod sets;
+mod states;
 mod ugly;
 
 use detloss::batch::{Kernel, Level};

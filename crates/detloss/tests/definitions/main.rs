@@ -7,6 +7,7 @@ mod ranking;
 mod reweighting;
 mod rotated;
 mod rows;
+mod wise;
 
 use detloss::Batch;
 use detloss::batch::Level;

@@ -6,14 +6,10 @@ use crate::scenes::{Scene, iou, scenes};
 
 /// As the page says it, over the whole matrix.
 fn definition(scene: &Scene, rule: MaxIou, crowd: &[bool]) -> Vec<i32> {
-    let anchor = |index: usize| {
-        let ([x, y], half) = (scene.point(index), scene.strides[index] * 0.5);
-        [x - half, y - half, x + half, y + half]
-    };
     let area = |r: [f64; 4]| (r[2] - r[0]).max(0.0) * (r[3] - r[1]).max(0.0);
     let in_crowd = |index: usize| {
         (0..scene.truth_count()).any(|truth| {
-            let (a, t) = (anchor(index), scene.truth(truth));
+            let (a, t) = (scene.anchor(index), scene.truth(truth));
             let shared = [a[0].max(t[0]), a[1].max(t[1]), a[2].min(t[2]), a[3].min(t[3])];
             crowd[truth] && area(shared) / area(a) > rule.ignore
         })
@@ -23,7 +19,7 @@ fn definition(scene: &Scene, rule: MaxIou, crowd: &[bool]) -> Vec<i32> {
             if crowd[truth] || in_crowd(index) {
                 -1.0
             } else {
-                iou(anchor(index), scene.truth(truth))
+                iou(scene.anchor(index), scene.truth(truth))
             }
         };
         (0..scene.truth_count()).map(overlap).collect()

@@ -64,6 +64,12 @@ impl Scene {
         self.scores[prediction * self.classes + class as usize]
     }
 
+    /// A point as a square of its stride.
+    pub(crate) fn anchor(&self, prediction: usize) -> [f64; 4] {
+        let ([x, y], half) = (self.point(prediction), self.strides[prediction] / 2.0);
+        [x - half, y - half, x + half, y + half]
+    }
+
     /// The points as anchors, in their levels.
     pub(crate) fn anchors(&self) -> Anchors<f64> {
         Anchors::points(&self.points, &self.strides).unwrap().levels(&self.levels).unwrap()
@@ -113,6 +119,12 @@ impl Scene {
             scores,
             classes,
         }
+    }
+
+    /// And again with all truths in one class, so that equal truths are equal in everything.
+    pub(crate) fn and_in_one_class(self) -> [Self; 2] {
+        let (what, labels) = (self.what.clone() + ", one class", vec![0; self.labels.len()]);
+        [self.clone(), Self { what, labels, ..self }]
     }
 
     /// Without any prediction.
@@ -174,4 +186,9 @@ pub(crate) fn iou(a: [f64; 4], b: [f64; 4]) -> f64 {
     let shared = side(a[0].max(b[0]), a[2].min(b[2])) * side(a[1].max(b[1]), a[3].min(b[3]));
     let union = area(a) + area(b) - shared;
     if union > 0.0 { shared / union } else { 0.0 }
+}
+
+/// How far inside a box a point lies.
+pub(crate) fn depth(r: [f64; 4], [x, y]: [f64; 2]) -> f64 {
+    [x - r[0], y - r[1], r[2] - x, r[3] - y].into_iter().fold(f64::INFINITY, f64::min)
 }

@@ -221,6 +221,20 @@ fn wiou_is_wise_of_iou() {
 }
 
 #[test]
+fn later_versions_of_wiou_are_those_of_wise() {
+    for (wiou, wise) in [
+        ("wiou_v2", "wise_v2(iou)"),
+        ("wiou_v2(gamma=1.7)", "wise_v2(iou, gamma=1.7)"),
+        ("wiou_v3", "wise_v3(iou)"),
+        ("wiou_v3(alpha=1.7, delta=2.7)", "wise_v3(iou, alpha=1.7, delta=2.7)"),
+        ("inner(wiou_v3)", "inner(wise_v3(iou))"),
+        ("wiou_v2(gamma=0)", "wiou"),
+    ] {
+        assert_same(wiou, wise, Tolerance::EXACT);
+    }
+}
+
+#[test]
 fn factors_multiply_value_and_gradient() {
     let rows = rows();
     for entry in boxes() {

@@ -58,7 +58,7 @@ fn what_does_not_fit_is_refused_with_the_remedy() {
     for (text, wanted) in [
         (
             "iner(ciou)",
-            r#"no modifier of losses is called "iner": there are inner, focaler, alpha, wise, focal"#,
+            r#"no modifier of losses is called "iner": there are inner, focaler, alpha, wise, wise_v2, wise_v3, focal"#,
         ),
         ("inner(inner(ciou))", "inner stands twice around one loss: give it once"),
         ("inner(wise(inner(ciou, ratio=0.8)))", "inner stands twice around one loss: give it once"),
@@ -75,7 +75,7 @@ fn what_does_not_fit_is_refused_with_the_remedy() {
         ),
         (
             "inner(nwd)",
-            "nwd cannot be modified by inner: its formula has no IoU; take a loss that has one, or alpha, wise, focal",
+            "nwd cannot be modified by inner: its formula has no IoU; take a loss that has one, or alpha, wise, wise_v2, wise_v3, focal",
         ),
         (
             "alpha(l1)",
@@ -92,6 +92,12 @@ fn what_does_not_fit_is_refused_with_the_remedy() {
         (
             "inner(ap)",
             "ap cannot be modified by inner: modifiers are for losses of two axis-aligned boxes",
+        ),
+        ("wise(wise_v3(ciou))", "wise stands twice around one loss: give it once"),
+        ("wise_v3(wise_v2(ciou))", "wise stands twice around one loss: give it once"),
+        (
+            "wise_v3(wiou_v2)",
+            "wiou_v2 cannot be modified by wise_v3: it has a running mean of its own; take a loss without state",
         ),
         ("inner(ciouu)", r#"no loss is called "ciouu": did you mean "ciou"?"#),
         ("inner(ciou(gate=2))", "ciou cannot have gate = 2: give a number from 0 to 1"),

@@ -11,10 +11,10 @@ use super::Findings;
 use super::measure::{Audit, Measured, Over};
 use super::suspects::Suspect;
 use super::tally::Tally;
-use crate::coco::{Annotation, Outcome};
+use crate::coco::{Bbox, Outcome};
 
 /// Everything but the single detections; of what is ranked, the first `top`.
-pub(super) fn as_json(audit: &Audit, findings: &Findings, top: usize) -> Value {
+pub(super) fn as_json(audit: &Audit<impl Bbox>, findings: &Findings, top: usize) -> Value {
     let classes = findings.classes.iter().map(|(category, tally)| {
         let mut map = Map::new();
         map.insert("category_id".into(), (*category).into());
@@ -59,7 +59,7 @@ pub(super) fn as_json(audit: &Audit, findings: &Findings, top: usize) -> Value {
     })
 }
 
-fn loss_json(audit: &Audit, loss: &Measured) -> Value {
+fn loss_json(audit: &Audit<impl Bbox>, loss: &Measured) -> Value {
     let gradient = |own_size| {
         let gradient = audit.gradient(loss, own_size);
         let [small, medium, large] = gradient.sizes;
@@ -89,7 +89,7 @@ fn loss_json(audit: &Audit, loss: &Measured) -> Value {
     })
 }
 
-fn with_tally(audit: &Audit, mut map: Map<String, Value>, tally: &Tally) -> Value {
+fn with_tally(audit: &Audit<impl Bbox>, mut map: Map<String, Value>, tally: &Tally) -> Value {
     map.insert("objects".into(), tally.objects().into());
     map.insert("matched".into(), tally.matched.into());
     map.insert("missed".into(), tally.missed.into());
@@ -106,7 +106,7 @@ fn with_tally(audit: &Audit, mut map: Map<String, Value>, tally: &Tally) -> Valu
     Value::Object(map)
 }
 
-fn box_json(audit: &Audit, index: usize) -> Value {
+fn box_json(audit: &Audit<impl Bbox>, index: usize) -> Value {
     let detection = &audit.found[index];
     let object = audit.object(index);
     let annotation = object.map(|(object, _)| &audit.truth.annotations[object]);
@@ -128,7 +128,7 @@ fn box_json(audit: &Audit, index: usize) -> Value {
     })
 }
 
-fn suspect_json(audit: &Audit, suspect: &Suspect) -> Value {
+fn suspect_json(audit: &Audit<impl Bbox>, suspect: &Suspect) -> Value {
     let detection = &audit.found[suspect.detection];
     let class = |category: u64| audit.truth.categories[&category].clone();
     let annotation = suspect.annotation.map(|(index, _)| &audit.truth.annotations[index]);
@@ -163,7 +163,7 @@ pub(super) fn write(
 
 /// A row for every tally.
 pub(super) fn tallies<'a>(
-    audit: &Audit,
+    audit: &Audit<impl Bbox>,
     to: impl Write,
     key: [&str; 2],
     rows: impl Iterator<Item = (u64, &'a str, &'a Tally)>,
@@ -188,29 +188,14 @@ pub(super) fn tallies<'a>(
 }
 
 /// A row for every detection, in the order of the results file. Seven digits: as many as an `f32` has.
-pub(super) fn boxes(audit: &Audit, to: impl Write) -> anyhow::Result<()> {
+pub(super) fn boxes<B: Bbox>(audit: &Audit<B>, to: impl Write) -> anyhow::Result<()> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(to);
-    let header = [
-        "detection",
-        "image_id",
-        "file_name",
-        "category_id",
-        "class",
-        "score",
-        "outcome",
-        "size",
-        "x",
-        "y",
-        "w",
-        "h",
-        "annotation_id",
-        "box_iou",
-        "annotation_x",
-        "annotation_y",
-        "annotation_w",
-        "annotation_h",
-    ];
-    let mut header: Vec<String> = header.into_iter().map(Into::into).collect();
+    let header =
+        ["detection", "image_id", "file_name", "category_id", "class", "score", "outcome", "size"];
+    let mut header: Vec<String> =
+        header.into_iter().chain(B::FIELDS.iter().copied()).map(Into::into).collect();
+    header.extend(["annotation_id", "box_iou"].map(Into::into));
+    header.extend(B::FIELDS.iter().map(|field| format!("annotation_{field}")));
     for loss in &audit.losses {
         header.extend([format!("loss_{}", loss.name), format!("gradient_{}", loss.name)]);
     }
@@ -224,8 +209,10 @@ pub(super) fn boxes(audit: &Audit, to: impl Write) -> anyhow::Result<()> {
         };
         let object = audit.object(index);
         let annotation = object.map(|(object, _)| &audit.truth.annotations[object]);
-        let sides = |annotation: Option<&Annotation>| {
-            std::array::from_fn::<_, 4, _>(|side| annotation.map(|a| a.bbox[side] as f32))
+        let fields = |bbox: B| bbox.as_ref().iter().map(|&field| field as f32).collect::<Vec<_>>();
+        let of_annotation = match annotation {
+            Some(annotation) => fields(annotation.bbox).into_iter().map(Some).collect(),
+            None => vec![None; B::FIELDS.len()],
         };
         let losses = audit.losses.iter().map(|loss| {
             let short = |number: Option<f64>| number.map(|number| number as f32);
@@ -235,9 +222,9 @@ pub(super) fn boxes(audit: &Audit, to: impl Write) -> anyhow::Result<()> {
             (index, detection.image, &audit.truth.images[&detection.image]),
             (detection.category, &audit.truth.categories[&detection.category]),
             (detection.score as f32, outcome, audit.size(index).word()),
-            detection.bbox.map(|side| side as f32),
+            fields(detection.bbox),
             (annotation.and_then(|annotation| annotation.id), object.map(|(_, iou)| iou as f32)),
-            sides(annotation),
+            of_annotation,
             losses.collect::<Vec<_>>(),
         ))?;
     }

@@ -2,6 +2,7 @@
 
 use super::measure::{Audit, Measured};
 use super::stats::{Concentration, share};
+use crate::coco::Bbox;
 
 /// Who holds the gradient of a loss.
 pub(super) struct Gradient {
@@ -13,7 +14,7 @@ pub(super) struct Gradient {
     pub(super) parts: Concentration,
 }
 
-impl Audit {
+impl<B: Bbox> Audit<B> {
     /// Who holds the gradient of a loss. By `own_size`, a pixel counts as its share of the object's side √(wh).
     pub(super) fn gradient(&self, loss: &Measured, own_size: bool) -> Gradient {
         let units = self.units(loss.over);
@@ -21,10 +22,8 @@ impl Audit {
         if own_size {
             for (slope, &detection) in slopes.iter_mut().zip(units) {
                 let object = self.object(detection);
-                let side = |(object, _): (usize, f64)| {
-                    let [_, _, width, height] = self.truth.annotations[object].bbox;
-                    (width * height).sqrt()
-                };
+                let side =
+                    |(object, _): (usize, f64)| self.truth.annotations[object].bbox.area().sqrt();
                 *slope *= object.map_or(0.0, side);
             }
         }

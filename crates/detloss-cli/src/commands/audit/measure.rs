@@ -8,9 +8,10 @@ use indicatif::ProgressBar;
 
 use super::stats::{Spread, share};
 use super::tally::Size;
-use crate::choice::Chosen;
-use crate::coco::{self, Assignment, Clamped, Detection, GroundTruth, MATCH, Outcome, Summary};
-use crate::format::BoxFormat;
+use crate::choice::{self, Chosen};
+use crate::coco::{
+    self, Assignment, Bbox, Clamped, Detection, GroundTruth, MATCH, Outcome, Summary,
+};
 use crate::output::CliError;
 
 /// What a loss is measured on.
@@ -25,11 +26,11 @@ pub(super) enum Over {
 impl Over {
     pub(super) const BOTH: [Self; 2] = [Self::Pairs, Self::Scores];
 
-    /// What this loss can be measured on, if anything.
-    pub(super) fn of(entry: &Entry) -> Option<Self> {
+    /// What this loss can be measured on where boxes are of this kind, if anything.
+    pub(super) fn of(entry: &Entry, boxes: Kind) -> Option<Self> {
         match (entry.signature.scope, entry.signature.pred, entry.signature.target) {
-            (Scope::Unit, Kind::Box, Kind::Box) => Some(Self::Pairs),
             (Scope::Unit, Kind::Logit, Kind::Label) => Some(Self::Scores),
+            (Scope::Unit, ..) if choice::kind_of_boxes(entry) == Some(boxes) => Some(Self::Pairs),
             _ => None,
         }
     }
@@ -58,9 +59,9 @@ pub(super) struct Measured {
 }
 
 /// A detector's output with its losses.
-pub(super) struct Audit {
-    pub(super) truth: GroundTruth,
-    pub(super) found: Vec<Detection>,
+pub(super) struct Audit<B> {
+    pub(super) truth: GroundTruth<B>,
+    pub(super) found: Vec<Detection<B>>,
     pub(super) assignment: Assignment,
     pub(super) summary: Summary,
     pub(super) losses: Vec<Measured>,
@@ -74,11 +75,11 @@ pub(super) struct Audit {
     shares: Vec<[f64; 2]>,
 }
 
-impl Audit {
+impl<B: Bbox> Audit<B> {
     /// Assigns and measures; `bar` advances once per loss and twice more.
     pub(super) fn new(
-        truth: GroundTruth,
-        found: Vec<Detection>,
+        truth: GroundTruth<B>,
+        found: Vec<Detection<B>>,
         chosen: &[Chosen],
         bar: &ProgressBar,
     ) -> Result<Self, CliError> {
@@ -118,7 +119,8 @@ impl Audit {
                 Over::Scores => self.scores(),
             };
             let mut gradient = vec![0.0; pred.len()];
-            for chosen in chosen.iter().filter(|chosen| Over::of(chosen.entry) == Some(over)) {
+            let is_over = |chosen: &&Chosen| Over::of(chosen.entry, B::KIND) == Some(over);
+            for chosen in chosen.iter().filter(is_over) {
                 let mut values = vec![0.0; self.units(over).len()];
                 Batch::new(&pred, &target).values_and_grad_into(
                     chosen.kernel(),
@@ -126,16 +128,18 @@ impl Audit {
                     &mut values,
                     &mut gradient,
                 )?;
-                let length = |slopes: &[f64]| slopes.iter().map(|s| s * s).sum::<f64>().sqrt();
+                let slopes = gradient.chunks(chosen.entry.signature.pred.fields().len());
+                let slopes = slopes.zip(self.units(over)).map(|(slopes, &detection)| match over {
+                    Over::Pairs => self.found[detection].bbox.slope(slopes),
+                    Over::Scores => slopes[0].abs(),
+                });
+                let slopes = slopes.collect();
                 self.losses.push(Measured {
                     name: chosen.name.clone(),
                     label: chosen.loss.label(),
                     params: chosen.params(),
                     over,
-                    slopes: gradient
-                        .chunks(chosen.entry.signature.pred.fields().len())
-                        .map(length)
-                        .collect(),
+                    slopes,
                     total: values.iter().sum(),
                     spread: Spread::of(&values),
                     values,
@@ -146,17 +150,16 @@ impl Audit {
         Ok(())
     }
 
-    /// The corners of matched detections and of their objects.
+    /// The boxes of matched detections and of their objects, as losses take them.
     fn boxes(&self) -> (Vec<f64>, Vec<f64>) {
         let units = self.units(Over::Pairs).iter();
-        let (pred, target): (Vec<_>, Vec<_>) = units
+        let (pred, target): (Vec<B>, Vec<B>) = units
             .filter_map(|&detection| {
                 let (annotation, _) = self.object(detection)?;
                 Some((self.found[detection].bbox, self.truth.annotations[annotation].bbox))
             })
             .unzip();
-        let corners = |boxes: Vec<_>| BoxFormat::Xywh.to_corners(boxes.as_flattened());
-        (corners(pred), corners(target))
+        (B::to_loss(&pred), B::to_loss(&target))
     }
 
     /// The logits of the scores that count, and whether each found an object.
@@ -226,9 +229,11 @@ impl Audit {
 
     /// The size of the object that was found, or else of the detection.
     pub(super) fn size(&self, detection: usize) -> Size {
-        let [_, _, width, height] = self.found[detection].bbox;
         let object = self.object(detection);
-        Size::of(object.map_or(width * height, |(object, _)| self.truth.annotations[object].area))
+        Size::of(match object {
+            Some((object, _)) => self.truth.annotations[object].area,
+            None => self.found[detection].bbox.area(),
+        })
     }
 
     /// How many detections ended in this way.

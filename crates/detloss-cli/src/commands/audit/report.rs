@@ -6,7 +6,7 @@ use super::stats::{Histogram, share, tick_step};
 use super::suspects::{LOOSE, NEAR, SURE};
 use super::tables;
 use super::tally::{Size, Tally};
-use crate::coco::MATCH;
+use crate::coco::{Bbox, MATCH};
 use crate::plot::{Axis, Chart, Series};
 use crate::report::Report;
 use crate::table::Table;
@@ -17,7 +17,12 @@ const BINS: usize = 25;
 const BARS: usize = 20;
 
 /// The page; of what is ranked, the first `top`.
-pub(super) fn page(audit: &Audit, findings: &Findings, top: usize, note: &str) -> String {
+pub(super) fn page<B: Bbox>(
+    audit: &Audit<B>,
+    findings: &Findings,
+    top: usize,
+    note: &str,
+) -> String {
     let lead = "Where the losses of a detector sit: by class, size, image and box; who holds their gradient; and which \
         annotations the detector disagrees with.";
     let mut report = Report::new("Loss audit", lead);
@@ -25,11 +30,12 @@ pub(super) fn page(audit: &Audit, findings: &Findings, top: usize, note: &str) -
     report.table(&tables::counts(audit), "Detections assigned to objects by COCO's rules");
     report.table(&tables::precision(audit), "Average precision and recall (COCO)");
 
-    report.section("Losses").prose(
-        "A box loss is taken of every matched pair of boxes, by their corners in pixels. A score loss is taken of every \
+    report.section("Losses").prose(&format!(
+        "A box loss is taken of every matched pair of boxes, {}. A score loss is taken of every \
          detection that counts: its score as a logit, with label 1 if it is matched and 0 if it is background, also for \
          losses that are made for softer labels. An object that nobody found has no loss.",
-    );
+        B::SEEN_BY
+    ));
     if !note.is_empty() {
         report.prose(note);
     }
@@ -43,7 +49,7 @@ pub(super) fn page(audit: &Audit, findings: &Findings, top: usize, note: &str) -
     report.to_html()
 }
 
-fn distributions(report: &mut Report, audit: &Audit) {
+fn distributions(report: &mut Report, audit: &Audit<impl Bbox>) {
     let pairs = audit.units(Over::Pairs);
     if pairs.is_empty() && audit.units(Over::Scores).is_empty() {
         return;
@@ -68,7 +74,7 @@ fn distributions(report: &mut Report, audit: &Audit) {
     report.figures(&drawings, "How many detections have which overlap and which loss");
 }
 
-fn by_size(report: &mut Report, audit: &Audit, findings: &Findings) {
+fn by_size(report: &mut Report, audit: &Audit<impl Bbox>, findings: &Findings) {
     report.section("By size").prose(
         "Small is below 32² pixels, medium below 96². The size is that of the object, or of the detection where there is \
          no object. The share in the box (score) loss is the mean of the shares in each box (score) loss.",
@@ -86,7 +92,7 @@ fn by_size(report: &mut Report, audit: &Audit, findings: &Findings) {
     report.figure(&chart.svg(), "How much of each loss small, medium and large objects cause");
 }
 
-fn gradients(report: &mut Report, audit: &Audit) {
+fn gradients(report: &mut Report, audit: &Audit<impl Bbox>) {
     report.section("Who holds the gradient").prose(
         "Shares of the sum of the lengths of all gradients. Shares have no unit, so losses can be compared. By pixels, \
          losses that do not depend on the size of boxes pull hardest at small ones. By own size (a pixel counts as its \
@@ -131,7 +137,7 @@ fn sizes() -> [&'static str; 3] {
     Size::ALL.map(Size::word)
 }
 
-fn by_class(report: &mut Report, audit: &Audit, findings: &Findings, top: usize) {
+fn by_class(report: &mut Report, audit: &Audit<impl Bbox>, findings: &Findings, top: usize) {
     report.section("By class");
     let ranked = first(&findings.classes, top);
     report.table(
@@ -153,7 +159,7 @@ fn by_class(report: &mut Report, audit: &Audit, findings: &Findings, top: usize)
     }
 }
 
-fn worst(report: &mut Report, audit: &Audit, findings: &Findings, top: usize) {
+fn worst(report: &mut Report, audit: &Audit<impl Bbox>, findings: &Findings, top: usize) {
     report.section("Worst images");
     let ranked = first(&findings.images, top);
     ranked_table(
@@ -170,7 +176,7 @@ fn worst(report: &mut Report, audit: &Audit, findings: &Findings, top: usize) {
     );
 }
 
-fn suspects(report: &mut Report, audit: &Audit, findings: &Findings, top: usize) {
+fn suspects(report: &mut Report, audit: &Audit<impl Bbox>, findings: &Findings, top: usize) {
     report.section("Annotations that look wrong").prose(&format!(
         "A detection with a score of {SURE} or more that disagrees with the annotations. Missing annotation: nothing of any \
          class overlaps it by half. Wrong label: an object of another class does. Sloppy box: it is matched with an IoU \

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::measure::{Audit, Over};
-use crate::coco::{MATCH, Outcome, iou};
+use crate::coco::{Bbox, MATCH, Outcome};
 
 /// From this score on a detector is sure.
 pub(super) const SURE: f64 = 0.5;
@@ -45,7 +45,7 @@ pub(super) struct Suspect {
 }
 
 /// All suspects, the heaviest first.
-pub(super) fn suspects(audit: &Audit) -> Vec<Suspect> {
+pub(super) fn suspects(audit: &Audit<impl Bbox>) -> Vec<Suspect> {
     let neighbours = Neighbours::new(audit);
     let sure = (0..audit.found.len()).filter(|&detection| audit.found[detection].score >= SURE);
     let mut suspects: Vec<Suspect> = sure
@@ -67,7 +67,7 @@ pub(super) fn suspects(audit: &Audit) -> Vec<Suspect> {
 }
 
 /// The loss of a detection as a multiple of the mean; 1 where no loss of that kind is measured.
-fn times_the_mean(audit: &Audit, over: Over, detection: usize) -> f64 {
+fn times_the_mean(audit: &Audit<impl Bbox>, over: Over, detection: usize) -> f64 {
     if audit.of_kind(over).next().is_none() {
         return 1.0;
     }
@@ -75,14 +75,14 @@ fn times_the_mean(audit: &Audit, over: Over, detection: usize) -> f64 {
 }
 
 /// The objects by image.
-struct Neighbours<'a> {
-    audit: &'a Audit,
+struct Neighbours<'a, B> {
+    audit: &'a Audit<B>,
     objects: HashMap<u64, Vec<usize>>,
     missed: Vec<bool>,
 }
 
-impl<'a> Neighbours<'a> {
-    fn new(audit: &'a Audit) -> Self {
+impl<'a, B: Bbox> Neighbours<'a, B> {
+    fn new(audit: &'a Audit<B>) -> Self {
         let mut objects: HashMap<u64, Vec<usize>> = HashMap::new();
         for (index, object) in audit.truth.annotations.iter().enumerate() {
             if !object.crowd {
@@ -107,7 +107,7 @@ impl<'a> Neighbours<'a> {
         };
         for &object in self.objects.get(&found.image).into_iter().flatten() {
             let annotation = &self.audit.truth.annotations[object];
-            let overlap = iou(found.bbox, annotation.bbox, false);
+            let overlap = found.bbox.iou(annotation.bbox, false);
             match (annotation.category == found.category, overlap >= MATCH) {
                 (true, true) => duplicate = true,
                 (false, true) => keep(&mut other, object, overlap),

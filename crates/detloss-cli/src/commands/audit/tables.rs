@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::measure::{Audit, Over};
 use super::suspects::Suspect;
 use super::tally::{Size, Tally};
-use crate::coco::{Outcome, Xywh};
+use crate::coco::{Bbox, Outcome};
 use crate::table::{Column, Table};
 
 /// What is not there.
@@ -29,12 +29,22 @@ fn fixed(value: Option<f64>) -> String {
     value.map_or(NOTHING.into(), |value| format!("{value:.3}"))
 }
 
-fn bbox(bbox: Xywh) -> String {
-    bbox.map(|side| format!("{side:.0}")).join(" ")
+fn bbox<B: Bbox>(bbox: B) -> String {
+    let fields = bbox.as_ref().iter().enumerate().map(|(place, field)| match place {
+        ..4 => format!("{field:.0}"),
+        // An angle in radians.
+        _ => format!("{field:.2}"),
+    });
+    fields.collect::<Vec<_>>().join(" ")
+}
+
+/// What a column of boxes is called.
+fn heading<B: Bbox>(_: &Audit<B>, what: &str) -> String {
+    format!("{what} {}", B::FIELDS.join(" "))
 }
 
 /// The file of an image, or its id where it has none.
-pub(super) fn file(audit: &Audit, image: u64) -> String {
+pub(super) fn file(audit: &Audit<impl Bbox>, image: u64) -> String {
     match audit.truth.images.get(&image) {
         Some(file) if !file.is_empty() => file.clone(),
         _ => format!("image {image}"),
@@ -42,7 +52,7 @@ pub(super) fn file(audit: &Audit, image: u64) -> String {
 }
 
 /// The id of an annotation, or its place in the file where it has none.
-pub(super) fn annotation_id(audit: &Audit, index: usize) -> String {
+pub(super) fn annotation_id(audit: &Audit<impl Bbox>, index: usize) -> String {
     match audit.truth.annotations[index].id {
         Some(id) => id.to_string(),
         None => format!("annotations[{index}]"),
@@ -50,7 +60,7 @@ pub(super) fn annotation_id(audit: &Audit, index: usize) -> String {
 }
 
 /// How many images, objects and detections there are, and what became of them.
-pub(super) fn counts(audit: &Audit) -> Table {
+pub(super) fn counts(audit: &Audit<impl Bbox>) -> Table {
     let crowds = audit.truth.annotations.iter().filter(|annotation| annotation.crowd).count();
     let matched = audit.units(Over::Pairs).len();
     let rows = [
@@ -77,7 +87,7 @@ pub(super) fn counts(audit: &Audit) -> Table {
 }
 
 /// COCO's twelve numbers.
-pub(super) fn precision(audit: &Audit) -> Table {
+pub(super) fn precision(audit: &Audit<impl Bbox>) -> Table {
     let metrics = audit.summary.iter();
     let mut table = Table::new(metrics.clone().map(|metric| Column::numbers(metric.name)));
     table.push(metrics.map(|metric| fixed(metric.value)));
@@ -85,7 +95,7 @@ pub(super) fn precision(audit: &Audit) -> Table {
 }
 
 /// Each loss over all detections it is measured on.
-pub(super) fn losses(audit: &Audit) -> Table {
+pub(super) fn losses(audit: &Audit<impl Bbox>) -> Table {
     let numbers = ["n", "mean", "median", "99 %", "max", "total"].map(Column::numbers);
     let mut table = Table::new([Column::words("loss")].into_iter().chain(numbers));
     for loss in &audit.losses {
@@ -100,7 +110,7 @@ pub(super) fn losses(audit: &Audit) -> Table {
 }
 
 /// Who holds the gradient of each loss.
-pub(super) fn gradients(audit: &Audit) -> Table {
+pub(super) fn gradients(audit: &Audit<impl Bbox>) -> Table {
     let words = ["loss", "gradient by"].map(Column::words);
     let numbers = ["top 1 %", "top 10 %", "small", "medium", "large", "background"];
     let mut table = Table::new(words.into_iter().chain(numbers.map(Column::numbers)));
@@ -128,14 +138,14 @@ pub(super) fn gradients(audit: &Audit) -> Table {
 }
 
 /// The columns of a tally, after a heading for what it is of.
-fn tally_table(audit: &Audit, heading: &str) -> Table {
+fn tally_table(audit: &Audit<impl Bbox>, heading: &str) -> Table {
     let numbers = ["objects", "found", "missed", "background", "mean IoU"];
     let shares = audit.kinds().map(|over| Column::numbers(over.word()));
     let numbers = numbers.map(Column::numbers);
     Table::new([Column::words(heading)].into_iter().chain(numbers).chain(shares))
 }
 
-fn tally_cells(audit: &Audit, name: String, tally: &Tally) -> Vec<String> {
+fn tally_cells(audit: &Audit<impl Bbox>, name: String, tally: &Tally) -> Vec<String> {
     let counts = [tally.objects(), tally.matched, tally.missed, tally.background];
     let mut cells = vec![name];
     cells.extend(counts.map(|count| count.to_string()));
@@ -145,7 +155,7 @@ fn tally_cells(audit: &Audit, name: String, tally: &Tally) -> Vec<String> {
 }
 
 /// Where the loss sits by size.
-pub(super) fn sizes(audit: &Audit, sizes: &BTreeMap<Size, Tally>) -> Table {
+pub(super) fn sizes(audit: &Audit<impl Bbox>, sizes: &BTreeMap<Size, Tally>) -> Table {
     let mut table = tally_table(audit, "size");
     for (size, tally) in sizes {
         table.push(tally_cells(audit, size.word().into(), tally));
@@ -154,7 +164,7 @@ pub(super) fn sizes(audit: &Audit, sizes: &BTreeMap<Size, Tally>) -> Table {
 }
 
 /// Where the loss sits by class.
-pub(super) fn classes(audit: &Audit, ranked: &[(u64, Tally)]) -> Table {
+pub(super) fn classes(audit: &Audit<impl Bbox>, ranked: &[(u64, Tally)]) -> Table {
     let mut table = tally_table(audit, "class");
     for (category, tally) in ranked {
         table.push(tally_cells(audit, audit.truth.categories[category].clone(), tally));
@@ -163,7 +173,7 @@ pub(super) fn classes(audit: &Audit, ranked: &[(u64, Tally)]) -> Table {
 }
 
 /// Where the loss sits by image.
-pub(super) fn images(audit: &Audit, ranked: &[(u64, Tally)]) -> Table {
+pub(super) fn images(audit: &Audit<impl Bbox>, ranked: &[(u64, Tally)]) -> Table {
     let mut table = tally_table(audit, "image");
     for (image, tally) in ranked {
         table.push(tally_cells(audit, file(audit, *image), tally));
@@ -172,10 +182,11 @@ pub(super) fn images(audit: &Audit, ranked: &[(u64, Tally)]) -> Table {
 }
 
 /// The detections with the largest share of the box losses.
-pub(super) fn boxes(audit: &Audit, worst: &[usize]) -> Table {
+pub(super) fn boxes(audit: &Audit<impl Bbox>, worst: &[usize]) -> Table {
     let words = ["image", "class"].map(Column::words);
-    let numbers = ["score", "IoU", "annotation", "detected x y w h", "annotated x y w h", "share"]
-        .map(Column::numbers);
+    let [detected, annotated] = ["detected", "annotated"].map(|what| heading(audit, what));
+    let numbers =
+        ["score", "IoU", "annotation", &detected, &annotated, "share"].map(Column::numbers);
     let losses = audit.of_kind(Over::Pairs).map(|loss| Column::numbers(&loss.name));
     let mut table = Table::new(words.into_iter().chain(numbers).chain(losses));
     for &index in worst {
@@ -199,10 +210,10 @@ pub(super) fn boxes(audit: &Audit, worst: &[usize]) -> Table {
 }
 
 /// Annotations that look wrong.
-pub(super) fn suspects(audit: &Audit, suspects: &[Suspect]) -> Table {
+pub(super) fn suspects(audit: &Audit<impl Bbox>, suspects: &[Suspect]) -> Table {
     let words = ["suspicion", "image", "detected as", "annotated as"].map(Column::words);
-    let numbers =
-        ["annotation", "score", "IoU", "detected x y w h", "annotated x y w h", "score x loss"];
+    let [detected, annotated] = ["detected", "annotated"].map(|what| heading(audit, what));
+    let numbers = ["annotation", "score", "IoU", &detected, &annotated, "score x loss"];
     let mut table = Table::new(words.into_iter().chain(numbers.map(Column::numbers)));
     for suspect in suspects {
         let detection = &audit.found[suspect.detection];

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::measure::{Audit, Over};
 use super::stats::ratio;
+use crate::coco::Bbox;
 
 /// COCO's three sizes. An area on a border, which COCO counts twice, is of the larger size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,7 +67,7 @@ impl Tally {
     }
 
     /// The share of all losses of any kind.
-    pub(super) fn blame(&self, audit: &Audit) -> f64 {
+    pub(super) fn blame(&self, audit: &Audit<impl Bbox>) -> f64 {
         let shares = audit.kinds().map(|over| self.share(over));
         shares.sum::<f64>() / audit.kinds().count().max(1) as f64
     }
@@ -77,7 +78,7 @@ impl Tally {
     }
 
     /// The mean of the audit's loss number `index`.
-    pub(super) fn mean(&self, audit: &Audit, index: usize) -> Option<f64> {
+    pub(super) fn mean(&self, audit: &Audit<impl Bbox>, index: usize) -> Option<f64> {
         let count = match audit.losses[index].over {
             Over::Pairs => self.matched,
             Over::Scores => self.matched + self.background,
@@ -86,7 +87,7 @@ impl Tally {
     }
 }
 
-impl Audit {
+impl<B: Bbox> Audit<B> {
     /// Sums by a key of detections and of objects, for all of `keys` even if nothing has them.
     pub(super) fn tally<K: Ord>(
         &self,

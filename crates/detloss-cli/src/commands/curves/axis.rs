@@ -7,6 +7,7 @@ use detloss::operand::Kind;
 use detloss::scalar::dual::Gradient;
 use detloss::scalar::{Dual, Scalar, lit};
 
+use crate::choice;
 use crate::cli::AxisName;
 
 /// A number with its slope along the line.
@@ -31,7 +32,11 @@ impl AxisName {
                 let is_set = entry.signature.scope == Scope::Set;
                 is_set && matches!(pred, Kind::Logit | Kind::LogitWithError)
             }
-            Self::Offset | Self::Scale => pred == Kind::Box,
+            Self::Offset | Self::Scale => choice::kind_of_boxes(entry).is_some(),
+            Self::Turn => {
+                let turns = matches!(pred, Kind::RotatedBox | Kind::YawBox);
+                turns && choice::kind_of_boxes(entry).is_some()
+            }
         }
     }
 
@@ -44,6 +49,7 @@ impl AxisName {
             Self::Margin => "logit of a positive above that of a negative",
             Self::Offset => "offset between two unit boxes",
             Self::Scale => "side of the predicted square, target 1",
+            Self::Turn => "angle between two boxes of 2 : 1, degrees",
         }
     }
 
@@ -55,6 +61,7 @@ impl AxisName {
             Self::Margin => "logit of the positive",
             Self::Offset => "offset",
             Self::Scale => "side",
+            Self::Turn => "angle",
         }
     }
 
@@ -68,6 +75,7 @@ impl AxisName {
             Self::Margin => (-3.0, 3.0),
             Self::Offset => (0.0, 2.0),
             Self::Scale => (0.1, 3.0),
+            Self::Turn => (-90.0, 90.0),
         }
     }
 
@@ -76,7 +84,9 @@ impl AxisName {
         match self {
             Self::Probability => (0.0, 1.0),
             Self::Scale => (0.0, f64::MAX),
-            Self::Error | Self::Logit | Self::Margin | Self::Offset => (f64::MIN, f64::MAX),
+            Self::Error | Self::Logit | Self::Margin | Self::Offset | Self::Turn => {
+                (f64::MIN, f64::MAX)
+            }
         }
     }
 
@@ -96,23 +106,41 @@ impl AxisName {
                 vec![along, zero, zero, zero]
             }
             Self::Margin => vec![along, zero],
-            Self::Offset => vec![along, zero, along + one, one],
-            Self::Scale => {
-                let (start, end) = (lit(0.5) - along * lit(0.5), lit(0.5) + along * lit(0.5));
-                vec![start, start, end, end]
+            Self::Offset => box_of(entry.signature.pred, along, [one; 3], zero),
+            Self::Scale => box_of(entry.signature.pred, zero, [along; 3], zero),
+            Self::Turn => {
+                let angle = along * lit(1_f64.to_radians());
+                box_of(entry.signature.pred, zero, [one + one, one, one], angle)
             }
         }
     }
 
     /// The target of a loss.
-    pub(super) fn target(self, entry: &Entry) -> &'static [f64] {
+    pub(super) fn target(self, entry: &Entry) -> Vec<f64> {
+        let pred = |place| self.pred(entry, place).iter().map(|field| field.value()).collect();
         match self {
-            Self::Error => &[0.0],
-            Self::Probability | Self::Logit => right_class(entry).map_or(&[], |(_, target)| target),
-            Self::Margin => &[1.0, 0.0],
-            Self::Offset | Self::Scale => &[0.0, 0.0, 1.0, 1.0],
+            Self::Error => vec![0.0],
+            Self::Probability | Self::Logit => {
+                right_class(entry).map_or(Vec::new(), |(_, target)| target.to_vec())
+            }
+            Self::Margin => vec![1.0, 0.0],
+            Self::Offset | Self::Turn => pred(0.0),
+            Self::Scale => pred(1.0),
         }
     }
+}
+
+/// A box of this kind with these sides, about the middle of the unit box at `offset` along x.
+fn box_of(kind: Kind, offset: Along, sides: [Along; 3], angle: Along) -> Vec<Along> {
+    let axes = [(offset, sides[0]), (angle.lit(0.0), sides[1]), (angle.lit(0.0), sides[2])];
+    let axes = if matches!(kind, Kind::Box | Kind::RotatedBox) { &axes[..2] } else { &axes };
+    let sides = axes.iter().map(|(_, side)| *side);
+    if matches!(kind, Kind::RotatedBox | Kind::YawBox) {
+        let centers = axes.iter().map(|(offset, _)| *offset + lit(0.5));
+        return centers.chain(sides).chain([angle]).collect();
+    }
+    let edge = |half: f64| axes.iter().map(move |&(at, side)| at + (side * lit(half) + lit(0.5)));
+    edge(-0.5).chain(edge(0.5)).collect()
 }
 
 /// The logits of a prediction as multiples of the one that is drawn over, and the target, where the sigmoid of that one is the

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::coco::{self, Clamped, MATCH, Outcome};
+use crate::coco::{self, Clamped, GroundTruth, MATCH, Outcome};
 use crate::experiments::ranking::Scores;
 use crate::output::{CliError, say};
 
@@ -13,7 +13,7 @@ pub(super) fn read(
     per_class: bool,
 ) -> Result<(String, Scores), CliError> {
     let words = format!("the detections of {}", found.display());
-    let truth = coco::read_ground_truth(truth).map_err(CliError::failure)?;
+    let truth: GroundTruth = coco::read_ground_truth(truth).map_err(CliError::failure)?;
     let found = coco::read_results(found, &truth).map_err(CliError::failure)?;
     let (mut scores, mut classes, mut clamped) =
         (Scores::default(), Vec::new(), Clamped::default());

@@ -1,6 +1,6 @@
 //! The report of a comparison.
 
-use super::compare::{Combination, Comparison, table};
+use super::comparison::{Combination, Comparison, table};
 use crate::plot::{Axis, Chart, Series};
 use crate::report::Report;
 use crate::training::run::EvalPoint;

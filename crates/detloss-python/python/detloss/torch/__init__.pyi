@@ -227,6 +227,35 @@ def wiou(
 ) -> Tensor:
     """WIoU loss: the IoU loss, weighted by how far apart the centres are."""
 
+def wiou_v2(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    gamma: float = 0.5,
+    momentum: float = 0.01,
+) -> Tensor:
+    """WIoU v2 loss: the WIoU loss, weighted by how bad a box is beside the others."""
+
+def wiou_v3(
+    pred: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    avg_factor: Tensor | float | None = None,
+    reduction: str = "mean",
+    loss_weight: float = 1.0,
+    backend: str = "auto",
+    alpha: float = 1.9,
+    delta: float = 3.0,
+    momentum: float = 0.01,
+) -> Tensor:
+    """WIoU v3 loss: the WIoU loss, weighted most for boxes that are neither good nor hopeless."""
+
 def rotated_iou(
     pred: Tensor,
     target: Tensor,
@@ -1574,6 +1603,63 @@ class MPDIoULoss(Loss):
 class WIoULoss(Loss):
     """WIoU loss: the IoU loss, weighted by how far apart the centres are."""
     def __init__(self, reduction: str = "mean", loss_weight: float = 1.0, backend: str = "auto") -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class WIoUV2Loss(Loss):
+    """WIoU v2 loss: the WIoU loss, weighted by how bad a box is beside the others."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        gamma: float = 0.5,
+        momentum: float = 0.01,
+    ) -> None: ...
+    def forward(  # type: ignore[override]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+    def __call__(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor: ...
+
+class WIoUV3Loss(Loss):
+    """WIoU v3 loss: the WIoU loss, weighted most for boxes that are neither good nor hopeless."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        loss_weight: float = 1.0,
+        backend: str = "auto",
+        *,
+        alpha: float = 1.9,
+        delta: float = 3.0,
+        momentum: float = 0.01,
+    ) -> None: ...
     def forward(  # type: ignore[override]
         self,
         pred: Tensor,

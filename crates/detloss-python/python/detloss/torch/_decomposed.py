@@ -11,7 +11,7 @@ from torch import Tensor
 from detloss._spec import LEFT_OUT, MAX_LABEL
 from detloss.torch import _program
 from detloss.torch._call import Call
-from detloss.torch._operations import OPERATIONS
+from detloss.torch._operations import OPERATIONS, running_mean
 
 
 def run(call: Call, pred: Tensor, target: Tensor) -> Tensor:
@@ -64,7 +64,8 @@ def _units(call: Call, pred: Tensor, target: Tensor) -> Tensor:
     mass = lambda: weight_sum(call, pred, target)  # noqa: E731
     known, labels = _known(call, pred, target)
     if spec.is_formula:
-        values = _program.units(known, _labels(call, known, labels), call.chosen)
+        goal = _labels(call, known, labels)
+        values = _program.units(known, goal, call.chosen, _mean(call, known, goal, weight))
     else:
         rows = prod(at.rows)
         values = OPERATIONS[spec.name](
@@ -76,6 +77,18 @@ def _units(call: Call, pred: Tensor, target: Tensor) -> Tensor:
     if weight is not None:
         values = values * weight
     return _reduced(call, values, mass)
+
+
+def _mean(call: Call, pred: Tensor, target: Tensor, weight: Tensor | None) -> Tensor | None:
+    """The running mean with the units of this step in it. What has weight 0 is left out, the rest counts alike."""
+    if call.state is None:
+        return None
+    momentum = _program.running_mean(call.chosen.key).momentum
+    values = _program.measured(pred, target, call.chosen)
+    counts = torch.ones_like(values) if weight is None else (weight != 0).to(values.dtype).expand(values.shape)
+    after = running_mean(call.state, values, counts, momentum)
+    call.state.copy_(after)
+    return after.reshape(())
 
 
 def _reduced(call: Call, values: Tensor, mass: Callable[[], Tensor]) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from detloss import _core
 from detloss._spec import loss
 from detloss.torch._call import Chosen
 from detloss.torch._gradient import is_wanted, with_gradient
@@ -35,18 +36,47 @@ class Program(NamedTuple):
     outputs: tuple[int, ...]
 
 
+class RunningMean(NamedTuple):
+    """The state of a formula: its momentum, and what it is the mean of."""
+
+    momentum: float
+    of: Program
+
+
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def program(key: str, with_grad: bool) -> Program:
-    """The operations of the formula that is chosen with this key, with its gradient if asked for."""
-    return _traced(key, with_grad)
+def program(key: str, with_grad: bool, at_mean: bool = False) -> Program:
+    """The operations of the formula that is chosen with this key, with its gradient, and with its running mean as the last input, if
+    asked for."""
+    return _traced(key, with_grad, at_mean)
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def running_mean(key: str) -> RunningMean:
+    """The running mean of the formula that is chosen with this key."""
+    return _running_mean(key)
+
+
+def _chosen(key: str) -> _core.Loss:
+    name, *params = key.split()
+    return loss(name, tuple(map(float, params)))
 
 
 @lru_cache(maxsize=512)
-def _traced(key: str, with_grad: bool) -> Program:
-    name, *params = key.split()
-    traced = loss(name, tuple(map(float, params))).trace(with_grad)
-    assert traced is not None, f"{name} is no formula"
-    operations, outputs = traced
+def _traced(key: str, with_grad: bool, at_mean: bool) -> Program:
+    traced = _chosen(key).trace(with_grad, at_mean)
+    assert traced is not None, f"{key} is no formula"
+    return _in_steps(*traced)
+
+
+@lru_cache(maxsize=512)
+def _running_mean(key: str) -> RunningMean:
+    known = _chosen(key).running_mean()
+    assert known is not None, f"{key} has no running mean"
+    momentum, of = known
+    return RunningMean(momentum, _in_steps(*of))
+
+
+def _in_steps(operations: list[tuple[str, Any]], outputs: list[int]) -> Program:
     last_use = {
         operand: place
         for place, (name, operands) in enumerate(operations)
@@ -108,12 +138,23 @@ def run(program: Program, inputs: list[Tensor]) -> list[Tensor]:
     return [output for output in outputs if output is not None]
 
 
-def units(pred: Tensor, target: Tensor, chosen: Chosen) -> Tensor:
-    """The loss of every unit, differentiable by ``pred``."""
+def measured(pred: Tensor, target: Tensor, chosen: Chosen) -> Tensor:
+    """What the running mean of a formula is of, unit by unit."""
+    spec = chosen.spec
+    inputs = [*_split(pred.detach(), len(spec.pred.fields)), *_split(target, len(spec.target.fields))]
+    (values,) = run(running_mean(chosen.key).of, inputs)
+    return values
+
+
+def units(pred: Tensor, target: Tensor, chosen: Chosen, mean: Tensor | None = None) -> Tensor:
+    """The loss of every unit, differentiable by ``pred``. ``mean``: the running mean of a formula that has one; without, it is what a
+    training run begins with."""
     spec, fields = chosen.spec, len(chosen.spec.pred.fields)
     with_grad = is_wanted(pred)
     inputs = [*_split(pred.detach(), fields), *_split(target, len(spec.target.fields))]
-    value, *partials = run(program(chosen.key, with_grad), inputs)
+    if mean is not None:
+        inputs.append(mean.to(pred.dtype))
+    value, *partials = run(program(chosen.key, with_grad, mean is not None), inputs)
     value = value.expand(pred.shape if fields == 1 else pred.shape[:-1])
     if not with_grad:
         return value

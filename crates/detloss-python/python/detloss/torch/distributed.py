@@ -74,7 +74,7 @@ class DataParallelLoss(nn.Module):
     ("sum"). Two numbers are sent, for the divisor and for the value. With "none" nothing is: add up the values yourself
     and divide by :func:`avg_factor`.
 
-    **Losses of whole batches** (ranking losses, GHM, seesaw ...) see the rows of all ranks, one rank after the other.
+    **Losses of whole batches** (ranking losses, GHM, seesaw ...), and losses with a state (WIoU v2 and v3), see the rows of all ranks, one rank after the other.
     ``groups`` are images of one rank each: the same id on two ranks is two images, and "mean" divides by the images of
     all ranks. All ranks compute the same, and the state of a loss stays the same on all of them. First the numbers of
     rows are sent and waited for, then the rows. Each rank receives W · (most rows of a rank) · (bytes of a row:
@@ -117,7 +117,7 @@ class DataParallelLoss(nn.Module):
         }
         loss.spec.check_options(**options)
         check_reduction(loss.reduction, avg_factor, "avg_factor")
-        is_set = loss.spec.scope == "set"
+        is_set = loss.spec.scope == "set" or loss.state is not None  # A state is of the units of all ranks.
         if _world_size(group) == 1 or (loss.reduction == "none" and not is_set):
             return _tensor(loss(pred, target, avg_factor=avg_factor, **options))
         given = prepare(loss.spec, pred, target, dim=loss.dim, **options)

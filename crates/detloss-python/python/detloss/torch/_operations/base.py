@@ -115,3 +115,10 @@ def negate_if_positive(is_positive: Tensor, number: Tensor) -> Tensor:
 def masked_sum(terms: Tensor, mask: Tensor) -> Tensor:
     """The sum of the terms that are chosen."""
     return torch.where(mask, terms, 0.0).sum(dtype=wide(terms))
+
+
+def running_mean(mean: Tensor, values: Tensor, counts: Tensor, momentum: float) -> Tensor:
+    """A running mean after a batch with these values, each of which counts 1 or 0. One that says nothing leaves it as it is."""
+    count = counts.sum(dtype=wide(values))
+    now = (values * counts).sum(dtype=wide(values)) / count.clamp(min=1.0)
+    return torch.where((count > 0.0) & now.isfinite(), mean + momentum * (now - mean), mean).to(mean)

@@ -1,0 +1,188 @@
+"""Matchers of NumPy arrays and of tensors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from detloss import _core, _numpy
+from detloss._spec import Param
+
+BACKGROUND = -1
+"""The index of a prediction that is to find nothing."""
+
+IGNORED = -2
+"""The index of a prediction that is left out: neither found nor background."""
+
+
+class Matches(NamedTuple):
+    """For every prediction, the truth that it is to find.
+
+    ``indices``: integers of shape (predictions,), or (images, predictions): the index of the truth in its image, ``BACKGROUND`` or
+    ``IGNORED``. ``scores``: of the same shape, how much a prediction is to find its truth, from 0 to 1: the label of its class; 0 for what
+    has no truth, None from matchers without soft scores.
+    """
+
+    indices: Any
+    scores: Any
+
+    def pairs(self) -> tuple[Any, ...]:
+        """The index of every prediction that has a truth, and that of its truth; of a batch, that of its image before them."""
+        if isinstance(self.indices, np.ndarray):
+            where = np.nonzero(self.indices >= 0)
+        else:
+            where = (self.indices >= 0).nonzero(as_tuple=True)
+        return (*where, self.indices[where])
+
+
+class Matcher:
+    """A matcher with its parameters, made by a class of its own or by ``get_matcher``."""
+
+    def __init__(self, name: str, overlap: str | None = None, **params: float) -> None:
+        self._matcher = _core.Matcher(name, list(params.items()), overlap)
+
+    @property
+    def params(self) -> dict[str, float]:
+        """The values of its parameters."""
+        return {param.name: param.default for param in params_of(self._matcher)}
+
+    @property
+    def overlap(self) -> str | None:
+        """The loss that its overlap is 1 minus of; None if it is defined by the IoU."""
+        return self._matcher.overlap
+
+    def __repr__(self) -> str:
+        return f"<detloss matcher {self._matcher.text}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Matcher) and self._matcher.text == other._matcher.text
+
+    def __hash__(self) -> int:
+        return hash(self._matcher.text)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Matcher, (self._matcher.text,)
+
+    def __call__(
+        self,
+        truths: Any,
+        *,
+        labels: Any = None,
+        crowd: Any = None,
+        anchors: Any = None,
+        levels: Sequence[int] | None = None,
+        boxes: Any = None,
+        scores: Any = None,
+    ) -> Matches:
+        """Matches one image, or a batch.
+
+        Args:
+            truths: the boxes to find, of shape (truths, 4): x1, y1, x2, y2; for a batch a list of them, one for each image. Rotated
+                boxes for an overlap of rotated boxes.
+            labels: the class of every truth, integers of shape (truths,), or a list of them.
+            crowd: which truths are crowds, booleans of shape (truths,), or a list of them.
+            anchors: boxes of shape (predictions, 4); or points with strides, a tuple of shapes (predictions, 2) and (predictions,). The
+                same for all images.
+            levels: how many anchors each level has, in their order.
+            boxes: the box of every prediction, of shape (predictions, 4), for a batch (images, predictions, 4).
+            scores: the scores of every prediction, of shape (predictions, classes), for a batch (images, predictions, classes).
+
+        Raises:
+            ValueError: what is missing, does not fit, or is not finite; with the remedy.
+        """
+        is_batch = isinstance(truths, (list, tuple)) and not _is_rows(truths)
+        points = isinstance(anchors, tuple)
+        images = list(truths) if is_batch else [truths]
+        parts = list(anchors) if points else [] if anchors is None else [anchors]
+        given = [*images, *parts, *(one for one in (boxes, scores) if one is not None)]
+        tensor = next((one for one in given if _is_tensor(one)), None)
+        arrays = [_array(one) for one in given]
+        floats = [array.dtype.itemsize for array in arrays if array.dtype.kind == "f"]
+        dtype = np.float32 if floats and max(floats) <= 4 else np.float64
+        arrays = [_numpy.like(array, np.dtype(dtype), "an input of the matcher") for array in arrays]
+        rest = iter(arrays[len(images) :])
+        places = [next(rest) for _ in parts]
+        call: Any = {
+            "labels": _each(labels, is_batch, len(images), "labels", _numpy.integers),
+            "crowd": _each(crowd, is_batch, len(images), "crowd", _booleans),
+            "boxes": None if boxes is None else _of_images(next(rest), is_batch, len(images), "boxes"),
+            "scores": None if scores is None else _of_images(next(rest), is_batch, len(images), "scores"),
+            "levels": None if levels is None else [int(level) for level in levels],
+            "threads": _numpy.get_num_threads(),
+        }
+        if points and len(places) != 2:
+            raise ValueError(f"anchors are a tuple of {len(places)}: give (points, strides), or one array of boxes")
+        call.update(zip(("points", "strides") if points else ("anchors",), places))
+        indices, soft = self._matcher.run(arrays[: len(images)], call)
+        shape = (len(images), -1) if is_batch and images else (-1,)
+        answers = [None if one is None else _like(one.reshape(shape), tensor) for one in (indices, soft)]
+        return Matches(*answers)
+
+
+def _is_rows(given: Sequence[Any]) -> bool:
+    """Whether a list is the rows of one image, and not one array for every image."""
+    return len(given) > 0 and all(isinstance(row, (list, tuple)) and all(np.isscalar(number) for number in row) for row in given)
+
+
+def _is_tensor(given: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(given, torch.Tensor)
+
+
+def _array(given: Any) -> Any:
+    if not _is_tensor(given):
+        return np.asarray(given)
+    tensor = given.detach().cpu()
+    return (tensor.float() if tensor.element_size() == 2 and tensor.is_floating_point() else tensor).numpy()
+
+
+def _booleans(array: Any, what: str) -> Any:
+    if array.dtype != np.bool_ and array.size > 0:
+        raise TypeError(f"{what} is of {array.dtype}: give booleans")
+    return np.ascontiguousarray(array, np.bool_)
+
+
+def _each(given: Any, is_batch: bool, images: int, what: str, convert: Callable[[Any, str], Any]) -> list[Any] | None:
+    """An array for every image."""
+    if given is None:
+        return None
+    arrays = list(given) if is_batch else [given]
+    if len(arrays) != images:
+        raise ValueError(f"{what} are of {len(arrays)} images, truths of {images}: give a list with one array for each image")
+    return [convert(_array(array), what) for array in arrays]
+
+
+def _of_images(array: Any, is_batch: bool, images: int, what: str) -> Any:
+    """An array of all images."""
+    wanted = 3 if is_batch else 2
+    if array.ndim != wanted or (is_batch and array.shape[0] != images):
+        batch = f"({images}, predictions, numbers)" if is_batch else "(predictions, numbers)"
+        raise ValueError(f"{what} have shape {array.shape}: give {batch}")
+    return array
+
+
+def _like(array: Any, tensor: Any) -> Any:
+    """As a tensor on the device of ``tensor``, if there is one."""
+    return array if tensor is None else sys.modules["torch"].from_numpy(array).to(tensor.device)
+
+
+def params_of(matcher: _core.Matcher) -> list[Param]:
+    """The parameters of a matcher, their values as defaults."""
+    return [Param(name, kind, value, low, high, doc) for name, kind, value, low, high, doc in matcher.params]
+
+
+def matchers() -> list[str]:
+    """The names of all matchers."""
+    return _core.matchers()
+
+
+def get_matcher(name: str) -> Matcher:
+    """The matcher that is written as ``name``: ``max_iou``, ``task_aligned(topk=13, overlap=siou)``.
+
+    Raises:
+        ValueError: no matcher is written so; with the remedy.
+    """
+    return Matcher(name)

@@ -1,0 +1,212 @@
+"""Matchers in Python, and side by side with those of other libraries."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from detloss import matching
+
+SEEDS = pytest.mark.parametrize("seed", range(6))
+
+
+def grid(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, list[int]]:
+    """The points of an image of 320 x 320, their strides, and how many each level has."""
+    points, strides, levels = [], [], []
+    for stride in (8, 16, 32):
+        side = 320 // stride
+        y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+        points.append((torch.stack([x, y], dim=-1).reshape(-1, 2).to(dtype) + 0.5) * stride)
+        strides.append(torch.full((side * side,), float(stride), dtype=dtype))
+        levels.append(side * side)
+    return torch.cat(points), torch.cat(strides), levels
+
+
+def some_boxes(count: int, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    random = np.random.default_rng(seed)
+    size = random.uniform(6, 150, (count, 2))
+    corner = random.uniform(0, 1, (count, 2)) * (320 - size)
+    return torch.from_numpy(np.concatenate([corner, corner + size], axis=1)).to(dtype)
+
+
+class Scene:
+    """A batch of images with truths, labels, and predictions that find some of them."""
+
+    def __init__(self, counts: list[int], seed: int, dtype: torch.dtype = torch.float64, classes: int = 7) -> None:
+        random = np.random.default_rng(seed)
+        self.points, self.strides, self.levels = grid(dtype)
+        self.truths = [some_boxes(count, seed * 100 + image, dtype) for image, count in enumerate(counts)]
+        self.labels = [torch.from_numpy(random.integers(0, classes, count)) for count in counts]
+        shape = (len(counts), len(self.points))
+        half = torch.from_numpy(random.uniform(5, 70, (*shape, 2))).to(dtype)
+        self.boxes = torch.cat([self.points - half, self.points + half], dim=-1)
+        self.scores = torch.from_numpy(random.uniform(0.001, 0.999, (*shape, classes))).to(dtype)
+
+    @property
+    def anchors(self) -> tuple[Tensor, Tensor]:
+        return self.points, self.strides
+
+    @property
+    def squares(self) -> Tensor:
+        """The anchors as boxes."""
+        half = self.strides[:, None] / 2
+        return torch.cat([self.points - half, self.points + half], dim=-1)
+
+    def everything(self) -> dict[str, Any]:
+        return {
+            "labels": self.labels,
+            "anchors": self.anchors,
+            "levels": self.levels,
+            "boxes": self.boxes,
+            "scores": self.scores,
+        }
+
+
+@pytest.mark.parametrize("name", matching.matchers())
+def test_arrays_and_tensors_batches_and_images_are_answered_alike(name: str) -> None:
+    scene, matcher = Scene([3, 0, 20], 1), matching.get_matcher(name)
+    whole = matcher(scene.truths, **scene.everything())
+    assert whole.indices.dtype == torch.int64 and whole.indices.shape == scene.boxes.shape[:2]
+    assert (whole.indices >= 0).any(dim=1).tolist() == [True, False, True]
+    arrays = matcher(
+        [truths.numpy() for truths in scene.truths],
+        labels=[labels.numpy() for labels in scene.labels],
+        anchors=tuple(part.numpy() for part in scene.anchors),
+        levels=scene.levels,
+        boxes=scene.boxes.numpy(),
+        scores=scene.scores.numpy(),
+    )
+    assert isinstance(arrays.indices, np.ndarray)
+    np.testing.assert_array_equal(arrays.indices, whole.indices.numpy())
+    for image in range(3):
+        one = matcher(
+            scene.truths[image],
+            labels=scene.labels[image],
+            anchors=scene.anchors,
+            levels=scene.levels,
+            boxes=scene.boxes[image],
+            scores=scene.scores[image],
+        )
+        assert torch.equal(one.indices, whole.indices[image])
+        if whole.scores is not None:
+            assert torch.equal(one.scores, whole.scores[image])
+    image, prediction, truth = whole.pairs()
+    assert torch.equal(whole.indices[image, prediction], truth) and len(truth) == int((whole.indices >= 0).sum())
+    rows = np.nonzero(arrays.indices >= 0)
+    assert all(np.array_equal(one, other) for one, other in zip(arrays.pairs(), (*rows, arrays.indices[rows]), strict=True))
+
+
+@pytest.mark.parametrize("name", matching.matchers())
+def test_classes_say_what_they_take(name: str) -> None:
+    matcher = matching.get_matcher(name)
+    known = {type(matching.get_matcher(other)): other for other in matching.matchers()}
+    assert known == {matching.Matcher: matching.matchers()[-1]}
+    class_name = "".join(part.title() for part in name.split("_")).replace("Iou", "Iou")
+    [made] = [getattr(matching, one) for one in matching.__all__ if one.lower() == class_name.lower()]
+    assert made() == matcher and made.__doc__ and "# References" in made.__doc__
+    keywords = inspect.signature(made).parameters
+    assert {key: keywords[key].default for key in matcher.params} == matcher.params
+    assert ("overlap" in keywords) == (matcher.overlap is not None)
+    assert pickle.loads(pickle.dumps(made())) == matcher and hash(made()) == hash(matcher)
+
+
+def test_parameters_and_overlaps_are_written_or_given() -> None:
+    written = matching.get_matcher("task_aligned(topk=13, overlap=siou)")
+    given = matching.TaskAligned(topk=13, overlap="siou")
+    assert written == given and repr(given) == "<detloss matcher task_aligned(topk=13, overlap=siou)>"
+    assert given.params["topk"] == 13 and given.overlap == "siou"
+    assert given != matching.TaskAligned() and given != "task_aligned"
+
+
+def test_errors_name_the_remedy() -> None:
+    scene = Scene([2], 3)
+    matcher = matching.TaskAligned()
+    everything = scene.everything()
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"labels": None}, "task_aligned needs labels of the truths"),
+        ({"scores": None}, "task_aligned needs scores"),
+        ({"anchors": None}, "task_aligned needs anchors"),
+        ({"boxes": scene.boxes[0]}, r"boxes have shape \(2100, 4\): give \(1, predictions, numbers\)"),
+        ({"boxes": scene.boxes[:, 1:]}, "expected 8400 elements in the predicted boxes, got 8396"),
+        ({"labels": [torch.tensor([0, 7])]}, "image 0: truth 1 has label 7, but there are scores of 7 classes"),
+        ({"labels": scene.labels * 2}, "labels are of 2 images, truths of 1"),
+        ({"labels": [torch.tensor([0.5, 1.0])]}, "labels"),
+        ({"levels": [1, 2]}, "expected 2100 elements in all levels together, got 3"),
+        ({"crowd": [torch.tensor([True, False])]}, "task_aligned knows no crowds"),
+    ]
+    for changed, message in cases:
+        with pytest.raises((ValueError, TypeError), match=message):
+            matcher(scene.truths, **(everything | changed))
+    with pytest.raises(ValueError, match="number 1 of the truths is nan: give a finite number"):
+        matcher([torch.tensor([[0.0, float("nan"), 1.0, 1.0]])], **(everything | {"labels": [torch.tensor([0])]}))
+    with pytest.raises(ValueError, match="no matcher is called"):
+        matching.get_matcher("max_iuo")
+    with pytest.raises(ValueError, match="topk"):
+        matching.TaskAligned(topk=0)
+    with pytest.raises(TypeError, match="top_k"):
+        matching.TaskAligned(top_k=5)  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match="overlap"):
+        matching.TaskAligned(overlap="focal")
+
+
+@SEEDS
+def test_max_iou_is_torchvisions_matcher(seed: int) -> None:
+    utils = pytest.importorskip("torchvision.models.detection._utils")
+    ops = pytest.importorskip("torchvision.ops")
+    scene = Scene([seed + 1], seed)
+    anchors = torch.cat([scene.squares, some_boxes(500, seed + 50)])
+    for high, low, low_quality in ((0.5, 0.4, True), (0.7, 0.3, True), (0.5, 0.5, False)):
+        theirs = utils.Matcher(high, low, low_quality)(ops.box_iou(scene.truths[0], anchors))
+        ours = matching.MaxIou(high=high, low=low, low_quality=low_quality)(scene.truths[0], anchors=anchors)
+        assert torch.equal(ours.indices, theirs)
+
+
+@SEEDS
+def test_ssd_is_torchvisions_matcher(seed: int) -> None:
+    utils = pytest.importorskip("torchvision.models.detection._utils")
+    ops = pytest.importorskip("torchvision.ops")
+    scene = Scene([seed + 1], seed)
+    anchors = torch.cat([scene.squares, some_boxes(500, seed + 50)])
+    theirs = utils.SSDMatcher(0.5)(ops.box_iou(scene.truths[0], anchors))
+    assert torch.equal(matching.Ssd()(scene.truths[0], anchors=anchors).indices, theirs)
+
+
+@SEEDS
+def test_center_sampling_is_torchvisions_fcos(seed: int) -> None:
+    fcos = pytest.importorskip("torchvision.models.detection.fcos")
+    scene = Scene([seed + 1, 4 * seed + 2], seed)
+    theirs: list[Tensor] = []
+    head = SimpleNamespace(compute_loss=lambda targets, outputs, anchors, matched: theirs.extend(matched))
+    model = SimpleNamespace(center_sampling_radius=1.5, head=head)
+    targets = [{"boxes": truths} for truths in scene.truths]
+    fcos.FCOS.compute_loss(model, targets, {}, [scene.squares] * 2, scene.levels)
+    ours = matching.CenterSampling()(scene.truths, anchors=scene.squares, levels=scene.levels)
+    assert torch.equal(ours.indices, torch.stack(theirs)) and bool((ours.indices >= 0).any())
+
+
+@SEEDS
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_task_aligned_is_ultralytics(seed: int, dtype: torch.dtype) -> None:
+    tal = pytest.importorskip("ultralytics.utils.tal")
+    scene = Scene([seed + 1, 9 * seed + 3], seed, dtype)
+    most = max(len(truths) for truths in scene.truths)
+    padded, labels, mask = torch.zeros(2, most, 4, dtype=dtype), torch.zeros(2, most, 1), torch.zeros(2, most, 1)
+    for image, truths in enumerate(scene.truths):
+        padded[image, : len(truths)], labels[image, : len(truths), 0] = truths, scene.labels[image].float()
+        mask[image, : len(truths)] = 1
+    for topk, topk2 in ((10, None), (7, 1)):
+        assigner = tal.TaskAlignedAssigner(topk=topk, num_classes=7, alpha=0.5, beta=6.0, topk2=topk2)
+        _, _, scores, found, truth = assigner(scene.scores, scene.boxes, scene.points, labels, padded, mask)
+        ours = matching.TaskAligned(topk=topk, topk2=topk2 or 0)(scene.truths, **scene.everything())
+        theirs = torch.where(found, truth, -1)
+        # What they took by a tie of metrics that are 0 is worth nothing.
+        is_tie = (ours.indices < 0) & (scores.sum(dim=-1) == 0)
+        assert torch.equal(ours.indices[~is_tie], theirs[~is_tie])
+        torch.testing.assert_close(ours.scores, scores.sum(dim=-1).to(dtype), rtol=1e-4, atol=1e-6)
