@@ -22,8 +22,9 @@ WRITTEN = [
     "alpha(diou, alpha=2)",
     "alpha(nwd, alpha=0.5)",
     "wise(eiou)",
-    "wise_v2(giou, gamma=1)",
-    "inner(wise_v3(ciou), ratio=0.8)",
+    # A module takes a step, a function has the mean of before: with this momentum they are one.
+    "wise_v2(giou, gamma=1, momentum=0)",
+    "inner(wise_v3(ciou, momentum=0), ratio=0.8)",
     "focal(mpdiou, gamma=1, detach=false)",
     "inner(focaler(alpha(wise(focal(shape_iou(scale=1))), alpha=2)), ratio=0.7)",
 ]

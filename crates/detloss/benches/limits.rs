@@ -11,6 +11,9 @@
 #[cfg(target_arch = "x86_64")]
 #[path = "limits/by_hand.rs"]
 mod by_hand;
+#[cfg(target_arch = "x86_64")]
+#[path = "limits/by_hand_avx2.rs"]
+mod by_hand_avx2;
 mod data;
 #[path = "limits/triad.rs"]
 mod triad;
@@ -35,7 +38,11 @@ fn main() {
         |entry: &&Entry| arguments.is_empty() || arguments.iter().any(|name| name == entry.name);
     println!("{}, {} threads", Level::best(), rayon::current_num_threads());
     #[cfg(target_arch = "x86_64")]
-    against_kernels_by_hand();
+    {
+        println!("\nin cache, one thread, against kernels written by hand");
+        against_kernels_by_hand("AVX-512", by_hand::available(), &by_hand::KERNELS);
+        against_kernels_by_hand("AVX2", by_hand_avx2::available(), &by_hand_avx2::KERNELS);
+    }
     against_the_interpreter(losses::ALL.iter().filter(chosen));
     against_the_memory(losses::ALL.iter().filter(chosen));
 }
@@ -58,25 +65,27 @@ fn in_turn<D, const N: usize>(repeats: usize, data: &mut D, jobs: [Job<'_, D>; N
     best
 }
 
+/// At the level of this name, by force.
 #[cfg(target_arch = "x86_64")]
-fn against_kernels_by_hand() {
-    if !by_hand::available() {
-        return println!("\nno AVX-512 here: the kernels written by hand are left out");
-    }
-    println!("\nin cache, one thread, against kernels written by hand");
+fn against_kernels_by_hand(level: &str, is_available: bool, kernels: &[(&str, by_hand::Kernel)]) {
+    let known = Level::available().into_iter().find(|known| known.name() == level);
+    let Some(level) = known.filter(|_| is_available) else {
+        return println!("no {level} here");
+    };
+    println!("{level}");
     println!(
         "{:12} {:>10} {:>10} {:>7}   largest difference of the gradients",
         "loss", "ours ns", "by hand ns", "ratio"
     );
-    for (name, kernel) in by_hand::KERNELS {
+    for &(name, kernel) in kernels {
         let entry = losses::find(name).expect("a loss of the list");
         let loss = entry.make();
         let mut data = (Data::new(entry, IN_CACHE), Data::new(entry, IN_CACHE));
         let [ours, theirs] = in_turn(
             500,
             &mut data,
-            [&|(ours, _)| ours.run(&loss, false), &|(_, data)| {
-                // SAFETY: `available` says that the instructions are there.
+            [&|(ours, _)| ours.run_at(level, &loss, false), &|(_, data)| {
+                // SAFETY: `is_available` says that the instructions are there.
                 black_box(unsafe { kernel(&data.pred, &data.target, 1.0, &mut data.grad) });
             }],
         );

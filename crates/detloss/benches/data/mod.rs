@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use detloss::Batch;
-use detloss::batch::Kernel;
+use detloss::batch::{Kernel, Level};
 use detloss::losses::Entry;
 use detloss::operand::Kind;
 
@@ -68,8 +68,13 @@ impl Data {
 
     /// Value and gradient, once.
     pub(crate) fn run(&mut self, loss: &impl Kernel, threads: bool) {
-        let batch =
-            Batch::new(&self.pred, &self.target).columns(self.columns).sum().threads(threads);
+        self.run_at(Level::best(), loss, threads);
+    }
+
+    /// The same with these instructions.
+    pub(crate) fn run_at(&mut self, level: Level, loss: &impl Kernel, threads: bool) {
+        let batch = Batch::new(&self.pred, &self.target).columns(self.columns);
+        let batch = batch.sum().threads(threads).level(level);
         black_box(batch.value_and_grad_into(loss, &mut self.grad).expect("lengths that fit"));
     }
 }

@@ -7,7 +7,7 @@ const MAX_MAGNITUDE: f32 = detloss::scalar::MAX_MAGNITUDE as f32;
 const DIV_EPS: f32 = detloss::scalar::DIV_EPS as f32;
 
 /// Predictions, targets, a factor for the gradient, and room for it; returns the sum of the losses.
-type Kernel = unsafe fn(&[f32], &[f32], f32, &mut [f32]) -> f64;
+pub(crate) type Kernel = unsafe fn(&[f32], &[f32], f32, &mut [f32]) -> f64;
 
 /// The kernels by the name of their loss. They need AVX-512: see [`available`].
 pub(crate) const KERNELS: [(&str, Kernel); 3] = [("focal", focal), ("giou", giou), ("ciou", ciou)];

@@ -92,8 +92,9 @@ impl Matcher for Hungarian {
         let groups = self.groups as usize;
         let size = scene.predictions / groups;
         if size * groups != scene.predictions {
-            let what = "the predictions, in groups of equal size,";
-            return Err(Error::Length { what, expected: size * groups, got: scene.predictions });
+            let wanted = format!("a divisor of the number of predictions, {}", scene.predictions);
+            let value = self.groups.into();
+            return Err(Error::BadParam { loss: Self::NAME, key: "groups", value, wanted });
         }
         let mut indices = vec![BACKGROUND; scene.predictions];
         for first in (0..scene.predictions).step_by(size) {
