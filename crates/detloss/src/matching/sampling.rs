@@ -7,7 +7,7 @@
 //!
 //! let points: Vec<f32> = (0..200).map(|n| (n / 2 * 8) as f32).collect();
 //! let anchors = Anchors::points(&points, &[8.0; 100])?;
-//! let image = Image::new(&[16.0, 16.0, 24.0, 24.0]).anchors(&anchors);
+//! let image = Image::new(&[12.0, 12.0, 20.0, 20.0]).anchors(&anchors);
 //! let matches = "max_iou".parse::<AnyMatcher>()?.match_image(&image)?;
 //! let sampled = sampling::balanced(&matches, 10, 0.5, 17);
 //! assert_eq!((sampled.positives(), sampled.negatives()), (1, 9));
