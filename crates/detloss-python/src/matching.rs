@@ -109,7 +109,7 @@ impl Matcher {
 
     /// Matches images. All arrays are contiguous and of one dtype, float32 or float64, but labels (int64) and crowds (bool). `call`
     /// has lists with one array per image (truths, labels, crowd), arrays of all images (boxes, scores) and of none (points, strides,
-    /// anchors), and the numbers levels and threads; what it lacks or has as None is not given.
+    /// anchors), and levels, centers and threads; what it lacks or has as None is not given.
     fn run<'py>(
         &self,
         truths: Vec<Bound<'py, PyAny>>,
@@ -154,6 +154,7 @@ impl Matcher {
         let scores = one::<T>("the scores", given(call, "scores")?)?;
         let anchors = anchors::<T>(call)?;
         let images = truths.len();
+        let centers = given::<bool>(call, "centers")?.unwrap_or(false);
         let mut all_images = Vec::with_capacity(images);
         for (image, truths) in truths.iter().enumerate() {
             let mut one = Image::new(truths.as_slice()?);
@@ -171,6 +172,9 @@ impl Matcher {
             }
             if let Some(scores) = &scores {
                 one = one.scores(part_of(scores.as_slice()?, image, images));
+            }
+            if centers {
+                one = one.centers();
             }
             all_images.push(one);
         }

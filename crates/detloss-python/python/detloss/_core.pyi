@@ -88,6 +88,7 @@ class Assignment(TypedDict, total=False):
     levels: list[int] | None
     boxes: Any
     scores: Any
+    centers: bool
     threads: int
 
 class Matcher:

@@ -76,6 +76,7 @@ class Matcher:
         levels: Sequence[int] | None = None,
         boxes: Any = None,
         scores: Any = None,
+        centers: bool = False,
     ) -> Matches:
         """Matches one image, or a batch.
 
@@ -89,6 +90,7 @@ class Matcher:
             levels: how many anchors each level has, in their order.
             boxes: the box of every prediction, of shape (predictions, 4), for a batch (images, predictions, 4).
             scores: the scores of every prediction, of shape (predictions, classes), for a batch (images, predictions, classes).
+            centers: whether truths and predicted boxes are cx, cy, w, h, as in DETR, and not corners.
 
         Raises:
             ValueError: what is missing, does not fit, or is not finite; with the remedy.
@@ -111,6 +113,7 @@ class Matcher:
             "boxes": None if boxes is None else _of_images(next(rest), is_batch, len(images), "boxes"),
             "scores": None if scores is None else _of_images(next(rest), is_batch, len(images), "scores"),
             "levels": None if levels is None else [int(level) for level in levels],
+            "centers": centers,
             "threads": _numpy.get_num_threads(),
         }
         if points and len(places) != 2:
