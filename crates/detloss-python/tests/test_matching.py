@@ -142,7 +142,7 @@ def test_errors_name_the_remedy() -> None:
     for changed, message in cases:
         with pytest.raises((ValueError, TypeError), match=message):
             matcher(scene.truths, **(everything | changed))
-    with pytest.raises(ValueError, match="number 1 of the truths is nan: give a finite number"):
+    with pytest.raises(ValueError, match="number 1 of the truths is NaN: give a finite number"):
         matcher([torch.tensor([[0.0, float("nan"), 1.0, 1.0]])], **(everything | {"labels": [torch.tensor([0])]}))
     with pytest.raises(ValueError, match="no matcher is called"):
         matching.get_matcher("max_iuo")
