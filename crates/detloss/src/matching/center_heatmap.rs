@@ -14,7 +14,7 @@ use crate::scalar::Compute;
 /// ```
 ///
 /// Distances are in cells of the map, from the cell of the centre, where the peak is 1. Two corners of a box may move by r inwards, and the IoU is
-/// still m; it is larger where both move as far outwards, or the same way. A loss such as [`GaussianFocal`](crate::losses::GaussianFocal)
+/// still m; it is larger where both move as far outwards, or the same way. A loss such as [`GaussianFocal`](crate::losses::scores::GaussianFocal)
 /// compares the map with predicted scores; sizes and offsets are learned where a cell has a truth.
 ///
 /// It is no matcher of [the list](super::ALL): it knows no anchors, and answers with a map.
