@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
+use detloss::{losses, matching};
 
 use crate::cargo::{WHOLE, cargo};
 use crate::python::{self, Core};
@@ -71,10 +72,11 @@ fn step(what: &str, check: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Resul
     Ok(())
 }
 
-/// `cargo fmt` does not see the files that the macro `registry!` declares: rustfmt gets them by name.
+/// `cargo fmt` does not see the files that the lists declare by a macro: rustfmt gets them by name.
 fn format() -> anyhow::Result<()> {
     cargo(&["fmt", "--all", "--check"], &[])?;
-    let files = detloss::losses::ALL.iter().map(|entry| entry.file);
+    let files = losses::ALL.iter().map(|entry| entry.file);
+    let files = files.chain(matching::ALL.iter().map(|entry| entry.file));
     let status = Command::new("rustfmt")
         .args(["--edition", "2024", "--check"])
         .args(files)
@@ -82,7 +84,7 @@ fn format() -> anyhow::Result<()> {
         .status()?;
     ensure!(
         status.success(),
-        "some losses are not formatted: run rustfmt --edition 2024 crates/detloss/src/losses/*/*.rs"
+        "some files of the lists are not formatted: run rustfmt --edition 2024 crates/detloss/src/{losses/*,matching}/*.rs"
     );
     Ok(())
 }

@@ -40,7 +40,11 @@ loss! {
 impl Matcher for Atss {
     const INPUTS: Inputs = Inputs::ANCHORS;
 
-    fn matches<T: Precision>(&self, scene: &Scene<'_, T>, _: Option<&Overlap>) -> Result<Matches<T>> {
+    fn matches<T: Precision>(
+        &self,
+        scene: &Scene<'_, T>,
+        _: Option<&Overlap>,
+    ) -> Result<Matches<T>> {
         let anchors = scene.anchors();
         let margin = T::from_f64(self.margin);
         let mut best = vec![(T::default(), BACKGROUND); scene.predictions];

@@ -48,7 +48,11 @@ impl Matcher for CenterSampling {
         Err(Error::BadParam { loss: "center_sampling", key: "upper", value: self.upper, wanted })
     }
 
-    fn matches<T: Precision>(&self, scene: &Scene<'_, T>, _: Option<&Overlap>) -> Result<Matches<T>> {
+    fn matches<T: Precision>(
+        &self,
+        scene: &Scene<'_, T>,
+        _: Option<&Overlap>,
+    ) -> Result<Matches<T>> {
         let anchors = scene.anchors();
         let [radius, lower, upper] = [self.radius, self.lower, self.upper].map(T::from_f64);
         let levels: Vec<_> = anchors.level_ranges().collect();

@@ -46,7 +46,11 @@ impl Matcher for DynamicSoftLabel {
     const INPUTS: Inputs = Inputs::ANCHORS.predictions(Scores::Logits);
     const HAS_SCORES: bool = true;
 
-    fn matches<T: Precision>(&self, scene: &Scene<'_, T>, _: Option<&Overlap>) -> Result<Matches<T>> {
+    fn matches<T: Precision>(
+        &self,
+        scene: &Scene<'_, T>,
+        _: Option<&Overlap>,
+    ) -> Result<Matches<T>> {
         let mut pairs = DynamicK::new(scene, inside(scene));
         let costs = Costs::new(self, scene, &pairs);
         let mut overlaps = Vec::new();

@@ -7,8 +7,8 @@ use super::overlap::Overlap;
 use super::{BACKGROUND, Matches};
 use crate::batch::{Level, OnVectors};
 use crate::error::{Error, Result};
-use crate::loss::{Described, Loss};
 use crate::loss;
+use crate::loss::{Described, Loss};
 use crate::losses::boxes::Giou;
 use crate::losses::scores::Focal;
 use crate::operand::MAX_FIELDS;
@@ -171,11 +171,7 @@ impl<T: Precision> OnVectors<T> for Sum<'_, T> {
     #[inline(always)]
     fn run<V: Vector<Element = T>>(self, token: V::Token) {
         let (rule, scene, size) = (self.rule, self.scene, self.queries.len());
-        let classes = if rule.softmax {
-            self.softmax::<V>(token)
-        } else {
-            self.focal::<V>(token)
-        };
+        let classes = if rule.softmax { self.softmax::<V>(token) } else { self.focal::<V>(token) };
         let coordinates: Vec<T> = (0..scene.width())
             .flat_map(|place| self.queries.clone().map(move |query| (query, place)))
             .map(|(query, place)| scene.predicted_by_center(query, place))

@@ -65,10 +65,15 @@ impl Matcher for MaxIou {
         Err(Error::BadParam { loss: "max_iou", key: "low", value: self.low, wanted })
     }
 
-    fn matches<T: Precision>(&self, scene: &Scene<'_, T>, _: Option<&Overlap>) -> Result<Matches<T>> {
+    fn matches<T: Precision>(
+        &self,
+        scene: &Scene<'_, T>,
+        _: Option<&Overlap>,
+    ) -> Result<Matches<T>> {
         let anchors = scene.anchors();
         let zero = T::default();
-        let (high, low, min_best) = (zero.lit(self.high), zero.lit(self.low), zero.lit(self.min_best));
+        let (high, low, min_best) =
+            (zero.lit(self.high), zero.lit(self.low), zero.lit(self.min_best));
         let ignored = self.in_crowds(scene);
         // Of every anchor its largest IoU, and with which truth; and the truth that it is positive for in any case.
         let mut best = vec![(zero, BACKGROUND); scene.predictions];

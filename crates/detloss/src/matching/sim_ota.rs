@@ -61,7 +61,11 @@ impl Matcher for SimOta {
     const INPUTS: Inputs = Inputs::ANCHORS.predictions(Scores::Probabilities);
     const HAS_SCORES: bool = true;
 
-    fn matches<T: Precision>(&self, scene: &Scene<'_, T>, _: Option<&Overlap>) -> Result<Matches<T>> {
+    fn matches<T: Precision>(
+        &self,
+        scene: &Scene<'_, T>,
+        _: Option<&Overlap>,
+    ) -> Result<Matches<T>> {
         let regions = Regions::new(self, scene);
         let mut pairs = DynamicK::new(scene, regions.candidates());
         let without_class = pairs.for_each(cost_without_class);
