@@ -94,9 +94,13 @@ impl Environment {
         let folder = if cfg!(windows) { "Scripts" } else { "bin" };
         let (tests, python) = (target.join("python-tests"), venv.join(folder).join("python"));
         let environment = Self { package, target, tests, python };
-        let requirements = environment.package.join("requirements-dev.txt");
-        let wanted = fs::read_to_string(&requirements)
-            .with_context(|| format!("{} cannot be read", requirements.display()))?;
+        let lists = ["requirements-dev.txt", "requirements-owners.txt"];
+        let [requirements, owners] = lists.map(|list| environment.package.join(list));
+        let mut wanted = String::new();
+        for list in [&requirements, &owners] {
+            wanted += &fs::read_to_string(list)
+                .with_context(|| format!("{} cannot be read", list.display()))?;
+        }
         let stamp = venv.join("requirements.txt");
         if fs::read_to_string(&stamp).is_ok_and(|made_of| made_of == wanted) {
             return Ok(environment);
@@ -108,6 +112,9 @@ impl Environment {
         quietly(Command::new(interpreter).args(["-m", "venv"]).arg(&venv))?;
         environment
             .pip(&["--requirement".as_ref(), requirements.as_ref()])
+            .and_then(|()| {
+                environment.pip(&["--no-deps".as_ref(), "--requirement".as_ref(), owners.as_ref()])
+            })
             .context("the requirements cannot be installed: is there a network?")?;
         fs::write(stamp, wanted)?;
         Ok(environment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -191,7 +192,13 @@ def test_center_sampling_is_torchvisions_fcos(seed: int) -> None:
 
 @SEEDS
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_task_aligned_is_ultralytics(seed: int, dtype: torch.dtype) -> None:
+def test_task_aligned_is_ultralytics(
+    seed: int, dtype: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # When it is imported it writes its settings, and looks for what it might install.
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("YOLO_AUTOINSTALL", "false")
+    monkeypatch.setenv("YOLO_OFFLINE", "true")
     tal = pytest.importorskip("ultralytics.utils.tal")
     scene = Scene([seed + 1, 9 * seed + 3], seed, dtype)
     most = max(len(truths) for truths in scene.truths)
