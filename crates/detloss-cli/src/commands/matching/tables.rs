@@ -10,22 +10,21 @@ pub(super) fn lead(measured: &Measured) -> String {
     if all.objects() == 0 {
         return "There are no objects, and nothing to match.".to_owned();
     }
+    let sizes = measured.sizes();
+    let small = sizes[0].1.without();
     let mut words = match all.without() {
         0 => format!("Each of the {} objects gets at least one positive.", all.objects()),
         without => format!(
-            "{without} of {} objects ({}) get no positive at all: nothing tells the detector that they are there.",
+            "{without} of {} objects ({}, {small} of them small) {} no positive at all: nothing tells the detector what is there.",
             all.objects(),
-            percent(all.share_without())
+            percent(all.share_without()),
+            gets(without)
         ),
     };
-    let sizes = measured.sizes();
     if let [(_, small), .., (_, large)] = &sizes[..]
         && small.objects() > 0
         && large.objects() > 0
     {
-        if all.without() > 0 {
-            words.push_str(&format!(" {} of them are small.", small.without()));
-        }
         words.push_str(&format!(
             " A small object gets {:.1} positives on average, a large one {:.1}. Small objects are {} of all, and have {} of all \
              positives.",
@@ -38,14 +37,21 @@ pub(super) fn lead(measured: &Measured) -> String {
     if let [(class, worst), _, ..] = &measured.classes()[..] {
         let name = &measured.truth.categories[class];
         words.push_str(&match worst.without() {
+            1 if worst.objects() == 1 => format!(" The only object of class {name} gets none."),
             0 => format!(" The fewest get those of class {name}: {:.1} on average.", worst.mean()),
             without => format!(
-                " Worst off is class {name}: {without} of its {} objects get none.",
-                worst.objects()
+                " Worst off is class {name}: {without} of its {} objects {} none.",
+                worst.objects(),
+                gets(without)
             ),
         });
     }
     words
+}
+
+/// What one or many do.
+fn gets(count: usize) -> &'static str {
+    if count == 1 { "gets" } else { "get" }
 }
 
 fn table(heading: &str) -> Table {
