@@ -12,6 +12,7 @@ pub(crate) use train::{PredictArgs, TrainArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::choice::Assignment;
+use crate::commands::Detector;
 use crate::format::BoxFormat;
 
 /// See, race and audit the loss functions of object detection.
@@ -26,6 +27,7 @@ Start here:
   detloss race                                     which box loss arrives first
   detloss race-ap                                  which score loss ranks best
   detloss audit --gt instances.json --dt dets.json  where a detector loses
+  detloss match --gt instances.json --anchors yolo8  which objects it is not taught
   detloss train --cls focal --box giou             train a detector with two of them
 
 Data goes to stdout, words to stderr. Exit code 2 is a wrong call, 1 a failure. NO_COLOR is honoured.")]
@@ -47,6 +49,7 @@ pub(crate) enum Command {
     Race(RaceArgs),
     RaceAp(RaceApArgs),
     Audit(AuditArgs),
+    Match(MatchArgs),
     Train(Box<TrainArgs>),
     Predict(PredictArgs),
 }
@@ -338,6 +341,53 @@ pub(crate) struct AuditArgs {
     #[arg(long, value_name = "DIR", default_value = "detloss-audit")]
     pub(crate) out: PathBuf,
     /// How many of the worst images, boxes, … the report and the JSON list; a terminal shows fewer
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) top: u32,
+}
+
+/// Match the objects of COCO annotations: how many positives each gets, and which get none
+///
+/// The anchors are those of torchvision's RetinaNet, of YOLOv8 and later, or of torchvision's FCOS, over every image as the detector
+/// sees it: with its short side at 800 pixels and its long one at 1333 at most, or (yolo8) in the middle of a square of 640. Or they are
+/// those of a file, for images as they are: a list of boxes [x1, y1, x2, y2], or
+/// {"points": [[x, y], …], "strides": [one for each], "levels": [how many points each level has]}.
+///
+/// Matchers that look at predictions (task_aligned, sim_ota, dynamic_soft_label) get assumed ones: every point has found, exactly and
+/// with a probability of one half for its class, the smallest object around it, or around it by the matcher's own rule (min_side,
+/// radius); all other points predict a box of their own stride. It is the best that the matcher can do for each object once the
+/// detector works. Crowds go to matchers that know them (max_iou), and are left out for the others.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  detloss match --gt instances_val2017.json --anchors retinanet
+  detloss match --gt instances.json --anchors yolo8 --size 1280 --out report
+  detloss match --gt instances.json --anchors yolo8 --assigner 'task_aligned(topk=13)'
+  detloss match --gt instances.json --anchors fcos --assigner sim_ota --json | jq .objects_without
+  detloss match --gt instances.json --anchors anchors.json --assigner atss --csv > objects.csv")]
+pub(crate) struct MatchArgs {
+    /// The annotations, as COCO writes them (instances_*.json)
+    #[arg(long, value_name = "JSON")]
+    pub(crate) gt: PathBuf,
+    /// Whose anchors: retinanet, yolo8, fcos, or those of a FILE.json
+    #[arg(long, value_name = "DETECTOR|FILE")]
+    pub(crate) anchors: Detector,
+    /// The matcher with its parameters, such as 'task_aligned(topk=13)' [default: retinanet and boxes: max_iou, yolo8: task_aligned, fcos
+    /// and points: center_sampling]
+    #[arg(long, value_name = "MATCHER")]
+    pub(crate) assigner: Option<String>,
+    /// How large images get: the short side (retinanet, fcos; the long one is 5/3 of it at most), the long side (yolo8, in multiples of
+    /// 32; a file) [default: 800, 640, as they are]
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(32..=16384))]
+    pub(crate) size: Option<u32>,
+    /// Print a row for every object as CSV
+    #[arg(long)]
+    pub(crate) csv: bool,
+    /// The folder to write match.html, match.json, objects.csv and classes.csv to [default: none]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// How many of the objects without any the report and the JSON list; a terminal shows fewer
     #[arg(long, value_name = "N", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) top: u32,

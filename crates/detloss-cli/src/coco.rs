@@ -10,6 +10,7 @@ mod matching;
 mod raw;
 mod read;
 mod score;
+mod size;
 
 pub(crate) use ap::{Summary, evaluate};
 pub(crate) use assign::{Assignment, Outcome, assign};
@@ -18,6 +19,7 @@ pub(crate) use bbox::{Bbox, RotatedBox, Xywh};
 pub(crate) use read::{ReadError, read_usable};
 pub(crate) use read::{read_ground_truth, read_results};
 pub(crate) use score::Clamped;
+pub(crate) use size::Size;
 
 use std::collections::BTreeMap;
 
@@ -62,10 +64,22 @@ pub(crate) struct Detection<B = Xywh> {
 pub(crate) struct GroundTruth<B = Xywh> {
     /// Image id to file name (empty where the file gives none).
     pub images: BTreeMap<u64, String>,
+    /// Image id to width and height in pixels, where the file gives both.
+    pub sizes: BTreeMap<u64, [f64; 2]>,
     /// Category id to name; from the annotations alone where the file lists no categories.
     pub categories: BTreeMap<u64, String>,
     /// Every object, in file order.
     pub annotations: Vec<Annotation<B>>,
+}
+
+impl<B> GroundTruth<B> {
+    /// The file of an image, or its id where it has none.
+    pub(crate) fn file(&self, image: u64) -> String {
+        match self.images.get(&image) {
+            Some(file) if !file.is_empty() => file.clone(),
+            _ => format!("image {image}"),
+        }
+    }
 }
 
 /// Intersection over union, by COCO's rule for crowds: those are compared by the share of the

@@ -5,6 +5,7 @@ mod curves;
 mod eval;
 mod explain;
 mod list;
+mod matching;
 #[cfg(feature = "train")]
 mod predict;
 mod race;
@@ -12,6 +13,7 @@ mod race_ap;
 #[cfg(feature = "train")]
 mod train;
 
+pub(crate) use self::matching::Detector;
 use crate::cli::{Cli, Command};
 use crate::output::CliError;
 
@@ -25,6 +27,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
         Command::Race(args) => race::run(&args, cli.json),
         Command::RaceAp(args) => race_ap::run(&args, cli.json),
         Command::Audit(args) => audit::run(&args, cli.json),
+        Command::Match(args) => matching::run(&args, cli.json),
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args, cli.json),
         #[cfg(feature = "train")]

@@ -29,6 +29,11 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
+/// A share in hundredths.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
 /// Numbers between commas.
 pub(crate) fn numbers(values: &[f64]) -> String {
     values.iter().map(|&value| number(value)).collect::<Vec<_>>().join(", ")
@@ -42,6 +47,11 @@ pub(crate) fn param(param: &Param, value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_have_four_digits_at_most() {
+        assert_eq!(percent(0.12345), "12.3 %");
+    }
 
     #[test]
     fn numbers_are_short() {

@@ -44,6 +44,17 @@ pub(super) struct RawImage {
     pub(super) id: u64,
     #[serde(default)]
     pub(super) file_name: String,
+    #[serde(default, deserialize_with = "side")]
+    width: Option<f64>,
+    #[serde(default, deserialize_with = "side")]
+    height: Option<f64>,
+}
+
+impl RawImage {
+    /// Width and height, if both are there.
+    pub(super) fn size(&self) -> Option<[f64; 2]> {
+        Some([self.width?, self.height?])
+    }
 }
 
 #[derive(Deserialize)]
@@ -111,6 +122,12 @@ impl<'de> Deserialize<'de> for RawBox {
         }
         deserializer.deserialize_seq(Four)
     }
+}
+
+/// Few commands need it: what is no length is as good as none.
+fn side<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(value.as_f64().filter(|side| *side > 0.0))
 }
 
 /// COCO writes 0 and 1; some converters write false and true.

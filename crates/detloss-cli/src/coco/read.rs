@@ -75,8 +75,15 @@ fn gather<B: Bbox, const TOLERANT: bool>(
         report(ReadError::Content { path: path.into(), place, problem, remedy })
     };
     let mut truth = GroundTruth::default();
-    let images = raw.images.into_iter().map(|entry| entry.0.map(|it| (it.id, it.file_name)));
+    let mut sizes = BTreeMap::new();
+    let images = raw.images.into_iter().map(|entry| {
+        entry.0.map(|it| {
+            sizes.extend(it.size().map(|size| (it.id, size)));
+            (it.id, it.file_name)
+        })
+    });
     truth.images = by_id(images, ["images", "an image"], IMAGE_REMEDY, &mut report)?;
+    truth.sizes = sizes;
     let listed = raw.categories.is_some();
     let categories = raw.categories.into_iter().flatten();
     let categories = categories.map(|entry| entry.0.map(|it| (it.id, it.name)));

@@ -16,10 +16,10 @@ use detloss::operand::Kind;
 
 use self::measure::{Audit, Over};
 use self::suspects::Suspect;
-use self::tally::{Size, Tally};
+use self::tally::Tally;
 use crate::choice::{self, Chosen};
 use crate::cli::AuditArgs;
-use crate::coco::{self, Bbox, RotatedBox, Xywh};
+use crate::coco::{self, Bbox, RotatedBox, Size, Xywh};
 use crate::output::{CliError, make_folder, print, print_json, progress, say, stdout_is_styled};
 use crate::table::Table;
 

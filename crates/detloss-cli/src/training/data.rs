@@ -1,5 +1,7 @@
 //! Where scenes come from.
 
+use std::collections::BTreeMap;
+
 use super::scene::{Object, Scene, xywh};
 use crate::coco::{Annotation, GroundTruth};
 
@@ -44,6 +46,7 @@ pub(crate) fn truth(scenes: &[Scene], classes: &[Class]) -> GroundTruth {
     };
     GroundTruth {
         images: scenes.iter().map(|scene| (scene.image, format!("{}.png", scene.image))).collect(),
+        sizes: BTreeMap::new(),
         categories: classes.iter().map(|class| (class.id, class.name.clone())).collect(),
         annotations: objects.enumerate().map(annotation).collect(),
     }

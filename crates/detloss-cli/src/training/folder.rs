@@ -388,6 +388,7 @@ fn fifth(images: Vec<Image>, seed: u64) -> (Vec<Image>, Vec<Image>) {
 fn truth(images: &[Image], classes: &[Class]) -> GroundTruth {
     GroundTruth {
         images: images.iter().map(|image| (image.scene.image, image.name.clone())).collect(),
+        sizes: BTreeMap::new(),
         categories: classes.iter().map(|class| (class.id, class.name.clone())).collect(),
         annotations: images.iter().flat_map(|image| image.annotations.iter().cloned()).collect(),
     }

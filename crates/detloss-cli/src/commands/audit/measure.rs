@@ -7,10 +7,9 @@ use detloss::operand::Kind;
 use indicatif::ProgressBar;
 
 use super::stats::{Spread, share};
-use super::tally::Size;
 use crate::choice::{self, Chosen};
 use crate::coco::{
-    self, Assignment, Bbox, Clamped, Detection, GroundTruth, MATCH, Outcome, Summary,
+    self, Assignment, Bbox, Clamped, Detection, GroundTruth, MATCH, Outcome, Size, Summary,
 };
 use crate::output::CliError;
 

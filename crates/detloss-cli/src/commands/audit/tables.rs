@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::measure::{Audit, Over};
 use super::suspects::Suspect;
-use super::tally::{Size, Tally};
-use crate::coco::{Bbox, Outcome};
+use super::tally::Tally;
+use crate::coco::{Bbox, Outcome, Size};
 use crate::table::{Column, Table};
+use crate::text::percent;
 
 /// What is not there.
 const NOTHING: &str = "-";
@@ -19,10 +20,6 @@ pub(super) fn short(value: f64) -> String {
         1e-4..1e7 => format!("{rounded}"),
         _ => format!("{rounded:e}"),
     }
-}
-
-pub(super) fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
 }
 
 fn fixed(value: Option<f64>) -> String {
@@ -41,14 +38,6 @@ fn bbox<B: Bbox>(bbox: B) -> String {
 /// What a column of boxes is called.
 fn heading<B: Bbox>(_: &Audit<B>, what: &str) -> String {
     format!("{what} {}", B::FIELDS.join(" "))
-}
-
-/// The file of an image, or its id where it has none.
-pub(super) fn file(audit: &Audit<impl Bbox>, image: u64) -> String {
-    match audit.truth.images.get(&image) {
-        Some(file) if !file.is_empty() => file.clone(),
-        _ => format!("image {image}"),
-    }
 }
 
 /// The id of an annotation, or its place in the file where it has none.
@@ -176,7 +165,7 @@ pub(super) fn classes(audit: &Audit<impl Bbox>, ranked: &[(u64, Tally)]) -> Tabl
 pub(super) fn images(audit: &Audit<impl Bbox>, ranked: &[(u64, Tally)]) -> Table {
     let mut table = tally_table(audit, "image");
     for (image, tally) in ranked {
-        table.push(tally_cells(audit, file(audit, *image), tally));
+        table.push(tally_cells(audit, audit.truth.file(*image), tally));
     }
     table
 }
@@ -193,7 +182,7 @@ pub(super) fn boxes(audit: &Audit<impl Bbox>, worst: &[usize]) -> Table {
         let detection = &audit.found[index];
         let Some((object, iou)) = audit.object(index) else { continue };
         let mut cells = vec![
-            file(audit, detection.image),
+            audit.truth.file(detection.image),
             audit.truth.categories[&detection.category].clone(),
             fixed(Some(detection.score)),
             fixed(Some(iou)),
@@ -228,7 +217,7 @@ pub(super) fn suspects(audit: &Audit<impl Bbox>, suspects: &[Suspect]) -> Table 
         };
         table.push([
             suspect.suspicion.words().to_owned(),
-            file(audit, detection.image),
+            audit.truth.file(detection.image),
             audit.truth.categories[&detection.category].clone(),
             class,
             id,
@@ -253,6 +242,5 @@ mod tests {
         {
             assert_eq!(short(value), text);
         }
-        assert_eq!(percent(0.12345), "12.3 %");
     }
 }

@@ -6,37 +6,6 @@ use super::measure::{Audit, Over};
 use super::stats::ratio;
 use crate::coco::Bbox;
 
-/// COCO's three sizes. An area on a border, which COCO counts twice, is of the larger size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Size {
-    /// Below 32² pixels.
-    Small,
-    /// Below 96² pixels.
-    Medium,
-    /// The others.
-    Large,
-}
-
-impl Size {
-    pub(super) const ALL: [Self; 3] = [Self::Small, Self::Medium, Self::Large];
-
-    pub(super) fn of(area: f64) -> Self {
-        match area {
-            ..1024.0 => Self::Small,
-            ..9216.0 => Self::Medium,
-            _ => Self::Large,
-        }
-    }
-
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Small => "small",
-            Self::Medium => "medium",
-            Self::Large => "large",
-        }
-    }
-}
-
 /// Sums over some detections and objects.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {

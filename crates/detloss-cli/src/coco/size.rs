@@ -1,0 +1,32 @@
+//! How large an object is.
+
+/// COCO's three sizes. An area on a border, which COCO counts twice, is of the larger size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Size {
+    /// Below 32² pixels.
+    Small,
+    /// Below 96² pixels.
+    Medium,
+    /// The others.
+    Large,
+}
+
+impl Size {
+    pub(crate) const ALL: [Self; 3] = [Self::Small, Self::Medium, Self::Large];
+
+    pub(crate) fn of(area: f64) -> Self {
+        match area {
+            ..1024.0 => Self::Small,
+            ..9216.0 => Self::Medium,
+            _ => Self::Large,
+        }
+    }
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Medium => "medium",
+            Self::Large => "large",
+        }
+    }
+}
