@@ -334,14 +334,17 @@ impl<'a, T: Element> Batch<'a, T> {
     ) -> Result<f64> {
         let mut plan = Plan::new(self, loss)?;
         let (state, grad) = (plan.state(state)?, Some(plan.grad(grad)?));
-        if let Some(running_mean) = loss.running_mean() {
-            running_mean.update(self, &mut state[0])?;
-            plan.mean = state[0];
-        }
-        let state = Some(state);
         let divisor = plan.divisor();
-        let factor = self.grad_output / divisor;
-        Ok(plan.run(Outputs { grad, factor, state, ..Outputs::default() })? / divisor)
+        let outputs = Outputs { grad, factor: self.grad_output / divisor, ..Outputs::default() };
+        let Some(running_mean) = loss.running_mean() else {
+            return Ok(plan.run(Outputs { state: Some(state), ..outputs })? / divisor);
+        };
+        plan.mean = state[0];
+        running_mean.update(self, &mut plan.mean)?;
+        let value = plan.run(outputs)? / divisor;
+        // Only now: a call that fails leaves the state as it was.
+        state[0] = plan.mean;
+        Ok(value)
     }
 
     /// The state that a training run with this loss begins with: plain numbers, to be saved with its checkpoints. Empty for a loss
