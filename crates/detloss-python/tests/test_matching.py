@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import pickle
 from pathlib import Path
@@ -114,6 +115,18 @@ def test_classes_say_what_they_take(name: str) -> None:
     assert {key: keywords[key].default for key in matcher.params} == matcher.params
     assert ("overlap" in keywords) == (matcher.overlap is not None)
     assert pickle.loads(pickle.dumps(made())) == matcher and hash(made()) == hash(matcher)
+
+
+def test_the_types_that_are_checked_in_are_those_of_the_package() -> None:
+    tree = ast.parse(Path(str(matching.__file__)).with_suffix(".pyi").read_text(encoding="utf-8"))
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    assert {"Matcher", "Matches", *classes} == {one for one in matching.__all__ if inspect.isclass(getattr(matching, one))}
+    for name, node in classes.items():
+        [init] = [one for one in node.body if isinstance(one, ast.FunctionDef)]
+        defaults = [ast.literal_eval(default) for default in init.args.kw_defaults if default is not None]
+        written = dict(zip((argument.arg for argument in init.args.kwonlyargs), defaults, strict=True))
+        signature = inspect.signature(getattr(matching, name)).parameters
+        assert written == {key: one.default for key, one in signature.items()}
 
 
 def test_parameters_and_overlaps_are_written_or_given() -> None:
