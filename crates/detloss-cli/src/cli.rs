@@ -355,7 +355,7 @@ pub(crate) struct AuditArgs {
 ///
 /// Matchers that look at predictions (task_aligned, sim_ota, dynamic_soft_label) get assumed ones: every point has found, exactly and
 /// with a probability of one half for its class, the smallest object around it, or around it by the matcher's own rule (min_side,
-/// radius); all other points predict a box of their own stride. It is the best that the matcher can do for each object once the
+/// radius); all other points predict a box of their own stride. It is about the best that the matcher can do for each object once the
 /// detector works. Crowds go to matchers that know them (max_iou), and are left out for the others.
 #[derive(Debug, Args)]
 #[command(after_help = "\

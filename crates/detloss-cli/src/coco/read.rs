@@ -332,6 +332,16 @@ mod tests {
     }
 
     #[test]
+    fn an_image_has_a_size_if_its_two_sides_are_lengths() {
+        let images = r#"{"id": 1, "width": 640, "height": 480.5}, {"id": 2, "width": "640", "height": 480},
+            {"id": 3, "height": 480}, {"id": 4, "width": 0, "height": null}"#;
+        let text = format!("{{\"images\": [{images}], \"annotations\": []}}");
+        let truth: GroundTruth = with_file("sizes", &text, read_ground_truth).unwrap();
+        assert_eq!(truth.sizes, BTreeMap::from([(1, [640.0, 480.5])]));
+        assert_eq!(truth.images.len(), 4);
+    }
+
+    #[test]
     fn without_a_list_of_categories_those_of_the_annotations_count() {
         let truth = truth("no-categories", OBJECT, "").unwrap();
         assert_eq!(truth.categories[&7], "7");

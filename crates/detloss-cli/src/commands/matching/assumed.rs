@@ -5,9 +5,10 @@ use detloss::matching::{AnyMatcher, Scores};
 use super::anchors::Grid;
 
 /// In a sentence.
-pub(super) const WORDS: &str = "No detector was run: predictions are assumed. Every point has found, exactly and with a probability of one half \
-    for its class, the smallest object around it, or around it by the matcher's own rule (min_side of task_aligned, radius of \
-    sim_ota); all other points predict a box of their own stride, and no class. So this is the best that the matcher can do for each object once the detector works.";
+pub(super) const WORDS: &str = "No detector was run: predictions are assumed. Every point has found, exactly and with a probability of one half for its \
+    class, the smallest object around it, or around it by the matcher's own rule (min_side of task_aligned, radius of sim_ota); \
+    all other points predict a box of their own stride, and no class. So this is about the best that the matcher can do for each \
+    object once the detector works.";
 
 /// The probability of what a point has found.
 const FOUND: f32 = 0.5;

@@ -1,12 +1,11 @@
 //! Positives as a page.
 
+use std::collections::BTreeMap;
+
 use super::measure::{Measured, Tally};
 use super::{RANKED, assumed, tables};
 use crate::plot::{Axis, Chart, Series};
 use crate::report::Report;
-
-/// Steps of the curves by which a side grows: halves of an octave.
-const STEP: f64 = 0.5;
 
 /// The page; of the objects without any, the first `top`.
 pub(super) fn page(measured: &Measured, top: usize) -> String {
@@ -83,15 +82,15 @@ fn by_size(report: &mut Report, measured: &Measured) {
     report.figure(&chart.svg(), "Share of the objects that get no positive, by their size");
 }
 
-/// Objects of about the same size, under the middle of their sides.
+/// Objects by the octave of their sides, under its middle.
 fn bins(measured: &Measured) -> Vec<(f64, Tally)> {
-    let mut bins: std::collections::BTreeMap<i64, Vec<usize>> = Default::default();
+    let mut bins: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
     for object in &measured.objects {
         let [w, h] = object.sides;
         // Boxes without area, and what is below a pixel, are one bin.
         let side = (w * h).sqrt().max(1.0);
-        bins.entry((side.log2() / STEP).floor() as i64).or_default().push(object.positives);
+        bins.entry(side.log2().floor() as i64).or_default().push(object.positives);
     }
-    let middle = |bin: i64| ((bin as f64 + 0.5) * STEP).exp2();
+    let middle = |octave: i64| (octave as f64 + 0.5).exp2();
     bins.into_iter().map(|(bin, counts)| (middle(bin), Tally::of(counts))).collect()
 }
