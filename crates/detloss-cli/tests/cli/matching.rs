@@ -175,7 +175,8 @@ fn without_objects_there_is_nothing_to_match() {
     assert!(!seen.out.contains("NaN"));
 }
 
-/// Compared by hand with torchvision 0.29, object for object: its transform, its anchors, and its matching of FCOS and of RetinaNet.
+/// Compared with torchvision 0.29, object for object: its transform, its anchors, and its matching of FCOS (all objects) and of RetinaNet
+/// (those of images without crowds, which it does not know).
 #[test]
 fn real_objects_get_what_torchvision_gives_them() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/coco100");

@@ -34,8 +34,8 @@ impl RunningMean {
         running_mean.map(|_| Self::FIRST).into_iter().collect()
     }
 
-    /// Brings `mean` up to date with the units of a batch. A weight of 0 leaves a unit out; the others count alike, whatever their weights. A
-    /// batch of which nothing counts leaves the mean as it is, and so does one with a NaN.
+    /// Brings `mean` up to date with the units of a batch. A weight of 0 leaves a unit out; the others count alike, whatever their
+    /// weights. A batch of which nothing counts leaves the mean as it is, and so does one with a NaN.
     pub(super) fn update<T: Element>(self, batch: &Batch<'_, T>, mean: &mut f64) -> Result<()> {
         let counts = |weights: &[T]| -> Vec<T> {
             let counts = weights.iter().map(|weight| weight.to_f64() != 0.0);
