@@ -6,6 +6,7 @@ mod arrays;
 mod functions;
 mod loss;
 mod matching;
+mod pairwise;
 mod threads;
 
 use pyo3::prelude::*;
@@ -22,6 +23,8 @@ mod _core {
     use super::loss::{Loss, names};
     #[pymodule_export]
     use super::matching::{Matcher, matchers};
+    #[pymodule_export]
+    use super::pairwise::pairwise;
     #[pymodule_export]
     use super::version;
     #[pymodule_export]

@@ -102,8 +102,7 @@ class Matcher:
         given = [*images, *parts, *(one for one in (boxes, scores) if one is not None)]
         tensor = next((one for one in given if _is_tensor(one)), None)
         arrays = [_array(one) for one in given]
-        floats = [array.dtype.itemsize for array in arrays if array.dtype.kind == "f"]
-        dtype = np.float32 if floats and max(floats) <= 4 else np.float64
+        dtype = _precision(arrays)
         arrays = [_numpy.like(array, np.dtype(dtype), "an input of the matcher") for array in arrays]
         rest = iter(arrays[len(images) :])
         places = [next(rest) for _ in parts]
@@ -170,6 +169,25 @@ def _of_images(array: Any, is_batch: bool, images: int, what: str) -> Any:
 def _like(array: Any, tensor: Any) -> Any:
     """As a tensor on the device of ``tensor``, if there is one."""
     return array if tensor is None else sys.modules["torch"].from_numpy(array).to(tensor.device)
+
+
+def boxes_like(boxes: Any, others: Any) -> tuple[Any, Any]:
+    """Both as contiguous arrays of one type."""
+    arrays = [_array(boxes), _array(others)]
+    dtype = np.dtype(_precision(arrays))
+    return _numpy.like(arrays[0], dtype, "boxes"), _numpy.like(arrays[1], dtype, "others")
+
+
+def like_boxes(matrix: Any, boxes: Any, others: Any) -> Any:
+    """With a row for each box; a tensor where one of both is."""
+    tensor = next((one for one in (boxes, others) if _is_tensor(one)), None)
+    return _like(matrix.reshape(len(boxes), len(others)), tensor)
+
+
+def _precision(arrays: Sequence[Any]) -> Any:
+    """Single, unless something is in double precision, or nothing is of floats."""
+    floats = [array.dtype.itemsize for array in arrays if array.dtype.kind == "f"]
+    return np.float32 if floats and max(floats) <= 4 else np.float64
 
 
 def params_of(matcher: _core.Matcher) -> list[Param]:
