@@ -251,11 +251,16 @@ fn complements<T: Element>(
     others: &[T],
     into: &mut [T],
 ) -> Result<()> {
-    all_pairs(loss, boxes, others, Rows::Preds, into)?;
-    for value in into {
-        *value = T::from_f64(1.0 - value.to_f64());
-    }
-    Ok(())
+    // Half precision is rounded once, at the end.
+    let (mut first, mut second, mut third) = Default::default();
+    let (boxes, others) = (T::read(boxes, &mut first), T::read(others, &mut second));
+    T::write(into, &mut third, |into| {
+        all_pairs(loss, boxes, others, Rows::Preds, into)?;
+        for value in into {
+            *value = value.lit(1.0) - *value;
+        }
+        Ok(())
+    })
 }
 
 /// How many boxes there are, and how many others.
