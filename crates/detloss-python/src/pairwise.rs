@@ -54,6 +54,8 @@ pub(crate) fn loss<'py>(
     others: &Bound<'py, PyAny>,
 ) -> Matrix<'py> {
     let loss: AnyLoss = name.parse().map_err(|error| python_error(&error))?;
+    // Before it is said how many numbers a box has, it is a loss of boxes.
+    core::loss::<f32>(&loss, &[], &[], &mut []).map_err(|error| python_error(&error))?;
     let width = loss.signature().pred.fields().len();
     match Kind::of(boxes)? {
         Kind::F64 => matrix::<f64>(boxes, others, width, |a, b, to| core::loss(&loss, a, b, to)),
