@@ -115,7 +115,7 @@ def measured(truths: int, rounds: int, names: list[str]) -> Row:
 
 
 def peak(name: str, truths: int) -> int:
-    """How many bytes more than before a call needs at once, in a process that has called with a small batch before."""
+    """How many bytes more than before a call needs at once, in a process that has called with one small image before."""
     answer = subprocess.run([sys.executable, __file__, "--peak", name, str(truths)], capture_output=True, check=True)
     return int(json.loads(answer.stdout))
 
@@ -123,7 +123,7 @@ def peak(name: str, truths: int) -> int:
 def print_peak(name: str, truths: int) -> None:
     """The same, from inside."""
     single_thread()
-    CALLS[name](Scene(2))()
+    CALLS[name](Scene(1, 1))()
     call = CALLS[name](Scene(truths))
     Path("/proc/self/clear_refs").write_text("5")
     before = memory("VmRSS")
@@ -155,7 +155,7 @@ def print_crowded() -> None:
     single_thread()
     scene = Scene(586, 128)
     call = ours(scene)
-    ours(Scene(2))()
+    ours(Scene(1, 1))()
     Path("/proc/self/clear_refs").write_text("5")
     before = memory("VmRSS")
     start = time.perf_counter()
