@@ -65,8 +65,8 @@ pub(crate) fn modifiers() -> String {
     let mut text = MODIFIERS.to_owned();
     text.push_str("\n| modifier | what it does |\n|---|---|\n");
     for modifier in modifiers::ALL {
-        let summary = modifier.doc.split("\n\n").next().unwrap_or_default();
-        let what = summary.trim().split_once(": ").map_or(summary, |(_, what)| what);
+        let summary = modifier.summary();
+        let what = summary.split_once(": ").map_or(summary, |(_, what)| what);
         text += &format!("| [`{}`](#{}) | {what} |\n", modifier.name, anchor(modifier.label));
     }
     text.push_str("\nA loss takes those that have something to change in its formula:\n\n");

@@ -1,7 +1,7 @@
 //! A loss of the list, as Python sees it.
 
 use detloss::batch::{Element, Kernel, Target, Weights};
-use detloss::loss::{Case, Scope, State};
+use detloss::loss::{Case, Param, Scope, State};
 use detloss::losses::AnyLoss;
 use detloss::operand::Kind as Operand;
 use detloss::scalar::expr::{Op, Program};
@@ -53,6 +53,14 @@ pub(crate) struct Loss {
 
 /// What a parameter is: its name, kind ("real", "count" or "switch"), default, least and greatest value, documentation.
 pub(crate) type Parameter = (&'static str, String, f64, f64, f64, &'static str);
+
+/// The parameters of a loss or a matcher, with their values.
+pub(crate) fn parameters(params: &'static [Param], values: &[f64]) -> Vec<Parameter> {
+    let parameter = |(p, &value): (&'static Param, &f64)| {
+        (p.name, p.kind.to_string(), value, p.range.0, p.range.1, p.doc.trim())
+    };
+    params.iter().zip(values).map(parameter).collect()
+}
 
 /// A worked case: what it shows, prediction, target, value, parameters.
 type WorkedCase = (&'static str, Vec<f64>, Vec<f64>, f64, Vec<(&'static str, f64)>);
@@ -115,10 +123,7 @@ impl Loss {
     /// Name, kind, value, least and greatest value, and documentation of every parameter.
     #[getter]
     fn params(&self) -> Vec<Parameter> {
-        let parameter = |(p, &value): (&detloss::loss::Param, &f64)| {
-            (p.name, p.kind.to_string(), value, p.range.0, p.range.1, p.doc.trim())
-        };
-        self.loss.entry().params.iter().zip(self.loss.params()).map(parameter).collect()
+        parameters(self.loss.entry().params, self.loss.params())
     }
 
     /// Field names of a prediction, whether it is a whole row, whether a class index will do.

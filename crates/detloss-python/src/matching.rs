@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::{Kind, read};
-use crate::loss::{Parameter, python_error};
+use crate::loss::{Parameter, parameters, python_error};
 use crate::threads;
 
 /// The names of all matchers, in the order of the list.
@@ -78,10 +78,7 @@ impl Matcher {
     /// Name, kind, value, least and greatest value, and documentation of every parameter.
     #[getter]
     fn params(&self) -> Vec<Parameter> {
-        let parameter = |(p, &value): (&detloss::loss::Param, &f64)| {
-            (p.name, p.kind.to_string(), value, p.range.0, p.range.1, p.doc.trim())
-        };
-        self.matcher.entry().params.iter().zip(self.matcher.params()).map(parameter).collect()
+        parameters(self.matcher.entry().params, self.matcher.params())
     }
 
     /// The loss that its overlap is 1 minus of; None if that is not open.

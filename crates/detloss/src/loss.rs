@@ -47,6 +47,11 @@ pub trait Described: Copy + Default + Send + Sync + 'static {
     fn params(&self) -> Vec<f64>;
 }
 
+/// The first sentence of a documentation.
+pub(crate) fn summary(doc: &'static str) -> &'static str {
+    doc.split("\n\n").next().unwrap_or_default().trim()
+}
+
 /// The form of a loss that is a formula over one prediction and one target: [`Loss`].
 #[derive(Clone, Copy, Debug)]
 pub struct Formula;

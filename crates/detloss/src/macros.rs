@@ -1,4 +1,4 @@
-//! The two macros of the house: one writes down a loss, one makes the list.
+//! The macros of the house: one writes down a loss, one makes the list, and some that several rooms share.
 
 /// Declares a loss, a modifier of losses or a matcher: documentation, id, label, parameters with their documentation, defaults and ranges. A parameter is a real
 /// (`f64`), a count (`u32`) or a switch (`bool`, without a range).
@@ -107,3 +107,29 @@ macro_rules! registry {
     };
 }
 pub(crate) use registry;
+
+/// Serialises a type as the text that it is displayed as and read from.
+#[cfg(feature = "serde")]
+macro_rules! serialized_as_text {
+    ($ty:ident) => {
+        impl serde::Serialize for $ty {
+            fn serialize<S: serde::Serializer>(
+                &self,
+                serializer: S,
+            ) -> std::result::Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $ty {
+            fn deserialize<D: serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> std::result::Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+#[cfg(feature = "serde")]
+pub(crate) use serialized_as_text;

@@ -199,7 +199,7 @@ impl Modifier {
     /// The first sentence of the documentation.
     #[must_use]
     pub fn summary(&self) -> &'static str {
-        self.doc.split("\n\n").next().unwrap_or_default().trim()
+        super::summary(self.doc)
     }
 }
 

@@ -9,6 +9,8 @@ use crate::batch::{Driver, Kernel, Key, Level, RunningMean, Tile};
 use crate::error::{Error, Result};
 use crate::loss::modifiers::{self, Modifiers};
 use crate::loss::{Described, Param};
+#[cfg(feature = "serde")]
+use crate::macros::serialized_as_text;
 use crate::scalar::expr::Program;
 use crate::signature::Signature;
 
@@ -324,21 +326,4 @@ pub(crate) fn assignments<'a>(arguments: &[&'a str]) -> Option<Vec<(&'a str, f64
 }
 
 #[cfg(feature = "serde")]
-impl serde::Serialize for AnyLoss {
-    fn serialize<S: serde::Serializer>(
-        &self,
-        serializer: S,
-    ) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-#[cfg(feature = "serde")]
-impl<'de> serde::Deserialize<'de> for AnyLoss {
-    fn deserialize<D: serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> std::result::Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+serialized_as_text!(AnyLoss);

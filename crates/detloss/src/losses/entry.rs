@@ -96,7 +96,7 @@ impl Entry {
     /// The first sentence of the documentation.
     #[must_use]
     pub fn summary(&self) -> &'static str {
-        self.doc.split("\n\n").next().unwrap_or_default().trim()
+        crate::loss::summary(self.doc)
     }
 
     /// The name of a class, as PyTorch's losses have it: the words of the label joined, then `Loss`.

@@ -10,6 +10,8 @@ use super::matches::Matches;
 use super::overlap::Overlap;
 use crate::error::{Error, Result};
 use crate::losses::{assignments, parts, written};
+#[cfg(feature = "serde")]
+use crate::macros::serialized_as_text;
 use crate::operand::Kind;
 use crate::parallel::Work;
 
@@ -165,21 +167,4 @@ impl FromStr for AnyMatcher {
 }
 
 #[cfg(feature = "serde")]
-impl serde::Serialize for AnyMatcher {
-    fn serialize<S: serde::Serializer>(
-        &self,
-        serializer: S,
-    ) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-#[cfg(feature = "serde")]
-impl<'de> serde::Deserialize<'de> for AnyMatcher {
-    fn deserialize<D: serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> std::result::Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+serialized_as_text!(AnyMatcher);

@@ -182,7 +182,7 @@ impl Entry {
     /// The first sentence of the documentation.
     #[must_use]
     pub fn summary(&self) -> &'static str {
-        self.doc.split("\n\n").next().unwrap_or_default().trim()
+        crate::loss::summary(self.doc)
     }
 
     /// The overlap unless another is given.
