@@ -7,6 +7,7 @@ use numpy::{
 };
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 /// The number types of [`detloss::Element`](detloss::batch::Element).
 #[derive(Clone, Copy)]
@@ -95,4 +96,32 @@ fn shared(what: &str) -> PyErr {
         "{what} shares memory with another array of this call, or of one in another thread, and one of them is written to: \
          give a copy"
     ))
+}
+
+/// What a dictionary has under `key`; None if it lacks it, or has None.
+pub(crate) fn given<'py, V: FromPyObjectOwned<'py>>(
+    call: &Bound<'py, PyDict>,
+    key: &str,
+) -> PyResult<Option<V>> {
+    let value = call.get_item(key)?.filter(|value| !value.is_none());
+    value.map(|value| value.extract().map_err(Into::into)).transpose()
+}
+
+/// An array that is read.
+pub(crate) type Read<'py, T> = PyReadonlyArrayDyn<'py, T>;
+
+/// An array of all images.
+pub(crate) fn one<'py, T: Element>(
+    what: &str,
+    array: Option<Bound<'py, PyAny>>,
+) -> PyResult<Option<Read<'py, T>>> {
+    array.map(|array| read(what, &array)).transpose()
+}
+
+/// An array for every image.
+pub(crate) fn all<'py, T: Element>(
+    what: &str,
+    arrays: Option<Vec<Bound<'py, PyAny>>>,
+) -> PyResult<Option<Vec<Read<'py, T>>>> {
+    arrays.map(|arrays| arrays.iter().map(|array| read(what, array)).collect()).transpose()
 }

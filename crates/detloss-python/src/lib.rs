@@ -3,6 +3,7 @@
 //! Python checks shapes and names (`python/detloss/_spec.py`); this crate lends the memory of NumPy arrays to [`detloss::Batch`].
 
 mod arrays;
+mod criteria;
 mod functions;
 mod loss;
 mod matching;
@@ -14,6 +15,8 @@ use pyo3::prelude::*;
 /// The compiled part of detloss.
 #[pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use super::criteria::{Criterion, criteria_list};
     #[pymodule_export]
     use super::functions::{
         class_balanced_weights, ddf_weights, ldam_margins, logit_adjustment, offsets,

@@ -1,12 +1,12 @@
 //! A matcher of the list, as Python sees it.
 
 use detloss::matching::{self, Anchors, AnyMatcher, Image, Precision, Scores};
-use numpy::{Element, PyArray1, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use numpy::{Element, PyArray1, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arrays::{Kind, read};
+use crate::arrays::{Kind, Read, all, given, one};
 use crate::loss::{Parameter, parameters, python_error};
 use crate::threads;
 
@@ -196,39 +196,15 @@ impl Matcher {
     }
 }
 
-fn given<'py, V: FromPyObjectOwned<'py>>(
-    call: &Bound<'py, PyDict>,
-    key: &str,
-) -> PyResult<Option<V>> {
-    let value = call.get_item(key)?.filter(|value| !value.is_none());
-    value.map(|value| value.extract().map_err(Into::into)).transpose()
-}
-
-type Read<'py, T> = PyReadonlyArrayDyn<'py, T>;
-
-/// An array of all images.
-fn one<'py, T: Element>(
-    what: &str,
-    array: Option<Bound<'py, PyAny>>,
-) -> PyResult<Option<Read<'py, T>>> {
-    array.map(|array| read(what, &array)).transpose()
-}
-
-/// An array for every image.
-fn all<'py, T: Element>(
-    what: &str,
-    arrays: Option<Vec<Bound<'py, PyAny>>>,
-) -> PyResult<Option<Vec<Read<'py, T>>>> {
-    arrays.map(|arrays| arrays.iter().map(|array| read(what, array)).collect()).transpose()
-}
-
 /// The numbers of an image, of those of all.
 fn part_of<T>(numbers: &[T], image: usize, images: usize) -> &[T] {
     let count = numbers.len() / images;
     &numbers[image * count..][..count]
 }
 
-fn anchors<T: Precision + Element>(call: &Bound<'_, PyDict>) -> PyResult<Option<Anchors<T>>> {
+pub(crate) fn anchors<T: Precision + Element>(
+    call: &Bound<'_, PyDict>,
+) -> PyResult<Option<Anchors<T>>> {
     let boxes = one::<T>("the anchors", given(call, "anchors")?)?;
     let points = one::<T>("the anchor points", given(call, "points")?)?;
     let strides = one::<T>("the strides", given(call, "strides")?)?;

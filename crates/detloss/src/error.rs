@@ -213,6 +213,55 @@ pub enum Error {
         /// What it costs.
         got: f64,
     },
+    /// No criterion has this name.
+    UnknownCriterion {
+        /// The name given.
+        name: String,
+        /// The criteria there are.
+        known: Vec<&'static str>,
+    },
+    /// A text that should say a criterion with its settings does not.
+    UnreadableCriterion {
+        /// The text.
+        text: String,
+    },
+    /// A criterion has nothing of this name to be set.
+    UnknownSetting {
+        /// The name given.
+        name: String,
+        /// What can be set.
+        known: Vec<String>,
+    },
+    /// The value of a setting is no number.
+    UnreadableSetting {
+        /// The setting.
+        name: String,
+        /// The value given.
+        value: String,
+    },
+    /// A term of a criterion has a loss of something else.
+    UnfitLoss {
+        /// The term.
+        term: String,
+        /// Its loss.
+        loss: &'static str,
+        /// What it takes.
+        wanted: &'static str,
+    },
+    /// A criterion has no head of this name.
+    UnknownHead {
+        /// The name given.
+        name: String,
+        /// The heads it has.
+        known: Vec<String>,
+    },
+    /// Outputs that have not what their head needs.
+    MissingOutput {
+        /// The head.
+        head: String,
+        /// What is missing.
+        what: &'static str,
+    },
     /// What was wrong with one of many images.
     InImage {
         /// The image.
@@ -354,6 +403,28 @@ impl fmt::Display for Error {
                 "{matcher}: prediction {prediction} costs {got} for truth {truth}: give finite boxes and scores, or set skip = true to \
                  leave such pairs out"
             ),
+            Self::UnknownCriterion { name, known } => {
+                write!(f, "no criterion is called {name:?}: there are {}", known.join(", "))
+            }
+            Self::UnreadableCriterion { text } => write!(
+                f,
+                "{text:?} is no criterion with settings: write it as yolo8 or yolo8(box=siou, dfl.weight=2)"
+            ),
+            Self::UnknownSetting { name, known } => {
+                write!(f, "the criterion has no {name:?} to set: it has {}", known.join(", "))
+            }
+            Self::UnreadableSetting { name, value } => {
+                write!(f, "{name} cannot be {value:?}: give a finite number")
+            }
+            Self::UnfitLoss { term, loss, wanted } => {
+                write!(f, "the term {term} cannot have the loss {loss}: give {wanted}, without a state")
+            }
+            Self::UnknownHead { name, known } => {
+                write!(f, "the criterion has no head {name:?}: it has {}", known.join(", "))
+            }
+            Self::MissingOutput { head, what } => {
+                write!(f, "head {head} needs {what}: give them with its outputs")
+            }
             Self::InImage { image, error } => write!(f, "image {image}: {error}"),
         }
     }

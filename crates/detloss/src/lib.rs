@@ -66,6 +66,7 @@
 #![deny(unsafe_code)]
 
 pub mod batch;
+pub mod criteria;
 mod density;
 pub mod error;
 pub mod frequency;

@@ -100,15 +100,15 @@ impl<T: Compute> Anchors<T> {
         self.boxes.is_empty()
     }
 
-    pub(super) fn rect(&self, index: usize) -> Rect<T> {
+    pub(crate) fn rect(&self, index: usize) -> Rect<T> {
         self.boxes[index]
     }
 
-    pub(super) fn center(&self, index: usize) -> [T; 2] {
+    pub(crate) fn center(&self, index: usize) -> [T; 2] {
         self.centers[index]
     }
 
-    pub(super) fn stride(&self, index: usize) -> T {
+    pub(crate) fn stride(&self, index: usize) -> T {
         self.strides[index]
     }
 

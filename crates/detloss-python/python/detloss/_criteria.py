@@ -1,0 +1,150 @@
+"""Criteria of NumPy arrays and of tensors: what both front doors share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from detloss import _core, _numpy
+from detloss._matching import _array, _each, _precision
+
+
+class Line(NamedTuple):
+    """A line of the list of criteria."""
+
+    name: str
+    aliases: list[str]
+    label: str
+    source: str
+    doc: str
+
+
+def lines() -> list[Line]:
+    """All criteria: names, whose numbers each gives, and its documentation."""
+    return [Line(*line) for line in _core.criteria_list()]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The raw outputs of a model for a batch of images: of one head, or of one layer of it.
+
+    Args:
+        logits: of all classes, of shape (images, predictions, classes).
+        boxes: the raw numbers of boxes, of shape (images, predictions, numbers): what the head's decoder takes.
+        anchors: boxes of shape (predictions, 4); or points with strides, a tuple of shapes (predictions, 2) and (predictions,). The same
+            for all images.
+        quality: the logit that each prediction has besides its classes, objectness or centreness, of shape (images, predictions).
+        head: the head that they are of; the first one by default.
+        levels: how many anchors each level has, in their order.
+        image_size: width and height of the images, in the unit of the truths, for criteria that measure sides as fractions of them.
+        groups: how many groups of queries there are.
+        pairs: for a head without a matcher, the index of the truth of every prediction in its image, -1 for background and -2 for what is
+            left out, of shape (images, predictions).
+        seed: for a head that chooses by chance. Give every step another.
+    """
+
+    logits: Any
+    boxes: Any
+    anchors: Any = None
+    quality: Any = None
+    head: str | None = None
+    levels: Sequence[int] | None = None
+    image_size: tuple[float, float] | None = None
+    groups: int = 1
+    pairs: Any = None
+    seed: int = 0
+
+    def replaced(self, **changes: Any) -> Outputs:
+        """The same with some things changed."""
+        return replace(self, **changes)
+
+
+class Evaluation(NamedTuple):
+    """What a batch is worth.
+
+    ``total``: the sum of all terms. ``terms``: each by its name, with its head in front where there are several, weighted and normalised.
+    ``grads``: for each of the outputs, the gradient of the total by its logits, its boxes, and its quality. ``indices``: for each of the
+    outputs, the truth of every prediction, of shape (images, predictions).
+    """
+
+    total: Any
+    terms: dict[str, float]
+    grads: list[Outputs]
+    indices: list[Any]
+
+
+def make(name: str | Mapping[str, Any], settings: Mapping[str, Any]) -> _core.Criterion:
+    """The criterion that is written so, or that was saved as data, with these settings."""
+    made = _core.Criterion(name) if isinstance(name, str) else _core.Criterion(json.dumps(name), json=True)
+    for setting, value in settings.items():
+        made = made.with_setting(setting, str(value))
+    return made
+
+
+def data(criterion: _core.Criterion) -> dict[str, Any]:
+    """All of a criterion, as dictionaries, lists and numbers."""
+    answer: dict[str, Any] = json.loads(criterion.json())
+    return answer
+
+
+FLOATS = ("logits", "boxes", "quality")
+
+
+def evaluate(
+    criterion: _core.Criterion, outputs: Outputs | Sequence[Outputs], truths: Sequence[Any], labels: Sequence[Any], threads: int
+) -> Evaluation:
+    """The terms of a batch and the gradient by every output, as arrays."""
+    layers = [outputs] if isinstance(outputs, Outputs) else list(outputs)
+    if not isinstance(truths, (list, tuple)):
+        raise TypeError("truths are no list: give a list with the boxes of each image")
+    given = [array for layer in layers for array in _floats(layer)] + list(truths)
+    dtype = np.dtype(_precision([_array(one) for one in given]))
+    boxes = [_like(one, dtype, "the truths") for one in truths]
+    classes = _each(labels, True, len(boxes), "labels", _numpy.integers) or []
+    calls = [_call(layer, dtype, len(boxes)) for layer in layers]
+    answer = criterion.evaluate(calls, boxes, classes, threads)
+    heads = {head for head, _, _ in answer["terms"]}
+    terms = {f"{head}.{term}" if len(heads) > 1 else term: value for head, term, value in answer["terms"]}
+    grads = [_grads(layer, grad) for layer, grad in zip(calls, answer["grads"], strict=True)]
+    indices = [flat.reshape(len(boxes), -1) for flat in answer["indices"]]
+    return Evaluation(answer["total"], terms, grads, indices)
+
+
+def _floats(layer: Outputs) -> list[Any]:
+    return [one for one in (getattr(layer, name) for name in FLOATS) if one is not None]
+
+
+def _like(given: Any, dtype: np.dtype[Any], what: str) -> Any:
+    return _numpy.like(_array(given), dtype, what)
+
+
+def _call(layer: Outputs, dtype: np.dtype[Any], images: int) -> dict[str, Any]:
+    """Outputs as the core takes them."""
+    call: dict[str, Any] = {field.name: getattr(layer, field.name) for field in fields(layer)}
+    for name in FLOATS:
+        if call[name] is not None:
+            call[name] = _like(call[name], dtype, f"the {name}")
+            shape = call[name].shape
+            wanted = "(images, predictions)" if name == "quality" else "(images, predictions, numbers)"
+            if len(shape) != wanted.count(",") + 1 or shape[0] != images:
+                raise ValueError(f"the {name} have shape {shape}, the truths are of {images} images: give {wanted}")
+    if call["pairs"] is not None:
+        call["pairs"] = np.ascontiguousarray(_array(call["pairs"]), np.int32)
+    anchors = call.pop("anchors")
+    parts = anchors if isinstance(anchors, tuple) else () if anchors is None else (anchors,)
+    if isinstance(anchors, tuple) and len(parts) != 2:
+        raise ValueError(f"anchors are a tuple of {len(parts)}: give (points, strides), or one array of boxes")
+    names = ("points", "strides") if len(parts) == 2 else ("anchors",)
+    call.update(zip(names, (_like(part, dtype, "the anchors") for part in parts)))
+    return call
+
+
+def _grads(call: dict[str, Any], grads: tuple[Any, Any, Any]) -> Outputs:
+    logits, boxes, quality = (
+        None if call[name] is None else grad.reshape(call[name].shape) for name, grad in zip(FLOATS, grads, strict=True)
+    )
+    return Outputs(logits, boxes, quality=quality)

@@ -1,0 +1,106 @@
+"""Criteria as modules: the whole loss of a named detector, differentiable by the raw outputs of the model.
+
+::
+
+    criterion = detloss.torch.criteria.get_criterion("yolo8", box="siou")
+    result = criterion(Outputs(logits, boxes, anchors=(points, strides)), truths, labels)
+    result.total.backward()
+
+Value and gradient are computed together by the processor; tensors on a device are copied there and their gradients back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from detloss import _core, _criteria
+from detloss._criteria import FLOATS, Line, Outputs, lines as criteria
+from detloss.torch._gradient import with_gradient
+
+__all__ = ["Criterion", "Evaluation", "Line", "Outputs", "criteria", "get_criterion"]
+
+
+class Evaluation(NamedTuple):
+    """What a batch is worth.
+
+    ``total``: the sum of all terms, differentiable. ``terms``: the value of each by its name, with its head in front where there are
+    several, weighted and normalised. ``indices``: for each of the outputs, the truth of every prediction, -1 for background and -2 for what
+    is left out, of shape (images, predictions).
+    """
+
+    total: Tensor
+    terms: dict[str, float]
+    indices: list[Tensor]
+
+
+class Criterion(nn.Module):
+    """The whole loss of a detector. Made by :func:`get_criterion`."""
+
+    def __init__(self, criterion: _core.Criterion) -> None:
+        super().__init__()
+        self._criterion = criterion
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """All of it, as dictionaries, lists and numbers: save it, and give it to :func:`get_criterion`."""
+        return _criteria.data(self._criterion)
+
+    def at(self, progress: float) -> Criterion:
+        """The criterion with the weights of this moment of a training run, from 0 at its beginning to 1 at its end."""
+        return Criterion(self._criterion.at(progress))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_criterion": self._criterion.json()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state | {"_criterion": _core.Criterion(state["_criterion"], json=True)})
+
+    @torch.compiler.disable
+    def forward(self, outputs: Outputs | Sequence[Outputs], truths: Sequence[Any], labels: Sequence[Any]) -> Evaluation:
+        """What a batch is worth.
+
+        Args:
+            outputs: the raw outputs of the model, or a list of them: one for each head and layer.
+            truths: a list with the boxes of each image, of shape (truths, 4).
+            labels: a list with the class of each of them, integers.
+
+        Raises:
+            ValueError: what is missing, does not fit, or is not finite; with the remedy.
+        """
+        layers = [outputs] if isinstance(outputs, Outputs) else list(outputs)
+        result = _criteria.evaluate(self._criterion, layers, truths, labels, torch.get_num_threads())
+        tensors = [(getattr(layer, name), getattr(grad, name)) for layer, grad in zip(layers, result.grads) for name in FLOATS]
+        total: Tensor | None = None
+        for tensor, grad in tensors:
+            if isinstance(tensor, Tensor):
+                total = _with(total, result.total, tensor, grad)
+        if total is None:
+            raise TypeError("no output is a tensor: for NumPy arrays use detloss.criteria")
+        device = total.device
+        return Evaluation(total, result.terms, [torch.from_numpy(indices).to(device) for indices in result.indices])
+
+
+def _with(total: Tensor | None, value: float, tensor: Tensor, grad: Any) -> Tensor:
+    """The total, differentiable by one tensor more."""
+    grad = torch.from_numpy(grad).to(tensor.device)
+    # A half has too few digits for a sum: its gradient is rounded to it on the way back.
+    tensor = tensor if tensor.dtype == grad.dtype else tensor.to(grad.dtype)
+    mine = torch.tensor(value if total is None else 0.0, dtype=grad.dtype, device=tensor.device)
+    mine = with_gradient(tensor, mine, grad, "a criterion")
+    return mine if total is None else total + mine.to(total.device)
+
+
+def get_criterion(name: str | Mapping[str, Any], **settings: Any) -> Criterion:
+    """The module of the criterion that is written as ``name``: ``yolo8``, ``yolo8(box=siou, dfl.weight=2)``; or that was saved as its ``data``.
+
+    Settings change it: ``box="siou"`` is the loss of the term ``box``, ``**{"box.weight": 5}`` its weight, ``matcher="atss"`` the
+    matcher.
+
+    Raises:
+        ValueError: no criterion is written so, or a setting is none; with the remedy.
+    """
+    return Criterion(_criteria.make(name, settings))

@@ -1,0 +1,190 @@
+//! A criterion of the list, as Python sees it.
+
+use detloss::criteria::{self, Evaluation, Outputs, Truths};
+use detloss::matching::{Anchors, Precision};
+use numpy::{Element, PyArray1};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+
+use crate::arrays::{Kind, Read, all, given, one};
+use crate::loss::python_error;
+use crate::matching::anchors;
+use crate::threads;
+
+/// Id, other ids, label, source and documentation of every criterion, in the order of the list.
+#[pyfunction]
+pub(crate) fn criteria_list()
+-> Vec<(&'static str, Vec<&'static str>, &'static str, &'static str, &'static str)> {
+    let line = |entry: &criteria::Entry| {
+        (entry.name, entry.aliases.to_vec(), entry.label, entry.source, entry.doc)
+    };
+    criteria::ALL.iter().map(line).collect()
+}
+
+/// A criterion as data.
+#[pyclass(frozen, module = "detloss._core")]
+pub(crate) struct Criterion {
+    criterion: criteria::Criterion,
+}
+
+#[pymethods]
+impl Criterion {
+    /// The criterion that is written as `text`, or that was saved as JSON.
+    #[new]
+    #[pyo3(signature = (text, json = false))]
+    fn new(text: &str, json: bool) -> PyResult<Self> {
+        let criterion = if json {
+            let read: criteria::Criterion = serde_json::from_str(text)
+                .map_err(|error| PyValueError::new_err(format!("no criterion: {error}")))?;
+            read.check().map(|()| read)
+        } else {
+            text.parse()
+        };
+        Ok(Self { criterion: criterion.map_err(|error| python_error(&error))? })
+    }
+
+    /// The same with one thing changed.
+    fn with_setting(&self, name: &str, value: &str) -> PyResult<Self> {
+        let mut criterion = self.criterion.clone();
+        criterion.set(name, value).map_err(|error| python_error(&error))?;
+        Ok(Self { criterion })
+    }
+
+    /// The same with the weights of a moment of a run.
+    fn at(&self, progress: f64) -> Self {
+        Self { criterion: self.criterion.clone().at(progress) }
+    }
+
+    /// All of it.
+    fn json(&self) -> String {
+        serde_json::to_string(&self.criterion).expect("a criterion is plain data")
+    }
+
+    /// Total, terms and gradients. `outputs` has a dictionary for each head or layer: logits, boxes, quality, anchors or points and strides,
+    /// levels, head, image_size, groups, pairs, seed. All arrays are contiguous and of one dtype, float32 or float64, but labels (int64)
+    /// and pairs (int32).
+    fn evaluate<'py>(
+        &self,
+        outputs: Vec<Bound<'py, PyDict>>,
+        truths: Vec<Bound<'py, PyAny>>,
+        labels: Vec<Bound<'py, PyAny>>,
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let first =
+            outputs.first().map(|outputs| outputs.get_item("logits")).transpose()?.flatten();
+        match first.map_or(Ok(Kind::F32), |logits| Kind::of(&logits))? {
+            Kind::F64 => self.evaluate_as::<f64>(&outputs, truths, labels, threads),
+            _ => self.evaluate_as::<f32>(&outputs, truths, labels, threads),
+        }
+    }
+}
+
+/// The arrays of one of the outputs.
+struct Arrays<'py, T: Element> {
+    logits: Read<'py, T>,
+    boxes: Read<'py, T>,
+    quality: Option<Read<'py, T>>,
+    pairs: Option<Read<'py, i32>>,
+    anchors: Option<Anchors<T>>,
+    head: Option<String>,
+    image_size: Option<(f64, f64)>,
+    groups: usize,
+    seed: u64,
+}
+
+impl<'py, T: Precision + Element> Arrays<'py, T> {
+    fn new(given_: &Bound<'py, PyDict>) -> PyResult<Self> {
+        let needed = |what, key| {
+            one::<T>(what, given(given_, key)?)?
+                .ok_or_else(|| PyValueError::new_err(format!("outputs without {what}: give them")))
+        };
+        Ok(Self {
+            logits: needed("the logits", "logits")?,
+            boxes: needed("the raw boxes", "boxes")?,
+            quality: one("the quality", given(given_, "quality")?)?,
+            pairs: one("the pairs", given(given_, "pairs")?)?,
+            anchors: anchors(given_)?,
+            head: given(given_, "head")?,
+            image_size: given(given_, "image_size")?,
+            groups: given(given_, "groups")?.unwrap_or(1),
+            seed: given(given_, "seed")?.unwrap_or(0),
+        })
+    }
+
+    fn outputs(&self, images: usize) -> PyResult<Outputs<'_, T>> {
+        let mut outputs = Outputs::new(images, self.logits.as_slice()?, self.boxes.as_slice()?)
+            .groups(self.groups)
+            .seed(self.seed);
+        if let Some(quality) = &self.quality {
+            outputs = outputs.quality(quality.as_slice()?);
+        }
+        if let Some(pairs) = &self.pairs {
+            outputs = outputs.pairs(pairs.as_slice()?);
+        }
+        if let Some(anchors) = &self.anchors {
+            outputs = outputs.anchors(anchors);
+        }
+        if let Some(head) = &self.head {
+            outputs = outputs.head(head);
+        }
+        if let Some((width, height)) = self.image_size {
+            outputs = outputs.image_size(width, height);
+        }
+        Ok(outputs)
+    }
+}
+
+impl Criterion {
+    fn evaluate_as<'py, T: Precision + Element>(
+        &self,
+        outputs: &[Bound<'py, PyDict>],
+        truths: Vec<Bound<'py, PyAny>>,
+        labels: Vec<Bound<'py, PyAny>>,
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let py = outputs.first().map(Bound::py);
+        let py = py.ok_or_else(|| PyValueError::new_err("no outputs: give those of a head"))?;
+        let truths = all::<T>("the truths", Some(truths))?.unwrap_or_default();
+        let labels = all::<i64>("the labels", Some(labels))?.unwrap_or_default();
+        let arrays: Vec<_> = outputs.iter().map(Arrays::<T>::new).collect::<PyResult<_>>()?;
+        let outputs: Vec<_> =
+            arrays.iter().map(|arrays| arrays.outputs(truths.len())).collect::<PyResult<_>>()?;
+        let truths: Vec<_> = truths
+            .iter()
+            .zip(&labels)
+            .map(|(boxes, labels)| Ok(Truths::new(boxes.as_slice()?, labels.as_slice()?)))
+            .collect::<PyResult<_>>()?;
+        let pool = threads::pool(threads);
+        let result = py.detach(|| match pool {
+            Some(pool) => pool.install(|| self.criterion.evaluate(&outputs, &truths)),
+            None => self.criterion.evaluate(&outputs, &truths),
+        });
+        answer(py, result.map_err(|error| python_error(&error))?)
+    }
+}
+
+/// A result as arrays, without a copy of the gradients.
+fn answer<T: Precision + Element>(
+    py: Python<'_>,
+    result: Evaluation<T>,
+) -> PyResult<Bound<'_, PyDict>> {
+    let answer = PyDict::new(py);
+    answer.set_item("total", result.total)?;
+    let terms = result.terms.into_iter().map(|term| (term.head, term.term, term.value));
+    answer.set_item("terms", terms.collect::<Vec<_>>())?;
+    let grads = result.grads.into_iter().map(|grads| {
+        (
+            PyArray1::from_vec(py, grads.logits),
+            PyArray1::from_vec(py, grads.boxes),
+            PyArray1::from_vec(py, grads.quality),
+        )
+    });
+    answer.set_item("grads", PyList::new(py, grads.collect::<Vec<_>>())?)?;
+    let indices = result.matches.iter().map(|images| {
+        let all = images.iter().flat_map(|matches| matches.indices.iter().copied().map(i64::from));
+        PyArray1::from_vec(py, all.collect())
+    });
+    answer.set_item("indices", PyList::new(py, indices.collect::<Vec<_>>())?)?;
+    Ok(answer)
+}

@@ -1,0 +1,293 @@
+//! What a criterion is given: the raw outputs of a model, and the truths.
+
+use super::bins;
+use super::criterion::{Compares, Criterion, Head};
+use super::decoder::{Decoder, Place};
+use crate::error::{Error, Result};
+use crate::matching::{Anchors, Image, Precision, Scores};
+
+/// The raw outputs of a model for a batch of images: of one head, or of one layer of it.
+///
+/// Numbers lie image by image, prediction by prediction.
+#[derive(Clone, Copy, Debug)]
+pub struct Outputs<'a, T> {
+    pub(super) head: Option<&'a str>,
+    pub(super) images: usize,
+    pub(super) logits: &'a [T],
+    pub(super) boxes: &'a [T],
+    pub(super) quality: Option<&'a [T]>,
+    pub(super) anchors: Option<&'a Anchors<T>>,
+    pub(super) image_size: Option<[f64; 2]>,
+    pub(super) groups: usize,
+    pub(super) pairs: Option<&'a [i32]>,
+    pub(super) seed: u64,
+}
+
+impl<'a, T: Precision> Outputs<'a, T> {
+    /// Logits of all classes, and the raw numbers of boxes that the head's [decoder](super::Decoder) takes, of so many images.
+    #[must_use]
+    pub fn new(
+        images: usize,
+        logits: &'a (impl AsRef<[T]> + ?Sized),
+        boxes: &'a (impl AsRef<[T]> + ?Sized),
+    ) -> Self {
+        Self {
+            head: None,
+            images,
+            logits: logits.as_ref(),
+            boxes: boxes.as_ref(),
+            quality: None,
+            anchors: None,
+            image_size: None,
+            groups: 1,
+            pairs: None,
+            seed: 0,
+        }
+    }
+
+    /// The head that they are of; the first one if not called.
+    #[must_use]
+    pub fn head(self, head: &'a str) -> Self {
+        Self { head: Some(head), ..self }
+    }
+
+    /// The anchors or points, one for each prediction of an image.
+    #[must_use]
+    pub fn anchors(self, anchors: &'a Anchors<T>) -> Self {
+        Self { anchors: Some(anchors), ..self }
+    }
+
+    /// The logit that each prediction has besides its classes: objectness or centreness.
+    #[must_use]
+    pub fn quality(self, quality: &'a [T]) -> Self {
+        Self { quality: Some(quality), ..self }
+    }
+
+    /// Width and height of the images, in the unit of the truths. For criteria that measure sides as fractions of the image.
+    #[must_use]
+    pub fn image_size(self, width: f64, height: f64) -> Self {
+        Self { image_size: Some([width, height]), ..self }
+    }
+
+    /// How many groups of queries there are: what is divided by the number of truths is divided by this, too. 1 if not called.
+    #[must_use]
+    pub fn groups(self, groups: usize) -> Self {
+        Self { groups, ..self }
+    }
+
+    /// For a head without a matcher: the index of the truth in its image of every prediction,
+    /// [`BACKGROUND`](crate::matching::BACKGROUND) or [`IGNORED`](crate::matching::IGNORED).
+    #[must_use]
+    pub fn pairs(self, pairs: &'a [i32]) -> Self {
+        Self { pairs: Some(pairs), ..self }
+    }
+
+    /// The seed of a head that chooses by chance. Give every step another.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+}
+
+/// The truths of one image: their boxes, x1, y1, x2, y2 each (cx, cy, w, h for a decoder of [`Centers`](super::Decoder::Centers)), and their
+/// labels.
+#[derive(Clone, Copy, Debug)]
+pub struct Truths<'a, T> {
+    pub(super) boxes: &'a [T],
+    pub(super) labels: &'a [i64],
+}
+
+impl<'a, T> Truths<'a, T> {
+    /// The truths of one image.
+    #[must_use]
+    pub fn new(boxes: &'a (impl AsRef<[T]> + ?Sized), labels: &'a [i64]) -> Self {
+        Self { boxes: boxes.as_ref(), labels }
+    }
+}
+
+/// Outputs that fit their head.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layer<'a, T> {
+    pub head: &'a Head,
+    pub outputs: Outputs<'a, T>,
+    /// How many predictions an image has.
+    pub rows: usize,
+    pub classes: usize,
+}
+
+impl<'a, T: Precision> Layer<'a, T> {
+    pub(super) fn new(criterion: &'a Criterion, outputs: &Outputs<'a, T>) -> Result<Self> {
+        let head = match outputs.head {
+            None => criterion.heads.first(),
+            Some(name) => criterion.head(name),
+        };
+        let head = head.ok_or_else(|| Error::UnknownHead {
+            name: outputs.head.unwrap_or_default().to_owned(),
+            known: criterion.heads.iter().map(|head| head.name.clone()).collect(),
+        })?;
+        let width = head.decoder.columns() * outputs.images;
+        let rows = whole("the raw boxes", outputs.boxes, width)?;
+        let classes = whole("the logits", outputs.logits, rows * outputs.images)?;
+        let layer = Self { head, outputs: *outputs, rows, classes };
+        let missing = |what| Error::MissingOutput { head: head.name.clone(), what };
+        if head.decoder.has_anchors() {
+            let anchors = outputs.anchors.ok_or_else(|| missing("anchors"))?;
+            of_length("the anchors", rows, anchors.len())?;
+        }
+        let needs =
+            |what: fn(&Compares) -> bool| head.terms.iter().any(|term| what(&term.compares));
+        if head.with_objectness || needs(|compares| matches!(compares, Compares::Quality(_))) {
+            let quality =
+                outputs.quality.ok_or_else(|| missing("a quality (objectness or centreness)"))?;
+            of_length("the quality", rows * outputs.images, quality.len())?;
+        }
+        if needs(Compares::is_of_image) && outputs.image_size.is_none() {
+            return Err(missing("the size of the images"));
+        }
+        if head.matcher.is_none() {
+            let pairs = outputs.pairs.ok_or_else(|| missing("pairs"))?;
+            of_length("the pairs", rows * outputs.images, pairs.len())?;
+        }
+        Ok(layer)
+    }
+
+    /// The raw boxes of an image.
+    pub(super) fn boxes(&self, image: usize) -> &'a [T] {
+        of_image(self.outputs.boxes, image, self.rows * self.head.decoder.columns())
+    }
+
+    /// The logits of an image.
+    pub(super) fn logits(&self, image: usize) -> &'a [T] {
+        of_image(self.outputs.logits, image, self.rows * self.classes)
+    }
+
+    /// The quality of every prediction of an image; none if there is none.
+    pub(super) fn quality(&self, image: usize) -> &'a [T] {
+        self.outputs.quality.map_or(&[], |quality| of_image(quality, image, self.rows))
+    }
+
+    pub(super) fn place(&self, row: usize) -> Place<T> {
+        Place::of(self.outputs.anchors, row)
+    }
+
+    /// The four numbers of a prediction that are decoded; of distributions their means.
+    pub(super) fn raw(&self, image: usize, row: usize) -> [T; 4] {
+        let columns = self.head.decoder.columns();
+        four(self.head.decoder, &self.boxes(image)[row * columns..][..columns])
+    }
+
+    /// A decoded box by its corners.
+    pub(super) fn decoded_row(&self, image: usize, row: usize) -> [T; 4] {
+        self.head.decoder.corners(self.raw(image, row), self.place(row))
+    }
+
+    /// All decoded boxes of an image, in the form of the truths.
+    pub(super) fn decoded(&self, image: usize) -> Vec<T> {
+        let (decoder, raw) = (self.head.decoder, self.boxes(image));
+        match decoder {
+            Decoder::Corners | Decoder::Centers => raw.to_vec(),
+            Decoder::Bins(bins) => self.corners_of(&bins::means(raw, bins as usize)),
+            _ => self.corners_of(raw),
+        }
+    }
+
+    fn corners_of(&self, raw: &[T]) -> Vec<T> {
+        let rows = raw.as_chunks::<4>().0.iter().enumerate();
+        rows.flat_map(|(row, &raw)| self.head.decoder.corners(raw, self.place(row))).collect()
+    }
+
+    /// A truth by its corners.
+    pub(super) fn truth(&self, truths: &Truths<'_, T>, truth: usize) -> [T; 4] {
+        let numbers = truths.boxes.as_chunks().0[truth];
+        if self.head.decoder == Decoder::Centers {
+            Decoder::Centers.corners(numbers, self.place(0))
+        } else {
+            numbers
+        }
+    }
+
+    /// Adds the gradient by a raw box, from that by the corners of the decoded one.
+    pub(super) fn add_backward(
+        &self,
+        image: usize,
+        row: usize,
+        grad_corners: [T; 4],
+        grad: &mut [T],
+    ) {
+        let (decoder, columns) = (self.head.decoder, self.head.decoder.columns());
+        let slopes = decoder.backward(self.raw(image, row), self.place(row), grad_corners);
+        let grad = &mut grad[row * columns..][..columns];
+        match decoder {
+            Decoder::Bins(bins) => {
+                let logits = &self.boxes(image)[row * columns..][..columns];
+                let sides =
+                    logits.chunks_exact(bins as usize).zip(grad.chunks_exact_mut(bins as usize));
+                for ((logits, grad), slope) in sides.zip(slopes) {
+                    bins::add_backward(logits, slope, grad);
+                }
+            }
+            _ => grad.iter_mut().zip(slopes).for_each(|(grad, slope)| *grad = *grad + slope),
+        }
+    }
+
+    /// What the matcher is given of an image: the decoded boxes and the scores, in memory of the caller.
+    pub(super) fn image<'b>(
+        &self,
+        truths: &Truths<'b, T>,
+        boxes: &'b [T],
+        scores: &'b [T],
+    ) -> Image<'b, T>
+    where
+        'a: 'b,
+    {
+        let image = Image::new(truths.boxes).labels(truths.labels).boxes(boxes).scores(scores);
+        match self.outputs.anchors {
+            Some(anchors) => image.anchors(anchors),
+            None if self.head.decoder == Decoder::Centers => image.centers(),
+            None => image,
+        }
+    }
+
+    /// The scores of an image as the matcher wants them.
+    pub(super) fn scores(&self, image: usize, wanted: Scores) -> Vec<T> {
+        let logits = self.logits(image);
+        if wanted == Scores::Logits {
+            return logits.to_vec();
+        }
+        let mut scores: Vec<T> = logits.iter().map(|logit| logit.sigmoid()).collect();
+        if self.head.with_objectness {
+            let rows = scores.chunks_exact_mut(self.classes.max(1));
+            for (row, objectness) in rows.zip(self.quality(image)) {
+                let objectness = objectness.sigmoid();
+                row.iter_mut().for_each(|score| *score = (*score * objectness).sqrt());
+            }
+        }
+        scores
+    }
+}
+
+fn of_image<T>(numbers: &[T], image: usize, length: usize) -> &[T] {
+    &numbers[image * length..][..length]
+}
+
+/// How many rows of this many numbers there are.
+fn whole<T>(what: &'static str, numbers: &[T], row: usize) -> Result<usize> {
+    match numbers.len().checked_div(row) {
+        None => Ok(0),
+        Some(rows) if rows * row == numbers.len() => Ok(rows),
+        Some(_) => Err(Error::PartialRow { what, got: numbers.len(), row }),
+    }
+}
+
+fn of_length(what: &'static str, expected: usize, got: usize) -> Result<()> {
+    if expected == got { Ok(()) } else { Err(Error::Length { what, expected, got }) }
+}
+
+/// The four numbers that are decoded, from the raw numbers of a prediction.
+fn four<T: Precision>(decoder: Decoder, raw: &[T]) -> [T; 4] {
+    let of = |numbers: &[T]| [numbers[0], numbers[1], numbers[2], numbers[3]];
+    match decoder {
+        Decoder::Bins(bins) => of(&bins::means(raw, bins as usize)),
+        _ => of(raw),
+    }
+}

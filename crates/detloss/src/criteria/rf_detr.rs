@@ -1,0 +1,21 @@
+use super::prelude::*;
+use super::set_prediction::{classes, head};
+
+criterion! {
+    /// RF-DETR and LW-DETR: IoU-aware cross entropy, L1 and GIoU, with thirteen groups of queries.
+    ///
+    /// Boxes are cx, cy, w, h as fractions of the image, of predictions and truths. Each group of queries is matched by itself, of the decoder's
+    /// layers and of the encoder's proposals; tell the outputs that there are 13 of them. Models that are fine-tuned with one group take
+    /// `rf_detr(matcher=hungarian)`.
+    ///
+    /// # References
+    ///
+    /// Robinson, Robicheaux, Popov, Ramanan, Peri, *RF-DETR: Neural Architecture Search for Real-Time Detection Transformers*, 2025.
+    /// <https://arxiv.org/abs/2511.09554>
+    "rf_detr", "lw_detr" => "RF-DETR", "rfdetr 1.11.2, models/criterion.py",
+    {
+        let hungarian = Hungarian { groups: 13, ..Hungarian::default() };
+        let of = |name| head(name, hungarian, classes("ce", IaBce::default(), Labels::Iou));
+        Criterion::new([of("decoder"), of("encoder")])
+    }
+}

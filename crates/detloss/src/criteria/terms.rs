@@ -1,0 +1,165 @@
+//! The terms of a criterion over one image.
+
+mod boxes;
+mod classes;
+mod distribution;
+mod offsets;
+mod quality;
+
+use super::criterion::{Compares, RowWeight, Term};
+use super::evaluate::counts;
+use super::outputs::{Layer, Truths};
+use crate::batch::Batch;
+use crate::error::Result;
+use crate::geometry::Xyxy;
+use crate::matching::{Matches, Precision};
+use crate::scalar::{Compute, lit};
+
+/// The gradients of an image, to be added to.
+pub(super) struct Grads<'a, T> {
+    logits: Slot<'a, T>,
+    boxes: &'a mut [T],
+    quality: &'a mut [T],
+}
+
+/// Gradients, and whether anything has been added to them.
+struct Slot<'a, T> {
+    grad: &'a mut [T],
+    is_zero: bool,
+}
+
+impl<'a, T> Grads<'a, T> {
+    pub(super) fn new(
+        logits: Option<&'a mut [T]>,
+        boxes: Option<&'a mut [T]>,
+        quality: Option<&'a mut [T]>,
+    ) -> Self {
+        Self {
+            logits: Slot { grad: logits.unwrap_or_default(), is_zero: true },
+            boxes: boxes.unwrap_or_default(),
+            quality: quality.unwrap_or_default(),
+        }
+    }
+}
+
+/// One image of a layer: its predictions with their truths.
+pub(super) struct Paired<'a, T> {
+    layer: &'a Layer<'a, T>,
+    image: usize,
+    truths: Truths<'a, T>,
+    matches: &'a Matches<T>,
+    /// The predictions with a truth, and the truth of each.
+    pairs: Vec<(usize, usize)>,
+    /// The decoded box of each of these predictions.
+    preds: Vec<[T; 4]>,
+    /// The truth of each.
+    targets: Vec<[T; 4]>,
+}
+
+impl<'a, T: Precision> Paired<'a, T> {
+    pub(super) fn new(
+        layer: &'a Layer<'a, T>,
+        image: usize,
+        truths: Truths<'a, T>,
+        matches: &'a Matches<T>,
+    ) -> Self {
+        let pairs: Vec<_> = matches.pairs().collect();
+        let preds = pairs.iter().map(|&(row, _)| layer.decoded_row(image, row)).collect();
+        let targets = pairs.iter().map(|&(_, truth)| layer.truth(&truths, truth)).collect();
+        Self { layer, image, truths, matches, pairs, preds, targets }
+    }
+
+    /// Σ row weight · loss of a term. `factor` times its gradient is added to `grads`.
+    pub(super) fn sum(&self, term: &Term, factor: f64, grads: &mut Grads<'_, T>) -> Result<f64> {
+        match term.compares {
+            Compares::Classes(labels) => self.classes(term, labels, factor, &mut grads.logits),
+            Compares::Boxes(unit) => self.boxes(term, unit, factor, grads.boxes),
+            Compares::Offsets(sides) => self.offsets(term, sides, factor, grads.boxes),
+            Compares::Distribution { margin } => {
+                self.distribution(term, margin, factor, grads.boxes)
+            }
+            Compares::Quality(label) => self.quality(term, label, factor, grads.quality),
+        }
+    }
+
+    /// The sum of the weights of all predictions that a term is of.
+    pub(super) fn weight_sum(&self, term: &Term) -> f64 {
+        let background = match term.compares {
+            Compares::Classes(_) | Compares::Quality(_) => self.row_weights(term).1,
+            _ => 0.0,
+        };
+        let positives: f64 =
+            self.row_weights(term).0.into_iter().map(|weight| weight.to_f64()).sum();
+        let negatives = self.matches.negatives() as f64;
+        positives + if background == 0.0 { 0.0 } else { background * negatives }
+    }
+
+    /// The weight of each prediction with a truth, and that of background.
+    fn row_weights(&self, term: &Term) -> (Vec<T>, f64) {
+        let each = |weight: &dyn Fn(usize) -> T| (0..self.pairs.len()).map(weight).collect();
+        match term.row_weight {
+            RowWeight::One => (each(&|_| T::from_f64(1.0)), 1.0),
+            RowWeight::Background(weight) => (each(&|_| T::from_f64(1.0)), weight),
+            RowWeight::Score => (each(&|pair| self.score(pair)), 0.0),
+            RowWeight::Iou => (each(&|pair| self.iou(pair)), 0.0),
+            RowWeight::Centerness => (each(&|pair| self.centerness(pair)), 0.0),
+        }
+    }
+
+    /// The score of a match; 1 from a matcher without scores.
+    fn score(&self, pair: usize) -> T {
+        let scores = self.matches.scores.as_ref();
+        scores.map_or(T::from_f64(1.0), |scores| scores[self.pairs[pair].0])
+    }
+
+    /// The IoU of a decoded box and its truth.
+    fn iou(&self, pair: usize) -> T {
+        xyxy(self.preds[pair]).iou(xyxy(self.targets[pair]), 0.0)
+    }
+
+    /// √(min(l, r) / max(l, r) · min(t, b) / max(t, b)) of a point in its truth; 0 outside.
+    fn centerness(&self, pair: usize) -> T {
+        let [x, y] = self.layer.place(self.pairs[pair].0).center;
+        let [x1, y1, x2, y2] = self.targets[pair];
+        let balance = |a: T, b: T| a.min(b).relu().safe_div(a.max(b));
+        (balance(x - x1, x2 - x) * balance(y - y1, y2 - y)).sqrt()
+    }
+
+    /// Whether a prediction is neither of both: it has no truth, and counts.
+    fn is_background(&self, row: usize) -> bool {
+        let truth = self.matches.indices[row];
+        truth < 0 && counts(truth)
+    }
+}
+
+/// The batch of one image: threads are over images.
+fn batch<'a, T: Precision>(
+    pred: &'a [T],
+    target: impl Into<crate::batch::Target<'a, T>>,
+    factor: f64,
+) -> Batch<'a, T> {
+    Batch::new(pred, target).sum().grad_output(factor).threads(false)
+}
+
+fn xyxy<T>([x1, y1, x2, y2]: [T; 4]) -> Xyxy<T> {
+    Xyxy { x1, y1, x2, y2 }
+}
+
+fn add<T: Compute>(to: &mut [T], grad: &[T]) {
+    for (to, grad) in to.iter_mut().zip(grad) {
+        *to = *to + *grad;
+    }
+}
+
+fn scaled<T: Compute>(boxes: &[[T; 4]], factor: impl Fn(usize) -> T) -> Vec<T> {
+    let scaled = |(pair, corners): (usize, &[T; 4])| {
+        let factor = factor(pair);
+        corners.map(|corner| corner * factor)
+    };
+    boxes.iter().enumerate().flat_map(scaled).collect()
+}
+
+/// 1, or one part of a length.
+fn reciprocal<T: Compute>(length: T) -> T {
+    (length * lit(0.0) + lit(1.0)).safe_div(length)
+}

@@ -1,0 +1,36 @@
+use super::{Paired, add, batch};
+use crate::batch::Weights;
+use crate::criteria::criterion::Term;
+use crate::error::Result;
+use crate::matching::Precision;
+use crate::scalar::lit;
+
+impl<T: Precision> Paired<'_, T> {
+    /// The distributions of the four sides with the places of the truths' sides: their mean.
+    pub(super) fn distribution(
+        &self,
+        term: &Term,
+        margin: f64,
+        factor: f64,
+        grad: &mut [T],
+    ) -> Result<f64> {
+        let layer = self.layer;
+        let columns = layer.head.decoder.columns();
+        let bins = columns / 4;
+        let mut preds = Vec::with_capacity(columns * self.pairs.len());
+        let mut places = Vec::with_capacity(4 * self.pairs.len());
+        for (&(row, _), &target) in self.pairs.iter().zip(&self.targets) {
+            preds.extend_from_slice(&layer.boxes(self.image)[row * columns..][..columns]);
+            let distances = layer.head.decoder.encode(super::xyxy(target), layer.place(row));
+            places.extend(distances.map(|place| place.clamp(0.0, bins as f64 - 1.0 - margin)));
+        }
+        let (weights, _) = self.row_weights(term);
+        let weights: Vec<T> = weights.iter().flat_map(|&weight| [weight * lit(0.25); 4]).collect();
+        let batch = batch(&preds, &places, factor).columns(bins).weights(Weights::Rows(&weights));
+        let (sum, slopes) = batch.value_and_grad(&term.loss)?;
+        for (&(row, _), slopes) in self.pairs.iter().zip(slopes.chunks_exact(columns)) {
+            add(&mut grad[row * columns..][..columns], slopes);
+        }
+        Ok(sum)
+    }
+}

@@ -1,0 +1,45 @@
+use super::{Paired, batch};
+use crate::batch::Weights;
+use crate::criteria::criterion::{Sides, Term};
+use crate::error::Result;
+use crate::matching::Precision;
+use crate::scalar::lit;
+
+impl<T: Precision> Paired<'_, T> {
+    /// The raw numbers of boxes with those of their encoded truths.
+    pub(super) fn offsets(
+        &self,
+        term: &Term,
+        sides: Sides,
+        factor: f64,
+        grad: &mut [T],
+    ) -> Result<f64> {
+        let layer = self.layer;
+        let mut preds = Vec::with_capacity(4 * self.pairs.len());
+        let (mut targets, mut scales) = (preds.clone(), preds.clone());
+        for (&(row, _), &target) in self.pairs.iter().zip(&self.targets) {
+            let place = layer.place(row);
+            let scale = match (sides, layer.outputs.image_size) {
+                (Sides::MeanOfImage, Some(size)) => {
+                    let [x, y] = size.map(|side| place.stride * lit(0.25 / side));
+                    [x, y, x, y]
+                }
+                _ => [T::from_f64(1.0); 4],
+            };
+            let times = |numbers: [T; 4]| (0..4).map(move |side| numbers[side] * scale[side]);
+            preds.extend(times(layer.raw(self.image, row)));
+            targets.extend(times(layer.head.decoder.encode(super::xyxy(target), place)));
+            scales.extend(scale);
+        }
+        let (weights, _) = self.row_weights(term);
+        let batch = batch(&preds, &targets, factor).columns(4).weights(Weights::Rows(&weights));
+        let (sum, mut slopes) = batch.value_and_grad(&term.loss)?;
+        for (slope, scale) in slopes.iter_mut().zip(scales) {
+            *slope = *slope * scale;
+        }
+        for (&(row, _), slopes) in self.pairs.iter().zip(slopes.chunks_exact(4)) {
+            super::add(&mut grad[row * 4..][..4], slopes);
+        }
+        Ok(sum)
+    }
+}

@@ -1,0 +1,18 @@
+use super::prelude::*;
+use super::set_prediction::{classes, three_heads};
+
+criterion! {
+    /// RT-DETR as Ultralytics trains it: its varifocal loss has α = 0.25 and γ = 1.5, and its weight is differentiated.
+    ///
+    /// The rest is as in the [original](super::find). Boxes are cx, cy, w, h as fractions of the image, of predictions and truths.
+    ///
+    /// # References
+    ///
+    /// Zhao, Lv, Xu, Wei, Wang, Dang, Liu, Chen, *DETRs Beat YOLOs on Real-time Object Detection*, CVPR 2024.
+    /// <https://arxiv.org/abs/2304.08069>
+    "ultralytics_rt_detr" => "RT-DETR (Ultralytics)", "Ultralytics 8.4.190, models/utils/loss.py",
+    {
+        let varifocal = Varifocal { alpha: 0.25, gamma: 1.5, ..Varifocal::default() };
+        Criterion::new(three_heads(Hungarian::default(), &classes("class", varifocal, Labels::Iou)))
+    }
+}

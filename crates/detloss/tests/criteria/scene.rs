@@ -1,0 +1,173 @@
+//! Outputs of every head of a criterion, for a few images.
+
+use detloss::criteria::{Criterion, Decoder, Evaluation, Outputs, Truths};
+use detloss::matching::{Anchors, Precision};
+
+const IMAGES: usize = 3;
+const CLASSES: usize = 5;
+const SIDE: f64 = 64.0;
+
+#[derive(Clone)]
+pub struct Scene {
+    pub layers: Vec<Layer>,
+    /// Boxes and labels of every image.
+    pub truths: Vec<(Vec<f64>, Vec<i64>)>,
+    /// For every layer, that of every prediction.
+    pub pairs: Option<Vec<Vec<i32>>>,
+    rows: usize,
+    points: bool,
+}
+
+#[derive(Clone)]
+pub struct Layer {
+    head: String,
+    pub logits: Vec<f64>,
+    pub boxes: Vec<f64>,
+    pub quality: Vec<f64>,
+}
+
+impl Layer {
+    pub fn parts(&self) -> [&Vec<f64>; 3] {
+        [&self.logits, &self.boxes, &self.quality]
+    }
+
+    pub fn parts_mut(&mut self) -> [&mut Vec<f64>; 3] {
+        [&mut self.logits, &mut self.boxes, &mut self.quality]
+    }
+}
+
+struct Random(u64);
+
+impl Random {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f64 {
+        ((0..4).map(|_| self.uniform()).sum::<f64>() - 2.0) * 3_f64.sqrt()
+    }
+
+    fn many(&mut self, count: usize, mut number: impl FnMut(&mut Self) -> f64) -> Vec<f64> {
+        (0..count).map(|_| number(self)).collect()
+    }
+}
+
+impl Scene {
+    pub fn new(criterion: &Criterion, seed: u64) -> Self {
+        let random = &mut Random(seed);
+        let points = criterion.heads[0].decoder != Decoder::Centers;
+        // Of queries a multiple of the groups that there may be.
+        let rows = if points { places().len() } else { 26 };
+        let layers = criterion.heads.iter().map(|head| {
+            let columns = head.decoder.columns();
+            let box_number = |random: &mut Random| match head.decoder {
+                Decoder::Centers => 0.1 + 0.5 * random.uniform(),
+                Decoder::Distances => 3.0 * random.uniform(),
+                _ => 0.4 * random.normal(),
+            };
+            Layer {
+                head: head.name.clone(),
+                logits: random.many(IMAGES * rows * CLASSES, Random::normal),
+                boxes: random.many(IMAGES * rows * columns, box_number),
+                quality: random.many(IMAGES * rows, Random::normal),
+            }
+        });
+        let layers: Vec<Layer> = layers.collect();
+        let truths = (0..IMAGES).map(|image| {
+            let count = [2, 0, 3][image];
+            let boxes = (0..count).flat_map(|_| truth(random, points)).collect();
+            // From 1 on, as SSD has them, and below the last, which is no object for DETR.
+            (boxes, (0..count).map(|_| 1 + (random.uniform() * (CLASSES - 2) as f64) as i64).collect())
+        });
+        let truths = truths.collect();
+        let given = criterion.heads.iter().any(|head| head.matcher.is_none());
+        let pairs = given.then(|| {
+            let of_image = |image: usize| (0..rows).map(move |row| if row < [2, 0, 3][image] { row as i32 } else { -1 });
+            layers.iter().map(|_| (0..IMAGES).flat_map(of_image).collect()).collect()
+        });
+        Self { layers, truths, pairs, rows, points }
+    }
+
+    pub fn truths(&self) -> Vec<Truths<'_, f64>> {
+        self.truths.iter().map(|(boxes, labels)| Truths::new(boxes, labels)).collect()
+    }
+
+    pub fn anchors<T: Precision>(&self) -> Anchors<T> {
+        let places = places();
+        let points: Vec<T> = places.iter().flat_map(|&(x, y, _)| [x, y]).map(T::from_f64).collect();
+        let strides: Vec<T> = places.iter().map(|&(_, _, stride)| T::from_f64(stride)).collect();
+        Anchors::points(&points, &strides).unwrap().levels(&[64, 16]).unwrap()
+    }
+
+    /// The images in the opposite order.
+    pub fn reversed(&self) -> Self {
+        let mut scene = self.clone();
+        scene.truths.reverse();
+        let turned = |numbers: &[f64]| -> Vec<f64> {
+            numbers.chunks((numbers.len() / IMAGES).max(1)).rev().flatten().copied().collect()
+        };
+        for layer in &mut scene.layers {
+            for part in layer.parts_mut() {
+                *part = turned(part);
+            }
+        }
+        for pairs in scene.pairs.iter_mut().flatten() {
+            *pairs = pairs.chunks(self.rows).rev().flatten().copied().collect();
+        }
+        scene
+    }
+
+    pub fn evaluate(&self, criterion: &Criterion) -> Evaluation<f64> {
+        self.evaluate_as(criterion)
+    }
+
+    pub fn single(&self, criterion: &Criterion) -> Evaluation<f32> {
+        self.evaluate_as(criterion)
+    }
+
+    fn evaluate_as<T: Precision>(&self, criterion: &Criterion) -> Evaluation<T> {
+        let numbers = |from: &[f64]| -> Vec<T> { from.iter().map(|&number| T::from_f64(number)).collect() };
+        let layers: Vec<[Vec<T>; 3]> =
+            self.layers.iter().map(|layer| layer.parts().map(|part| numbers(part))).collect();
+        let boxes: Vec<Vec<T>> = self.truths.iter().map(|(boxes, _)| numbers(boxes)).collect();
+        let truths: Vec<_> =
+            boxes.iter().zip(&self.truths).map(|(boxes, (_, labels))| Truths::new(boxes, labels)).collect();
+        let anchors = self.anchors();
+        let outputs: Vec<_> = layers
+            .iter()
+            .enumerate()
+            .map(|(layer, [logits, boxes, quality])| {
+                let mut outputs = Outputs::new(IMAGES, logits, boxes)
+                    .head(&self.layers[layer].head)
+                    .quality(quality)
+                    .image_size(SIDE, SIDE);
+                if self.points {
+                    outputs = outputs.anchors(&anchors);
+                }
+                match &self.pairs {
+                    Some(pairs) => outputs.pairs(&pairs[layer]),
+                    None => outputs,
+                }
+            })
+            .collect();
+        criterion.evaluate(&outputs, &truths).unwrap()
+    }
+}
+
+/// The middles of cells with their strides.
+fn places() -> Vec<(f64, f64, f64)> {
+    let cells = |stride: f64| {
+        let along = (SIDE / stride) as usize;
+        (0..along * along).map(move |cell| {
+            let at = |place: usize| (place as f64 + 0.5) * stride;
+            (at(cell % along), at(cell / along), stride)
+        })
+    };
+    cells(8.0).chain(cells(16.0)).collect()
+}
+
+fn truth(random: &mut Random, is_in_pixels: bool) -> [f64; 4] {
+    let [x, y, w, h] = [0.3, 0.3, 0.5, 0.4].map(|most| 0.1 + most * random.uniform());
+    if is_in_pixels { [x, y, x + w, y + h].map(|place| place * SIDE) } else { [x + 0.2, y + 0.2, w, h] }
+}
