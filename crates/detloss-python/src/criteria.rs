@@ -1,7 +1,7 @@
 //! A criterion of the list, as Python sees it.
 
-use detloss::criteria::{self, Evaluation, Outputs, Truths};
-use detloss::matching::{Anchors, Precision};
+use detloss::criteria::{self, Evaluation, Number, Outputs, Truths};
+use detloss::matching::Anchors;
 use numpy::{Element, PyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -93,7 +93,7 @@ struct Arrays<'py, T: Element> {
     seed: u64,
 }
 
-impl<'py, T: Precision + Element> Arrays<'py, T> {
+impl<'py, T: Number + Element> Arrays<'py, T> {
     fn new(given_: &Bound<'py, PyDict>) -> PyResult<Self> {
         let needed = |what, key| {
             one::<T>(what, given(given_, key)?)?
@@ -136,7 +136,7 @@ impl<'py, T: Precision + Element> Arrays<'py, T> {
 }
 
 impl Criterion {
-    fn evaluate_as<'py, T: Precision + Element>(
+    fn evaluate_as<'py, T: Number + Element>(
         &self,
         outputs: &[Bound<'py, PyDict>],
         truths: Vec<Bound<'py, PyAny>>,
@@ -165,7 +165,7 @@ impl Criterion {
 }
 
 /// A result as arrays, without a copy of the gradients.
-fn answer<T: Precision + Element>(
+fn answer<T: Number + Element>(
     py: Python<'_>,
     result: Evaluation<T>,
 ) -> PyResult<Bound<'_, PyDict>> {

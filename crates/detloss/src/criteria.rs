@@ -20,7 +20,6 @@
 //! # Ok::<(), detloss::Error>(())
 //! ```
 
-mod bins;
 mod criterion;
 mod decoder;
 mod entry;
@@ -31,6 +30,7 @@ mod set_prediction;
 mod settings;
 mod task_aligned;
 mod terms;
+mod vectors;
 
 pub use criterion::{
     Compares, Criterion, Head, Labels, Normalizer, Quality, RowWeight, Rows, Sampler, Schedule,
@@ -38,7 +38,7 @@ pub use criterion::{
 };
 pub use decoder::Decoder;
 pub use entry::Entry;
-pub use evaluate::{Evaluation, OutputGrads, TermValue};
+pub use evaluate::{Evaluation, Number, OutputGrads, TermValue};
 pub use outputs::{Outputs, Truths};
 
 use crate::error::{Error, Result};

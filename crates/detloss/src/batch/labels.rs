@@ -1,5 +1,7 @@
 //! Labels that are none, and units that are left out.
 
+use std::ops::Range;
+
 use super::Target;
 use super::dispatch::Element;
 use super::kernel::Kernel;
@@ -9,23 +11,40 @@ use crate::operand::{Kind, LEFT_OUT, MAX_LABEL};
 use crate::scalar;
 
 impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
-    /// Whether a unit is left out: its row has the ignored class, or its label is [`LEFT_OUT`]. Rows of labels leave out their
-    /// pixels themselves.
-    pub(super) fn is_left_out(&self, unit: usize) -> bool {
-        match self.batch.target {
-            Target::Classes(classes) => {
-                let row = if self.is_row { unit } else { unit / self.batch.columns };
-                Some(classes[row]) == self.batch.ignore_index
+    /// The places, among `count` units from unit `first` on, of those that are left out: their row has the ignored class, or their label is
+    /// [`LEFT_OUT`]. Rows of labels leave out their pixels themselves.
+    pub(super) fn left_out(
+        &self,
+        first: usize,
+        count: usize,
+    ) -> impl Iterator<Item = Range<usize>> {
+        let of_classes = self.ignored().map(|(classes, ignored)| {
+            self.rows(first, count).filter(move |(row, _)| classes[*row] == ignored)
+        });
+        let labels = match self.batch.target {
+            Target::Dense(labels) if self.signature.target == Kind::Label => {
+                &labels[first..first + count]
             }
-            Target::Dense(labels) => {
-                self.signature.target == Kind::Label && labels[unit].to_f64() == LEFT_OUT
-            }
-        }
+            _ => &[],
+        };
+        let is_left_out = |(_, label): &(usize, &T)| label.to_f64() == LEFT_OUT;
+        let of_labels = labels.iter().enumerate().filter(is_left_out);
+        let of_classes = of_classes.into_iter().flatten().map(|(_, units)| units);
+        of_classes.chain(of_labels.map(|(unit, _)| unit..unit + 1))
     }
 
-    /// Whether one of `count` units from unit `first` on is left out.
-    pub(super) fn leaves_out(&self, first: usize, count: usize) -> bool {
-        (first..first + count).any(|unit| self.is_left_out(unit))
+    /// The rows of `count` units from unit `first` on, each with the places of its units among them.
+    pub(super) fn rows(
+        &self,
+        first: usize,
+        count: usize,
+    ) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let columns = if self.is_row { 1 } else { self.batch.columns };
+        let end = first + count;
+        (first / columns..end.div_ceil(columns)).map(move |row| {
+            let (start, stop) = ((row * columns).max(first), ((row + 1) * columns).min(end));
+            (row, start - first..stop - first)
+        })
     }
 
     /// The numbers of the units from unit `first` on, `width` each, with 0 in those that are left out: whatever they hold, infinity
@@ -39,10 +58,8 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
     ) -> &'s [T::Compute] {
         scratch.clear();
         scratch.extend_from_slice(numbers);
-        for (unit, fields) in (first..).zip(scratch.chunks_exact_mut(width)) {
-            if self.is_left_out(unit) {
-                fields.fill(T::Compute::default());
-            }
+        for units in self.left_out(first, numbers.len() / width) {
+            scratch[units.start * width..units.end * width].fill(T::Compute::default());
         }
         scratch
     }

@@ -231,7 +231,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
             .step_by(tile)
             .map(|first| {
                 let count = tile.min(self.units - first);
-                let leaves_out = self.leaves_out(first, count);
+                let leaves_out = self.left_out(first, count).next().is_some();
                 let weights = self.weights_of(first, count, leaves_out, &mut scratch);
                 let of_class = |index: usize| match (self.batch.target, self.batch.column_weights) {
                     (Target::Classes(classes), Some(by_column)) if self.is_row => {
@@ -340,7 +340,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
                 TileTarget::Dense(target)
             }
         };
-        leaves_out = leaves_out && self.leaves_out(first, count);
+        leaves_out = leaves_out && self.left_out(first, count).next().is_some();
         let (mut pred, mut target) = (pred, target);
         if leaves_out {
             pred = self.without_left_out(first, self.width, pred, kept);
@@ -429,28 +429,35 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         leaves_out: bool,
         scratch: &'s mut Vec<T::Compute>,
     ) -> &'s [T::Compute] {
-        let columns = if self.is_row { 1 } else { self.batch.columns };
         let by_column = self.batch.column_weights.filter(|_| !self.is_row);
         if self.batch.weights.is_none() && by_column.is_none() && !leaves_out {
             return &T::Compute::ONES[..count];
         }
         scratch.clear();
         scratch.resize(count, T::Compute::from_f64(1.0));
-        let mut multiply = |factor: &dyn Fn(usize) -> T| {
-            for (unit, weight) in (first..).zip(scratch.iter_mut()) {
-                *weight = T::Compute::from_f64(weight.to_f64() * factor(unit).to_f64());
-            }
+        let times = |weight: &mut T::Compute, factor: f64| {
+            *weight = T::Compute::from_f64(weight.to_f64() * factor);
         };
         match self.batch.weights {
-            Some(Weights::Elements(of)) => multiply(&|unit| of[unit]),
-            Some(Weights::Rows(of)) => multiply(&|unit| of[unit / columns]),
+            Some(Weights::Elements(of)) => {
+                let units = scratch.iter_mut().zip(&of[first..]);
+                units.for_each(|(weight, factor)| times(weight, factor.to_f64()));
+            }
+            Some(Weights::Rows(of)) => {
+                for (row, units) in self.rows(first, count) {
+                    scratch[units].fill(T::Compute::from_f64(of[row].to_f64()));
+                }
+            }
             None => {}
         }
         if let Some(of) = by_column {
-            multiply(&|unit| of[unit % columns]);
+            let units = (first..).zip(scratch.iter_mut());
+            units.for_each(|(unit, weight)| times(weight, of[unit % self.batch.columns].to_f64()));
         }
         if leaves_out {
-            multiply(&|unit| T::from_f64(if self.is_left_out(unit) { 0.0 } else { 1.0 }));
+            for units in self.left_out(first, count) {
+                scratch[units].fill(T::Compute::default());
+            }
         }
         scratch
     }

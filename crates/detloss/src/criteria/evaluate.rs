@@ -45,6 +45,34 @@ pub struct OutputGrads<T> {
     pub quality: Vec<T>,
 }
 
+/// A number that outputs are made of: `f32` or `f64`.
+pub trait Number: Precision {
+    // Not generic, so that it is compiled once, here, and optimised as this library is.
+    #[doc(hidden)]
+    fn evaluate(
+        criterion: &Criterion,
+        outputs: &[Outputs<'_, Self>],
+        truths: &[Truths<'_, Self>],
+    ) -> Result<Evaluation<Self>>;
+}
+
+macro_rules! number {
+    ($float:ident) => {
+        impl Number for $float {
+            #[inline(never)]
+            fn evaluate(
+                criterion: &Criterion,
+                outputs: &[Outputs<'_, $float>],
+                truths: &[Truths<'_, $float>],
+            ) -> Result<Evaluation<$float>> {
+                criterion.evaluate_as(outputs, truths)
+            }
+        }
+    };
+}
+number!(f32);
+number!(f64);
+
 impl Criterion {
     /// What a batch is worth: the outputs of every head and layer, against the truths of every image.
     ///
@@ -55,7 +83,15 @@ impl Criterion {
     ///
     /// [`Error::UnknownHead`] and [`Error::MissingOutput`] for outputs that are not the criterion's; [`Error::PartialRow`] and
     /// [`Error::Length`] for what does not fit; [`Error::InImage`] with what a matcher or a loss says.
-    pub fn evaluate<T: Precision>(
+    pub fn evaluate<T: Number>(
+        &self,
+        outputs: &[Outputs<'_, T>],
+        truths: &[Truths<'_, T>],
+    ) -> Result<Evaluation<T>> {
+        T::evaluate(self, outputs, truths)
+    }
+
+    fn evaluate_as<T: Precision>(
         &self,
         outputs: &[Outputs<'_, T>],
         truths: &[Truths<'_, T>],

@@ -1,8 +1,8 @@
 //! What a criterion is given: the raw outputs of a model, and the truths.
 
-use super::bins;
 use super::criterion::{Compares, Criterion, Head};
 use super::decoder::{Decoder, Place};
+use super::vectors;
 use crate::error::{Error, Result};
 use crate::matching::{Anchors, Image, Precision, Scores};
 
@@ -186,7 +186,7 @@ impl<'a, T: Precision> Layer<'a, T> {
         let (decoder, raw) = (self.head.decoder, self.boxes(image));
         match decoder {
             Decoder::Corners | Decoder::Centers => raw.to_vec(),
-            Decoder::Bins(bins) => self.corners_of(&bins::means(raw, bins as usize)),
+            Decoder::Bins(bins) => self.corners_of(&vectors::means(raw, bins as usize)),
             _ => self.corners_of(raw),
         }
     }
@@ -223,7 +223,7 @@ impl<'a, T: Precision> Layer<'a, T> {
                 let sides =
                     logits.chunks_exact(bins as usize).zip(grad.chunks_exact_mut(bins as usize));
                 for ((logits, grad), slope) in sides.zip(slopes) {
-                    bins::add_backward(logits, slope, grad);
+                    vectors::add_backward(logits, slope, grad);
                 }
             }
             _ => grad.iter_mut().zip(slopes).for_each(|(grad, slope)| *grad = *grad + slope),
@@ -254,7 +254,7 @@ impl<'a, T: Precision> Layer<'a, T> {
         if wanted == Scores::Logits {
             return logits.to_vec();
         }
-        let mut scores: Vec<T> = logits.iter().map(|logit| logit.sigmoid()).collect();
+        let mut scores = vectors::sigmoids(logits);
         if self.head.with_objectness {
             let rows = scores.chunks_exact_mut(self.classes.max(1));
             for (row, objectness) in rows.zip(self.quality(image)) {
@@ -287,7 +287,7 @@ fn of_length(what: &'static str, expected: usize, got: usize) -> Result<()> {
 fn four<T: Precision>(decoder: Decoder, raw: &[T]) -> [T; 4] {
     let of = |numbers: &[T]| [numbers[0], numbers[1], numbers[2], numbers[3]];
     match decoder {
-        Decoder::Bins(bins) => of(&bins::means(raw, bins as usize)),
+        Decoder::Bins(bins) => of(&vectors::means(raw, bins as usize)),
         _ => of(raw),
     }
 }

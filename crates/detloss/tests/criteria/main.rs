@@ -103,9 +103,10 @@ fn gradients_are_the_slopes_of_the_total_by_the_raw_outputs() {
         let exact = scene.evaluate(&criterion);
         assert!(result.total > 0.0 && exact.total > 0.0, "{}", entry.name);
         for layer in 0..scene.layers.len() {
-            for (part, grad) in [&exact.grads[layer].logits, &exact.grads[layer].boxes, &exact.grads[layer].quality]
-                .into_iter()
-                .enumerate()
+            for (part, grad) in
+                [&exact.grads[layer].logits, &exact.grads[layer].boxes, &exact.grads[layer].quality]
+                    .into_iter()
+                    .enumerate()
             {
                 let mut largest: Vec<usize> = (0..grad.len()).collect();
                 largest.sort_by(|&a, &b| grad[b].abs().total_cmp(&grad[a].abs()));
@@ -159,9 +160,8 @@ fn without_truths_everything_is_finite_and_boxes_have_no_gradient() {
     for (entry, criterion) in all() {
         let mut scene = Scene::new(&criterion, 4);
         scene.truths.iter_mut().for_each(|truths| *truths = (Vec::new(), Vec::new()));
-        scene.pairs = scene.pairs.map(|pairs| {
-            pairs.into_iter().map(|pairs| vec![-1; pairs.len()]).collect()
-        });
+        scene.pairs =
+            scene.pairs.map(|pairs| pairs.into_iter().map(|pairs| vec![-1; pairs.len()]).collect());
         let result = scene.evaluate(&criterion);
         assert!(result.total.is_finite() && result.total >= 0.0, "{}", entry.name);
         for grads in &result.grads {
@@ -185,7 +185,11 @@ fn huge_outputs_stay_finite() {
             assert!(result.total.is_finite(), "{} at {scale}", entry.name);
             for grads in &result.grads {
                 let all = grads.logits.iter().chain(&grads.boxes).chain(&grads.quality);
-                assert!(all.into_iter().all(|slope| slope.is_finite()), "{} at {scale}", entry.name);
+                assert!(
+                    all.into_iter().all(|slope| slope.is_finite()),
+                    "{} at {scale}",
+                    entry.name
+                );
             }
         }
     }
@@ -208,7 +212,8 @@ fn wrong_outputs_are_errors_with_the_remedy() {
     let truths = scene.truths();
     let good = Outputs::new(truths.len(), &layer.logits, &layer.boxes).anchors(&anchors);
     yolo.evaluate(&[good], &truths).unwrap();
-    let message = |outputs, truths: &[_]| yolo.evaluate(&[outputs], truths).unwrap_err().to_string();
+    let message =
+        |outputs, truths: &[_]| yolo.evaluate(&[outputs], truths).unwrap_err().to_string();
     let without = Outputs::new(truths.len(), &layer.logits, &layer.boxes);
     assert!(message(without, &truths).contains("needs anchors"));
     assert!(message(good.head("other"), &truths).contains("it has head"));

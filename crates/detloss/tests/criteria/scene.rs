@@ -1,6 +1,6 @@
 //! Outputs of every head of a criterion, for a few images.
 
-use detloss::criteria::{Criterion, Decoder, Evaluation, Outputs, Truths};
+use detloss::criteria::{Criterion, Decoder, Evaluation, Number, Outputs, Truths};
 use detloss::matching::{Anchors, Precision};
 
 const IMAGES: usize = 3;
@@ -40,7 +40,8 @@ struct Random(u64);
 
 impl Random {
     fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 11) as f64 / (1_u64 << 53) as f64
     }
 
@@ -78,12 +79,17 @@ impl Scene {
             let count = [2, 0, 3][image];
             let boxes = (0..count).flat_map(|_| truth(random, points)).collect();
             // From 1 on, as SSD has them, and below the last, which is no object for DETR.
-            (boxes, (0..count).map(|_| 1 + (random.uniform() * (CLASSES - 2) as f64) as i64).collect())
+            (
+                boxes,
+                (0..count).map(|_| 1 + (random.uniform() * (CLASSES - 2) as f64) as i64).collect(),
+            )
         });
         let truths = truths.collect();
         let given = criterion.heads.iter().any(|head| head.matcher.is_none());
         let pairs = given.then(|| {
-            let of_image = |image: usize| (0..rows).map(move |row| if row < [2, 0, 3][image] { row as i32 } else { -1 });
+            let of_image = |image: usize| {
+                (0..rows).map(move |row| if row < [2, 0, 3][image] { row as i32 } else { -1 })
+            };
             layers.iter().map(|_| (0..IMAGES).flat_map(of_image).collect()).collect()
         });
         Self { layers, truths, pairs, rows, points }
@@ -126,13 +132,17 @@ impl Scene {
         self.evaluate_as(criterion)
     }
 
-    fn evaluate_as<T: Precision>(&self, criterion: &Criterion) -> Evaluation<T> {
-        let numbers = |from: &[f64]| -> Vec<T> { from.iter().map(|&number| T::from_f64(number)).collect() };
+    fn evaluate_as<T: Number>(&self, criterion: &Criterion) -> Evaluation<T> {
+        let numbers =
+            |from: &[f64]| -> Vec<T> { from.iter().map(|&number| T::from_f64(number)).collect() };
         let layers: Vec<[Vec<T>; 3]> =
             self.layers.iter().map(|layer| layer.parts().map(|part| numbers(part))).collect();
         let boxes: Vec<Vec<T>> = self.truths.iter().map(|(boxes, _)| numbers(boxes)).collect();
-        let truths: Vec<_> =
-            boxes.iter().zip(&self.truths).map(|(boxes, (_, labels))| Truths::new(boxes, labels)).collect();
+        let truths: Vec<_> = boxes
+            .iter()
+            .zip(&self.truths)
+            .map(|(boxes, (_, labels))| Truths::new(boxes, labels))
+            .collect();
         let anchors = self.anchors();
         let outputs: Vec<_> = layers
             .iter()
@@ -169,5 +179,9 @@ fn places() -> Vec<(f64, f64, f64)> {
 
 fn truth(random: &mut Random, is_in_pixels: bool) -> [f64; 4] {
     let [x, y, w, h] = [0.3, 0.3, 0.5, 0.4].map(|most| 0.1 + most * random.uniform());
-    if is_in_pixels { [x, y, x + w, y + h].map(|place| place * SIDE) } else { [x + 0.2, y + 0.2, w, h] }
+    if is_in_pixels {
+        [x, y, x + w, y + h].map(|place| place * SIDE)
+    } else {
+        [x + 0.2, y + 0.2, w, h]
+    }
 }

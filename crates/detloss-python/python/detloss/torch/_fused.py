@@ -18,16 +18,7 @@ from torch._C._functorch import is_legacy_batchedtensor
 from detloss import _core
 from detloss._spec import check_divisor, find, loss
 from detloss.torch._call import Call, in_precision
-from detloss.torch._gradient import only_first
-
-try:
-    # Whether there may be another way back through the graph after this one (`retain_graph`).
-    from torch._C._autograd import _get_current_graph_task_keep_graph as _is_kept
-except ImportError:  # It is private to PyTorch, and saves no more than time.
-
-    def _is_kept() -> bool:
-        return True
-
+from detloss.torch._gradient import is_kept, only_first
 
 class Arguments(NamedTuple):
     """What the kernel is given besides the prediction, in its order."""
@@ -251,7 +242,7 @@ class _Fused(torch.autograd.Function):
         grad, output, groups = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _slope(ctx, output, grad_output, groups), None
-        if _is_kept() or ctx.reduction == "none" or not _is_number(grad_output):
+        if is_kept() or ctx.reduction == "none" or not _is_number(grad_output):
             return _slope(ctx, grad, grad_output, groups), None
         # Nobody will see this gradient again, and `loss.backward()` begins with a 1: then it is there already.
         return (grad if grad_output.item() == 1.0 else grad.mul_(grad_output)).to(ctx.dtype), None

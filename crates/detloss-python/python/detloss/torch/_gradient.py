@@ -8,6 +8,14 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+try:
+    # Whether there may be another way back through the graph after this one (`retain_graph`).
+    from torch._C._autograd import _get_current_graph_task_keep_graph as is_kept
+except ImportError:  # It is private to PyTorch, and saves no more than time.
+
+    def is_kept() -> bool:
+        return True
+
 
 def with_gradient(pred: Tensor, value: Tensor, grad: Tensor, name: str) -> Tensor:
     """The value, differentiable by ``pred``, once.

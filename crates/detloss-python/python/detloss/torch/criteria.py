@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from detloss import _core, _criteria
 from detloss._criteria import FLOATS, Line, Outputs, lines as criteria
-from detloss.torch._gradient import with_gradient
+from detloss.torch._gradient import is_kept
 
 __all__ = ["Criterion", "Evaluation", "Line", "Outputs", "criteria", "get_criterion"]
 
@@ -73,25 +74,36 @@ class Criterion(nn.Module):
         """
         layers = [outputs] if isinstance(outputs, Outputs) else list(outputs)
         result = _criteria.evaluate(self._criterion, layers, truths, labels, torch.get_num_threads())
-        tensors = [(getattr(layer, name), getattr(grad, name)) for layer, grad in zip(layers, result.grads) for name in FLOATS]
-        total: Tensor | None = None
-        for tensor, grad in tensors:
-            if isinstance(tensor, Tensor):
-                total = _with(total, result.total, tensor, grad)
-        if total is None:
+        pairs = [(getattr(layer, name), getattr(grad, name)) for layer, grad in zip(layers, result.grads) for name in FLOATS]
+        tensors = [(tensor, torch.from_numpy(grad)) for tensor, grad in pairs if isinstance(tensor, Tensor)]
+        if not tensors:
             raise TypeError("no output is a tensor: for NumPy arrays use detloss.criteria")
-        device = total.device
-        return Evaluation(total, result.terms, [torch.from_numpy(indices).to(device) for indices in result.indices])
+        first = tensors[0][0]
+        total = torch.tensor(result.total, dtype=tensors[0][1].dtype, device=first.device)
+        if torch.is_grad_enabled() and any(tensor.requires_grad for tensor, _ in tensors):
+            total = _Given.apply(total, [grad for _, grad in tensors], *(tensor for tensor, _ in tensors))
+        return Evaluation(total, result.terms, [torch.from_numpy(indices).to(first.device) for indices in result.indices])
 
 
-def _with(total: Tensor | None, value: float, tensor: Tensor, grad: Any) -> Tensor:
-    """The total, differentiable by one tensor more."""
-    grad = torch.from_numpy(grad).to(tensor.device)
-    # A half has too few digits for a sum: its gradient is rounded to it on the way back.
-    tensor = tensor if tensor.dtype == grad.dtype else tensor.to(grad.dtype)
-    mine = torch.tensor(value if total is None else 0.0, dtype=grad.dtype, device=tensor.device)
-    mine = with_gradient(tensor, mine, grad, "a criterion")
-    return mine if total is None else total + mine.to(total.device)
+class _Given(torch.autograd.Function):
+    """A value whose gradient by several tensors was computed along with it."""
+
+    @staticmethod
+    def forward(ctx: Any, total: Tensor, grads: list[Tensor], *tensors: Tensor) -> Tensor:
+        ctx.dtypes = [(tensor.device, tensor.dtype) for tensor in tensors]
+        ctx.save_for_backward(*grads)
+        return total.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        factor = grad_output.item()
+        # Where nobody will come again, and begins with a 1, the gradients are there already.
+        grads = [
+            grad * factor if is_kept() else grad if factor == 1.0 else grad.mul_(factor)
+            for grad in ctx.saved_tensors
+        ]
+        return None, None, *(grad.to(*to) for grad, to in zip(grads, ctx.dtypes, strict=True))
 
 
 def get_criterion(name: str | Mapping[str, Any], **settings: Any) -> Criterion:

@@ -1,4 +1,4 @@
-//! Distances as distributions over bins.
+//! Numbers in vectors: sigmoids, and distances as distributions over bins.
 
 use crate::batch::{Level, OnVectors};
 use crate::matching::Precision;
@@ -16,6 +16,27 @@ pub(super) fn add_backward<T: Precision>(logits: &[T], grad_mean: T, grad: &mut 
     T::on_vectors(Level::best(), Backward { logits, grad_mean, grad });
 }
 
+/// The sigmoid of every logit.
+pub(super) fn sigmoids<T: Precision>(logits: &[T]) -> Vec<T> {
+    T::on_vectors(Level::best(), Sigmoids(logits))
+}
+
+struct Sigmoids<'a, T>(&'a [T]);
+
+impl<T: Precision> OnVectors<T> for Sigmoids<'_, T> {
+    type Output = Vec<T>;
+
+    #[inline(always)]
+    fn run<V: Vector<Element = T>>(self, token: V::Token) -> Vec<T> {
+        let mut sigmoids = vec![T::default(); self.0.len()];
+        for start in (0..self.0.len()).step_by(V::LEN) {
+            let logits = slice::load::<V>(token, self.0, start, 0.0);
+            slice::store(logits.sigmoid(), &mut sigmoids, start);
+        }
+        sigmoids
+    }
+}
+
 struct Means<'a, T> {
     logits: &'a [T],
     bins: usize,
@@ -24,15 +45,17 @@ struct Means<'a, T> {
 impl<T: Precision> OnVectors<T> for Means<'_, T> {
     type Output = Vec<T>;
 
+    // Loops and no closures: only what is inlined here has the instructions of the level.
     #[inline(always)]
     fn run<V: Vector<Element = T>>(self, token: V::Token) -> Vec<T> {
         let mut powers = vec![T::default(); self.bins];
         let places: Vec<T> = (0..self.bins).map(|bin| T::from_f64(bin as f64)).collect();
-        let mean = |logits: &[T]| {
+        let mut means = vec![T::default(); self.logits.len() / self.bins];
+        for (logits, mean) in self.logits.chunks_exact(self.bins).zip(&mut means) {
             let softmax = Softmax::<V>::new(token, logits, Some(&mut powers));
-            T::from_f64(dot::<V>(token, &powers, &places) / softmax.sum())
-        };
-        self.logits.chunks_exact(self.bins).map(mean).collect()
+            *mean = T::from_f64(dot::<V>(token, &powers, &places) / softmax.sum());
+        }
+        means
     }
 }
 
