@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use detloss::{losses, matching};
+use detloss::{criteria, losses, matching};
 
 use crate::cargo::{WHOLE, cargo};
 use crate::python::{self, Core};
@@ -77,6 +77,7 @@ fn format() -> anyhow::Result<()> {
     cargo(&["fmt", "--all", "--check"], &[])?;
     let files = losses::ALL.iter().map(|entry| entry.file);
     let files = files.chain(matching::ALL.iter().map(|entry| entry.file));
+    let files = files.chain(criteria::ALL.iter().map(|entry| entry.file));
     let status = Command::new("rustfmt")
         .args(["--edition", "2024", "--check"])
         .args(files)
@@ -84,7 +85,7 @@ fn format() -> anyhow::Result<()> {
         .status()?;
     ensure!(
         status.success(),
-        "some files of the lists are not formatted: run rustfmt --edition 2024 crates/detloss/src/losses/*/*.rs crates/detloss/src/matching/*.rs"
+        "some files of the lists are not formatted: run rustfmt --edition 2024 crates/detloss/src/losses/*/*.rs crates/detloss/src/{matching,criteria}/*.rs"
     );
     Ok(())
 }

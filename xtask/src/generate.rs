@@ -40,6 +40,7 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     file("docs/losses/README.md".into(), pages::index())?;
     file("docs/modifiers.md".into(), pages::modifiers())?;
     file("docs/matching.md".into(), pages::matching())?;
+    file("docs/criteria.md".into(), pages::criteria())?;
     file(format!("{PYTHON}/__init__.pyi"), stubs::numpy()?)?;
     file(format!("{PYTHON}/torch/__init__.pyi"), stubs::torch()?)?;
     file(format!("{PYTHON}/matching.pyi"), stubs::matching()?)?;

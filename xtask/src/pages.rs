@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::Context;
+use detloss::criteria;
 use detloss::loss::modifiers::{self, Modifier};
 use detloss::loss::{Case, Facts, Param, ParamKind, State};
 use detloss::losses::{self, Entry};
@@ -107,6 +108,45 @@ pub(crate) fn matching() -> String {
             );
         }
         text += &format!("\n### Needs\n\n{}.\n", needs(&entry.inputs));
+    }
+    text + "\n---\n\nGenerated from the source by `cargo xtask gen`.\n"
+}
+
+/// The page of the criteria.
+pub(crate) fn criteria() -> String {
+    let mut text = include_str!("criteria.md").to_owned();
+    text.push_str("\n| criterion | of | its numbers are those of |\n|---|---|---|\n");
+    for entry in criteria::ALL {
+        let aliases: String = entry.aliases.iter().map(|alias| format!(", `{alias}`")).collect();
+        let (name, label) = (entry.name, entry.label);
+        text +=
+            &format!("| [`{name}`](#{}){aliases} | {label} | {} |\n", anchor(label), entry.source);
+    }
+    for entry in criteria::ALL {
+        text += &format!("\n## {}\n\n", entry.label);
+        text += &documentation(entry.doc, "##");
+        for head in entry.make().heads {
+            let matcher =
+                head.matcher.map_or("pairs that are given".into(), |it| format!("`{it}`"));
+            text += &format!(
+                "\n### {}\n\nWeight {}; boxes: {}; matches: {matcher}.\n\n",
+                head.name, head.weight, head.decoder
+            );
+            text += "| term | loss | weight | compares | rows | weight of a row | divided by |\n";
+            text += "|---|---|---|---|---|---|---|\n";
+            for term in head.terms {
+                text += &format!(
+                    "| `{}` | `{}` | {} | {} | {} | {} | {} |\n",
+                    term.name,
+                    term.loss,
+                    term.weight,
+                    term.compares,
+                    term.rows,
+                    term.row_weight,
+                    term.normalizer
+                );
+            }
+        }
     }
     text + "\n---\n\nGenerated from the source by `cargo xtask gen`.\n"
 }

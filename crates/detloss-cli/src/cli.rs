@@ -28,6 +28,7 @@ Start here:
   detloss race-ap                                  which score loss ranks best
   detloss audit --gt instances.json --dt dets.json  where a detector loses
   detloss match --gt instances.json --anchors yolo8  which objects it is not taught
+  detloss criteria yolo8                           what a detector's whole loss is
   detloss train --cls focal --box giou             train a detector with two of them
 
 Data goes to stdout, words to stderr. Exit code 2 is a wrong call, 1 a failure. NO_COLOR is honoured.")]
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     RaceAp(RaceApArgs),
     Audit(AuditArgs),
     Match(MatchArgs),
+    Criteria(CriteriaArgs),
     Train(Box<TrainArgs>),
     Predict(PredictArgs),
 }
@@ -66,6 +68,21 @@ pub(crate) struct ListArgs {
     /// Only the losses of this family, such as boxes; or modifiers
     #[arg(long)]
     pub(crate) family: Option<String>,
+}
+
+/// List the criteria, the whole losses of named detectors; or print one, term by term
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  detloss criteria
+  detloss criteria yolo11
+  detloss criteria \"yolo8(box=siou, dfl.weight=2)\" --toml")]
+pub(crate) struct CriteriaArgs {
+    /// A criterion, with settings if you like: a loss, a weight, a matcher
+    pub(crate) criterion: Option<String>,
+    /// Print all of it as TOML
+    #[arg(long, requires = "criterion", conflicts_with = "json")]
+    pub(crate) toml: bool,
 }
 
 /// Explain a loss or a modifier: formula, parameters, gradient, conventions, references, worked cases

@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod audit;
+mod criteria;
 mod curves;
 mod eval;
 mod explain;
@@ -27,6 +28,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), CliError> {
         Command::Race(args) => race::run(&args, cli.json),
         Command::RaceAp(args) => race_ap::run(&args, cli.json),
         Command::Audit(args) => audit::run(&args, cli.json),
+        Command::Criteria(args) => criteria::run(&args, cli.json),
         Command::Match(args) => matching::run(&args, cli.json),
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args, cli.json),

@@ -22,6 +22,7 @@
 
 mod criterion;
 mod decoder;
+mod describe;
 mod entry;
 mod evaluate;
 mod outputs;

@@ -18,6 +18,7 @@
 //! - [`batch`]: many rows at once, with weights, normalisers, class indices, half precision, threads; the reductions with their
 //!   formulas.
 //! - [`scalar`]: what a formula is computed on, and the rules for ties, `0/0` and the like that hold for every loss.
+//! - [`matching`]: which prediction is to find which truth. [`criteria`]: the whole losses of named detectors.
 //! - [`geometry`]: boxes. [`operand`]: what predictions and targets are.
 //! - [`signature`]: how a loss is called: its options, and tensors of any shape as a batch.
 //! - [`loss`](mod@loss): what a loss is. [`loss!`] declares one, here or in a crate of yours.
@@ -59,7 +60,7 @@
 //! - `kernels` (default): compiled loops for every loss. Without them the library builds in seconds, for tools that read
 //!   [`losses::ALL`] or trace formulas; a [`Batch`] then interprets formulas, at a third to a sixth of the speed, and answers
 //!   [`Error::NoKernels`] for all other losses.
-//! - `serde`: a loss chosen by name, [`losses::AnyLoss`], is written to and read from configurations.
+//! - `serde`: losses and matchers chosen by name and whole [criteria] are written to and read from configurations.
 //! - `rayon` (default): large batches on all cores. Off or on, the results have the same bits.
 //! - `testing`: what the tests of this crate and of front-ends share.
 

@@ -1,8 +1,8 @@
 //! What the file of a criterion needs.
 
 pub(super) use super::criterion::{
-    Compares, Criterion, Head, Labels, Normalizer, Quality, RowWeight, Rows, Sampler, Schedule,
-    Sides, Term, Unit,
+    Compares, Criterion, Head, Labels, Normalizer, Quality, RowWeight, Rows, Schedule, Sides, Term,
+    Unit,
 };
 pub(super) use super::decoder::Decoder;
 pub(super) use super::entry::criterion;
