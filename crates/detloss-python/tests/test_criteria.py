@@ -240,6 +240,26 @@ def test_yolo10_is_ultralytics(seed: int, ultralytics: Any) -> None:
         torch.testing.assert_close(first, second, rtol=1e-7, atol=1e-11)
 
 
+@SEEDS
+def test_yolo8_obb_is_ultralytics(seed: int, ultralytics: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = ultralytics.probiou
+    for module in (ultralytics, pytest.importorskip("ultralytics.utils.tal")):
+        monkeypatch.setattr(module, "probiou", lambda *boxes, **options: plain(*boxes, **options, eps=1e-300))
+    scene = Scene([seed, 5, 14], seed)
+    random = torch.Generator().manual_seed(seed)
+    angle = (torch.rand(3, len(scene.points), generator=random) * 3 - 1.5).requires_grad_()
+    angles = [torch.rand(count, 1, generator=random) * 3 - 1.5 for count in scene.counts]
+    centers = [torch.cat([(of[:, :2] + of[:, 2:]) / 2, of[:, 2:] - of[:, :2]], 1) for of in scene.truths]
+    truths = [torch.cat(both, 1) for both in zip(centers, angles, strict=True)]
+    batch = ultralytics_batch(scene) | {"bboxes": torch.cat(truths) / torch.tensor([SIDE, SIDE, SIDE, SIDE, 1.0])}
+    criterion = ultralytics.v8OBBLoss(ultralytics_model(16, angle=1.0))
+    outputs = ultralytics_outputs(scene, scene.bins) | {"angle": angle[:, None, :]}
+    losses, _ = criterion.loss(outputs, batch)
+    theirs = dict(zip(("box", "cls", "dfl", "angle"), losses, strict=True))
+    leaves = [scene.logits, scene.bins, angle]
+    hold("yolo8_obb", Outputs(scene.logits, scene.bins, anchors=scene.anchors, angle=angle), truths, scene.labels, theirs, leaves)
+
+
 def test_a_criterion_is_data() -> None:
     yolo = criteria.get_criterion("yolo8", box="siou", **{"dfl.weight": 2})
     assert yolo == criteria.get_criterion("yolo11(box=siou, dfl.weight=2)")

@@ -60,6 +60,7 @@ criteria! {
     ssd,
     yolox,
     yolo8,
+    yolo8_obb,
     yolo9,
     yolo10,
     yolo26,

@@ -38,6 +38,7 @@ class Outputs:
         anchors: boxes of shape (predictions, 4); or points with strides, a tuple of shapes (predictions, 2) and (predictions,). The same
             for all images.
         quality: the logit that each prediction has besides its classes, objectness or centreness, of shape (images, predictions).
+        angle: the angle of each prediction's box in radians, for rotated boxes, of shape (images, predictions).
         head: the head that they are of; the first one by default.
         levels: how many anchors each level has, in their order.
         image_size: width and height of the images, in the unit of the truths, for criteria that measure sides as fractions of them.
@@ -51,6 +52,7 @@ class Outputs:
     boxes: Any
     anchors: Any = None
     quality: Any = None
+    angle: Any = None
     head: str | None = None
     levels: Sequence[int] | None = None
     image_size: tuple[float, float] | None = None
@@ -67,7 +69,7 @@ class Evaluation(NamedTuple):
     """What a batch is worth.
 
     ``total``: the sum of all terms. ``terms``: each by its name, with its head in front where there are several, weighted and normalised.
-    ``grads``: for each of the outputs, the gradient of the total by its logits, its boxes, and its quality. ``indices``: for each of the
+    ``grads``: for each of the outputs, the gradient of the total by its logits, its boxes, its quality and its angle. ``indices``: for each of the
     outputs, the truth of every prediction, of shape (images, predictions).
     """
 
@@ -91,7 +93,11 @@ def data(criterion: _core.Criterion) -> dict[str, Any]:
     return answer
 
 
-FLOATS = ("logits", "boxes", "quality")
+FLOATS = ("logits", "boxes", "quality", "angle")
+"""What has a gradient."""
+
+OF_ROWS = ("quality", "angle")
+"""What has one number for every prediction."""
 
 
 def evaluate(
@@ -129,7 +135,7 @@ def _call(layer: Outputs, dtype: np.dtype[Any], images: int) -> dict[str, Any]:
         if call[name] is not None:
             call[name] = _like(call[name], dtype, f"the {name}")
             shape = call[name].shape
-            wanted = "(images, predictions)" if name == "quality" else "(images, predictions, numbers)"
+            wanted = "(images, predictions)" if name in OF_ROWS else "(images, predictions, numbers)"
             if len(shape) != wanted.count(",") + 1 or shape[0] != images:
                 raise ValueError(f"the {name} have shape {shape}, the truths are of {images} images: give {wanted}")
     if call["pairs"] is not None:
@@ -143,8 +149,8 @@ def _call(layer: Outputs, dtype: np.dtype[Any], images: int) -> dict[str, Any]:
     return call
 
 
-def _grads(call: dict[str, Any], grads: tuple[Any, Any, Any]) -> Outputs:
-    logits, boxes, quality = (
-        None if call[name] is None else grad.reshape(call[name].shape) for name, grad in zip(FLOATS, grads, strict=True)
-    )
-    return Outputs(logits, boxes, quality=quality)
+def _grads(call: dict[str, Any], grads: tuple[Any, ...]) -> Outputs:
+    shaped = {
+        name: None if call[name] is None else grad.reshape(call[name].shape) for name, grad in zip(FLOATS, grads, strict=True)
+    }
+    return Outputs(**shaped)

@@ -2,8 +2,9 @@
 
 use std::array::from_fn;
 
-use crate::geometry::{Cxcywh, Xyxy};
+use crate::geometry::{Cxcywh, Rotated, Xyxy};
 use crate::matching::Anchors;
+use crate::operand::Kind;
 use crate::scalar::dual::Gradient;
 use crate::scalar::{Compute, Dual, Scalar, lit};
 #[cfg(feature = "serde")]
@@ -25,6 +26,10 @@ pub enum Decoder {
     Distances,
     /// The same four, each as the mean of a distribution over 0, 1, …, bins − 1, by its logits (GFL, YOLOv8).
     Bins(u32),
+    /// Distances from a point to the four sides of a rotated box along its own axes, in strides, with its angle (YOLO-OBB).
+    RotatedDistances,
+    /// The same four as distributions, with the angle.
+    RotatedBins(u32),
     /// Δx, Δy from the upper left corner of the point's cell, and the logarithms of both sides, in strides (YOLOX).
     Cell,
 }
@@ -40,14 +45,36 @@ pub(super) struct Place<S> {
 /// ln(1000/16), the largest stretch of an anchor.
 const MAX_LOG_RATIO: f64 = 4.135_166_556_742_356;
 
+/// The fields of a box, and 0 where it has four only. Raw numbers are four, and the angle of a rotated box.
+pub(super) type Fields<S> = [S; 5];
+
 impl Decoder {
-    /// How many raw numbers a prediction has.
+    /// How many raw numbers a prediction has, besides the angle of a rotated box.
     #[must_use]
     pub fn columns(self) -> usize {
+        4 * self.bins().unwrap_or(1)
+    }
+
+    /// What is decoded.
+    #[must_use]
+    pub fn kind(self) -> Kind {
         match self {
-            Self::Bins(bins) => 4 * bins as usize,
-            _ => 4,
+            Self::RotatedDistances | Self::RotatedBins(_) => Kind::RotatedBox,
+            _ => Kind::Box,
         }
+    }
+
+    /// How many bins a side has, where it is a distribution.
+    pub(super) fn bins(self) -> Option<usize> {
+        match self {
+            Self::Bins(bins) | Self::RotatedBins(bins) => Some(bins as usize),
+            _ => None,
+        }
+    }
+
+    /// How many fields a box has.
+    pub(super) fn width(self) -> usize {
+        self.kind().fields().len()
     }
 
     /// Whether it needs anchors.
@@ -55,13 +82,14 @@ impl Decoder {
         !matches!(self, Self::Corners | Self::Centers)
     }
 
-    /// The box of four numbers, a distribution by its mean.
+    /// The box of raw numbers, a distribution by its mean.
     #[inline(always)]
-    fn decode<S: Scalar>(self, [a, b, c, d]: [S; 4], place: Place<S>) -> Xyxy<S> {
+    fn box_of<S: Scalar>(self, [a, b, c, d, angle]: Fields<S>, place: Place<S>) -> Fields<S> {
         let Place { center: [x, y], size: [w, h], stride } = place;
+        let corners = |Xyxy { x1, y1, x2, y2 }: Xyxy<S>| [x1, y1, x2, y2, x.lit(0.0)];
         match self {
-            Self::Corners => Xyxy { x1: a, y1: b, x2: c, y2: d },
-            Self::Centers => Cxcywh { cx: a, cy: b, w: c, h: d }.to_xyxy(),
+            Self::Corners => [a, b, c, d, x.lit(0.0)],
+            Self::Centers => corners(Cxcywh { cx: a, cy: b, w: c, h: d }.to_xyxy()),
             Self::Deltas([wx, wy, ww, wh]) => {
                 let moved =
                     |by: S, weight: f64, side: S, from: S| by * lit(1.0 / weight) * side + from;
@@ -70,26 +98,33 @@ impl Decoder {
                     log_ratio.min(log_ratio.lit(MAX_LOG_RATIO)).exp() * side
                 };
                 let (cx, cy) = (moved(a, wx, w, x), moved(b, wy, h, y));
-                Cxcywh { cx, cy, w: stretched(c, ww, w), h: stretched(d, wh, h) }.to_xyxy()
+                corners(Cxcywh { cx, cy, w: stretched(c, ww, w), h: stretched(d, wh, h) }.to_xyxy())
             }
-            Self::Distances | Self::Bins(_) => Xyxy {
+            Self::Distances | Self::Bins(_) => corners(Xyxy {
                 x1: x - a * stride,
                 y1: y - b * stride,
                 x2: x + c * stride,
                 y2: y + d * stride,
-            },
+            }),
+            Self::RotatedDistances | Self::RotatedBins(_) => {
+                let (along, across) = ((c - a) * lit(0.5), (d - b) * lit(0.5));
+                let (cos, sin) = (angle.cos(), angle.sin());
+                let cx = (along * cos - across * sin) * stride + x;
+                let cy = (along * sin + across * cos) * stride + y;
+                [cx, cy, (a + c) * stride, (b + d) * stride, angle]
+            }
             Self::Cell => {
                 let (cx, cy) = ((a - lit(0.5)) * stride + x, (b - lit(0.5)) * stride + y);
-                Cxcywh { cx, cy, w: c.exp() * stride, h: d.exp() * stride }.to_xyxy()
+                corners(Cxcywh { cx, cy, w: c.exp() * stride, h: d.exp() * stride }.to_xyxy())
             }
         }
     }
 
-    /// The four numbers that a box is decoded from.
-    pub(super) fn encode<T: Compute>(self, truth: Xyxy<T>, place: Place<T>) -> [T; 4] {
+    /// The four numbers that a box is decoded from. An angle is that of the box.
+    pub(super) fn encode<T: Compute>(self, truth: Fields<T>, place: Place<T>) -> [T; 4] {
         let Place { center: [x, y], size: [w, h], stride } = place;
-        let Xyxy { x1, y1, x2, y2 } = truth;
-        let Cxcywh { cx, cy, w: width, h: height } = truth.to_cxcywh();
+        let [x1, y1, x2, y2, angle] = truth;
+        let Cxcywh { cx, cy, w: width, h: height } = Xyxy { x1, y1, x2, y2 }.to_cxcywh();
         match self {
             Self::Corners => [x1, y1, x2, y2],
             Self::Centers => [cx, cy, width, height],
@@ -102,6 +137,15 @@ impl Decoder {
             Self::Distances | Self::Bins(_) => {
                 [x - x1, y - y1, x2 - x, y2 - y].map(|distance| distance.safe_div(stride))
             }
+            Self::RotatedDistances | Self::RotatedBins(_) => {
+                let Rotated { cx, cy, w, h, angle } =
+                    Rotated { cx: x1, cy: y1, w: x2, h: y2, angle };
+                let (dx, dy, cos, sin) = (cx - x, cy - y, angle.cos(), angle.sin());
+                let (along, across) = (dx * cos + dy * sin, dy * cos - dx * sin);
+                let (half_w, half_h) = (w * lit(0.5), h * lit(0.5));
+                [half_w - along, half_h - across, half_w + along, half_h + across]
+                    .map(|distance| distance.safe_div(stride))
+            }
             Self::Cell => [
                 (cx - x).safe_div(stride) + lit(0.5),
                 (cy - y).safe_div(stride) + lit(0.5),
@@ -111,25 +155,29 @@ impl Decoder {
         }
     }
 
-    /// The box by its corners.
-    pub(super) fn corners<T: Compute>(self, raw: [T; 4], place: Place<T>) -> [T; 4] {
-        let Xyxy { x1, y1, x2, y2 } = self.decode(raw, place);
-        [x1, y1, x2, y2]
+    /// The box of raw numbers: by its corners, or rotated.
+    pub(super) fn decode<T: Compute>(self, raw: Fields<T>, place: Place<T>) -> Fields<T> {
+        self.box_of(raw, place)
     }
 
-    /// From the gradient by the corners to that by the raw numbers.
-    pub(super) fn backward<T: Compute>(self, raw: [T; 4], place: Place<T>, grad: [T; 4]) -> [T; 4] {
-        let constant = Dual::<T, 4>::constant;
+    /// From the gradient by the fields of the box to that by the raw numbers.
+    pub(super) fn backward<T: Compute>(
+        self,
+        raw: Fields<T>,
+        place: Place<T>,
+        grad: Fields<T>,
+    ) -> Fields<T> {
+        let constant = Dual::<T, 5>::constant;
         let place = Place {
             center: place.center.map(constant),
             size: place.size.map(constant),
             stride: constant(place.stride),
         };
         let variables = from_fn(|index| Dual::variable(raw[index], index));
-        let Xyxy { x1, y1, x2, y2 } = self.decode(variables, place);
+        let fields = self.box_of(variables, place);
         from_fn(|index| {
-            let slopes = [x1, y1, x2, y2].into_iter().zip(grad);
-            slopes.fold(T::default(), |sum, (corner, grad)| sum + corner.partial(index) * grad)
+            let slopes = fields.into_iter().zip(grad);
+            slopes.fold(T::default(), |sum, (field, grad)| sum + field.partial(index) * grad)
         })
     }
 }

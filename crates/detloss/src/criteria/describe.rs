@@ -85,6 +85,13 @@ impl fmt::Display for Decoder {
             Self::Bins(bins) => {
                 write!(f, "distributions of four distances over {bins} bins, in strides")
             }
+            Self::RotatedDistances => {
+                f.write_str("distances of four sides of a rotated box, in strides, and its angle")
+            }
+            Self::RotatedBins(bins) => write!(
+                f,
+                "distributions of four distances of a rotated box over {bins} bins, in strides, and its angle"
+            ),
             Self::Cell => f.write_str("place in the cell and logarithms of both sides, in strides"),
         }
     }

@@ -43,6 +43,8 @@ pub struct OutputGrads<T> {
     pub boxes: Vec<T>,
     /// By the quality; empty where there is none.
     pub quality: Vec<T>,
+    /// By the angles; empty where there are none.
+    pub angle: Vec<T>,
 }
 
 /// A number that outputs are made of: `f32` or `f64`.
@@ -304,6 +306,7 @@ impl<T: Precision> OutputGrads<T> {
             logits: zeros(layer.outputs.logits),
             boxes: zeros(layer.outputs.boxes),
             quality: zeros(layer.outputs.quality.unwrap_or_default()),
+            angle: zeros(layer.outputs.angle.unwrap_or_default()),
         }
     }
 
@@ -313,7 +316,8 @@ impl<T: Precision> OutputGrads<T> {
         let mut logits = parts(&mut self.logits, rows * layer.classes);
         let mut boxes = parts(&mut self.boxes, rows * layer.head.decoder.columns());
         let mut quality = parts(&mut self.quality, rows);
-        let mut of_image = || Grads::new(logits.next(), boxes.next(), quality.next());
+        let mut angle = parts(&mut self.angle, rows);
+        let mut of_image = || Grads::new(logits.next(), boxes.next(), quality.next(), angle.next());
         (0..images).map(|_| of_image()).collect()
     }
 }

@@ -1,10 +1,11 @@
 //! What a criterion is given: the raw outputs of a model, and the truths.
 
 use super::criterion::{Compares, Criterion, Head};
-use super::decoder::{Decoder, Place};
+use super::decoder::{Decoder, Fields, Place};
 use super::vectors;
 use crate::error::{Error, Result};
 use crate::matching::{Anchors, Image, Precision, Scores};
+use crate::operand::Kind;
 
 /// The raw outputs of a model for a batch of images: of one head, or of one layer of it.
 ///
@@ -16,6 +17,7 @@ pub struct Outputs<'a, T> {
     pub(super) logits: &'a [T],
     pub(super) boxes: &'a [T],
     pub(super) quality: Option<&'a [T]>,
+    pub(super) angle: Option<&'a [T]>,
     pub(super) anchors: Option<&'a Anchors<T>>,
     pub(super) image_size: Option<[f64; 2]>,
     pub(super) groups: usize,
@@ -37,6 +39,7 @@ impl<'a, T: Precision> Outputs<'a, T> {
             logits: logits.as_ref(),
             boxes: boxes.as_ref(),
             quality: None,
+            angle: None,
             anchors: None,
             image_size: None,
             groups: 1,
@@ -61,6 +64,12 @@ impl<'a, T: Precision> Outputs<'a, T> {
     #[must_use]
     pub fn quality(self, quality: &'a [T]) -> Self {
         Self { quality: Some(quality), ..self }
+    }
+
+    /// The angle of each prediction's box in radians, for a decoder of rotated boxes.
+    #[must_use]
+    pub fn angle(self, angle: &'a [T]) -> Self {
+        Self { angle: Some(angle), ..self }
     }
 
     /// Width and height of the images, in the unit of the truths. For criteria that measure sides as fractions of the image.
@@ -89,8 +98,8 @@ impl<'a, T: Precision> Outputs<'a, T> {
     }
 }
 
-/// The truths of one image: their boxes, x1, y1, x2, y2 each (cx, cy, w, h for a decoder of [`Centers`](super::Decoder::Centers)), and their
-/// labels.
+/// The truths of one image: their boxes, x1, y1, x2, y2 each (cx, cy, w, h for a decoder of [`Centers`](super::Decoder::Centers), and cx, cy,
+/// w, h, angle for one of rotated boxes), and their labels.
 #[derive(Clone, Copy, Debug)]
 pub struct Truths<'a, T> {
     pub(super) boxes: &'a [T],
@@ -141,6 +150,10 @@ impl<'a, T: Precision> Layer<'a, T> {
                 outputs.quality.ok_or_else(|| missing("a quality (objectness or centreness)"))?;
             of_length("the quality", rows * outputs.images, quality.len())?;
         }
+        if head.decoder.kind() == Kind::RotatedBox {
+            let angle = outputs.angle.ok_or_else(|| missing("angles"))?;
+            of_length("the angles", rows * outputs.images, angle.len())?;
+        }
         if needs(Compares::is_of_image) && outputs.image_size.is_none() {
             return Err(missing("the size of the images"));
         }
@@ -170,63 +183,87 @@ impl<'a, T: Precision> Layer<'a, T> {
         Place::of(self.outputs.anchors, row)
     }
 
-    /// The four numbers of a prediction that are decoded; of distributions their means.
-    pub(super) fn raw(&self, image: usize, row: usize) -> [T; 4] {
-        let columns = self.head.decoder.columns();
-        four(self.head.decoder, &self.boxes(image)[row * columns..][..columns])
+    /// The angle of every prediction of an image; none if there is none.
+    fn angles(&self, image: usize) -> &'a [T] {
+        self.outputs.angle.map_or(&[], |angle| of_image(angle, image, self.rows))
     }
 
-    /// A decoded box by its corners.
-    pub(super) fn decoded_row(&self, image: usize, row: usize) -> [T; 4] {
-        self.head.decoder.corners(self.raw(image, row), self.place(row))
+    /// The raw numbers of a prediction, of distributions their means, and its angle.
+    pub(super) fn raw(&self, image: usize, row: usize) -> Fields<T> {
+        let decoder = self.head.decoder;
+        let numbers = &self.boxes(image)[row * decoder.columns()..][..decoder.columns()];
+        match decoder.bins() {
+            Some(bins) => self.fields(&vectors::means(numbers, bins), self.angles(image), 0, row),
+            None => self.fields(numbers, self.angles(image), 0, row),
+        }
+    }
+
+    /// The four numbers of row `place` with the angle of the prediction `row`.
+    fn fields(&self, numbers: &[T], angles: &[T], place: usize, row: usize) -> Fields<T> {
+        let [a, b, c, d] = numbers.as_chunks().0[place];
+        [a, b, c, d, angles.get(row).copied().unwrap_or_default()]
+    }
+
+    /// The decoded box of a prediction.
+    pub(super) fn decoded_row(&self, image: usize, row: usize) -> Fields<T> {
+        self.head.decoder.decode(self.raw(image, row), self.place(row))
     }
 
     /// All decoded boxes of an image, in the form of the truths.
     pub(super) fn decoded(&self, image: usize) -> Vec<T> {
         let (decoder, raw) = (self.head.decoder, self.boxes(image));
+        match (decoder, decoder.bins()) {
+            (Decoder::Corners | Decoder::Centers, _) => raw.to_vec(),
+            (_, Some(bins)) => self.boxes_of(&vectors::means(raw, bins), image),
+            (_, None) => self.boxes_of(raw, image),
+        }
+    }
+
+    fn boxes_of(&self, raw: &[T], image: usize) -> Vec<T> {
+        let (decoder, angles) = (self.head.decoder, self.angles(image));
+        let mut boxes = Vec::with_capacity(self.rows * decoder.width());
+        for row in 0..self.rows {
+            let fields = self.fields(raw, angles, row, row);
+            boxes.extend_from_slice(&decoder.decode(fields, self.place(row))[..decoder.width()]);
+        }
+        boxes
+    }
+
+    /// A truth in the form that boxes are decoded to.
+    pub(super) fn truth(&self, truths: &Truths<'_, T>, truth: usize) -> Fields<T> {
+        let (decoder, zero) = (self.head.decoder, T::default());
+        let mut fields = [zero; 5];
+        let width = decoder.width();
+        fields[..width].copy_from_slice(&truths.boxes[truth * width..][..width]);
         match decoder {
-            Decoder::Corners | Decoder::Centers => raw.to_vec(),
-            Decoder::Bins(bins) => self.corners_of(&vectors::means(raw, bins as usize)),
-            _ => self.corners_of(raw),
+            Decoder::Centers => decoder.decode(fields, self.place(0)),
+            _ => fields,
         }
     }
 
-    fn corners_of(&self, raw: &[T]) -> Vec<T> {
-        let rows = raw.as_chunks::<4>().0.iter().enumerate();
-        rows.flat_map(|(row, &raw)| self.head.decoder.corners(raw, self.place(row))).collect()
-    }
-
-    /// A truth by its corners.
-    pub(super) fn truth(&self, truths: &Truths<'_, T>, truth: usize) -> [T; 4] {
-        let numbers = truths.boxes.as_chunks().0[truth];
-        if self.head.decoder == Decoder::Centers {
-            Decoder::Centers.corners(numbers, self.place(0))
-        } else {
-            numbers
-        }
-    }
-
-    /// Adds the gradient by a raw box, from that by the corners of the decoded one.
+    /// Adds the gradient by the raw numbers of a box to `grad` and by its angle to `grad_angle`, from that by the fields of the decoded one.
     pub(super) fn add_backward(
         &self,
         image: usize,
         row: usize,
-        grad_corners: [T; 4],
+        grad_fields: Fields<T>,
         grad: &mut [T],
+        grad_angle: &mut [T],
     ) {
         let (decoder, columns) = (self.head.decoder, self.head.decoder.columns());
-        let slopes = decoder.backward(self.raw(image, row), self.place(row), grad_corners);
+        let slopes = decoder.backward(self.raw(image, row), self.place(row), grad_fields);
         let grad = &mut grad[row * columns..][..columns];
-        match decoder {
-            Decoder::Bins(bins) => {
-                let logits = &self.boxes(image)[row * columns..][..columns];
-                let sides =
-                    logits.chunks_exact(bins as usize).zip(grad.chunks_exact_mut(bins as usize));
-                for ((logits, grad), slope) in sides.zip(slopes) {
-                    vectors::add_backward(logits, slope, grad);
-                }
+        if let Some(bins) = decoder.bins() {
+            let logits = &self.boxes(image)[row * columns..][..columns];
+            let sides = logits.chunks_exact(bins).zip(grad.chunks_exact_mut(bins));
+            for ((logits, grad), slope) in sides.zip(slopes) {
+                vectors::add_backward(logits, slope, grad);
             }
-            _ => grad.iter_mut().zip(slopes).for_each(|(grad, slope)| *grad = *grad + slope),
+        } else {
+            grad.iter_mut().zip(slopes).for_each(|(grad, slope)| *grad = *grad + slope);
+        }
+        if let Some(angle) = grad_angle.get_mut(row) {
+            *angle = *angle + slopes[4];
         }
     }
 
@@ -281,13 +318,4 @@ fn whole<T>(what: &'static str, numbers: &[T], row: usize) -> Result<usize> {
 
 fn of_length(what: &'static str, expected: usize, got: usize) -> Result<()> {
     if expected == got { Ok(()) } else { Err(Error::Length { what, expected, got }) }
-}
-
-/// The four numbers that are decoded, from the raw numbers of a prediction.
-fn four<T: Precision>(decoder: Decoder, raw: &[T]) -> [T; 4] {
-    let of = |numbers: &[T]| [numbers[0], numbers[1], numbers[2], numbers[3]];
-    match decoder {
-        Decoder::Bins(bins) => of(&vectors::means(raw, bins as usize)),
-        _ => of(raw),
-    }
 }

@@ -20,8 +20,7 @@ criterion! {
             among: 0,
             ..TaskAligned::default()
         };
-        let overlap = Overlap::new(Iou::default().into()).expect("it is a loss of two boxes");
-        let assigner = matcher(assigner).with_overlap(overlap).expect("it takes an overlap");
+        let assigner = matcher(assigner).with_overlap(overlap(Iou::default())).expect("it takes an overlap");
         Criterion::new([Head::new("head", Decoder::Bins(17), assigner, [
             classes("cls", Varifocal::default()),
             boxes("iou", Giou::default(), Unit::Strides).weight(2.5),

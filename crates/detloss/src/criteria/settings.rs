@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::criterion::{Compares, Criterion, Labels, Term};
+use super::criterion::{Compares, Criterion, Head, Labels, Term};
 use crate::batch::Kernel;
 use crate::error::{Error, Result};
 use crate::loss::Scope;
@@ -83,7 +83,9 @@ impl Criterion {
     ///
     /// [`Error::UnfitLoss`] names the term and what it takes.
     pub fn check(&self) -> Result<()> {
-        self.heads.iter().flat_map(|head| &head.terms).try_for_each(Term::check)
+        let terms =
+            |head: &Head| head.terms.iter().try_for_each(|term| term.check(head.decoder.kind()));
+        self.heads.iter().try_for_each(terms)
     }
 }
 
@@ -97,10 +99,13 @@ fn weight(name: &str, value: &str) -> Result<f64> {
 }
 
 impl Term {
-    fn check(&self) -> Result<()> {
+    fn check(&self, boxes: Kind) -> Result<()> {
         let signature = self.loss.signature();
         let pair = (signature.pred, signature.target);
         let (fits, wanted) = match self.compares {
+            Compares::Boxes(_) if boxes == Kind::RotatedBox => {
+                (pair == (boxes, boxes), "a loss of two rotated boxes, such as prob_iou")
+            }
             Compares::Boxes(_) => {
                 (pair == (Kind::Box, Kind::Box), "a loss of two boxes, such as ciou")
             }

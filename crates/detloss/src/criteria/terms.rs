@@ -7,12 +7,14 @@ mod offsets;
 mod quality;
 
 use super::criterion::{Compares, RowWeight, Term};
+use super::decoder::Fields;
 use super::evaluate::counts;
 use super::outputs::{Layer, Truths};
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::geometry::Xyxy;
+use crate::geometry::{Rotated, Xyxy};
 use crate::matching::{Matches, Precision};
+use crate::operand::Kind;
 use crate::scalar::{Compute, lit};
 
 /// The gradients of an image, to be added to.
@@ -20,6 +22,7 @@ pub(super) struct Grads<'a, T> {
     logits: Slot<'a, T>,
     boxes: &'a mut [T],
     quality: &'a mut [T],
+    angle: &'a mut [T],
 }
 
 /// Gradients, and whether anything has been added to them.
@@ -33,11 +36,13 @@ impl<'a, T> Grads<'a, T> {
         logits: Option<&'a mut [T]>,
         boxes: Option<&'a mut [T]>,
         quality: Option<&'a mut [T]>,
+        angle: Option<&'a mut [T]>,
     ) -> Self {
         Self {
             logits: Slot { grad: logits.unwrap_or_default(), is_zero: true },
             boxes: boxes.unwrap_or_default(),
             quality: quality.unwrap_or_default(),
+            angle: angle.unwrap_or_default(),
         }
     }
 }
@@ -51,9 +56,9 @@ pub(super) struct Paired<'a, T> {
     /// The predictions with a truth, and the truth of each.
     pairs: Vec<(usize, usize)>,
     /// The decoded box of each of these predictions.
-    preds: Vec<[T; 4]>,
+    preds: Vec<Fields<T>>,
     /// The truth of each.
-    targets: Vec<[T; 4]>,
+    targets: Vec<Fields<T>>,
 }
 
 impl<'a, T: Precision> Paired<'a, T> {
@@ -73,7 +78,7 @@ impl<'a, T: Precision> Paired<'a, T> {
     pub(super) fn sum(&self, term: &Term, factor: f64, grads: &mut Grads<'_, T>) -> Result<f64> {
         match term.compares {
             Compares::Classes(labels) => self.classes(term, labels, factor, &mut grads.logits),
-            Compares::Boxes(unit) => self.boxes(term, unit, factor, grads.boxes),
+            Compares::Boxes(unit) => self.boxes(term, unit, factor, grads),
             Compares::Offsets(sides) => self.offsets(term, sides, factor, grads.boxes),
             Compares::Distribution { margin } => {
                 self.distribution(term, margin, factor, grads.boxes)
@@ -114,15 +119,19 @@ impl<'a, T: Precision> Paired<'a, T> {
 
     /// The IoU of a decoded box and its truth.
     fn iou(&self, pair: usize) -> T {
-        xyxy(self.preds[pair]).iou(xyxy(self.targets[pair]), 0.0)
+        let (pred, target) = (self.preds[pair], self.targets[pair]);
+        match self.layer.head.decoder.kind() {
+            Kind::RotatedBox => rotated(pred).seen_from(rotated(target)).iou(),
+            _ => xyxy(pred).iou(xyxy(target), 0.0),
+        }
     }
 
     /// √(min(l, r) / max(l, r) · min(t, b) / max(t, b)) of a point in its truth; 0 outside.
     fn centerness(&self, pair: usize) -> T {
-        let [x, y] = self.layer.place(self.pairs[pair].0).center;
-        let [x1, y1, x2, y2] = self.targets[pair];
+        let place = self.layer.place(self.pairs[pair].0);
+        let [l, t, r, b] = self.layer.head.decoder.encode(self.targets[pair], place);
         let balance = |a: T, b: T| a.min(b).relu().safe_div(a.max(b));
-        (balance(x - x1, x2 - x) * balance(y - y1, y2 - y)).sqrt()
+        (balance(l, r) * balance(t, b)).sqrt()
     }
 
     /// Whether a prediction is neither of both: it has no truth, and counts.
@@ -141,8 +150,12 @@ fn batch<'a, T: Precision>(
     Batch::new(pred, target).sum().grad_output(factor).threads(false)
 }
 
-fn xyxy<T>([x1, y1, x2, y2]: [T; 4]) -> Xyxy<T> {
+fn xyxy<T>([x1, y1, x2, y2, _]: Fields<T>) -> Xyxy<T> {
     Xyxy { x1, y1, x2, y2 }
+}
+
+fn rotated<T>([cx, cy, w, h, angle]: Fields<T>) -> Rotated<T> {
+    Rotated { cx, cy, w, h, angle }
 }
 
 fn add<T: Compute>(to: &mut [T], grad: &[T]) {
@@ -151,15 +164,7 @@ fn add<T: Compute>(to: &mut [T], grad: &[T]) {
     }
 }
 
-fn scaled<T: Compute>(boxes: &[[T; 4]], factor: impl Fn(usize) -> T) -> Vec<T> {
-    let scaled = |(pair, corners): (usize, &[T; 4])| {
-        let factor = factor(pair);
-        corners.map(|corner| corner * factor)
-    };
-    boxes.iter().enumerate().flat_map(scaled).collect()
-}
-
-/// 1, or one part of a length.
+/// 1 / length; 0 of no length.
 fn reciprocal<T: Compute>(length: T) -> T {
     (length * lit(0.0) + lit(1.0)).safe_div(length)
 }

@@ -29,7 +29,7 @@ loss! {
     /// |---|---|
     /// | Ultralytics 8.4 (YOLOv8, 11, 12) | the defaults |
     /// | its YOLO26, one to one | `topk=7, topk2=1` |
-    /// | its rotated boxes | `overlap=prob_iou(floor=0.01)`, boxes and truths rotated; points on the edge count |
+    /// | its rotated boxes | `overlap=prob_iou`, boxes and truths rotated; points on the edge count |
     /// | TOOD, MMDetection | `topk=13, alpha=1, min_side=0, margin=0.01, among=0, overlap=iou` |
     /// | YOLOv9 | `min_side=0, among=2` |
     /// | PP-YOLOE | `topk=13, alpha=1, min_side=0, margin=0, among=0, overlap=iou` |

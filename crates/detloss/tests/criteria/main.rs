@@ -103,10 +103,14 @@ fn gradients_are_the_slopes_of_the_total_by_the_raw_outputs() {
         let exact = scene.evaluate(&criterion);
         assert!(result.total > 0.0 && exact.total > 0.0, "{}", entry.name);
         for layer in 0..scene.layers.len() {
-            for (part, grad) in
-                [&exact.grads[layer].logits, &exact.grads[layer].boxes, &exact.grads[layer].quality]
-                    .into_iter()
-                    .enumerate()
+            for (part, grad) in [
+                &exact.grads[layer].logits,
+                &exact.grads[layer].boxes,
+                &exact.grads[layer].quality,
+                &exact.grads[layer].angle,
+            ]
+            .into_iter()
+            .enumerate()
             {
                 let mut largest: Vec<usize> = (0..grad.len()).collect();
                 largest.sort_by(|&a, &b| grad[b].abs().total_cmp(&grad[a].abs()));
@@ -184,7 +188,12 @@ fn huge_outputs_stay_finite() {
             let result: Evaluation<f64> = scene.evaluate(&criterion);
             assert!(result.total.is_finite(), "{} at {scale}", entry.name);
             for grads in &result.grads {
-                let all = grads.logits.iter().chain(&grads.boxes).chain(&grads.quality);
+                let all = grads
+                    .logits
+                    .iter()
+                    .chain(&grads.boxes)
+                    .chain(&grads.quality)
+                    .chain(&grads.angle);
                 assert!(
                     all.into_iter().all(|slope| slope.is_finite()),
                     "{} at {scale}",

@@ -2,6 +2,7 @@
 
 use detloss::criteria::{Criterion, Decoder, Evaluation, Number, Outputs, Truths};
 use detloss::matching::{Anchors, Precision};
+use detloss::operand::Kind;
 
 const IMAGES: usize = 3;
 const CLASSES: usize = 5;
@@ -24,15 +25,16 @@ pub struct Layer {
     pub logits: Vec<f64>,
     pub boxes: Vec<f64>,
     pub quality: Vec<f64>,
+    pub angle: Vec<f64>,
 }
 
 impl Layer {
-    pub fn parts(&self) -> [&Vec<f64>; 3] {
-        [&self.logits, &self.boxes, &self.quality]
+    pub fn parts(&self) -> [&Vec<f64>; 4] {
+        [&self.logits, &self.boxes, &self.quality, &self.angle]
     }
 
-    pub fn parts_mut(&mut self) -> [&mut Vec<f64>; 3] {
-        [&mut self.logits, &mut self.boxes, &mut self.quality]
+    pub fn parts_mut(&mut self) -> [&mut Vec<f64>; 4] {
+        [&mut self.logits, &mut self.boxes, &mut self.quality, &mut self.angle]
     }
 }
 
@@ -57,7 +59,8 @@ impl Random {
 impl Scene {
     pub fn new(criterion: &Criterion, seed: u64) -> Self {
         let random = &mut Random(seed);
-        let points = criterion.heads[0].decoder != Decoder::Centers;
+        let decoder = criterion.heads[0].decoder;
+        let points = decoder != Decoder::Centers;
         // Of queries a multiple of the groups that there may be.
         let rows = if points { places().len() } else { 26 };
         let layers = criterion.heads.iter().map(|head| {
@@ -72,12 +75,13 @@ impl Scene {
                 logits: random.many(IMAGES * rows * CLASSES, Random::normal),
                 boxes: random.many(IMAGES * rows * columns, box_number),
                 quality: random.many(IMAGES * rows, Random::normal),
+                angle: random.many(IMAGES * rows, Random::normal),
             }
         });
         let layers: Vec<Layer> = layers.collect();
         let truths = (0..IMAGES).map(|image| {
             let count = [2, 0, 3][image];
-            let boxes = (0..count).flat_map(|_| truth(random, points)).collect();
+            let boxes = (0..count).flat_map(|_| truth(random, decoder)).collect();
             // From 1 on, as SSD has them, and below the last, which is no object for DETR.
             (
                 boxes,
@@ -135,7 +139,7 @@ impl Scene {
     fn evaluate_as<T: Number>(&self, criterion: &Criterion) -> Evaluation<T> {
         let numbers =
             |from: &[f64]| -> Vec<T> { from.iter().map(|&number| T::from_f64(number)).collect() };
-        let layers: Vec<[Vec<T>; 3]> =
+        let layers: Vec<[Vec<T>; 4]> =
             self.layers.iter().map(|layer| layer.parts().map(|part| numbers(part))).collect();
         let boxes: Vec<Vec<T>> = self.truths.iter().map(|(boxes, _)| numbers(boxes)).collect();
         let truths: Vec<_> = boxes
@@ -147,10 +151,11 @@ impl Scene {
         let outputs: Vec<_> = layers
             .iter()
             .enumerate()
-            .map(|(layer, [logits, boxes, quality])| {
+            .map(|(layer, [logits, boxes, quality, angle])| {
                 let mut outputs = Outputs::new(IMAGES, logits, boxes)
                     .head(&self.layers[layer].head)
                     .quality(quality)
+                    .angle(angle)
                     .image_size(SIDE, SIDE);
                 if self.points {
                     outputs = outputs.anchors(&anchors);
@@ -177,11 +182,13 @@ fn places() -> Vec<(f64, f64, f64)> {
     cells(8.0).chain(cells(16.0)).collect()
 }
 
-fn truth(random: &mut Random, is_in_pixels: bool) -> [f64; 4] {
+fn truth(random: &mut Random, decoder: Decoder) -> Vec<f64> {
     let [x, y, w, h] = [0.3, 0.3, 0.5, 0.4].map(|most| 0.1 + most * random.uniform());
-    if is_in_pixels {
-        [x, y, x + w, y + h].map(|place| place * SIDE)
-    } else {
-        [x + 0.2, y + 0.2, w, h]
+    match decoder.kind() {
+        _ if decoder == Decoder::Centers => vec![x + 0.2, y + 0.2, w, h],
+        Kind::RotatedBox => {
+            vec![(x + w / 2.0) * SIDE, (y + h / 2.0) * SIDE, w * SIDE, h * SIDE, random.normal()]
+        }
+        _ => [x, y, x + w, y + h].map(|place| place * SIDE).to_vec(),
     }
 }

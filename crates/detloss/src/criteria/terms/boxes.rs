@@ -1,4 +1,4 @@
-use super::{Paired, batch, reciprocal, scaled};
+use super::{Grads, Paired, batch, reciprocal};
 use crate::batch::Weights;
 use crate::criteria::criterion::{Term, Unit};
 use crate::error::Result;
@@ -11,24 +11,31 @@ impl<T: Precision> Paired<'_, T> {
         term: &Term,
         unit: Unit,
         factor: f64,
-        grad: &mut [T],
+        grads: &mut Grads<'_, T>,
     ) -> Result<f64> {
-        let scale = |pair: usize| match unit {
-            Unit::Given => T::from_f64(1.0),
-            Unit::Strides => reciprocal(self.layer.place(self.pairs[pair].0).stride),
-        };
-        let (preds, targets) = (scaled(&self.preds, scale), scaled(&self.targets, scale));
+        let width = self.layer.head.decoder.width();
+        let (mut preds, mut targets, mut scales) = (Vec::new(), Vec::new(), Vec::new());
+        for ((&(row, _), pred), target) in self.pairs.iter().zip(&self.preds).zip(&self.targets) {
+            let scale = match unit {
+                Unit::Given => T::from_f64(1.0),
+                Unit::Strides => reciprocal(self.layer.place(row).stride),
+            };
+            // An angle has no unit.
+            let of = [scale, scale, scale, scale, T::from_f64(1.0)];
+            preds.extend(pred.iter().zip(of).take(width).map(|(&field, scale)| field * scale));
+            targets.extend(target.iter().zip(of).take(width).map(|(&field, scale)| field * scale));
+            scales.push(of);
+        }
         let (weights, _) = self.row_weights(term);
         let batch = batch(&preds, &targets, factor).weights(Weights::Rows(&weights));
-        let (sum, grad_boxes) = batch.value_and_grad(&term.loss)?;
-        for (pair, slope) in grad_boxes.as_chunks::<4>().0.iter().enumerate() {
-            let scale = scale(pair);
-            self.layer.add_backward(
-                self.image,
-                self.pairs[pair].0,
-                slope.map(|slope| slope * scale),
-                grad,
-            );
+        let (sum, slopes) = batch.value_and_grad(&term.loss)?;
+        for (pair, slopes) in slopes.chunks_exact(width).enumerate() {
+            let mut fields = [T::default(); 5];
+            for ((field, &slope), scale) in fields.iter_mut().zip(slopes).zip(scales[pair]) {
+                *field = slope * scale;
+            }
+            let row = self.pairs[pair].0;
+            self.layer.add_backward(self.image, row, fields, grads.boxes, grads.angle);
         }
         Ok(sum)
     }

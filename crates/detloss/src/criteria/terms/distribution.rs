@@ -21,7 +21,7 @@ impl<T: Precision> Paired<'_, T> {
         let mut places = Vec::with_capacity(4 * self.pairs.len());
         for (&(row, _), &target) in self.pairs.iter().zip(&self.targets) {
             preds.extend_from_slice(&layer.boxes(self.image)[row * columns..][..columns]);
-            let distances = layer.head.decoder.encode(super::xyxy(target), layer.place(row));
+            let distances = layer.head.decoder.encode(target, layer.place(row));
             places.extend(distances.map(|place| place.clamp(0.0, bins as f64 - 1.0 - margin)));
         }
         let (weights, _) = self.row_weights(term);

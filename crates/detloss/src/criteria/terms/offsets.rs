@@ -27,8 +27,9 @@ impl<T: Precision> Paired<'_, T> {
                 _ => [T::from_f64(1.0); 4],
             };
             let times = |numbers: [T; 4]| (0..4).map(move |side| numbers[side] * scale[side]);
-            preds.extend(times(layer.raw(self.image, row)));
-            targets.extend(times(layer.head.decoder.encode(super::xyxy(target), place)));
+            let [a, b, c, d, _] = layer.raw(self.image, row);
+            preds.extend(times([a, b, c, d]));
+            targets.extend(times(layer.head.decoder.encode(target, place)));
             scales.extend(scale);
         }
         let (weights, _) = self.row_weights(term);
