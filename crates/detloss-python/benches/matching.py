@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from page import machine, number, table
@@ -114,6 +115,115 @@ def measured(truths: int, rounds: int, names: list[str]) -> Row:
     return Row(truths, seconds, {name: peak(name, truths) for name in names}, differ, int((found["ours"] >= 0).sum()))
 
 
+class Queries:
+    """The layers of a decoder: 16 images, 6 layers of 300 queries, 100 truths an image."""
+
+    def __init__(self) -> None:
+        random = torch.Generator().manual_seed(7)
+        images, layers, queries, truths = 16, 6, 300, 100
+        self.truths = [torch.rand(truths, 4, generator=random) * 0.4 + 0.1 for _ in range(images * layers)]
+        self.labels = [torch.randint(0, CLASSES, (truths,), generator=random) for _ in self.truths]
+        self.boxes = torch.rand(images * layers, queries, 4, generator=random) * 0.4 + 0.1
+        self.logits = torch.randn(images * layers, queries, CLASSES, generator=random) * 2
+
+
+def hungarian(queries: Queries) -> Callable[[], Tensor]:
+    """Ours: all layers of all images in one call."""
+    matcher, given = matching.Hungarian(), queries
+
+    def call() -> Tensor:
+        matches = matcher(given.truths, labels=given.labels, boxes=given.boxes, scores=given.logits, centers=True)
+        found: Tensor = matches.indices
+        return found
+
+    return call
+
+
+def scipys_hungarian(queries: Queries) -> Callable[[], Tensor]:
+    """DETR's costs in torch, and SciPy's solver, image by image."""
+    from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+    from torchvision.ops import box_convert, generalized_box_iou  # type: ignore[import-untyped]
+
+    def call() -> Tensor:
+        found = torch.full(queries.logits.shape[:2], -1)
+        for image, (truths, labels) in enumerate(zip(queries.truths, queries.labels, strict=True)):
+            p, boxes = queries.logits[image].sigmoid(), queries.boxes[image]
+            positive, negative = 0.25 * (1 - p) ** 2 * -(p + 1e-8).log(), 0.75 * p**2 * -(1 - p + 1e-8).log()
+            corners = [box_convert(of, "cxcywh", "xyxy") for of in (boxes, truths)]
+            costs = 2 * (positive - negative)[:, labels] + 5 * torch.cdist(boxes, truths, p=1) - 2 * generalized_box_iou(*corners)
+            query, truth = linear_sum_assignment(costs)
+            found[image, torch.from_numpy(query)] = torch.from_numpy(truth)
+        return found
+
+    return call
+
+
+def of_anchors(name: str) -> Callable[[Scene], Callable[[], Tensor]]:
+    """Ours by its name, on squares of four strides about the points."""
+
+    def make(scene: Scene) -> Callable[[], Tensor]:
+        matcher = matching.get_matcher(name)
+        anchors, truths, labels = squares(scene), list(scene.truths), list(scene.labels)
+        given: dict[str, Any] = {"anchors": anchors, "levels": scene.levels, "labels": labels}
+        if "boxes" in matcher._matcher.inputs:
+            given |= {"anchors": (scene.points, scene.strides), "boxes": scene.boxes, "scores": scene.scores}
+
+        def call() -> Tensor:
+            found: Tensor = matcher(truths, **given).indices
+            return found
+
+        return call
+
+    return make
+
+
+def squares(scene: Scene) -> Tensor:
+    """Anchors of RetinaNet's and ATSS' size, one a point."""
+    half = scene.strides[:, None] * 2
+    return torch.cat([scene.points - half, scene.points + half], dim=-1)
+
+
+def torchvisions_matcher(scene: Scene) -> Callable[[], Tensor]:
+    """Its matrix of IoUs, and its rule of low quality."""
+    from torchvision.models.detection._utils import Matcher  # type: ignore[import-untyped]
+    from torchvision.ops import box_iou
+
+    matcher, anchors = Matcher(0.5, 0.4, allow_low_quality_matches=True), squares(scene)
+    return lambda: torch.stack([matcher(box_iou(truths, anchors)) for truths in scene.truths])
+
+
+OTHERS: list[tuple[str, str, Callable[[], Any], Callable[[Any], Callable[[], Tensor]], Callable[[Any], Callable[[], Tensor]] | None]] = [
+    ("max_iou", "torchvision's `box_iou` and `Matcher`", lambda: Scene(100), of_anchors("max_iou"), torchvisions_matcher),
+    ("atss", "", lambda: Scene(100), of_anchors("atss"), None),
+    ("sim_ota", "", lambda: Scene(100), of_anchors("sim_ota"), None),
+    ("dynamic_soft_label", "", lambda: Scene(100), of_anchors("dynamic_soft_label"), None),
+    ("hungarian", "DETR's costs in torch, SciPy's solver", Queries, hungarian, scipys_hungarian),
+]
+"""A matcher, what it is compared with, its inputs, and how both are called."""
+
+
+def others(rounds: int) -> list[list[str]]:
+    """A line for every other matcher."""
+    lines = []
+    for name, peer, scene, mine, other in OTHERS:
+        inputs = scene()
+        calls = [mine(inputs)] + ([] if other is None else [other(inputs)])
+        seconds, found = [float("inf")] * len(calls), [torch.empty(0)] * len(calls)
+        for _ in range(rounds):
+            for place, call in enumerate(calls):
+                start = time.perf_counter()
+                found[place] = call()
+                seconds[place] = min(seconds[place], time.perf_counter() - start)
+        cells = [f"`{name}`", f"{1e3 * seconds[0]:.3g}"]
+        if other is None:
+            cells += ["", "", "", ""]
+        else:
+            apart = int((found[0] != found[1]).sum())
+            cells += [peer, f"{1e3 * seconds[1]:.3g}", f"**{number(seconds[1] / seconds[0])} x**", f"{apart:,} of {found[0].numel():,}"]
+        lines.append(cells)
+    return lines
+
+
 def peak(name: str, truths: int) -> int:
     """How many bytes more than before a call needs at once, in a process that has called with one small image before."""
     answer = subprocess.run([sys.executable, __file__, "--peak", name, str(truths)], capture_output=True, check=True)
@@ -204,6 +314,7 @@ def main() -> None:
         date=datetime.date.today(),
         machine=machine(),
         table=table(heads, lines),
+        others=table(OTHER_HEADS, others(1 if chosen.quick else 7)),
         seconds=f"{seconds:.2f}",
         megabytes=f"{bytes_ / 1e6:.0f}",
     )
@@ -212,6 +323,8 @@ def main() -> None:
     else:
         print(page)
 
+
+OTHER_HEADS = ["matcher", "ms", "beside", "ms of it", "faster", "other truth"]
 
 PAGE = """# Performance of matching
 
@@ -232,6 +345,13 @@ gives them, by ties and rounding.
 {table}
 
 75,000 truths over 128 images, as crowded as xView: {seconds} s and {megabytes} MB on one thread.
+
+## The others
+
+The same images with 100 truths each, an anchor of four strides or a point for every prediction; `hungarian` with 16 images, 6 layers of 300
+queries and 100 truths, costs included. One thread, in turn, the best call of each.
+
+{others}
 """
 
 if __name__ == "__main__":
