@@ -256,7 +256,11 @@ impl Schedule {
     pub(super) fn at(self, progress: f64) -> f64 {
         match self {
             Self::Constant(weight) => weight,
-            Self::Linear { from, to } => from + (to - from) * progress.clamp(0.0, 1.0),
+            Self::Linear { from, to } => {
+                let progress = progress.clamp(0.0, 1.0);
+                // At the ends exactly what is written there.
+                from * (1.0 - progress) + to * progress
+            }
         }
     }
 }
