@@ -3,6 +3,7 @@
 mod burn;
 mod cargo;
 mod ci;
+mod circles;
 mod generate;
 mod new;
 mod pages;
@@ -50,7 +51,7 @@ enum Command {
     },
     /// Builds the wheel of the Python package, installs it into a virtual environment, tests it and checks its types.
     Python,
-    /// Runs the repository checks: sizes of files, stray files, names of losses, unsafe code.
+    /// Runs the repository checks: sizes of files, stray files, circles of imports, names of losses, unsafe code.
     Tidy,
     /// Tries one loss: generates its page and its modules, and runs the conformance tests of it alone, in the core and in the front-ends
     /// that are built.

@@ -142,8 +142,8 @@ impl Environment {
 
     /// The sources with the core of the tests beside them.
     fn lay_out(&self) -> anyhow::Result<()> {
-        // With the feature that the tests have the library is compiled already.
-        let features = ["--features", "detloss/testing"];
+        // With the features that the tests have the library is compiled already.
+        let features = ["--features", "detloss/serde,detloss/testing"];
         cargo(&[&["build", "--lib"], &WHOLE[..], &features].concat(), &[])?;
         let sources = self.package.join("python");
         for entry in WalkDir::new(&sources) {

@@ -7,7 +7,7 @@ use anyhow::ensure;
 use detloss::losses;
 use walkdir::WalkDir;
 
-use crate::root;
+use crate::{circles, root};
 
 /// A longer file is two rooms.
 const MOST_LINES: usize = 500;
@@ -75,6 +75,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
             wrong.push(format!("{name}: a stray file in the root"));
         }
     }
+    let mut read = Vec::new();
     let sources = WalkDir::new(&root).into_iter().filter_entry(|entry| {
         let name = entry.file_name().to_string_lossy();
         name != "target" && name != ".git"
@@ -87,8 +88,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
             _ => continue,
         };
         let path = entry.path().strip_prefix(&root)?.to_string_lossy().replace('\\', "/");
-        check(&path, &fs::read_to_string(entry.path())?, &mut wrong);
+        let text = fs::read_to_string(entry.path())?;
+        check(&path, &text, &mut wrong);
+        read.push((path, text));
     }
+    wrong.extend(circles::find(&read));
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }

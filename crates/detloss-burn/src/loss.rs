@@ -2,15 +2,11 @@
 
 use std::fmt;
 
-use burn::nn::loss::Reduction;
-use burn::tensor::Tensor;
 use detloss::Result;
 use detloss::batch::{Driver, Kernel};
 use detloss::loss::Described;
 use detloss::losses::AnyLoss;
 use detloss::signature::Signature;
-
-use crate::{Batch, Target};
 
 /// Any loss, chosen by its name, with its parameters.
 ///
@@ -64,45 +60,6 @@ impl Loss {
     #[must_use]
     pub fn signature(&self) -> Signature {
         self.0.signature()
-    }
-
-    /// The losses added up.
-    ///
-    /// # Shapes
-    ///
-    /// - predictions: as many numbers in the last dimension as the loss has fields (4 for boxes), or any for values, scores and rows
-    /// - targets: see [`Target`]
-    /// - output: \[1\]
-    ///
-    /// # Panics
-    ///
-    /// If the shapes do not fit each other or the loss, or a class index names no class.
-    #[track_caller]
-    pub fn forward<const D: usize>(
-        &self,
-        predictions: Tensor<D>,
-        targets: impl Into<Target>,
-        reduction: Reduction,
-    ) -> Tensor<1> {
-        Batch::new(predictions, targets).reduction(reduction).value(self)
-    }
-
-    /// The loss of every unit by itself: of every box, value or score, of every row of logits, or of the whole batch.
-    ///
-    /// # Shapes
-    ///
-    /// Like [`forward`](Self::forward), but for the output: \[units\], in the order of the predictions.
-    ///
-    /// # Panics
-    ///
-    /// Like [`forward`](Self::forward).
-    #[track_caller]
-    pub fn forward_no_reduction<const D: usize>(
-        &self,
-        predictions: Tensor<D>,
-        targets: impl Into<Target>,
-    ) -> Tensor<1> {
-        Batch::new(predictions, targets).values(self)
     }
 }
 

@@ -3,7 +3,9 @@
 // In every build: `help` shows these commands, and says what they take.
 mod train;
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 #[cfg(feature = "train")]
 pub(crate) use train::{CompareArgs, SetupArgs, TrainCommand};
@@ -12,7 +14,6 @@ pub(crate) use train::{PredictArgs, TrainArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::choice::Assignment;
-use crate::commands::Detector;
 use crate::format::BoxFormat;
 
 /// See, race and audit the loss functions of object detection.
@@ -408,4 +409,44 @@ pub(crate) struct MatchArgs {
     #[arg(long, value_name = "N", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) top: u32,
+}
+
+/// Whose anchors, as it is said on the command line.
+#[derive(Clone, Debug)]
+pub(crate) enum Detector {
+    /// torchvision's RetinaNet.
+    Retinanet,
+    /// Ultralytics' YOLOv8 and later.
+    Yolo8,
+    /// torchvision's FCOS.
+    Fcos,
+    /// What a file lists.
+    File(PathBuf),
+}
+
+impl fmt::Display for Detector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Retinanet => f.write_str("retinanet"),
+            Self::Yolo8 => f.write_str("yolo8"),
+            Self::Fcos => f.write_str("fcos"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+impl FromStr for Detector {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_file =
+            Path::new(text).extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
+        match text {
+            "retinanet" => Ok(Self::Retinanet),
+            "yolo8" => Ok(Self::Yolo8),
+            "fcos" => Ok(Self::Fcos),
+            _ if is_file => Ok(Self::File(text.into())),
+            _ => Err("choose among retinanet, yolo8 and fcos, or give a FILE.json".to_owned()),
+        }
+    }
 }

@@ -14,7 +14,6 @@ mod race_ap;
 #[cfg(feature = "train")]
 mod train;
 
-pub(crate) use self::matching::Detector;
 use crate::cli::{Cli, Command};
 use crate::output::CliError;
 

@@ -35,6 +35,8 @@
 //! multiply-add and differs in the last place.
 
 mod dispatch;
+mod driver;
+mod groups;
 mod interpreter;
 mod kernel;
 mod labels;
@@ -48,15 +50,17 @@ mod tile;
 
 pub use dispatch::Element;
 pub(crate) use dispatch::{Dispatch, OnVectors};
+pub use driver::Driver;
 #[doc(hidden)]
-pub use interpreter::{Interpreted, Key};
-pub use kernel::{Driver, Kernel};
+pub use interpreter::Interpreted;
+#[doc(hidden)]
+pub use kernel::Key;
+pub use kernel::{Kernel, RunningMean};
 pub(crate) use level::Job;
 pub use level::Level;
 use std::sync::atomic::AtomicBool;
 
 use plan::{Outputs, Plan};
-pub use running_mean::RunningMean;
 pub(crate) use tile::Tile;
 
 use crate::error::Result;

@@ -6,14 +6,16 @@ pub mod modifiers;
 mod param;
 mod row;
 mod set;
+mod terms;
 
-pub use boxes::{BoxLoss, Terms};
-pub use focusing::{Focusing, JaccardDistance};
+pub use boxes::{BoxLoss, JaccardDistance};
+pub use focusing::Focusing;
 pub use modifiers::Modifier;
 use modifiers::Modifiers;
 pub use param::{Param, ParamKind, ParamValue};
 pub use row::{RowLoss, RowOf, RowTarget};
 pub use set::{SetLoss, SetOf, State};
+pub use terms::Terms;
 
 use crate::error::Result;
 use crate::operand::Operand;

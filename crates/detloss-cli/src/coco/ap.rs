@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::matching::{Group, Overlaps, groups};
-use super::{Bbox, Detection, GroundTruth, MAX_DETECTIONS};
+use super::bbox::Bbox;
+use super::dataset::{Detection, GroundTruth};
+use super::matching::{Group, MAX_DETECTIONS, Overlaps, groups};
 
 /// One number of COCO's summary.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,7 +1,8 @@
 //! Which object each detection is charged with.
 
-use super::matching::{Overlaps, groups};
-use super::{Bbox, Detection, GroundTruth, MAX_DETECTIONS};
+use super::bbox::Bbox;
+use super::dataset::{Detection, GroundTruth};
+use super::matching::{MAX_DETECTIONS, Overlaps, groups};
 
 /// What became of one detection.
 #[derive(Debug, Clone, Copy, PartialEq)]

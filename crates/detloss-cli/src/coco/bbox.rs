@@ -1,13 +1,13 @@
 //! Axis-aligned and rotated boxes, as files have them.
 
+use std::fmt;
+
 use detloss::geometry::{Rotated, min_area_rect};
 use detloss::operand::Kind;
 use detloss::pairwise;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::iou;
-use super::raw::RawBox;
 use crate::format::BoxFormat;
 
 /// A box as COCO writes it: left, top, width, height.
@@ -156,6 +156,44 @@ impl Bbox for RotatedBox {
     }
 }
 
+/// The field `bbox` of an axis-aligned box. Counts the numbers itself: serde's arrays report a fifth one as "trailing characters".
+pub(crate) struct RawBox(Xywh);
+
+impl<'de> Deserialize<'de> for RawBox {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Four;
+        impl<'de> Visitor<'de> for Four {
+            type Value = RawBox;
+
+            fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
+                out.write_str("4 numbers")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<RawBox, A::Error> {
+                let mut bbox = [0.0; 4];
+                let mut count = 0;
+                while count < 4 {
+                    match seq.next_element()? {
+                        Some(number) => bbox[count] = number,
+                        None => break,
+                    }
+                    count += 1;
+                }
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                if count == 4 {
+                    return Ok(RawBox(bbox));
+                }
+                let hint = if count == 5 { " (of a rotated box: `audit --rotated`)" } else { "" };
+                let problem = format!("expected 4 numbers, got {count}{hint}");
+                Err(serde::de::Error::custom(problem))
+            }
+        }
+        deserializer.deserialize_seq(Four)
+    }
+}
+
 /// The field `segmentation`: the corners of one polygon, bare or in a list of polygons, or something else.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -180,6 +218,19 @@ impl RawSegmentation {
     }
 }
 
+/// Intersection over union, by COCO's rule for crowds: those are compared by the share of the
+/// detection that lies inside.
+pub(crate) fn iou(detection: Xywh, object: Xywh, crowd: bool) -> f64 {
+    let side = |axis: usize| {
+        let end = (detection[axis] + detection[axis + 2]).min(object[axis] + object[axis + 2]);
+        (end - detection[axis].max(object[axis])).max(0.0)
+    };
+    let meet = side(0) * side(1);
+    let area = detection[2] * detection[3];
+    let union = if crowd { area } else { area + object[2] * object[3] - meet };
+    if union > 0.0 { meet / union } else { 0.0 }
+}
+
 fn check_sides(width: f64, height: f64) -> Result<(), (&'static str, String)> {
     match (width, height) {
         (width, _) if width < 0.0 => Err(("bbox", format!("negative width {width}"))),
@@ -201,6 +252,23 @@ mod tests {
     fn read(bbox: &str, segmentation: &str) -> Result<RotatedBox, (&'static str, String)> {
         let read = |text: &str| serde_json::from_str(text).unwrap();
         RotatedBox::read(read(bbox), serde_json::from_str(segmentation).unwrap())
+    }
+
+    #[test]
+    fn boxes_that_share_a_quarter_have_the_iou_of_hand_arithmetic() {
+        assert_eq!(iou([0.0, 0.0, 2.0, 2.0], [1.0, 1.0, 2.0, 2.0], false), 1.0 / 7.0);
+        assert_eq!(iou([0.0, 0.0, 2.0, 2.0], [2.0, 0.0, 2.0, 2.0], false), 0.0);
+    }
+
+    #[test]
+    fn a_detection_inside_a_crowd_overlaps_it_fully() {
+        assert_eq!(iou([1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 10.0, 10.0], true), 1.0);
+    }
+
+    #[test]
+    fn boxes_without_area_overlap_nothing() {
+        assert_eq!(iou([1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0], false), 0.0);
+        assert_eq!(iou([1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0], true), 0.0);
     }
 
     #[test]

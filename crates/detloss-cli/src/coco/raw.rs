@@ -1,11 +1,9 @@
 //! The fields of COCO files as they are written, before they are checked.
 
-use std::fmt;
-
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer};
 
-use super::{Bbox, Xywh};
+use super::bbox::Bbox;
 
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "B: Bbox"))]
@@ -84,44 +82,6 @@ pub(super) struct RawDetection<B: Bbox> {
     pub(super) bbox: B::Raw,
     pub(super) segmentation: B::Segmentation,
     pub(super) score: f64,
-}
-
-/// Counts the numbers itself: serde's arrays report a fifth one as "trailing characters".
-pub(crate) struct RawBox(pub(super) Xywh);
-
-impl<'de> Deserialize<'de> for RawBox {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Four;
-        impl<'de> Visitor<'de> for Four {
-            type Value = RawBox;
-
-            fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
-                out.write_str("4 numbers")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<RawBox, A::Error> {
-                let mut bbox = [0.0; 4];
-                let mut count = 0;
-                while count < 4 {
-                    match seq.next_element()? {
-                        Some(number) => bbox[count] = number,
-                        None => break,
-                    }
-                    count += 1;
-                }
-                while seq.next_element::<IgnoredAny>()?.is_some() {
-                    count += 1;
-                }
-                if count == 4 {
-                    return Ok(RawBox(bbox));
-                }
-                let hint = if count == 5 { " (of a rotated box: `audit --rotated`)" } else { "" };
-                let problem = format!("expected 4 numbers, got {count}{hint}");
-                Err(serde::de::Error::custom(problem))
-            }
-        }
-        deserializer.deserialize_seq(Four)
-    }
 }
 
 /// Few commands need it: what is no length is as good as none.

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
+use super::bbox::Bbox;
+use super::dataset::{Annotation, Detection, GroundTruth};
 use super::raw::{RawAnnotation, RawDataset, RawDetection, Unreadable};
-use super::{Annotation, Bbox, Detection, GroundTruth};
 
 /// A COCO file that could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -290,7 +291,7 @@ fn parse<T: DeserializeOwned>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::Xywh;
+    use super::super::bbox::Xywh;
     use super::*;
 
     const IMAGES: &str = r#""images": [{"id": 1, "file_name": "a.jpg"}]"#;

@@ -1,6 +1,7 @@
 //! `detloss audit`: the losses of a real detector's output.
 
 mod files;
+mod findings;
 mod gradient;
 mod measure;
 mod report;
@@ -9,32 +10,20 @@ mod suspects;
 mod tables;
 mod tally;
 
-use std::collections::BTreeMap;
 use std::io::Write;
 
 use detloss::operand::Kind;
 
+use self::findings::Findings;
 use self::measure::{Audit, Over};
-use self::suspects::Suspect;
-use self::tally::Tally;
 use crate::choice::{self, Chosen};
 use crate::cli::AuditArgs;
-use crate::coco::{self, Bbox, RotatedBox, Size, Xywh};
+use crate::coco::{self, Bbox, RotatedBox, Xywh};
 use crate::output::{CliError, make_folder, print, print_json, progress, say, stdout_is_styled};
 use crate::table::Table;
 
 /// A terminal shows at most so many rows of what is ranked; the files have the others.
 const SHOWN: usize = 8;
-
-/// What is read off an audit, the worst first.
-struct Findings {
-    sizes: BTreeMap<Size, Tally>,
-    classes: Vec<(u64, Tally)>,
-    images: Vec<(u64, Tally)>,
-    /// Matched detections.
-    boxes: Vec<usize>,
-    suspects: Vec<Suspect>,
-}
 
 /// Audits a detector.
 pub(crate) fn run(args: &AuditArgs, json: bool) -> Result<(), CliError> {
@@ -54,7 +43,7 @@ fn of<B: Bbox>(args: &AuditArgs, json: bool) -> Result<(), CliError> {
     bar.inc(1);
     make_folder(&args.out)?;
     let audit = Audit::new(truth, found, &chosen, &bar)?;
-    let findings = find(&audit);
+    let findings = Findings::of(&audit);
     bar.inc(1);
     let summary = files::as_json(&audit, &findings, top);
     let note = audit.clamped.note();
@@ -124,44 +113,6 @@ fn choose(names: &[String], boxes: Kind) -> Result<Vec<Chosen>, CliError> {
     chosen.sort_by_key(|chosen| all.iter().position(|known| known == chosen.entry.name));
     chosen.dedup_by(|next, before| next.loss == before.loss);
     Ok(chosen)
-}
-
-fn find(audit: &Audit<impl Bbox>) -> Findings {
-    let annotation = |index: usize| &audit.truth.annotations[index];
-    let classes = audit.tally(
-        audit.truth.categories.keys().copied(),
-        |detection| audit.found[detection].category,
-        |object| annotation(object).category,
-    );
-    let images = audit.tally(
-        audit.truth.images.keys().copied(),
-        |detection| audit.found[detection].image,
-        |object| annotation(object).image,
-    );
-    let sizes = audit.tally(
-        Size::ALL,
-        |detection| audit.size(detection),
-        |object| Size::of(annotation(object).area),
-    );
-    let mut boxes = audit.units(Over::Pairs).to_vec();
-    let share = |&detection: &usize| audit.share(Over::Pairs, detection);
-    boxes.sort_by(|a, b| share(b).total_cmp(&share(a)));
-    Findings {
-        sizes,
-        classes: worst_first(audit, classes),
-        images: worst_first(audit, images),
-        boxes,
-        suspects: suspects::suspects(audit),
-    }
-}
-
-fn worst_first(audit: &Audit<impl Bbox>, tallies: BTreeMap<u64, Tally>) -> Vec<(u64, Tally)> {
-    let mut ranked: Vec<(u64, Tally)> = tallies.into_iter().collect();
-    // Equals without any loss: whoever missed more objects is worse.
-    ranked.sort_by(|(_, a), (_, b)| {
-        b.blame(audit).total_cmp(&a.blame(audit)).then(b.missed.cmp(&a.missed))
-    });
-    ranked
 }
 
 fn as_text(audit: &Audit<impl Bbox>, findings: &Findings, rows: usize) -> String {

@@ -9,7 +9,6 @@ mod tables;
 
 use detloss::matching::{self, AnyMatcher};
 
-pub(crate) use self::anchors::Detector;
 use self::anchors::Layout;
 use self::measure::Measured;
 use crate::cli::MatchArgs;

@@ -4,8 +4,7 @@ use fearless_simd::Simd;
 
 use super::kernel::Kernel;
 use super::level::{Job, Level};
-use super::plan::TILE;
-use super::tile::{Tile, TileTarget};
+use super::tile::{TILE, Tile, TileTarget};
 use crate::loss::Scope;
 use crate::operand::{MAX_FIELDS, MAX_LABEL};
 use crate::scalar::lanes::{LANES, Lanes, Vector};

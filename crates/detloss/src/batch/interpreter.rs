@@ -10,10 +10,9 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use fearless_simd::Simd;
 
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Key, RunningMean};
 use super::level::{Job, Level};
 use super::prefetch;
-use super::running_mean::RunningMean;
 use super::tile::{Tile, TileTarget};
 use crate::error::Result;
 use crate::loss::modifiers::Modifiers;
@@ -333,33 +332,6 @@ impl Allocator {
         self.count += 1;
         register
     }
-}
-
-/// What tells one formula from another: the id of the loss, the file it was declared in, the bits of its parameters, and the same of its
-/// modifiers.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    loss: &'static str,
-    file: &'static str,
-    params: Vec<u64>,
-    modifiers: Vec<(&'static str, Vec<u64>)>,
-}
-
-impl Key {
-    /// The formula of this loss with these parameters.
-    pub(crate) fn new(loss: &'static str, file: &'static str, params: &[f64]) -> Self {
-        Self { loss, file, params: bits(params), modifiers: Vec::new() }
-    }
-
-    /// The same formula with these modifiers.
-    pub(super) fn modified(self, modifiers: &Modifiers) -> Self {
-        let given = modifiers.given().map(|(modifier, params)| (modifier.name, bits(&params)));
-        Self { modifiers: given.collect(), ..self }
-    }
-}
-
-fn bits(numbers: &[f64]) -> Vec<u64> {
-    numbers.iter().map(|number| number.to_bits()).collect()
 }
 
 /// How many inputs the tape of a loss has.

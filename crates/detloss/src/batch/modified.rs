@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use super::interpreter::{self, Key, Tape};
-use super::kernel::Kernel;
+use super::interpreter::{self, Tape};
+use super::kernel::{Kernel, Key, RunningMean};
 use super::level::Level;
-use super::running_mean::RunningMean;
 use super::tile::Tile;
 use crate::error::{Error, Result};
 use crate::loss::State;

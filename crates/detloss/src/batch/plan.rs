@@ -3,18 +3,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::dispatch::{Dispatch, Element};
-use super::kernel::{HAS_KERNELS, Kernel};
-use super::running_mean::RunningMean;
-use super::sets::{self, Groups};
-use super::tile::{Tile, TileTarget};
+use super::driver::HAS_KERNELS;
+use super::groups::{self, Groups};
+use super::kernel::{Kernel, RunningMean};
+use super::tile::{TILE, Tile, TileTarget};
 use super::{Batch, Normalizer, Target, Weights};
 use crate::error::{Error, Result};
 use crate::loss::Scope;
 use crate::scalar::Element as _;
 use crate::signature::Signature;
-
-/// How many numbers of a prediction one tile holds: its operands stay in the first-level cache.
-pub(super) const TILE: usize = 1024;
 
 /// How many numbers of a prediction one chunk, the work of one thread, holds.
 const CHUNK: usize = 64 * TILE;
@@ -163,7 +160,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
                 if let Some(groups) = groups {
                     of_length("the groups", groups, rows)?;
                 }
-                sets::check(batch, target)?;
+                groups::check(batch, target)?;
                 Groups::new(rows, groups)
             }
             (_, Some(_)) => return Err(Error::NothingToGroup { loss: name }),

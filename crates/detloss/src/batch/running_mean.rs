@@ -1,39 +1,11 @@
-//! The running mean that a loss of units has as its state.
-
-use std::fmt;
+//! How the running mean that a loss of units has as its state is brought up to date.
 
 use super::dispatch::Element;
-use super::interpreter::Interpreted;
-use super::kernel::Kernel;
+use super::kernel::RunningMean;
 use super::{Batch, Normalizer, Weights};
 use crate::error::Result;
-use crate::loss::JaccardDistance;
-
-/// A mean over the batches of a training run, the last ones counting most: m ← (1 − momentum) m + momentum · mean of the batch.
-#[derive(Clone, Copy)]
-#[non_exhaustive]
-pub struct RunningMean {
-    /// What is measured of every unit.
-    pub of: &'static dyn Kernel,
-    /// How much of the mean comes from the last batch.
-    pub momentum: f64,
-}
 
 impl RunningMean {
-    /// What a training run begins with.
-    pub const FIRST: f64 = 1.0;
-
-    /// That of 1 − IoU.
-    pub(super) fn of_distances(momentum: f64) -> Self {
-        static OF: Interpreted<JaccardDistance> = Interpreted(JaccardDistance {});
-        Self { of: &OF, momentum }
-    }
-
-    /// The state of a loss with this running mean, or without one.
-    pub(super) fn initial_state(running_mean: Option<Self>) -> Vec<f64> {
-        running_mean.map(|_| Self::FIRST).into_iter().collect()
-    }
-
     /// Brings `mean` up to date with the units of a batch. A weight of 0 leaves a unit out; the others count alike, whatever their
     /// weights. A batch of which nothing counts leaves the mean as it is, and so does one with a NaN.
     pub(super) fn update<T: Element>(self, batch: &Batch<'_, T>, mean: &mut f64) -> Result<()> {
@@ -67,14 +39,5 @@ impl RunningMean {
             *mean += self.momentum * (now - *mean);
         }
         Ok(())
-    }
-}
-
-impl fmt::Debug for RunningMean {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunningMean")
-            .field("of", &self.of.signature().loss)
-            .field("momentum", &self.momentum)
-            .finish()
     }
 }

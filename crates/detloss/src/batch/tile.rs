@@ -2,6 +2,9 @@
 
 use crate::parallel::Work;
 
+/// How many numbers of a prediction one tile holds: its operands stay in the first-level cache.
+pub(super) const TILE: usize = 1024;
+
 /// A few units of a batch, small enough for the first-level cache. For a formula in `f32`, whole vectors of units; for a loss
 /// of whole batches, a whole group.
 #[derive(Debug)]

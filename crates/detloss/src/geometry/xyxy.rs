@@ -1,4 +1,4 @@
-//! Boxes by their corners.
+//! Boxes by their corners, also from and to their centre and size.
 
 use super::Cxcywh;
 use crate::scalar::{Scalar, lit};
@@ -165,6 +165,20 @@ impl<S: Scalar> Xyxy<S> {
     pub fn to_cxcywh(self) -> Cxcywh<S> {
         let [cx, cy] = self.center();
         Cxcywh { cx, cy, w: self.width(), h: self.height() }
+    }
+}
+
+impl<S: Scalar> Cxcywh<S> {
+    /// The same box by its corners.
+    #[inline(always)]
+    pub fn to_xyxy(self) -> Xyxy<S> {
+        let (half_w, half_h) = (self.w * lit(0.5), self.h * lit(0.5));
+        Xyxy {
+            x1: self.cx - half_w,
+            y1: self.cy - half_h,
+            x2: self.cx + half_w,
+            y2: self.cy + half_h,
+        }
     }
 }
 

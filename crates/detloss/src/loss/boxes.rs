@@ -1,10 +1,13 @@
 //! Losses of two boxes, written over their terms.
 
-use super::modifiers::Modifiers;
-use super::{Case, Described, Facts, Focusing, Formula, Loss, State};
+use super::focusing::Focusing;
+use super::modifiers::{Modified, Modifiers};
+use super::terms::{Plain, Terms};
+use super::{Case, Described, Facts, Formula, Loss, State};
 use crate::geometry::Xyxy;
+use crate::loss;
 use crate::operand::Corners;
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, lit};
 
 /// A loss of two boxes: an IoU and penalties, each of which passes through `terms` on its way into the sum.
 ///
@@ -20,51 +23,6 @@ pub trait BoxLoss: Described<Form = Formula> {
 
     /// The formula. A factor of the whole loss, or a gate, is of the boxes as they are and asks `terms` for nothing.
     fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S;
-}
-
-/// What becomes of the terms of a [`BoxLoss`].
-pub trait Terms: Copy {
-    /// The IoU as the loss counts it; see [`Xyxy::iou`].
-    fn iou<S: Scalar>(self, pred: Xyxy<S>, target: Xyxy<S>, eps: f64) -> S;
-
-    /// The IoU as it is and as the loss counts it, for a formula that needs both: the compiler does not always see that they
-    /// are one.
-    #[inline(always)]
-    fn both_ious<S: Scalar>(self, pred: Xyxy<S>, target: Xyxy<S>, eps: f64) -> [S; 2] {
-        [pred.iou(target, eps), self.iou(pred, target, eps)]
-    }
-
-    /// A penalty as the loss counts it: a summand that is no less than 0, and 0 for a perfect prediction.
-    fn penalty<S: Scalar>(self, penalty: S) -> S;
-
-    /// `sum` and the penalty `weight · part`, rounded once where the machine can.
-    fn add_penalty<S: Scalar>(self, sum: S, weight: S, part: S) -> S;
-}
-
-/// The terms as they are.
-#[derive(Clone, Copy)]
-struct Plain;
-
-impl Terms for Plain {
-    #[inline(always)]
-    fn iou<S: Scalar>(self, pred: Xyxy<S>, target: Xyxy<S>, eps: f64) -> S {
-        pred.iou(target, eps)
-    }
-
-    #[inline(always)]
-    fn both_ious<S: Scalar>(self, pred: Xyxy<S>, target: Xyxy<S>, eps: f64) -> [S; 2] {
-        [pred.iou(target, eps); 2]
-    }
-
-    #[inline(always)]
-    fn penalty<S: Scalar>(self, penalty: S) -> S {
-        penalty
-    }
-
-    #[inline(always)]
-    fn add_penalty<S: Scalar>(self, sum: S, weight: S, part: S) -> S {
-        weight.mul_add(part, sum)
-    }
 }
 
 impl<L: BoxLoss> Loss for L {
@@ -90,10 +48,29 @@ impl<L: BoxLoss> Loss for L {
         modifiers: &Modifiers,
         mean: S,
     ) -> S {
-        modifiers.eval(self, pred, target, mean)
+        let value = self.eval_with(pred, target, Modified(modifiers));
+        let value = modifiers.weigh(value, pred, target);
+        match self.focusing(modifiers) {
+            Some(focusing) => focusing.weight(pred, target, mean) * value,
+            None => value,
+        }
     }
 
     fn focusing(&self, modifiers: &Modifiers) -> Option<Focusing> {
         L::FOCUSING.map(|of| of(self)).or(modifiers.focusing())
+    }
+}
+
+loss! {
+    /// Jaccard distance: 1 − IoU, as it is averaged over a training run.
+    "jaccard_distance", "Jaccard distance" => pub struct JaccardDistance: Formula {}
+}
+
+impl BoxLoss for JaccardDistance {
+    const FACTS: Facts = Facts::range(0.0, 1.0).zero_at_target();
+    const CASES: &'static [Case] = &[];
+
+    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
+        lit(1.0) - terms.iou(pred, target, 0.0)
     }
 }

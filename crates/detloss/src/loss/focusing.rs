@@ -1,6 +1,5 @@
 //! Focusing by the running mean of 1 − IoU: what versions 2 and 3 of Wise-IoU weigh a loss by, and themselves as modifiers.
 
-use super::{BoxLoss, Case, Facts, Terms};
 use crate::geometry::Xyxy;
 use crate::loss;
 use crate::scalar::{Scalar, lit};
@@ -46,20 +45,6 @@ impl Focusing {
                 ((lit(delta) - outlier) * lit(alpha.ln())).exp() * outlier * lit(1.0 / delta)
             }
         }
-    }
-}
-
-loss! {
-    /// Jaccard distance: 1 − IoU, as it is averaged over a training run.
-    "jaccard_distance", "Jaccard distance" => pub struct JaccardDistance: Formula {}
-}
-
-impl BoxLoss for JaccardDistance {
-    const FACTS: Facts = Facts::range(0.0, 1.0).zero_at_target();
-    const CASES: &'static [Case] = &[];
-
-    fn eval_with<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>, terms: impl Terms) -> S {
-        lit(1.0) - terms.iou(pred, target, 0.0)
     }
 }
 

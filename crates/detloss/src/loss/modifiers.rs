@@ -15,8 +15,10 @@
 //! # Ok::<(), detloss::Error>(())
 //! ```
 
+use super::focusing::Focusing;
 pub use super::focusing::{WiseV2, WiseV3};
-use super::{BoxLoss, Described, Focusing, Loss, Param, Terms};
+use super::terms::Terms;
+use super::{Described, Param};
 use crate::error::{Error, Result};
 use crate::geometry::{Xyxy, part_of_hull};
 use crate::loss;
@@ -306,31 +308,22 @@ impl Modifiers {
         self.focusings().next().map(|(_, focusing)| focusing)
     }
 
-    /// A loss with its terms modified, and weighted; `mean` is the running mean of 1 − IoU.
-    pub(super) fn eval<L: BoxLoss, S: Scalar>(
-        &self,
-        loss: &L,
-        pred: Xyxy<S>,
-        target: Xyxy<S>,
-        mean: S,
-    ) -> S {
-        let mut value = loss.eval_with(pred, target, Modified(self));
+    /// The value of a loss, weighted by what does not depend on other boxes.
+    pub(super) fn weigh<S: Scalar>(&self, value: S, pred: Xyxy<S>, target: Xyxy<S>) -> S {
+        let mut value = value;
         if let Some(Focal { gamma, detach }) = self.focal {
             value = focal_weight(pred.iou(target, 0.0), gamma, detach) * value;
         }
         if self.wise.is_some() || self.focusing().is_some() {
             value = wise_weight(pred, target) * value;
         }
-        match loss.focusing(self) {
-            Some(focusing) => focusing.weight(pred, target, mean) * value,
-            None => value,
-        }
+        value
     }
 }
 
 /// The terms as some modifiers make them.
 #[derive(Clone, Copy)]
-struct Modified<'a>(&'a Modifiers);
+pub(super) struct Modified<'a>(pub(super) &'a Modifiers);
 
 impl Terms for Modified<'_> {
     fn iou<S: Scalar>(self, pred: Xyxy<S>, target: Xyxy<S>, eps: f64) -> S {

@@ -53,7 +53,7 @@ impl AnyLoss {
         Self::from_parts(entry, Arc::new(loss), loss.params())
     }
 
-    pub(super) fn from_parts(entry: Entry, kernel: Arc<dyn Kernel>, values: Vec<f64>) -> Self {
+    fn from_parts(entry: Entry, kernel: Arc<dyn Kernel>, values: Vec<f64>) -> Self {
         Self { entry, values, modifiers: Modifiers::default(), kernel }
     }
 
@@ -161,6 +161,32 @@ impl AnyLoss {
     /// The parameters that are not at their defaults, with their values.
     pub fn changed(&self) -> impl Iterator<Item = (&'static Param, f64)> {
         changed(self.entry.params, &self.values)
+    }
+}
+
+impl Entry {
+    /// The loss with its default parameters.
+    #[must_use]
+    pub fn make(&self) -> AnyLoss {
+        self.with(&[]).expect("the defaults lie in their ranges")
+    }
+
+    /// The loss with these parameters, the others at their defaults.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownParam`] and [`Error::BadParam`].
+    pub fn with(&self, params: &[(&str, f64)]) -> Result<AnyLoss> {
+        let mut values: Vec<f64> = self.params.iter().map(|param| param.default).collect();
+        for &(key, value) in params {
+            let place = self.params.iter().position(|param| param.name == key);
+            let Some(place) = place else {
+                let known = self.params.iter().map(|param| param.name).collect();
+                return Err(Error::UnknownParam { loss: self.name, key: key.to_owned(), known });
+            };
+            values[place] = value;
+        }
+        Ok(AnyLoss::from_parts(*self, (self.kernel)(&values)?, values))
     }
 }
 

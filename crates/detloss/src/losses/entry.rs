@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::AnyLoss;
 use crate::batch::{Driver, Kernel};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::loss::{Case, Described, Facts, Loss, Param, RowLoss, SetLoss};
 use crate::signature::Signature;
 
@@ -32,7 +31,8 @@ pub struct Entry {
     pub cases: &'static [Case],
     /// How it is called.
     pub signature: Signature,
-    make: fn(&[f64]) -> Result<Arc<dyn Kernel>>,
+    /// The loss with these values of its parameters.
+    pub(super) kernel: fn(&[f64]) -> Result<Arc<dyn Kernel>>,
 }
 
 impl Entry {
@@ -53,7 +53,7 @@ impl Entry {
             facts: <L::Form as Driver<L>>::FACTS,
             cases: <L::Form as Driver<L>>::CASES,
             signature: <L::Form as Driver<L>>::SIGNATURE,
-            make: |values| {
+            kernel: |values| {
                 let mut loss = L::default();
                 for (param, &value) in L::PARAMS.iter().zip(values) {
                     loss.set(param.name, value)?;
@@ -61,30 +61,6 @@ impl Entry {
                 Ok(Arc::new(loss))
             },
         }
-    }
-
-    /// The loss with its default parameters.
-    #[must_use]
-    pub fn make(&self) -> AnyLoss {
-        self.with(&[]).expect("the defaults lie in their ranges")
-    }
-
-    /// The loss with these parameters, the others at their defaults.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::UnknownParam`] and [`Error::BadParam`].
-    pub fn with(&self, params: &[(&str, f64)]) -> Result<AnyLoss> {
-        let mut values: Vec<f64> = self.params.iter().map(|param| param.default).collect();
-        for &(key, value) in params {
-            let place = self.params.iter().position(|param| param.name == key);
-            let Some(place) = place else {
-                let known = self.params.iter().map(|param| param.name).collect();
-                return Err(Error::UnknownParam { loss: self.name, key: key.to_owned(), known });
-            };
-            values[place] = value;
-        }
-        Ok(AnyLoss::from_parts(*self, (self.make)(&values)?, values))
     }
 
     /// The parameter of this name; None if there is none.

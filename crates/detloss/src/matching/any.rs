@@ -47,7 +47,7 @@ impl AnyMatcher {
         Ok(Self::from_parts(Entry::of::<M>(), Arc::new(matcher), matcher.params()))
     }
 
-    pub(super) fn from_parts(entry: Entry, matcher: Arc<dyn Run>, values: Vec<f64>) -> Self {
+    fn from_parts(entry: Entry, matcher: Arc<dyn Run>, values: Vec<f64>) -> Self {
         Self { entry, values, overlap: entry.default_overlap(), matcher }
     }
 
@@ -110,6 +110,24 @@ impl AnyMatcher {
             matches.map_err(|error| Error::InImage { image, error: Box::new(error) })
         };
         matched.into_iter().enumerate().map(in_image).collect()
+    }
+}
+
+impl Entry {
+    /// The matcher with its default parameters.
+    #[must_use]
+    pub fn make(&self) -> AnyMatcher {
+        self.with(&[]).expect("the defaults lie in their ranges")
+    }
+
+    /// The matcher with these parameters, the others at their defaults.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownParam`] and [`Error::BadParam`].
+    pub fn with(&self, params: &[(&str, f64)]) -> Result<AnyMatcher> {
+        let (matcher, values) = (self.matcher)(params)?;
+        Ok(AnyMatcher::from_parts(*self, matcher, values))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::any::AnyMatcher;
 use super::image::{Image, Inputs, Scene};
 use super::matches::Matches;
 use super::overlap::Overlap;
@@ -75,8 +74,9 @@ fn run<M: Matcher, T: Precision>(
     image: &Image<'_, T>,
     overlap: Option<&Overlap>,
 ) -> Result<Matches<T>> {
-    let corners = image.corners(overlap);
-    let scene = image.checked(M::NAME, M::INPUTS, overlap, corners.as_ref())?;
+    let width = overlap.map_or(4, Overlap::width);
+    let corners = image.corners(width);
+    let scene = image.checked(M::NAME, M::INPUTS, width, corners.as_ref())?;
     if scene.count == 0 || scene.predictions == 0 {
         return Ok(Matches::none(scene.predictions, M::HAS_SCORES));
     }
@@ -135,7 +135,8 @@ pub struct Entry {
     pub overlap: Option<&'static str>,
     /// Whether its matches have scores.
     pub has_scores: bool,
-    make: fn(&[(&str, f64)]) -> Result<Made>,
+    /// The matcher with these parameters, the others at their defaults.
+    pub(super) matcher: fn(&[(&str, f64)]) -> Result<Made>,
 }
 
 /// A matcher with the values of its parameters.
@@ -153,7 +154,7 @@ impl Entry {
             inputs: M::INPUTS,
             overlap: M::OVERLAP,
             has_scores: M::HAS_SCORES,
-            make: |params| {
+            matcher: |params| {
                 let mut matcher = M::default();
                 params.iter().try_for_each(|(key, value)| matcher.set(key, *value))?;
                 Matcher::check(&matcher)?;
@@ -161,22 +162,6 @@ impl Entry {
                 Ok((Arc::new(matcher), values))
             },
         }
-    }
-
-    /// The matcher with its default parameters.
-    #[must_use]
-    pub fn make(&self) -> AnyMatcher {
-        self.with(&[]).expect("the defaults lie in their ranges")
-    }
-
-    /// The matcher with these parameters, the others at their defaults.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::UnknownParam`] and [`Error::BadParam`].
-    pub fn with(&self, params: &[(&str, f64)]) -> Result<AnyMatcher> {
-        let (matcher, values) = (self.make)(params)?;
-        Ok(AnyMatcher::from_parts(*self, matcher, values))
     }
 
     /// The first sentence of the documentation.

@@ -1,7 +1,6 @@
 //! What a matcher is given of one image.
 
 use super::anchors::{Anchors, finite};
-use super::overlap::Overlap;
 use super::tree::Rect;
 use crate::error::{Error, Result};
 use crate::geometry::{Cxcywh, Xyxy};
@@ -63,7 +62,7 @@ impl Inputs {
 }
 
 impl<'a, T: Compute> Image<'a, T> {
-    /// The boxes to find, row after row: x1, y1, x2, y2, or what the matcher's [`Overlap`] compares.
+    /// The boxes to find, row after row: x1, y1, x2, y2, or what the matcher's [`Overlap`](super::Overlap) compares.
     #[must_use]
     pub fn new(truths: &'a (impl AsRef<[T]> + ?Sized)) -> Self {
         let truths = truths.as_ref();
@@ -114,21 +113,20 @@ impl<'a, T: Compute> Image<'a, T> {
         Self { scores: Some(scores), ..self }
     }
 
-    /// Truths and boxes by their corners, if they are by their centres.
-    pub(super) fn corners(&self, overlap: Option<&Overlap>) -> Option<[Vec<T>; 2]> {
-        let is_by_center = self.centers && width_of(overlap) == 4;
+    /// Truths and boxes by their corners, if they are by their centres. A box has `width` numbers.
+    pub(super) fn corners(&self, width: usize) -> Option<[Vec<T>; 2]> {
+        let is_by_center = self.centers && width == 4;
         is_by_center.then(|| [self.truths, self.boxes.unwrap_or_default()].map(to_corners))
     }
 
-    /// What the matcher called `matcher` needs, checked. `corners` are [its own](Self::corners).
+    /// What the matcher called `matcher` needs, checked, boxes having `width` numbers. `corners` are [its own](Self::corners).
     pub(super) fn checked<'b>(
         &'b self,
         matcher: &'static str,
         inputs: Inputs,
-        overlap: Option<&Overlap>,
+        width: usize,
         corners: Option<&'b [Vec<T>; 2]>,
     ) -> Result<Scene<'b, T>> {
-        let width = width_of(overlap);
         let count = rows_of("the truths", self.truths, width)?;
         finite("the truths", self.truths)?;
         let missing = |what| Error::MissingInput { matcher, what };
@@ -296,11 +294,6 @@ fn by_center<T: Compute>(numbers: &[T], place: usize) -> T {
         0 | 1 => (numbers[low] + numbers[high]) * numbers[low].lit(0.5),
         _ => numbers[high] - numbers[low],
     }
-}
-
-/// How many numbers a box has.
-fn width_of(overlap: Option<&Overlap>) -> usize {
-    overlap.map_or(4, Overlap::width)
 }
 
 fn rows_of<T>(what: &'static str, numbers: &[T], row: usize) -> Result<usize> {

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::entry::Precision;
 use super::image::Scene;
-use crate::batch::{Batch, Kernel};
+use crate::batch::{Batch, Element, Kernel};
 use crate::error::{Error, Result};
 use crate::geometry::Xyxy;
 use crate::losses::AnyLoss;
 use crate::operand::Kind;
+use crate::scalar::Compute;
 
 /// How well a box covers a truth: the IoU, or 1 minus a loss of two boxes.
 ///
@@ -50,7 +50,7 @@ impl Overlap {
     }
 
     /// The overlap of a truth with each of these predictions; 0 where it is negative or NaN.
-    pub(super) fn of_truth<'b, T: Precision>(
+    pub(super) fn of_truth<'b, T: Compute + Element>(
         &self,
         scene: &Scene<'_, T>,
         truth: usize,
@@ -61,7 +61,7 @@ impl Overlap {
     }
 
     /// The overlap of a prediction with every truth; 0 where it is negative or NaN.
-    pub(super) fn of_prediction<'b, T: Precision>(
+    pub(super) fn of_prediction<'b, T: Compute + Element>(
         &self,
         scene: &Scene<'_, T>,
         prediction: usize,
@@ -70,7 +70,7 @@ impl Overlap {
         self.of_pairs(scene, (0..scene.count).map(|truth| (prediction, truth)), block)
     }
 
-    fn of_pairs<'b, T: Precision>(
+    fn of_pairs<'b, T: Compute + Element>(
         &self,
         scene: &Scene<'_, T>,
         pairs: impl ExactSizeIterator<Item = (usize, usize)>,
@@ -104,7 +104,7 @@ pub(super) struct Block<T> {
 }
 
 /// The boxes of pairs, side by side. Their length is known when it is compiled: a copy of four numbers is one instruction.
-fn gather<T: Precision, const N: usize>(
+fn gather<T: Compute + Element, const N: usize>(
     scene: &Scene<'_, T>,
     pairs: impl Iterator<Item = (usize, usize)>,
     preds: &mut [T],
@@ -132,6 +132,6 @@ impl FromStr for Overlap {
 }
 
 /// The IoU of two boxes itself: a small one keeps its digits, which 1 minus a loss does not.
-pub(super) fn iou<T: Precision>(a: Xyxy<T>, b: Xyxy<T>) -> T {
+pub(super) fn iou<T: Compute>(a: Xyxy<T>, b: Xyxy<T>) -> T {
     a.iou(b, 0.0)
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::{Map, Value, json};
 
-use super::Findings;
+use super::findings::Findings;
 use super::measure::{Audit, Measured, Over};
 use super::suspects::Suspect;
 use super::tally::Tally;

@@ -1,6 +1,6 @@
 //! The audit as a page.
 
-use super::Findings;
+use super::findings::Findings;
 use super::measure::{Audit, Measured, Over};
 use super::stats::{Histogram, share, tick_step};
 use super::suspects::{LOOSE, NEAR, SURE};

@@ -56,35 +56,33 @@ impl Tally {
     }
 }
 
-impl<B: Bbox> Audit<B> {
-    /// Sums by a key of detections and of objects, for all of `keys` even if nothing has them.
-    pub(super) fn tally<K: Ord>(
-        &self,
-        keys: impl IntoIterator<Item = K>,
-        of_detection: impl Fn(usize) -> K,
-        of_object: impl Fn(usize) -> K,
-    ) -> BTreeMap<K, Tally> {
-        let empty = || Tally { sums: vec![0.0; self.losses.len()], ..Tally::default() };
-        let mut tallies: BTreeMap<K, Tally> = keys.into_iter().map(|key| (key, empty())).collect();
-        for &detection in self.units(Over::Scores) {
-            let tally = tallies.entry(of_detection(detection)).or_insert_with(empty);
-            match self.object(detection) {
-                Some((_, iou)) => {
-                    tally.matched += 1;
-                    tally.iou += iou;
-                }
-                None => tally.background += 1,
+/// Sums by a key of detections and of objects, for all of `keys` even if nothing has them.
+pub(super) fn tally<K: Ord>(
+    audit: &Audit<impl Bbox>,
+    keys: impl IntoIterator<Item = K>,
+    of_detection: impl Fn(usize) -> K,
+    of_object: impl Fn(usize) -> K,
+) -> BTreeMap<K, Tally> {
+    let empty = || Tally { sums: vec![0.0; audit.losses.len()], ..Tally::default() };
+    let mut tallies: BTreeMap<K, Tally> = keys.into_iter().map(|key| (key, empty())).collect();
+    for &detection in audit.units(Over::Scores) {
+        let tally = tallies.entry(of_detection(detection)).or_insert_with(empty);
+        match audit.object(detection) {
+            Some((_, iou)) => {
+                tally.matched += 1;
+                tally.iou += iou;
             }
-            for (sum, loss) in tally.sums.iter_mut().zip(&self.losses) {
-                *sum += self.value(loss, detection).unwrap_or(0.0);
-            }
-            for over in Over::BOTH {
-                tally.shares[over as usize] += self.share(over, detection);
-            }
+            None => tally.background += 1,
         }
-        for &object in &self.assignment.missed {
-            tallies.entry(of_object(object)).or_insert_with(empty).missed += 1;
+        for (sum, loss) in tally.sums.iter_mut().zip(&audit.losses) {
+            *sum += audit.value(loss, detection).unwrap_or(0.0);
         }
-        tallies
+        for over in Over::BOTH {
+            tally.shares[over as usize] += audit.share(over, detection);
+        }
     }
+    for &object in &audit.assignment.missed {
+        tallies.entry(of_object(object)).or_insert_with(empty).missed += 1;
+    }
+    tallies
 }

@@ -1,9 +1,7 @@
 //! The anchors of detectors, and what these do to an image first.
 
-use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use detloss::matching::Anchors;
@@ -11,47 +9,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::cli::Detector;
 use crate::coco::Xywh;
-
-/// Whose anchors, as it is said on the command line.
-#[derive(Clone, Debug)]
-pub(crate) enum Detector {
-    /// torchvision's RetinaNet.
-    Retinanet,
-    /// Ultralytics' YOLOv8 and later.
-    Yolo8,
-    /// torchvision's FCOS.
-    Fcos,
-    /// What a file lists.
-    File(PathBuf),
-}
-
-impl fmt::Display for Detector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Retinanet => f.write_str("retinanet"),
-            Self::Yolo8 => f.write_str("yolo8"),
-            Self::Fcos => f.write_str("fcos"),
-            Self::File(path) => path.display().fmt(f),
-        }
-    }
-}
-
-impl FromStr for Detector {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let is_file =
-            Path::new(text).extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
-        match text {
-            "retinanet" => Ok(Self::Retinanet),
-            "yolo8" => Ok(Self::Yolo8),
-            "fcos" => Ok(Self::Fcos),
-            _ if is_file => Ok(Self::File(text.into())),
-            _ => Err("choose among retinanet, yolo8 and fcos, or give a FILE.json".to_owned()),
-        }
-    }
-}
 
 /// The sizes of torchvision's anchors of RetinaNet: three a level.
 const RETINANET: [[f64; 3]; 5] = [
