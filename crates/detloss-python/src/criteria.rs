@@ -61,7 +61,7 @@ impl Criterion {
         serde_json::to_string(&self.criterion).expect("a criterion is plain data")
     }
 
-    /// Total, terms and gradients. `outputs` has a dictionary for each head or layer: logits, boxes, quality, anchors or points and strides,
+    /// Total, terms and gradients. `outputs` has a dictionary for each head or layer: logits, boxes, quality, distribution and references, anchors or points and strides,
     /// levels, head, image_size, groups, pairs, seed. All arrays are contiguous and of one dtype, float32 or float64, but labels (int64)
     /// and pairs (int32).
     fn evaluate<'py>(
@@ -85,6 +85,8 @@ struct Arrays<'py, T: Element> {
     logits: Read<'py, T>,
     boxes: Read<'py, T>,
     quality: Option<Read<'py, T>>,
+    distribution: Option<Read<'py, T>>,
+    references: Option<Read<'py, T>>,
     pairs: Option<Read<'py, i32>>,
     anchors: Option<Anchors<T>>,
     head: Option<String>,
@@ -103,6 +105,8 @@ impl<'py, T: Precision + Element> Arrays<'py, T> {
             logits: needed("the logits", "logits")?,
             boxes: needed("the raw boxes", "boxes")?,
             quality: one("the quality", given(given_, "quality")?)?,
+            distribution: one("the distribution", given(given_, "distribution")?)?,
+            references: one("the references", given(given_, "references")?)?,
             pairs: one("the pairs", given(given_, "pairs")?)?,
             anchors: anchors(given_)?,
             head: given(given_, "head")?,
@@ -118,6 +122,9 @@ impl<'py, T: Precision + Element> Arrays<'py, T> {
             .seed(self.seed);
         if let Some(quality) = &self.quality {
             outputs = outputs.quality(quality.as_slice()?);
+        }
+        if let (Some(distribution), Some(references)) = (&self.distribution, &self.references) {
+            outputs = outputs.distribution(distribution.as_slice()?, references.as_slice()?);
         }
         if let Some(pairs) = &self.pairs {
             outputs = outputs.pairs(pairs.as_slice()?);
@@ -178,6 +185,7 @@ fn answer<T: Precision + Element>(
             PyArray1::from_vec(py, grads.logits),
             PyArray1::from_vec(py, grads.boxes),
             PyArray1::from_vec(py, grads.quality),
+            PyArray1::from_vec(py, grads.distribution),
         )
     });
     answer.set_item("grads", PyList::new(py, grads.collect::<Vec<_>>())?)?;

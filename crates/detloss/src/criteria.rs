@@ -27,14 +27,15 @@ mod entry;
 mod evaluate;
 mod outputs;
 mod prelude;
+mod refinement;
 mod set_prediction;
 mod settings;
 mod task_aligned;
 mod terms;
 
 pub use criterion::{
-    Compares, Criterion, Head, Labels, Normalizer, Quality, RowWeight, Rows, Sampler, Schedule,
-    Sides, Term, Unit,
+    Compares, Criterion, Head, Labels, Layers, Normalizer, Pairs, Quality, RowWeight, Rows,
+    Sampler, Schedule, Sides, Term, Unit,
 };
 pub use decoder::Decoder;
 pub use entry::Entry;
@@ -70,6 +71,11 @@ criteria! {
     rt_detr,
     ultralytics_rt_detr,
     rf_detr,
+    d_fine,
+    transformers_d_fine,
+    deim,
+    deim2,
+    transformers_deim2,
 }
 
 /// The line of the criterion called `name`.

@@ -5,6 +5,7 @@ mod classes;
 mod distribution;
 mod offsets;
 mod quality;
+mod refinement;
 
 use super::criterion::{Compares, RowWeight, Term};
 use super::evaluate::counts;
@@ -20,6 +21,7 @@ pub(super) struct Grads<'a, T> {
     logits: Slot<'a, T>,
     boxes: &'a mut [T],
     quality: &'a mut [T],
+    distribution: &'a mut [T],
 }
 
 /// Gradients, and whether anything has been added to them.
@@ -33,11 +35,13 @@ impl<'a, T> Grads<'a, T> {
         logits: Option<&'a mut [T]>,
         boxes: Option<&'a mut [T]>,
         quality: Option<&'a mut [T]>,
+        distribution: Option<&'a mut [T]>,
     ) -> Self {
         Self {
             logits: Slot { grad: logits.unwrap_or_default(), is_zero: true },
             boxes: boxes.unwrap_or_default(),
             quality: quality.unwrap_or_default(),
+            distribution: distribution.unwrap_or_default(),
         }
     }
 }
@@ -69,8 +73,15 @@ impl<'a, T: Precision> Paired<'a, T> {
         Self { layer, image, truths, matches, pairs, preds, targets }
     }
 
-    /// Σ row weight · loss of a term. `factor` times its gradient is added to `grads`.
-    pub(super) fn sum(&self, term: &Term, factor: f64, grads: &mut Grads<'_, T>) -> Result<f64> {
+    /// Σ row weight · loss of a term. `factor` times its gradient is added to `grads`. `shares` are weights more, of what has a truth
+    /// and of background.
+    pub(super) fn sum(
+        &self,
+        term: &Term,
+        factor: f64,
+        shares: [f64; 2],
+        grads: &mut Grads<'_, T>,
+    ) -> Result<f64> {
         match term.compares {
             Compares::Classes(labels) => self.classes(term, labels, factor, &mut grads.logits),
             Compares::Boxes(unit) => self.boxes(term, unit, factor, grads.boxes),
@@ -79,6 +90,10 @@ impl<'a, T: Precision> Paired<'a, T> {
                 self.distribution(term, margin, factor, grads.boxes)
             }
             Compares::Quality(label) => self.quality(term, label, factor, grads.quality),
+            Compares::Refinement { up, reg_scale } => {
+                self.refinement(term, up, reg_scale, factor, grads.distribution)
+            }
+            Compares::Teacher => self.teacher(term, factor, shares, grads.distribution),
         }
     }
 
@@ -101,7 +116,7 @@ impl<'a, T: Precision> Paired<'a, T> {
             RowWeight::One => (each(&|_| T::from_f64(1.0)), 1.0),
             RowWeight::Background(weight) => (each(&|_| T::from_f64(1.0)), weight),
             RowWeight::Score => (each(&|pair| self.score(pair)), 0.0),
-            RowWeight::Iou => (each(&|pair| self.iou(pair)), 0.0),
+            RowWeight::Iou | RowWeight::Confidence => (each(&|pair| self.iou(pair)), 0.0),
             RowWeight::Centerness => (each(&|pair| self.centerness(pair)), 0.0),
         }
     }

@@ -1,11 +1,13 @@
 //! Outputs of every head of a criterion, for a few images.
 
-use detloss::criteria::{Criterion, Decoder, Evaluation, Outputs, Truths};
+use detloss::criteria::{Compares, Criterion, Decoder, Evaluation, Head, Outputs, Truths};
 use detloss::matching::{Anchors, Precision};
 
 const IMAGES: usize = 3;
 const CLASSES: usize = 5;
 const SIDE: f64 = 64.0;
+/// The places of a distribution beside a box.
+const PLACES: usize = 9;
 
 #[derive(Clone)]
 pub struct Scene {
@@ -24,15 +26,17 @@ pub struct Layer {
     pub logits: Vec<f64>,
     pub boxes: Vec<f64>,
     pub quality: Vec<f64>,
+    pub distribution: Vec<f64>,
+    references: Vec<f64>,
 }
 
 impl Layer {
-    pub fn parts(&self) -> [&Vec<f64>; 3] {
-        [&self.logits, &self.boxes, &self.quality]
+    pub fn parts(&self) -> [&Vec<f64>; 4] {
+        [&self.logits, &self.boxes, &self.quality, &self.distribution]
     }
 
-    pub fn parts_mut(&mut self) -> [&mut Vec<f64>; 3] {
-        [&mut self.logits, &mut self.boxes, &mut self.quality]
+    pub fn parts_mut(&mut self) -> [&mut Vec<f64>; 4] {
+        [&mut self.logits, &mut self.boxes, &mut self.quality, &mut self.distribution]
     }
 }
 
@@ -40,7 +44,8 @@ struct Random(u64);
 
 impl Random {
     fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 11) as f64 / (1_u64 << 53) as f64
     }
 
@@ -59,7 +64,7 @@ impl Scene {
         let points = criterion.heads[0].decoder != Decoder::Centers;
         // Of queries a multiple of the groups that there may be.
         let rows = if points { places().len() } else { 26 };
-        let layers = criterion.heads.iter().map(|head| {
+        let layers = criterion.heads.iter().flat_map(|head| vec![head; layers(head)]).map(|head| {
             let columns = head.decoder.columns();
             let box_number = |random: &mut Random| match head.decoder {
                 Decoder::Centers => 0.1 + 0.5 * random.uniform(),
@@ -71,6 +76,8 @@ impl Scene {
                 logits: random.many(IMAGES * rows * CLASSES, Random::normal),
                 boxes: random.many(IMAGES * rows * columns, box_number),
                 quality: random.many(IMAGES * rows, Random::normal),
+                distribution: random.many(IMAGES * rows * 4 * PLACES, Random::normal),
+                references: random.many(IMAGES * rows * 4, |random| 0.1 + 0.5 * random.uniform()),
             }
         });
         let layers: Vec<Layer> = layers.collect();
@@ -78,15 +85,25 @@ impl Scene {
             let count = [2, 0, 3][image];
             let boxes = (0..count).flat_map(|_| truth(random, points)).collect();
             // From 1 on, as SSD has them, and below the last, which is no object for DETR.
-            (boxes, (0..count).map(|_| 1 + (random.uniform() * (CLASSES - 2) as f64) as i64).collect())
+            (
+                boxes,
+                (0..count).map(|_| 1 + (random.uniform() * (CLASSES - 2) as f64) as i64).collect(),
+            )
         });
         let truths = truths.collect();
         let given = criterion.heads.iter().any(|head| head.matcher.is_none());
         let pairs = given.then(|| {
-            let of_image = |image: usize| (0..rows).map(move |row| if row < [2, 0, 3][image] { row as i32 } else { -1 });
+            let of_image = |image: usize| {
+                (0..rows).map(move |row| if row < [2, 0, 3][image] { row as i32 } else { -1 })
+            };
             layers.iter().map(|_| (0..IMAGES).flat_map(of_image).collect()).collect()
         });
         Self { layers, truths, pairs, rows, points }
+    }
+
+    /// Whether a layer is the last one of its head.
+    pub fn is_teacher(&self, layer: usize) -> bool {
+        self.layers.get(layer + 1).is_none_or(|next| next.head != self.layers[layer].head)
     }
 
     pub fn truths(&self) -> Vec<Truths<'_, f64>> {
@@ -111,6 +128,7 @@ impl Scene {
             for part in layer.parts_mut() {
                 *part = turned(part);
             }
+            layer.references = turned(&layer.references);
         }
         for pairs in scene.pairs.iter_mut().flatten() {
             *pairs = pairs.chunks(self.rows).rev().flatten().copied().collect();
@@ -127,20 +145,27 @@ impl Scene {
     }
 
     fn evaluate_as<T: Precision>(&self, criterion: &Criterion) -> Evaluation<T> {
-        let numbers = |from: &[f64]| -> Vec<T> { from.iter().map(|&number| T::from_f64(number)).collect() };
-        let layers: Vec<[Vec<T>; 3]> =
+        let numbers =
+            |from: &[f64]| -> Vec<T> { from.iter().map(|&number| T::from_f64(number)).collect() };
+        let layers: Vec<[Vec<T>; 4]> =
             self.layers.iter().map(|layer| layer.parts().map(|part| numbers(part))).collect();
+        let references: Vec<Vec<T>> =
+            self.layers.iter().map(|layer| numbers(&layer.references)).collect();
         let boxes: Vec<Vec<T>> = self.truths.iter().map(|(boxes, _)| numbers(boxes)).collect();
-        let truths: Vec<_> =
-            boxes.iter().zip(&self.truths).map(|(boxes, (_, labels))| Truths::new(boxes, labels)).collect();
+        let truths: Vec<_> = boxes
+            .iter()
+            .zip(&self.truths)
+            .map(|(boxes, (_, labels))| Truths::new(boxes, labels))
+            .collect();
         let anchors = self.anchors();
         let outputs: Vec<_> = layers
             .iter()
             .enumerate()
-            .map(|(layer, [logits, boxes, quality])| {
+            .map(|(layer, [logits, boxes, quality, distribution])| {
                 let mut outputs = Outputs::new(IMAGES, logits, boxes)
                     .head(&self.layers[layer].head)
                     .quality(quality)
+                    .distribution(distribution, &references[layer])
                     .image_size(SIDE, SIDE);
                 if self.points {
                     outputs = outputs.anchors(&anchors);
@@ -153,6 +178,11 @@ impl Scene {
             .collect();
         criterion.evaluate(&outputs, &truths).unwrap()
     }
+}
+
+/// How many layers of a head there are: more than one where the last is a teacher.
+fn layers(head: &Head) -> usize {
+    if head.terms.iter().any(|term| term.compares == Compares::Teacher) { 2 } else { 1 }
 }
 
 /// The middles of cells with their strides.
@@ -169,5 +199,9 @@ fn places() -> Vec<(f64, f64, f64)> {
 
 fn truth(random: &mut Random, is_in_pixels: bool) -> [f64; 4] {
     let [x, y, w, h] = [0.3, 0.3, 0.5, 0.4].map(|most| 0.1 + most * random.uniform());
-    if is_in_pixels { [x, y, x + w, y + h].map(|place| place * SIDE) } else { [x + 0.2, y + 0.2, w, h] }
+    if is_in_pixels {
+        [x, y, x + w, y + h].map(|place| place * SIDE)
+    } else {
+        [x + 0.2, y + 0.2, w, h]
+    }
 }
