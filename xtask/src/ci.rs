@@ -85,7 +85,7 @@ fn format() -> anyhow::Result<()> {
         .status()?;
     ensure!(
         status.success(),
-        "some files of the lists are not formatted: run rustfmt --edition 2024 crates/detloss/src/losses/*/*.rs crates/detloss/src/{matching,criteria}/*.rs"
+        "some files of the lists are not formatted: run rustfmt --edition 2024 crates/detloss/src/losses/*/*.rs crates/detloss/src/{{matching,criteria}}/*.rs"
     );
     Ok(())
 }

@@ -132,16 +132,18 @@ pub(crate) fn criteria() -> String {
                 "\n### {}\n\nWeight {}; boxes: {}; matches: {matcher}.\n\n",
                 head.name, head.weight, head.decoder
             );
-            text += "| term | loss | weight | compares | rows | weight of a row | divided by |\n";
-            text += "|---|---|---|---|---|---|---|\n";
+            text += "| term | loss | weight | compares | rows | pairs | layers | weight of a row | divided by |\n";
+            text += "|---|---|---|---|---|---|---|---|---|\n";
             for term in head.terms {
                 text += &format!(
-                    "| `{}` | `{}` | {} | {} | {} | {} | {} |\n",
+                    "| `{}` | `{}` | {} | {} | {} | {} | {} | {} | {} |\n",
                     term.name,
                     term.loss,
                     term.weight,
                     term.compares,
                     term.rows,
+                    term.pairs,
+                    term.layers,
                     term.row_weight,
                     term.normalizer
                 );

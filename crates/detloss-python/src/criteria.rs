@@ -61,7 +61,8 @@ impl Criterion {
         serde_json::to_string(&self.criterion).expect("a criterion is plain data")
     }
 
-    /// Total, terms and gradients. `outputs` has a dictionary for each head or layer: logits, boxes, quality, angle, anchors or points and strides,
+    /// Total, terms and gradients. `outputs` has a dictionary for each head or layer: logits, boxes, quality, angle, distribution and references,
+    /// anchors or points and strides,
     /// levels, head, image_size, groups, pairs, seed. All arrays are contiguous and of one dtype, float32 or float64, but labels (int64)
     /// and pairs (int32).
     fn evaluate<'py>(
@@ -86,6 +87,8 @@ struct Arrays<'py, T: Element> {
     boxes: Read<'py, T>,
     quality: Option<Read<'py, T>>,
     angle: Option<Read<'py, T>>,
+    distribution: Option<Read<'py, T>>,
+    references: Option<Read<'py, T>>,
     pairs: Option<Read<'py, i32>>,
     anchors: Option<Anchors<T>>,
     head: Option<String>,
@@ -105,6 +108,8 @@ impl<'py, T: Number + Element> Arrays<'py, T> {
             boxes: needed("the raw boxes", "boxes")?,
             quality: one("the quality", given(given_, "quality")?)?,
             angle: one("the angles", given(given_, "angle")?)?,
+            distribution: one("the distribution", given(given_, "distribution")?)?,
+            references: one("the references", given(given_, "references")?)?,
             pairs: one("the pairs", given(given_, "pairs")?)?,
             anchors: anchors(given_)?,
             head: given(given_, "head")?,
@@ -123,6 +128,9 @@ impl<'py, T: Number + Element> Arrays<'py, T> {
         }
         if let Some(angle) = &self.angle {
             outputs = outputs.angle(angle.as_slice()?);
+        }
+        if let (Some(distribution), Some(references)) = (&self.distribution, &self.references) {
+            outputs = outputs.distribution(distribution.as_slice()?, references.as_slice()?);
         }
         if let Some(pairs) = &self.pairs {
             outputs = outputs.pairs(pairs.as_slice()?);
@@ -184,6 +192,7 @@ fn answer<T: Number + Element>(
             PyArray1::from_vec(py, grads.boxes),
             PyArray1::from_vec(py, grads.quality),
             PyArray1::from_vec(py, grads.angle),
+            PyArray1::from_vec(py, grads.distribution),
         )
     });
     answer.set_item("grads", PyList::new(py, grads.collect::<Vec<_>>())?)?;

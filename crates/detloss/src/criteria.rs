@@ -27,6 +27,7 @@ mod entry;
 mod evaluate;
 mod outputs;
 mod prelude;
+mod refinement;
 mod set_prediction;
 mod settings;
 mod task_aligned;
@@ -34,8 +35,8 @@ mod terms;
 mod vectors;
 
 pub use criterion::{
-    Compares, Criterion, Head, Labels, Normalizer, Quality, RowWeight, Rows, Sampler, Schedule,
-    Sides, Term, Unit,
+    Compares, Criterion, Head, Labels, Layers, Normalizer, Pairs, Quality, RowWeight, Rows,
+    Sampler, Schedule, Sides, Term, Unit,
 };
 pub use decoder::Decoder;
 pub use entry::Entry;
@@ -72,6 +73,11 @@ criteria! {
     rt_detr,
     ultralytics_rt_detr,
     rf_detr,
+    d_fine,
+    transformers_d_fine,
+    deim,
+    deim2,
+    transformers_deim2,
 }
 
 /// The line of the criterion called `name`.

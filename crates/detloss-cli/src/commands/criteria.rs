@@ -56,6 +56,8 @@ fn table(criterion: &Criterion) -> Table {
         Column::numbers("weight"),
         Column::words("compares"),
         Column::words("rows"),
+        Column::words("pairs"),
+        Column::words("layers"),
         Column::words("row weight"),
         Column::words("divided by"),
     ]);
@@ -68,6 +70,8 @@ fn table(criterion: &Criterion) -> Table {
                 term.weight.to_string(),
                 term.compares.to_string(),
                 term.rows.to_string(),
+                term.pairs.to_string(),
+                term.layers.to_string(),
                 term.row_weight.to_string(),
                 term.normalizer.to_string(),
             ]);

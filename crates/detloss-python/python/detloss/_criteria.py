@@ -39,6 +39,8 @@ class Outputs:
             for all images.
         quality: the logit that each prediction has besides its classes, objectness or centreness, of shape (images, predictions).
         angle: the angle of each prediction's box in radians, for rotated boxes, of shape (images, predictions).
+        distribution: the logits of the four distributions that each prediction has besides its box, of shape (images, predictions, 4 (N + 1)).
+        references: the boxes that these are seen from, of shape (images, predictions, 4), in the form of the truths. They have no gradient.
         head: the head that they are of; the first one by default.
         levels: how many anchors each level has, in their order.
         image_size: width and height of the images, in the unit of the truths, for criteria that measure sides as fractions of them.
@@ -59,6 +61,8 @@ class Outputs:
     groups: int = 1
     pairs: Any = None
     seed: int = 0
+    distribution: Any = None
+    references: Any = None
 
     def replaced(self, **changes: Any) -> Outputs:
         """The same with some things changed."""
@@ -69,8 +73,8 @@ class Evaluation(NamedTuple):
     """What a batch is worth.
 
     ``total``: the sum of all terms. ``terms``: each by its name, with its head in front where there are several, weighted and normalised.
-    ``grads``: for each of the outputs, the gradient of the total by its logits, its boxes, its quality and its angle. ``indices``: for each of the
-    outputs, the truth of every prediction, of shape (images, predictions).
+    ``grads``: for each of the outputs, the gradient of the total by each of its tensors. ``indices``: for each of the outputs, the truth of
+    every prediction, of shape (images, predictions).
     """
 
     total: Any
@@ -93,7 +97,7 @@ def data(criterion: _core.Criterion) -> dict[str, Any]:
     return answer
 
 
-FLOATS = ("logits", "boxes", "quality", "angle")
+FLOATS = ("logits", "boxes", "quality", "angle", "distribution")
 """What has a gradient."""
 
 OF_ROWS = ("quality", "angle")
@@ -121,7 +125,7 @@ def evaluate(
 
 
 def _floats(layer: Outputs) -> list[Any]:
-    return [one for one in (getattr(layer, name) for name in FLOATS) if one is not None]
+    return [one for one in (getattr(layer, name) for name in (*FLOATS, "references")) if one is not None]
 
 
 def _like(given: Any, dtype: np.dtype[Any], what: str) -> Any:
@@ -131,7 +135,7 @@ def _like(given: Any, dtype: np.dtype[Any], what: str) -> Any:
 def _call(layer: Outputs, dtype: np.dtype[Any], images: int) -> dict[str, Any]:
     """Outputs as the core takes them."""
     call: dict[str, Any] = {field.name: getattr(layer, field.name) for field in fields(layer)}
-    for name in FLOATS:
+    for name in (*FLOATS, "references"):
         if call[name] is not None:
             call[name] = _like(call[name], dtype, f"the {name}")
             shape = call[name].shape

@@ -93,6 +93,12 @@ pub struct Term {
     pub row_weight: RowWeight,
     /// What the sum is divided by.
     pub normalizer: Normalizer,
+    /// Whose pairs are taken.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub pairs: Pairs,
+    /// Of which of the head's outputs.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub layers: Layers,
 }
 
 #[cfg(feature = "serde")]
@@ -118,6 +124,16 @@ pub enum Compares {
     },
     /// The logit that a prediction has besides its classes, with this label.
     Quality(Quality),
+    /// The four distributions that a prediction has besides its box with the places of the truth's sides, seen from a reference box: the
+    /// sum of the sides. See [`Offsets`](crate::refinement::Offsets).
+    Refinement {
+        /// The size of the range.
+        up: f64,
+        /// The inverse of the unit of offsets, as a share of the reference's side.
+        reg_scale: f64,
+    },
+    /// These distributions with those of the last of the head's outputs, which is a constant: the mean of the sides.
+    Teacher,
 }
 
 /// The labels of classes: 0 for all classes but that of the truth, and for predictions that are background.
@@ -200,6 +216,31 @@ pub enum RowWeight {
     Centerness,
     /// This for background, and 1 for what has a truth.
     Background(f64),
+    /// The IoU of the decoded box and the truth; for background the largest probability of a class that the
+    /// [`Teacher`](Compares::Teacher) has. Constants.
+    Confidence,
+}
+
+/// The pairs that a term is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize), serde(rename_all = "snake_case"))]
+pub enum Pairs {
+    /// Those of its head's matcher, or that came with the outputs.
+    #[default]
+    Own,
+    /// The [`union`](crate::matching::union) over all outputs whose head has a matcher.
+    Union,
+}
+
+/// The outputs that a term is of. Those of one head are its layers, from the first to the last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize), serde(rename_all = "snake_case"))]
+pub enum Layers {
+    /// All of them.
+    #[default]
+    All,
+    /// All but the last.
+    AllButLast,
 }
 
 /// What the sum of a term is divided by: over all images, and not below 1 unless it says so.
@@ -219,6 +260,10 @@ pub enum Normalizer {
     Rows,
     /// The sum of their weights, however small.
     Weights,
+    /// Two means, of what has a truth and of background, are mixed in the ratio of the roots of the numbers of both.
+    Roots,
+    /// The same, with the numbers of the union of the matches of all outputs whose head has a matcher.
+    RootsOfUnion,
 }
 
 impl Criterion {
@@ -246,6 +291,11 @@ impl Criterion {
 }
 
 impl Compares {
+    /// Whether it needs distributions besides the boxes.
+    pub(super) fn is_of_distributions(&self) -> bool {
+        matches!(self, Self::Refinement { .. } | Self::Teacher)
+    }
+
     /// Whether it needs the size of the images.
     pub(super) fn is_of_image(&self) -> bool {
         *self == Self::Offsets(Sides::MeanOfImage)
@@ -301,6 +351,8 @@ impl Term {
             rows: Rows::Matched,
             row_weight: RowWeight::One,
             normalizer,
+            pairs: Pairs::Own,
+            layers: Layers::All,
         }
     }
 
@@ -314,5 +366,13 @@ impl Term {
 
     pub(super) fn row_weight(self, row_weight: RowWeight) -> Self {
         Self { row_weight, ..self }
+    }
+
+    pub(super) fn pairs(self, pairs: Pairs) -> Self {
+        Self { pairs, ..self }
+    }
+
+    pub(super) fn layers(self, layers: Layers) -> Self {
+        Self { layers, ..self }
     }
 }

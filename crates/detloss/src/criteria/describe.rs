@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::criterion::{
-    Compares, Labels, Normalizer, Quality, RowWeight, Rows, Schedule, Sides, Unit,
+    Compares, Labels, Layers, Normalizer, Pairs, Quality, RowWeight, Rows, Schedule, Sides, Unit,
 };
 use super::decoder::Decoder;
 
@@ -22,9 +22,31 @@ impl fmt::Display for Compares {
                 "raw distances, the mean of four fractions of the image"
             }
             Self::Distribution { .. } => "distributions of the sides, the mean of four",
+            Self::Refinement { .. } => "distributions beside the boxes, the sum of four",
+            Self::Teacher => {
+                "distributions beside the boxes with the last layer's, the mean of four"
+            }
             Self::Quality(Quality::Matched) => "objectness",
             Self::Quality(Quality::Centerness) => "centreness",
             Self::Quality(Quality::Iou) => "quality, the IoU of the box",
+        })
+    }
+}
+
+impl fmt::Display for Pairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Own => "own",
+            Self::Union => "union",
+        })
+    }
+}
+
+impl fmt::Display for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::All => "all",
+            Self::AllButLast => "all but the last",
         })
     }
 }
@@ -46,6 +68,7 @@ impl fmt::Display for RowWeight {
             Self::Score => f.write_str("score of the match"),
             Self::Iou => f.write_str("IoU of the box"),
             Self::Centerness => f.write_str("centreness"),
+            Self::Confidence => f.write_str("IoU of the box, the teacher's score of background"),
             Self::Background(weight) => write!(f, "{weight} for background"),
         }
     }
@@ -59,6 +82,8 @@ impl fmt::Display for Normalizer {
             Self::Scores => "scores of all matches",
             Self::Truths => "truths of the batch, and groups",
             Self::Rows => "predictions that count",
+            Self::Roots => "numbers of matched and others, mixed by their roots",
+            Self::RootsOfUnion => "those of the union, mixed by their roots",
             Self::Weights => "weights",
         })
     }

@@ -1,10 +1,10 @@
 //! The value of a criterion, term by term, and its gradient.
 
-use super::criterion::{Criterion, Normalizer, Term};
+use super::criterion::{Criterion, Layers, Normalizer, Pairs, Term};
 use super::outputs::{Layer, Outputs, Truths};
-use super::terms::{Grads, Paired};
+use super::terms::{Grads, Paired, Slot};
 use crate::error::{Error, Result};
-use crate::matching::{BACKGROUND, IGNORED, Matches, Precision, sampling};
+use crate::matching::{self, BACKGROUND, IGNORED, Matches, Precision, sampling};
 use crate::parallel::Work;
 
 /// What a batch is worth.
@@ -45,6 +45,8 @@ pub struct OutputGrads<T> {
     pub quality: Vec<T>,
     /// By the angles; empty where there are none.
     pub angle: Vec<T>,
+    /// By the distributions; empty where there are none.
+    pub distribution: Vec<T>,
 }
 
 /// A number that outputs are made of: `f32` or `f64`.
@@ -98,8 +100,9 @@ impl Criterion {
         outputs: &[Outputs<'_, T>],
         truths: &[Truths<'_, T>],
     ) -> Result<Evaluation<T>> {
-        let layers: Vec<_> =
+        let mut layers: Vec<_> =
             outputs.iter().map(|outputs| Layer::new(self, outputs)).collect::<Result<_>>()?;
+        Layer::set_teachers(&mut layers)?;
         for layer in &layers {
             if layer.outputs.images != truths.len() {
                 let (expected, got) = (layer.outputs.images, truths.len());
@@ -112,17 +115,22 @@ impl Criterion {
         }
         let work = Work { threads: layers.len() * truths.len() > 1, cancelled: None };
         let matches = match_all(work, &layers, truths)?;
+        let union = union(&layers, &matches, truths.len())?;
         let mut grads: Vec<_> = layers.iter().map(OutputGrads::of).collect();
         let mut jobs = Vec::new();
-        for ((layer, matches), grads) in layers.iter().zip(&matches).zip(&mut grads) {
-            let divisors = divisors(layer, matches, truths)?;
+        for ((layer, own), grads) in layers.iter().zip(&matches).zip(&mut grads) {
+            let is_united = layer.head.matcher.is_some() && !union.is_empty();
+            let matches = Found { own, union: &union, is_united };
+            let divisors = divisors(layer, &matches, truths)?;
             for (image, grads) in grads.images(layer, truths.len()).into_iter().enumerate() {
-                let of = divisors.iter().map(|divisor| divisor.of_image(&matches[image])).collect();
+                let of =
+                    |(term, divisor): (&Term, &Divisor)| divisor.of_image(&matches.of(term)[image]);
+                let of = layer.head.terms.iter().zip(&divisors).map(of).collect();
                 jobs.push(Job {
                     layer,
                     image,
                     truths: truths[image],
-                    matches: &matches[image],
+                    matches,
                     divisors: of,
                     grads,
                 });
@@ -159,8 +167,8 @@ struct Job<'a, T> {
     layer: &'a Layer<'a, T>,
     image: usize,
     truths: Truths<'a, T>,
-    matches: &'a Matches<T>,
-    divisors: Vec<f64>,
+    matches: Found<'a, T>,
+    divisors: Vec<(f64, [f64; 2])>,
     grads: Grads<'a, T>,
 }
 
@@ -170,16 +178,25 @@ type Value<'a> = (&'a str, &'a str, f64);
 impl<'a, T: Precision> Job<'a, T> {
     fn run(self, scale: f64) -> Result<Vec<Value<'a>>> {
         let Self { layer, image, truths, matches, divisors, mut grads } = self;
-        let paired = Paired::new(layer, image, truths, matches);
+        let pair = |of: &'a [Matches<T>]| Paired::new(layer, image, truths, &of[image]);
+        let own = pair(matches.own);
+        let union = matches.is_united.then(|| pair(matches.union));
         let head = layer.head;
         let mut values = Vec::new();
-        for (term, divisor) in head.terms.iter().zip(divisors) {
+        for (term, (divisor, shares)) in head.terms.iter().zip(divisors) {
+            if term.layers == Layers::AllButLast && layer.teacher.is_none() {
+                continue;
+            }
+            let paired = match &union {
+                Some(union) if term.pairs == Pairs::Union => union,
+                _ => &own,
+            };
             let factor = head.weight.at(0.0) * term.weight * scale / divisor;
             if factor == 0.0 {
                 continue;
             }
-            let sum =
-                paired.sum(term, factor, &mut grads).map_err(|error| in_image(image, error))?;
+            let sum = paired.sum(term, factor, shares, &mut grads);
+            let sum = sum.map_err(|error| in_image(image, error))?;
             values.push((head.name.as_str(), term.name.as_str(), factor * sum));
         }
         Ok(values)
@@ -247,18 +264,58 @@ fn given<T: Precision>(
     }
 }
 
+/// The union of the matches of every image over all layers with a matcher; nothing if no term asks for it.
+fn union<T: Precision>(
+    layers: &[Layer<'_, T>],
+    matches: &[Vec<Matches<T>>],
+    images: usize,
+) -> Result<Vec<Matches<T>>> {
+    let is_asked_for =
+        |term: &Term| term.pairs == Pairs::Union || term.normalizer == Normalizer::RootsOfUnion;
+    if !layers.iter().any(|layer| layer.head.terms.iter().any(is_asked_for)) {
+        return Ok(Vec::new());
+    }
+    let matched = layers.iter().zip(matches).filter(|(layer, _)| layer.head.matcher.is_some());
+    let matched: Vec<_> = matched.map(|(_, matches)| matches).collect();
+    let of_image = |image: usize| {
+        let layers: Vec<_> = matched.iter().map(|images| images[image].clone()).collect();
+        matching::union(&layers).map_err(|error| in_image(image, error))
+    };
+    (0..images).map(of_image).collect()
+}
+
+/// The matches of every image: those of a layer, and the union of all layers; no union if no term asks for it.
+#[derive(Clone, Copy)]
+struct Found<'a, T> {
+    own: &'a [Matches<T>],
+    union: &'a [Matches<T>],
+    /// Whether the layer is a part of the union.
+    is_united: bool,
+}
+
+impl<'a, T: Precision> Found<'a, T> {
+    fn of(&self, term: &Term) -> &'a [Matches<T>] {
+        if self.is_united && term.pairs == Pairs::Union { self.union } else { self.own }
+    }
+}
+
 /// What a term is divided by.
 enum Divisor {
     Number(f64),
     /// The positives of the image, times the number of images.
     PositivesOfImage(f64),
+    /// Nothing, but what has a truth and background have these weights.
+    Shares([f64; 2]),
 }
 
 impl Divisor {
-    fn of_image<T>(&self, matches: &Matches<T>) -> f64 {
+    fn of_image<T>(&self, matches: &Matches<T>) -> (f64, [f64; 2]) {
         match *self {
-            Self::Number(number) => number,
-            Self::PositivesOfImage(images) => matches.positives().max(1) as f64 * images,
+            Self::Number(number) => (number, [1.0; 2]),
+            Self::PositivesOfImage(images) => {
+                (matches.positives().max(1) as f64 * images, [1.0; 2])
+            }
+            Self::Shares(shares) => (1.0, shares),
         }
     }
 }
@@ -266,14 +323,20 @@ impl Divisor {
 /// What every term of a layer is divided by.
 fn divisors<T: Precision>(
     layer: &Layer<'_, T>,
-    matches: &[Matches<T>],
+    found: &Found<'_, T>,
     truths: &[Truths<'_, T>],
 ) -> Result<Vec<Divisor>> {
-    let count = |number: fn(&Matches<T>) -> usize| matches.iter().map(number).sum::<usize>() as f64;
     let of = |term: &Term| {
+        let matches = found.of(term);
+        let count =
+            |number: fn(&Matches<T>) -> usize| matches.iter().map(number).sum::<usize>() as f64;
         Ok(Divisor::Number(match term.normalizer {
             Normalizer::PositivesOfImage => {
                 return Ok(Divisor::PositivesOfImage(truths.len() as f64));
+            }
+            Normalizer::Roots => return Ok(Divisor::Shares(roots(matches, matches))),
+            Normalizer::RootsOfUnion => {
+                return Ok(Divisor::Shares(roots(matches, found.union)));
             }
             Normalizer::Positives => count(Matches::positives).max(1.0),
             Normalizer::Rows => (count(Matches::positives) + count(Matches::negatives)).max(1.0),
@@ -299,6 +362,21 @@ fn divisors<T: Precision>(
     layer.head.terms.iter().map(of).collect()
 }
 
+/// The weights of what has a truth, and of background: one of their numbers, mixed in the ratio of the roots of these numbers.
+fn roots<T: Precision>(of: &[Matches<T>], ratio: &[Matches<T>]) -> [f64; 2] {
+    let numbers = |of: &[Matches<T>]| {
+        [Matches::positives, Matches::negatives]
+            .map(|number| of.iter().map(number).sum::<usize>() as f64)
+    };
+    let own = numbers(of);
+    let ratio = numbers(ratio);
+    let [positives, negatives] = if ratio == [0.0; 2] { own } else { ratio }.map(f64::sqrt);
+    let share = |root: f64, number: f64| {
+        if number > 0.0 { root / (number * (positives + negatives)) } else { 0.0 }
+    };
+    [share(positives, own[0]), share(negatives, own[1])]
+}
+
 impl<T: Precision> OutputGrads<T> {
     fn of(layer: &Layer<'_, T>) -> Self {
         let zeros = |like: &[T]| vec![T::default(); like.len()];
@@ -307,6 +385,7 @@ impl<T: Precision> OutputGrads<T> {
             boxes: zeros(layer.outputs.boxes),
             quality: zeros(layer.outputs.quality.unwrap_or_default()),
             angle: zeros(layer.outputs.angle.unwrap_or_default()),
+            distribution: zeros(layer.outputs.distribution.unwrap_or_default()),
         }
     }
 
@@ -317,7 +396,14 @@ impl<T: Precision> OutputGrads<T> {
         let mut boxes = parts(&mut self.boxes, rows * layer.head.decoder.columns());
         let mut quality = parts(&mut self.quality, rows);
         let mut angle = parts(&mut self.angle, rows);
-        let mut of_image = || Grads::new(logits.next(), boxes.next(), quality.next(), angle.next());
+        let mut distribution = parts(&mut self.distribution, rows * layer.columns);
+        let mut of_image = || Grads {
+            logits: Slot { grad: logits.next().unwrap_or_default(), is_zero: true },
+            boxes: boxes.next().unwrap_or_default(),
+            quality: quality.next().unwrap_or_default(),
+            angle: angle.next().unwrap_or_default(),
+            distribution: distribution.next().unwrap_or_default(),
+        };
         (0..images).map(|_| of_image()).collect()
     }
 }

@@ -18,6 +18,8 @@ pub struct Outputs<'a, T> {
     pub(super) boxes: &'a [T],
     pub(super) quality: Option<&'a [T]>,
     pub(super) angle: Option<&'a [T]>,
+    pub(super) distribution: Option<&'a [T]>,
+    pub(super) references: Option<&'a [T]>,
     pub(super) anchors: Option<&'a Anchors<T>>,
     pub(super) image_size: Option<[f64; 2]>,
     pub(super) groups: usize,
@@ -40,6 +42,8 @@ impl<'a, T: Precision> Outputs<'a, T> {
             boxes: boxes.as_ref(),
             quality: None,
             angle: None,
+            distribution: None,
+            references: None,
             anchors: None,
             image_size: None,
             groups: 1,
@@ -70,6 +74,13 @@ impl<'a, T: Precision> Outputs<'a, T> {
     #[must_use]
     pub fn angle(self, angle: &'a [T]) -> Self {
         Self { angle: Some(angle), ..self }
+    }
+
+    /// The logits of the four distributions that each prediction has besides its box, over N + 1 places each, and the box that they are
+    /// seen from, in the form of the truths. A reference has no gradient.
+    #[must_use]
+    pub fn distribution(self, distribution: &'a [T], references: &'a [T]) -> Self {
+        Self { distribution: Some(distribution), references: Some(references), ..self }
     }
 
     /// Width and height of the images, in the unit of the truths. For criteria that measure sides as fractions of the image.
@@ -122,6 +133,10 @@ pub(super) struct Layer<'a, T> {
     /// How many predictions an image has.
     pub rows: usize,
     pub classes: usize,
+    /// How many logits the distributions of a prediction have.
+    pub columns: usize,
+    /// The last of the outputs of its head, for all others.
+    pub teacher: Option<Outputs<'a, T>>,
 }
 
 impl<'a, T: Precision> Layer<'a, T> {
@@ -137,7 +152,9 @@ impl<'a, T: Precision> Layer<'a, T> {
         let width = head.decoder.columns() * outputs.images;
         let rows = whole("the raw boxes", outputs.boxes, width)?;
         let classes = whole("the logits", outputs.logits, rows * outputs.images)?;
-        let layer = Self { head, outputs: *outputs, rows, classes };
+        let distribution = outputs.distribution.unwrap_or_default();
+        let columns = whole("the distributions", distribution, rows * outputs.images)?;
+        let layer = Self { head, outputs: *outputs, rows, classes, columns, teacher: None };
         let missing = |what| Error::MissingOutput { head: head.name.clone(), what };
         if head.decoder.has_anchors() {
             let anchors = outputs.anchors.ok_or_else(|| missing("anchors"))?;
@@ -154,6 +171,14 @@ impl<'a, T: Precision> Layer<'a, T> {
             let angle = outputs.angle.ok_or_else(|| missing("angles"))?;
             of_length("the angles", rows * outputs.images, angle.len())?;
         }
+        if needs(Compares::is_of_distributions) {
+            let (Some(_), Some(references)) = (outputs.distribution, outputs.references) else {
+                return Err(missing("distributions with their references"));
+            };
+            of_length("the references", 4 * rows * outputs.images, references.len())?;
+            // Four sides of the same number of places.
+            whole("the distributions", distribution, 4 * rows * outputs.images)?;
+        }
         if needs(Compares::is_of_image) && outputs.image_size.is_none() {
             return Err(missing("the size of the images"));
         }
@@ -162,6 +187,28 @@ impl<'a, T: Precision> Layer<'a, T> {
             of_length("the pairs", rows * outputs.images, pairs.len())?;
         }
         Ok(layer)
+    }
+
+    /// Tells every layer which is the last one of its head.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Length`] if one that has distributions is not like its teacher.
+    pub(super) fn set_teachers(layers: &mut [Self]) -> Result<()> {
+        for index in 0..layers.len() {
+            let (first, later) = layers[index..].split_first_mut().expect("it is one of them");
+            let Some(last) = later.iter().rev().find(|last| last.head.name == first.head.name)
+            else {
+                continue;
+            };
+            if first.columns > 0 {
+                of_length("the distributions", last.rows, first.rows)?;
+                of_length("the distributions", last.columns, first.columns)?;
+                of_length("the logits", last.classes, first.classes)?;
+            }
+            first.teacher = Some(last.outputs);
+        }
+        Ok(())
     }
 
     /// The raw boxes of an image.
@@ -177,6 +224,28 @@ impl<'a, T: Precision> Layer<'a, T> {
     /// The quality of every prediction of an image; none if there is none.
     pub(super) fn quality(&self, image: usize) -> &'a [T] {
         self.outputs.quality.map_or(&[], |quality| of_image(quality, image, self.rows))
+    }
+
+    /// The distributions of an image.
+    pub(super) fn distribution(&self, image: usize) -> &'a [T] {
+        of_image(self.outputs.distribution.unwrap_or_default(), image, self.rows * self.columns)
+    }
+
+    /// Those of its teacher, and its logits.
+    pub(super) fn teacher(&self, image: usize) -> Option<(&'a [T], &'a [T])> {
+        let teacher = self.teacher?;
+        let distribution = teacher.distribution.unwrap_or_default();
+        let logits = of_image(teacher.logits, image, self.rows * self.classes);
+        Some((of_image(distribution, image, self.rows * self.columns), logits))
+    }
+
+    /// The reference of a prediction by its corners.
+    pub(super) fn reference(&self, image: usize, row: usize) -> [T; 4] {
+        let references =
+            of_image(self.outputs.references.unwrap_or_default(), image, 4 * self.rows);
+        let [a, b, c, d] = references.as_chunks().0[row];
+        let [x1, y1, x2, y2, _] = self.in_form_of_boxes([a, b, c, d, T::default()]);
+        [x1, y1, x2, y2]
     }
 
     pub(super) fn place(&self, row: usize) -> Place<T> {
@@ -235,8 +304,13 @@ impl<'a, T: Precision> Layer<'a, T> {
         let mut fields = [zero; 5];
         let width = decoder.width();
         fields[..width].copy_from_slice(&truths.boxes[truth * width..][..width]);
-        match decoder {
-            Decoder::Centers => decoder.decode(fields, self.place(0)),
+        self.in_form_of_boxes(fields)
+    }
+
+    /// A box in the form of the truths, in that of decoded boxes.
+    fn in_form_of_boxes(&self, fields: Fields<T>) -> Fields<T> {
+        match self.head.decoder {
+            Decoder::Centers => Decoder::Centers.decode(fields, self.place(0)),
             _ => fields,
         }
     }

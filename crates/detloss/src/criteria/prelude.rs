@@ -1,15 +1,15 @@
 //! What the file of a criterion needs.
 
 pub(super) use super::criterion::{
-    Compares, Criterion, Head, Labels, Normalizer, Quality, RowWeight, Rows, Schedule, Sides, Term,
-    Unit,
+    Compares, Criterion, Head, Labels, Layers, Normalizer, Pairs, Quality, RowWeight, Rows,
+    Schedule, Sides, Term, Unit,
 };
 pub(super) use super::decoder::Decoder;
 pub(super) use super::entry::criterion;
 use crate::losses::AnyLoss;
 pub(super) use crate::losses::boxes::{Ciou, Giou, Iou, IouSquare};
-pub(super) use crate::losses::rows::{DistributionFocal, SoftmaxCe};
-pub(super) use crate::losses::scores::{Bce, Focal, IaBce, QualityFocal, Varifocal};
+pub(super) use crate::losses::rows::{DistributionFocal, SoftmaxCe, SoftmaxKl};
+pub(super) use crate::losses::scores::{Bce, Focal, IaBce, Mal, QualityFocal, Varifocal};
 pub(super) use crate::losses::values::{L1, SmoothL1};
 use crate::matching::{AnyMatcher, Matcher, Overlap};
 pub(super) use crate::matching::{CenterSampling, Hungarian, MaxIou, TaskAligned};

@@ -8,6 +8,12 @@ criterion! {
     /// layers and of the encoder's proposals; tell the outputs that there are 13 of them. Models that are fine-tuned with one group take
     /// `rf_detr(matcher=hungarian)`.
     ///
+    /// # Conventions
+    ///
+    /// A match whose box misses its truth is asked for a score of 0.01. The port of transformers takes logarithms of scores, which are infinite
+    /// for saturated logits; here, as in the original, they are those of logits. `class_error` and `cardinality_error` of its report are no
+    /// losses.
+    ///
     /// # References
     ///
     /// Robinson, Robicheaux, Popov, Ramanan, Peri, *RF-DETR: Neural Architecture Search for Real-Time Detection Transformers*, 2025.

@@ -112,13 +112,17 @@ impl Term {
             Compares::Offsets(_) => {
                 (pair == (Kind::Number, Kind::Number), "a loss of two values, such as smooth_l1")
             }
-            Compares::Distribution { .. } => (
+            Compares::Distribution { .. } | Compares::Refinement { .. } => (
                 pair == (Kind::Logits, Kind::Position),
                 "a loss of places, such as distribution_focal",
             ),
             Compares::Classes(Labels::BackgroundFirst | Labels::BackgroundLast) => (
                 signature.pred == Kind::Logits && signature.target.is_label(),
                 "a loss of rows of logits, such as softmax_ce",
+            ),
+            Compares::Teacher => (
+                pair == (Kind::Logits, Kind::Logits),
+                "a loss of two rows of logits, such as softmax_kl",
             ),
             Compares::Classes(_) | Compares::Quality(_) => {
                 (pair == (Kind::Logit, Kind::Label), "a loss of scores, such as focal")

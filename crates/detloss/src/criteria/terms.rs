@@ -5,6 +5,7 @@ mod classes;
 mod distribution;
 mod offsets;
 mod quality;
+mod refinement;
 
 use super::criterion::{Compares, RowWeight, Term};
 use super::decoder::Fields;
@@ -19,32 +20,17 @@ use crate::scalar::{Compute, lit};
 
 /// The gradients of an image, to be added to.
 pub(super) struct Grads<'a, T> {
-    logits: Slot<'a, T>,
-    boxes: &'a mut [T],
-    quality: &'a mut [T],
-    angle: &'a mut [T],
+    pub logits: Slot<'a, T>,
+    pub boxes: &'a mut [T],
+    pub quality: &'a mut [T],
+    pub angle: &'a mut [T],
+    pub distribution: &'a mut [T],
 }
 
 /// Gradients, and whether anything has been added to them.
-struct Slot<'a, T> {
-    grad: &'a mut [T],
-    is_zero: bool,
-}
-
-impl<'a, T> Grads<'a, T> {
-    pub(super) fn new(
-        logits: Option<&'a mut [T]>,
-        boxes: Option<&'a mut [T]>,
-        quality: Option<&'a mut [T]>,
-        angle: Option<&'a mut [T]>,
-    ) -> Self {
-        Self {
-            logits: Slot { grad: logits.unwrap_or_default(), is_zero: true },
-            boxes: boxes.unwrap_or_default(),
-            quality: quality.unwrap_or_default(),
-            angle: angle.unwrap_or_default(),
-        }
-    }
+pub(super) struct Slot<'a, T> {
+    pub grad: &'a mut [T],
+    pub is_zero: bool,
 }
 
 /// One image of a layer: its predictions with their truths.
@@ -74,8 +60,15 @@ impl<'a, T: Precision> Paired<'a, T> {
         Self { layer, image, truths, matches, pairs, preds, targets }
     }
 
-    /// Σ row weight · loss of a term. `factor` times its gradient is added to `grads`.
-    pub(super) fn sum(&self, term: &Term, factor: f64, grads: &mut Grads<'_, T>) -> Result<f64> {
+    /// Σ row weight · loss of a term. `factor` times its gradient is added to `grads`. `shares` are weights more, of what has a truth
+    /// and of background.
+    pub(super) fn sum(
+        &self,
+        term: &Term,
+        factor: f64,
+        shares: [f64; 2],
+        grads: &mut Grads<'_, T>,
+    ) -> Result<f64> {
         match term.compares {
             Compares::Classes(labels) => self.classes(term, labels, factor, &mut grads.logits),
             Compares::Boxes(unit) => self.boxes(term, unit, factor, grads),
@@ -84,6 +77,10 @@ impl<'a, T: Precision> Paired<'a, T> {
                 self.distribution(term, margin, factor, grads.boxes)
             }
             Compares::Quality(label) => self.quality(term, label, factor, grads.quality),
+            Compares::Refinement { up, reg_scale } => {
+                self.refinement(term, up, reg_scale, factor, grads.distribution)
+            }
+            Compares::Teacher => self.teacher(term, factor, shares, grads.distribution),
         }
     }
 
@@ -106,7 +103,7 @@ impl<'a, T: Precision> Paired<'a, T> {
             RowWeight::One => (each(&|_| T::from_f64(1.0)), 1.0),
             RowWeight::Background(weight) => (each(&|_| T::from_f64(1.0)), weight),
             RowWeight::Score => (each(&|pair| self.score(pair)), 0.0),
-            RowWeight::Iou => (each(&|pair| self.iou(pair)), 0.0),
+            RowWeight::Iou | RowWeight::Confidence => (each(&|pair| self.iou(pair)), 0.0),
             RowWeight::Centerness => (each(&|pair| self.centerness(pair)), 0.0),
         }
     }

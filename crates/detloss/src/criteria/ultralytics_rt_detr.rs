@@ -6,6 +6,12 @@ criterion! {
     ///
     /// The rest is as in the [original](super::find). Boxes are cx, cy, w, h as fractions of the image, of predictions and truths.
     ///
+    /// # Conventions
+    ///
+    /// The proposals of its encoder are the first of its layers: give them as `encoder`, which has the same terms. For a batch without truths
+    /// Ultralytics has focal loss with γ = 1.5 and α = 0.25, three times of what background costs in all other batches; here it costs the
+    /// same in all.
+    ///
     /// # References
     ///
     /// Zhao, Lv, Xu, Wei, Wang, Dang, Liu, Chen, *DETRs Beat YOLOs on Real-time Object Detection*, CVPR 2024.

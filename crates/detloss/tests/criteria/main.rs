@@ -4,8 +4,8 @@ mod scene;
 
 use detloss::Error;
 use detloss::batch::Kernel as _;
-use detloss::criteria::{self, Criterion, Entry, Evaluation, Labels, Outputs, Quality, RowWeight};
-use detloss::criteria::{Compares, Schedule};
+use detloss::criteria::{self, Compares, Criterion, Entry, Evaluation, Labels, Outputs, Quality};
+use detloss::criteria::{RowWeight, Schedule, Truths};
 use detloss::losses::AnyLoss;
 use scene::Scene;
 
@@ -77,7 +77,7 @@ fn with_pairs(mut criterion: Criterion) -> Criterion {
                 Compares::Quality(quality @ Quality::Iou) => *quality = Quality::Matched,
                 _ => {}
             }
-            if term.row_weight == RowWeight::Iou {
+            if matches!(term.row_weight, RowWeight::Iou | RowWeight::Confidence) {
                 term.row_weight = RowWeight::One;
             }
         }
@@ -109,23 +109,23 @@ fn gradients_are_the_slopes_of_the_total_by_the_raw_outputs() {
         }
         let exact = scene.evaluate(&criterion);
         assert!(result.total > 0.0 && exact.total > 0.0, "{}", entry.name);
-        for layer in 0..scene.layers.len() {
-            for (part, grad) in [
-                &exact.grads[layer].logits,
-                &exact.grads[layer].boxes,
-                &exact.grads[layer].quality,
-                &exact.grads[layer].angle,
-            ]
-            .into_iter()
-            .enumerate()
-            {
+        // A teacher is one, too.
+        let mut untaught = criterion.clone();
+        for head in &mut untaught.heads {
+            head.terms.retain(|term| term.compares != Compares::Teacher);
+        }
+        for (layer, grads) in exact.grads.iter().enumerate() {
+            let criterion = if scene.is_teacher(layer) { &untaught } else { &criterion };
+            let parts =
+                [&grads.logits, &grads.boxes, &grads.quality, &grads.angle, &grads.distribution];
+            for (part, grad) in parts.into_iter().enumerate() {
                 let mut largest: Vec<usize> = (0..grad.len()).collect();
                 largest.sort_by(|&a, &b| grad[b].abs().total_cmp(&grad[a].abs()));
                 for &index in largest.iter().take(6).chain(largest.last()) {
                     let at = |x: f64| {
                         let mut moved = scene.clone();
                         moved.layers[layer].parts_mut()[part][index] = x;
-                        moved.evaluate(&criterion).total
+                        moved.evaluate(criterion).total
                     };
                     let numeric = slope(at, scene.layers[layer].parts()[part][index]);
                     assert!(
@@ -177,7 +177,8 @@ fn without_truths_everything_is_finite_and_boxes_have_no_gradient() {
         assert!(result.total.is_finite() && result.total >= 0.0, "{}", entry.name);
         for grads in &result.grads {
             assert!(grads.boxes.iter().all(|slope| *slope == 0.0), "{}", entry.name);
-            assert!(grads.logits.iter().all(|slope| slope.is_finite()), "{}", entry.name);
+            let others = grads.logits.iter().chain(&grads.distribution);
+            assert!(others.into_iter().all(|slope| slope.is_finite()), "{}", entry.name);
         }
     }
 }
@@ -195,12 +196,14 @@ fn huge_outputs_stay_finite() {
             let result: Evaluation<f64> = scene.evaluate(&criterion);
             assert!(result.total.is_finite(), "{} at {scale}", entry.name);
             for grads in &result.grads {
-                let all = grads
-                    .logits
-                    .iter()
-                    .chain(&grads.boxes)
-                    .chain(&grads.quality)
-                    .chain(&grads.angle);
+                let parts = [
+                    &grads.logits,
+                    &grads.boxes,
+                    &grads.quality,
+                    &grads.angle,
+                    &grads.distribution,
+                ];
+                let all = parts.into_iter().flatten();
                 assert!(
                     all.into_iter().all(|slope| slope.is_finite()),
                     "{} at {scale}",
@@ -209,6 +212,41 @@ fn huge_outputs_stay_finite() {
             }
         }
     }
+}
+
+#[test]
+fn a_layer_like_its_teacher_has_nothing_to_learn() {
+    let criterion = criteria::find("d_fine").unwrap().make();
+    let mut scene = Scene::new(&criterion, 7);
+    let ddf = |scene: &Scene| {
+        let result = scene.evaluate(&criterion);
+        result.terms.iter().filter(|term| term.term == "ddf").map(|term| term.value).sum::<f64>()
+    };
+    assert!(ddf(&scene) > 0.1);
+    for layer in 1..scene.layers.len() {
+        if scene.is_teacher(layer) && !scene.is_teacher(layer - 1) {
+            let teacher = scene.layers[layer].distribution.clone();
+            scene.layers[layer - 1].distribution = teacher;
+        }
+    }
+    assert_eq!(ddf(&scene), 0.0);
+}
+
+#[test]
+fn distributions_that_do_not_fit_are_errors_with_the_remedy() {
+    let criterion = criteria::find("deim").unwrap().make();
+    let (logits, boxes, truths) = ([0.5; 2], [0.5; 8], [Truths::new(&[0.5; 4], &[0])]);
+    let outputs = Outputs::new(1, &logits, &boxes);
+    let message = |outputs: &[_]| criterion.evaluate(outputs, &truths).unwrap_err().to_string();
+    assert!(message(&[outputs]).contains("needs distributions with their references"));
+    let (nine, five) = ([0.1; 2 * 4 * 9], [0.1; 2 * 4 * 5]);
+    let good = outputs.distribution(&nine, &boxes);
+    criterion.evaluate(&[good, good], &truths).unwrap();
+    assert!(message(&[outputs.distribution(&nine, &boxes[1..])]).contains("the references"));
+    assert!(message(&[outputs.distribution(&nine[1..], &boxes)]).contains("the distributions"));
+    assert!(message(&[good, outputs.distribution(&five, &boxes)]).contains("the distributions"));
+    let pre = Outputs::new(1, &logits[1..], &boxes[4..]).head("pre");
+    assert!(message(&[good, pre]).contains("a layer's matches"));
 }
 
 #[test]

@@ -1,40 +1,50 @@
 //! Outputs of every head of a criterion, for a few images.
 
-use detloss::criteria::{Criterion, Decoder, Evaluation, Number, Outputs, Truths};
+use detloss::criteria::{Compares, Criterion, Decoder, Evaluation, Head, Number, Outputs, Truths};
 use detloss::matching::{Anchors, Precision};
 use detloss::operand::Kind;
 
 const IMAGES: usize = 3;
 const CLASSES: usize = 5;
 const SIDE: f64 = 64.0;
+/// The places of a distribution beside a box.
+const PLACES: usize = 9;
 
 #[derive(Clone)]
-pub struct Scene {
-    pub layers: Vec<Layer>,
+pub(crate) struct Scene {
+    pub(crate) layers: Vec<Layer>,
     /// Boxes and labels of every image.
-    pub truths: Vec<(Vec<f64>, Vec<i64>)>,
+    pub(crate) truths: Vec<(Vec<f64>, Vec<i64>)>,
     /// For every layer, that of every prediction.
-    pub pairs: Option<Vec<Vec<i32>>>,
+    pub(crate) pairs: Option<Vec<Vec<i32>>>,
     rows: usize,
     points: bool,
 }
 
 #[derive(Clone)]
-pub struct Layer {
+pub(crate) struct Layer {
     head: String,
-    pub logits: Vec<f64>,
-    pub boxes: Vec<f64>,
-    pub quality: Vec<f64>,
-    pub angle: Vec<f64>,
+    pub(crate) logits: Vec<f64>,
+    pub(crate) boxes: Vec<f64>,
+    pub(crate) quality: Vec<f64>,
+    pub(crate) angle: Vec<f64>,
+    pub(crate) distribution: Vec<f64>,
+    references: Vec<f64>,
 }
 
 impl Layer {
-    pub fn parts(&self) -> [&Vec<f64>; 4] {
-        [&self.logits, &self.boxes, &self.quality, &self.angle]
+    pub(crate) fn parts(&self) -> [&Vec<f64>; 5] {
+        [&self.logits, &self.boxes, &self.quality, &self.angle, &self.distribution]
     }
 
-    pub fn parts_mut(&mut self) -> [&mut Vec<f64>; 4] {
-        [&mut self.logits, &mut self.boxes, &mut self.quality, &mut self.angle]
+    pub(crate) fn parts_mut(&mut self) -> [&mut Vec<f64>; 5] {
+        [
+            &mut self.logits,
+            &mut self.boxes,
+            &mut self.quality,
+            &mut self.angle,
+            &mut self.distribution,
+        ]
     }
 }
 
@@ -57,13 +67,13 @@ impl Random {
 }
 
 impl Scene {
-    pub fn new(criterion: &Criterion, seed: u64) -> Self {
+    pub(crate) fn new(criterion: &Criterion, seed: u64) -> Self {
         let random = &mut Random(seed);
         let decoder = criterion.heads[0].decoder;
         let points = decoder != Decoder::Centers;
         // Of queries a multiple of the groups that there may be.
         let rows = if points { places().len() } else { 26 };
-        let layers = criterion.heads.iter().map(|head| {
+        let layers = criterion.heads.iter().flat_map(|head| vec![head; layers(head)]).map(|head| {
             let columns = head.decoder.columns();
             let box_number = |random: &mut Random| match head.decoder {
                 Decoder::Centers => 0.1 + 0.5 * random.uniform(),
@@ -76,6 +86,8 @@ impl Scene {
                 boxes: random.many(IMAGES * rows * columns, box_number),
                 quality: random.many(IMAGES * rows, Random::normal),
                 angle: random.many(IMAGES * rows, Random::normal),
+                distribution: random.many(IMAGES * rows * 4 * PLACES, Random::normal),
+                references: random.many(IMAGES * rows * 4, |random| 0.1 + 0.5 * random.uniform()),
             }
         });
         let layers: Vec<Layer> = layers.collect();
@@ -99,11 +111,16 @@ impl Scene {
         Self { layers, truths, pairs, rows, points }
     }
 
-    pub fn truths(&self) -> Vec<Truths<'_, f64>> {
+    /// Whether a layer is the last one of its head.
+    pub(crate) fn is_teacher(&self, layer: usize) -> bool {
+        self.layers.get(layer + 1).is_none_or(|next| next.head != self.layers[layer].head)
+    }
+
+    pub(crate) fn truths(&self) -> Vec<Truths<'_, f64>> {
         self.truths.iter().map(|(boxes, labels)| Truths::new(boxes, labels)).collect()
     }
 
-    pub fn anchors<T: Precision>(&self) -> Anchors<T> {
+    pub(crate) fn anchors<T: Precision>(&self) -> Anchors<T> {
         let places = places();
         let points: Vec<T> = places.iter().flat_map(|&(x, y, _)| [x, y]).map(T::from_f64).collect();
         let strides: Vec<T> = places.iter().map(|&(_, _, stride)| T::from_f64(stride)).collect();
@@ -111,7 +128,7 @@ impl Scene {
     }
 
     /// The images in the opposite order.
-    pub fn reversed(&self) -> Self {
+    pub(crate) fn reversed(&self) -> Self {
         let mut scene = self.clone();
         scene.truths.reverse();
         let turned = |numbers: &[f64]| -> Vec<f64> {
@@ -121,6 +138,7 @@ impl Scene {
             for part in layer.parts_mut() {
                 *part = turned(part);
             }
+            layer.references = turned(&layer.references);
         }
         for pairs in scene.pairs.iter_mut().flatten() {
             *pairs = pairs.chunks(self.rows).rev().flatten().copied().collect();
@@ -128,19 +146,21 @@ impl Scene {
         scene
     }
 
-    pub fn evaluate(&self, criterion: &Criterion) -> Evaluation<f64> {
+    pub(crate) fn evaluate(&self, criterion: &Criterion) -> Evaluation<f64> {
         self.evaluate_as(criterion)
     }
 
-    pub fn single(&self, criterion: &Criterion) -> Evaluation<f32> {
+    pub(crate) fn single(&self, criterion: &Criterion) -> Evaluation<f32> {
         self.evaluate_as(criterion)
     }
 
     fn evaluate_as<T: Number>(&self, criterion: &Criterion) -> Evaluation<T> {
         let numbers =
             |from: &[f64]| -> Vec<T> { from.iter().map(|&number| T::from_f64(number)).collect() };
-        let layers: Vec<[Vec<T>; 4]> =
+        let layers: Vec<[Vec<T>; 5]> =
             self.layers.iter().map(|layer| layer.parts().map(|part| numbers(part))).collect();
+        let references: Vec<Vec<T>> =
+            self.layers.iter().map(|layer| numbers(&layer.references)).collect();
         let boxes: Vec<Vec<T>> = self.truths.iter().map(|(boxes, _)| numbers(boxes)).collect();
         let truths: Vec<_> = boxes
             .iter()
@@ -151,11 +171,12 @@ impl Scene {
         let outputs: Vec<_> = layers
             .iter()
             .enumerate()
-            .map(|(layer, [logits, boxes, quality, angle])| {
+            .map(|(layer, [logits, boxes, quality, angle, distribution])| {
                 let mut outputs = Outputs::new(IMAGES, logits, boxes)
                     .head(&self.layers[layer].head)
                     .quality(quality)
                     .angle(angle)
+                    .distribution(distribution, &references[layer])
                     .image_size(SIDE, SIDE);
                 if self.points {
                     outputs = outputs.anchors(&anchors);
@@ -168,6 +189,11 @@ impl Scene {
             .collect();
         criterion.evaluate(&outputs, &truths).unwrap()
     }
+}
+
+/// How many layers of a head there are: more than one where the last is a teacher.
+fn layers(head: &Head) -> usize {
+    if head.terms.iter().any(|term| term.compares == Compares::Teacher) { 2 } else { 1 }
 }
 
 /// The middles of cells with their strides.
