@@ -87,8 +87,8 @@ class LossFunction:
             outputs.append(Outputs(*encoder, head="encoder", groups=groups))
         if "denoising" in self.heads and has_layers and denoising_meta_values is not None:
             pairs = _pairs(noisy[0][0], labels, denoising_meta_values)
-            of_noise = {"head": "denoising", "pairs": pairs, "groups": int(denoising_meta_values["dn_num_group"])}
-            outputs += [Outputs(classes, boxes, **of_noise) for classes, boxes in noisy]
+            noise = int(denoising_meta_values["dn_num_group"])
+            outputs += [Outputs(classes, boxes, head="denoising", pairs=pairs, groups=noise) for classes, boxes in noisy]
         truths = [label["boxes"].to(pred_boxes.dtype) for label in labels]
         result = _of_groups(self.criterion, groups)(outputs, truths, [label["class_labels"] for label in labels])
         terms = {f"loss_{term}": torch.tensor(value, device=logits.device) for term, value in result.terms.items()}

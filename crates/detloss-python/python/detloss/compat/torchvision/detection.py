@@ -196,7 +196,7 @@ class _RegionProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
         return of_scores, of_boxes / max(1, len(sampled))
 
 
-class _RoIHeads(roi_heads.RoIHeads):  # type: ignore[misc, name-defined]
+class _RoIHeads(roi_heads.RoIHeads):  # type: ignore[misc]
     detloss: dict[str, Any]
 
     def select_training_samples(self, proposals: Any, targets: Any) -> Any:
