@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 import csv
 import math
-import os
 import pickle
 import random
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,21 +28,9 @@ ASSIGNED = [head for head in HEADS if head not in ("yolo26n-seg", "yolo26n-pose"
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Its losses; what it changes in the process is put back."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        # When it is imported it writes its settings, and looks for what it might install.
-        monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path_factory.mktemp("settings")))
-        monkeypatch.setenv("YOLO_AUTOINSTALL", "false")
-        monkeypatch.setenv("YOLO_OFFLINE", "true")
-        loss = pytest.importorskip("ultralytics.utils.loss")
-        # It would download a font, for pictures that nobody asked for.
-        monkeypatch.setattr("ultralytics.data.utils.check_font", lambda *_: None)
-        environment, deterministic = dict(os.environ), torch.are_deterministic_algorithms_enabled()
-        yield loss
-        torch.use_deterministic_algorithms(deterministic)
-        os.environ.clear()
-        os.environ.update(environment)
+def package(ultralytics_home: None) -> Any:
+    """Its losses."""
+    return pytest.importorskip("ultralytics.utils.loss")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from functools import partial
+from functools import partial, wraps
 from typing import Any, NamedTuple
 
 import torch
@@ -85,6 +85,7 @@ def patch() -> None:
 def _replacing(function: Any, original: Any, **constants: Any) -> Any:
     """A function in the place of another one, which it knows."""
 
+    @wraps(original)
     def replaced(*arguments: Any, **keywords: Any) -> Any:
         return function(*arguments, **keywords, **constants, original=original)
 
