@@ -54,7 +54,8 @@ def of_head(head: str) -> Any:
 
 
 def batch(head: str) -> dict[str, Tensor]:
-    """Three images with two, none and four objects, as its data loaders give them."""
+    """Three images, wider than high, with two, none and four objects, as its data loaders give them."""
+    high, wide = SIDE, SIDE + 32
     made = torch.Generator().manual_seed(1)
     counts = [2, 0, 4]
     image = torch.repeat_interleave(torch.arange(3.0), torch.tensor(counts))
@@ -63,18 +64,17 @@ def batch(head: str) -> dict[str, Tensor]:
     centers = size / 2 + (1 - size) * torch.rand(many, 2, generator=made)
     boxes = [centers, size, torch.rand(many, 1, generator=made)] if "obb" in head else [centers, size]
     given = {
-        "img": torch.rand(3, 3, SIDE, SIDE, generator=made),
+        "img": torch.rand(3, 3, high, wide, generator=made),
         "batch_idx": image,
         "cls": torch.randint(0, 2, (many, 1), generator=made).float(),
         "bboxes": torch.cat(boxes, 1),
         "keypoints": torch.cat([centers[:, None] + torch.tensor([[-0.05, 0.0], [0.05, 0.0]]), torch.full((many, 2, 1), 2.0)], -1),
     }
-    along = (torch.arange(SIDE // 4) + 0.5) / (SIDE // 4)
-    inside = (centers[:, :, None] - along).abs() < size[:, :, None] / 2
-    masks = torch.zeros(3, SIDE // 4, SIDE // 4)
-    for place, (of, (wide, high)) in enumerate(zip(image.long().tolist(), inside, strict=True)):
-        within = 1 + int((image[:place] == of).sum())
-        masks[of][high[:, None] & wide] = within
+    masks = torch.zeros(3, high // 4, wide // 4)
+    along = [(torch.arange(count) + 0.5) / count for count in (wide // 4, high // 4)]
+    for place, of in enumerate(image.long().tolist()):
+        x, y = ((centers[place, axis] - along[axis]).abs() < size[place, axis] / 2 for axis in (0, 1))
+        masks[of][y[:, None] & x] = 1 + int((image[:place] == of).sum())
     return given | {"masks": masks, "sem_masks": (masks > 0).float()}
 
 
