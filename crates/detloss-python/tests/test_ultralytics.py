@@ -118,6 +118,17 @@ def test_its_own_losses_give_its_numbers(head: str, ours: Any) -> None:
     assert_alike(losses_of(model, given), theirs, 0.0)
 
 
+@pytest.mark.parametrize("head", ["yolo11n", "yolo26n-obb"])
+def test_half_precision_has_its_numbers(head: str, ours: Any) -> None:
+    model, given = of_head(head), batch(head)
+    with torch.autocast("cpu", torch.bfloat16):
+        theirs = losses_of(model, given)
+        with ours.losses(box=its_own(head), cls="bce", assigner="task_aligned"):
+            mine = losses_of(model, given)
+    torch.testing.assert_close(mine[0], theirs[0], rtol=2e-2, atol=2e-2)
+    assert all(one.dtype == other.dtype and one.isfinite().all() for one, other in zip(mine[1], theirs[1], strict=True))
+
+
 @pytest.mark.parametrize("head", ASSIGNED)
 def test_our_assigner_gives_its_numbers(head: str, ours: Any) -> None:
     model, given = of_head(head), batch(head)

@@ -42,7 +42,7 @@ def bbox_forward(
     _check_kind("box", loss, rotated)
     chosen = fg_mask.nonzero(as_tuple=True)
     weight, target = target_scores[chosen].sum(-1), target_bboxes[chosen]
-    of_boxes = loss(pred_bboxes[chosen], target.to(pred_bboxes.dtype), weight=weight) / target_scores_sum
+    of_boxes = loss(pred_bboxes[chosen], target, weight=weight) / target_scores_sum
     if dfl is not None and not dfl.dfl:
         return of_boxes, no_sides
     sides = _sides(anchor_points[chosen[1]], target)
@@ -96,7 +96,7 @@ def iou_calculation(self: Any, gt_bboxes: Tensor, pd_bboxes: Tensor, *, original
         return theirs
     assert found.overlap is not None
     _check_kind("assigner_overlap", found.overlap, rotated)
-    overlaps: Tensor = (1 - found.overlap(pd_bboxes, gt_bboxes.to(pd_bboxes.dtype))).clamp_(0)
+    overlaps: Tensor = (1 - found.overlap(pd_bboxes, gt_bboxes)).clamp_(0)
     return overlaps
 
 
