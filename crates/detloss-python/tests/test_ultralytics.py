@@ -472,8 +472,9 @@ def test_the_command_line(ours: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
         [row] = list(csv.DictReader(results.open(encoding="utf-8")))
         seen = [float(value) for key, value in row.items() if key.strip() == "train/dfl_loss"]
         assert seen == [0.0]
-        with pytest.raises(ValueError, match="give True or False"):
-            main(["train", "dfl_loss=no"])
+        for wrong, remedy in (("dfl_loss=no", "give True or False"), ("box_loss=suio", "did you mean \"siou\"")):
+            with pytest.raises(SystemExit, match=remedy):
+                main(["train", wrong])
         main(["help"])
         assert "box_loss=siou" in capsys.readouterr().out
     finally:

@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from detloss.compat.ultralytics import losses
+from detloss.compat.ultralytics import install
 
 SWITCHES = {"true": True, "false": False}
 
@@ -24,6 +24,7 @@ yolo with the losses of detloss:
     assigner=task_aligned           the assigner of detloss
     assigner_overlap=siou           what its overlap is 1 minus of
 
+All else is yolo's own.
 """
 
 
@@ -33,15 +34,19 @@ def main(arguments: Sequence[str]) -> None:
     for argument in arguments:
         key, has_value, value = argument.partition("=")
         if key in KEYS and has_value:
-            ours[KEYS[key]] = _switch(value) if key == "dfl_loss" else value
+            ours[KEYS[key]] = value
         else:
             theirs.append(argument)
-    if not theirs or theirs[0] in ("help", "--help", "-h"):
+    if not theirs or theirs[0] == "help":
         print(USAGE)
     # In place: it was looked up when Ultralytics was imported, if it was.
     sys.argv[:] = ["yolo", *theirs]
     entrypoint = importlib.import_module("ultralytics.cfg").entrypoint
-    with losses(**ours):  # type: ignore[arg-type]
+    try:
+        installed = install(**ours | {"dfl": _switch(ours["dfl"]) if "dfl" in ours else None})  # type: ignore[arg-type]
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    with installed:
         entrypoint()
 
 
