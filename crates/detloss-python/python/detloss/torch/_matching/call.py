@@ -49,7 +49,7 @@ def to_host(tensors: Sequence[Tensor]) -> list[Tensor]:
         # The widest numbers first, so that all of them are aligned.
         places.sort(key=lambda place: -tensors[place].element_size())
         parts = [_bytes(tensors[place].detach().contiguous()) for place in places]
-        packed = torch.cat(parts).cpu().split([part.numel() for part in parts])
+        packed = torch.split(torch.cat(parts).cpu(), [part.numel() for part in parts])
         for place, part in zip(places, packed, strict=True):
             hosted[place] = part.view(tensors[place].dtype).reshape(tensors[place].shape)
     return [hosted[place] for place in range(len(tensors))]

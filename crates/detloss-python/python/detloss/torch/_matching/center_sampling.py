@@ -27,6 +27,7 @@ def _may_find(block: Block, params: Params) -> Tensor:
     x1, y1, x2, y2 = block.truths
     farthest = torch.maximum(torch.maximum(x - x1, y - y1), torch.maximum(x2 - x, y2 - y))
     point = torch.arange(len(stride), device=stride.device)
-    is_first, is_last = point < anchors.levels[0].stop, point >= anchors.levels[-1].start
+    is_first: Tensor = point < anchors.levels[0].stop
+    is_last: Tensor = point >= anchors.levels[-1].start
     is_large, is_small = farthest > params["lower"] * stride, farthest < params["upper"] * stride
     return may & (is_first | is_large) & (is_last | is_small)

@@ -24,7 +24,7 @@ class Candidates:
         is_finite = torch.stack([column.isfinite() for column in scene.boxes]).all(dim=0)
         self.flags, self.numbers = is_proposed & is_finite, scene.of_predictions(0.0)
         rows = max(1, base.BLOCK // max(1, scene.scores.shape[2]))
-        for prediction in self.flags.nonzero().squeeze(1).split(rows):
+        for prediction in torch.split(self.flags.nonzero().squeeze(1), rows):
             scores = scene.scores[prediction // scene.points, prediction % scene.points].to(self.numbers.dtype)
             self.flags[prediction] = scores.isfinite().all(dim=1)
             self.numbers[prediction] = number(scores)
