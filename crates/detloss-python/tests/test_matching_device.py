@@ -226,6 +226,16 @@ def variants(given: dict[str, Any], random: np.random.Generator) -> Iterator[tup
     yield "equal predictions", equal | {"labels": [torch.zeros_like(labels) for labels in given["labels"]]}
 
 
+def test_the_best_of_a_truth_are_ranked_by_metric_then_by_index_and_nan_comes_last() -> None:
+    nan, truth = torch.nan, torch.tensor([0, 0, 0, 0, 3, 3, 5, 5, 5])
+    metric = torch.tensor([0.5, nan, 0.9, 0.5, -0.0, 0.0, nan, -torch.inf, 1.0])
+    assert base.ranks(truth, metric).tolist() == [1, 3, 0, 2, 0, 1, 1, 2, 0]
+    # Truths in any order are ranked, too.
+    order = torch.tensor([6, 0, 8, 4, 2, 7, 5, 1, 3])
+    assert base.ranks(truth[order], metric[order]).tolist() == [1, 1, 0, 0, 0, 2, 1, 3, 2]
+    assert base.ranks(truth[:0], metric[:0]).tolist() == []
+
+
 @pytest.mark.parametrize("written", WRITTEN)
 def test_blocks_of_any_size_find_the_same(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of less than a truth, of some truths of an image, and of several images."""

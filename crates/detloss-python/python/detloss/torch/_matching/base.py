@@ -160,6 +160,16 @@ class Block(NamedTuple):
         return pairs.truth - self.start
 
 
+NONE = torch.iinfo(torch.int32).max
+"""The index of nothing, where the least one is looked for."""
+
+
+def least_at(size: int, place: Tensor, index: Tensor) -> Tensor:
+    """The least index at each place. In 32 bits, since Metal has no minimum of more."""
+    least = torch.full((size,), NONE, dtype=torch.int32, device=place.device)
+    return least.scatter_reduce(0, place, index.to(torch.int32), "amin").to(torch.int64)
+
+
 class Best:
     """For every prediction the pair of the largest value so far, of equal ones that of the first truth; and how many pairs it has had."""
 
@@ -174,9 +184,7 @@ class Best:
         value = torch.where(counts, value.clamp(min=torch.finfo(value.dtype).min), -torch.inf)
         most = self.value.scatter_reduce(0, pairs.prediction, value, "amax")
         is_most = counts & (value == most[pairs.prediction])
-        none = torch.iinfo(torch.int64).max
-        first = torch.full_like(self.truth, none)
-        first = first.scatter_reduce(0, pairs.prediction, torch.where(is_most, pairs.truth, none), "amin")
+        first = least_at(len(self.truth), pairs.prediction, torch.where(is_most, pairs.truth, NONE))
         self.truth = torch.where(most > self.value, first, self.truth)
         self.value = most
         self.count = self.count.index_add(0, pairs.prediction, counts.to(torch.int64))

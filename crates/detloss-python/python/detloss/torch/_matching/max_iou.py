@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from detloss._matching import BACKGROUND, IGNORED
-from detloss.torch._matching.base import Best, Block, Found, Pairs, Params, Scene, matcher
+from detloss.torch._matching.base import NONE, Best, Block, Found, Pairs, Params, Scene, least_at, matcher
 from detloss.torch._matching.boxes import Columns, area, intersection, iou, overlaps
 from detloss.torch._scalar import safe_div
 
@@ -15,7 +15,7 @@ from detloss.torch._scalar import safe_div
 def max_iou(scene: Scene, params: Params) -> Found:
     ignored = None if scene.crowd is None else _in_crowds(scene, scene.crowd, params["ignore"])
     best = Best(scene, 0.0)
-    kept = scene.of_predictions(BACKGROUND, torch.int64)
+    kept = scene.of_predictions(BACKGROUND, torch.int32)
     for block in scene.blocks():
         mask = overlaps(scene.anchors.box, block.truths)
         if scene.crowd is not None and ignored is not None:
@@ -26,14 +26,14 @@ def max_iou(scene: Scene, params: Params) -> Found:
         best.offer(pairs, overlap)
         if params["low_quality"]:
             is_best = _is_best(block, pairs, overlap, params)
-            truth = torch.where(is_best, pairs.truth, BACKGROUND)
+            truth = torch.where(is_best, pairs.truth, BACKGROUND).to(torch.int32)
             kept = kept.scatter_reduce(0, pairs.prediction, truth, "amax")  # Of several truths the last one.
     is_found = (best.truth != BACKGROUND) & (best.value >= params["high"])
     found = torch.where(best.value >= params["low"], IGNORED, BACKGROUND)
     found = torch.where(is_found, best.truth, found)
     if ignored is not None:
         found = torch.where(ignored, IGNORED, found)
-    return Found(torch.where(kept != BACKGROUND, kept if params["claim"] else best.truth, found))
+    return Found(torch.where(kept != BACKGROUND, kept.to(torch.int64) if params["claim"] else best.truth, found))
 
 
 def _anchors_of(scene: Scene, pairs: Pairs) -> Columns:
@@ -47,9 +47,7 @@ def _is_best(block: Block, pairs: Pairs, overlap: Tensor, params: Params) -> Ten
     is_best = (overlap == most[row]) & (overlap > 0.0) & (overlap >= params["min_best"])
     if params["all_best"]:
         return is_best
-    none = block.scene.points
-    first = row.new_full((len(block.image),), none)
-    first = first.scatter_reduce(0, row, torch.where(is_best, pairs.point, none), "amin")
+    first = least_at(len(block.image), row, torch.where(is_best, pairs.point, NONE))
     return is_best & (pairs.point == first[row])
 
 
