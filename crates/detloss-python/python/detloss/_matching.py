@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from detloss import _core, _numpy
-from detloss._spec import Param
+from detloss._spec import Param, check_backend
 
 BACKGROUND = -1
 """The index of a prediction that is to find nothing."""
@@ -77,6 +77,7 @@ class Matcher:
         boxes: Any = None,
         scores: Any = None,
         centers: bool = False,
+        backend: str = "auto",
     ) -> Matches:
         """Matches one image, or a batch.
 
@@ -91,37 +92,93 @@ class Matcher:
             boxes: the box of every prediction, of shape (predictions, 4), for a batch (images, predictions, 4).
             scores: the scores of every prediction, of shape (predictions, classes), for a batch (images, predictions, classes).
             centers: whether truths and predicted boxes are cx, cy, w, h, as in DETR, and not corners.
+            backend: "fused" (the compiled core, on the CPU), "decomposed" (tensor operations on the device of the first tensor), or
+                "auto": the former for what is on the CPU, the latter for what is on another device, if the matcher has it.
 
         Raises:
             ValueError: what is missing, does not fit, or is not finite; with the remedy.
         """
+        check_backend(backend)
         is_batch = isinstance(truths, (list, tuple)) and not _is_rows(truths)
-        points = isinstance(anchors, tuple)
         images = list(truths) if is_batch else [truths]
-        parts = list(anchors) if points else [] if anchors is None else [anchors]
-        given = [*images, *parts, *(one for one in (boxes, scores) if one is not None)]
-        tensor = next((one for one in given if _is_tensor(one)), None)
-        arrays = [_array(one) for one in given]
-        dtype = _precision(arrays)
-        arrays = [_numpy.like(array, np.dtype(dtype), "an input of the matcher") for array in arrays]
-        rest = iter(arrays[len(images) :])
-        places = [next(rest) for _ in parts]
-        call: Any = {
-            "labels": _each(labels, is_batch, len(images), "labels", _numpy.integers),
-            "crowd": _each(crowd, is_batch, len(images), "crowd", _booleans),
-            "boxes": None if boxes is None else _of_images(next(rest), is_batch, len(images), "boxes"),
-            "scores": None if scores is None else _of_images(next(rest), is_batch, len(images), "scores"),
-            "levels": None if levels is None else [int(level) for level in levels],
-            "centers": centers,
-            "threads": _numpy.get_num_threads(),
-        }
-        if points and len(places) != 2:
-            raise ValueError(f"anchors are a tuple of {len(places)}: give (points, strides), or one array of boxes")
-        call.update(zip(("points", "strides") if points else ("anchors",), places))
-        indices, soft = self._matcher.run(arrays[: len(images)], call)
-        shape = (len(images), -1) if is_batch and images else (-1,)
-        answers = [None if one is None else _like(one.reshape(shape), tensor) for one in (indices, soft)]
-        return Matches(*answers)
+        if isinstance(anchors, tuple) and len(anchors) != 2:
+            raise ValueError(f"anchors are a tuple of {len(anchors)}: give (points, strides), or one array of boxes")
+        given = Given(
+            images,
+            _each(labels, is_batch, len(images), "labels"),
+            _each(crowd, is_batch, len(images), "crowd"),
+            anchors if isinstance(anchors, tuple) else () if anchors is None else (anchors,),
+            None if levels is None else [int(level) for level in levels],
+            boxes,
+            scores,
+            centers,
+            is_batch,
+        )
+        tensor = next((one for one in given.floats if _is_tensor(one)), None)
+        answer = self._by_tensor_operations(given, tensor, backend)
+        if answer is None:
+            shape = (len(images), -1) if is_batch and images else (-1,)
+            by_core = (None if one is None else one.reshape(shape) for one in _by_core(self._matcher, given))
+            answer = tuple(None if one is None else _like(one, tensor) for one in by_core)
+        return Matches(*answer)
+
+    def _by_tensor_operations(self, given: Given, tensor: Any, backend: str) -> tuple[Any, ...] | None:
+        """Indices and scores, found on the device of a tensor; None where the core is to match, or to say what does not fit."""
+        is_forced = backend == "decomposed"
+        if is_forced and tensor is None:
+            raise ValueError("backend 'decomposed' is of tensor operations: give tensors, or use 'auto'")
+        if tensor is None or backend == "fused" or not (is_forced or is_elsewhere(tensor)):
+            return None
+        from detloss.torch import _matching as of_tensors
+
+        if self._matcher.name in of_tensors.MATCHERS:
+            return of_tensors.match(self._matcher, given, tensor.device)
+        if is_forced:
+            raise ValueError(f"{self._matcher.name} is matched by the core alone: use backend 'auto'")
+        return None
+
+
+class Given(NamedTuple):
+    """What a matcher was given, in lists with an entry for each image where it is of single images."""
+
+    truths: list[Any]
+    labels: list[Any] | None
+    crowd: list[Any] | None
+    anchors: tuple[Any, ...]
+    """Nothing, boxes, or points and strides."""
+    levels: list[int] | None
+    boxes: Any
+    scores: Any
+    centers: bool
+    is_batch: bool
+
+    @property
+    def floats(self) -> list[Any]:
+        """All that is of real numbers."""
+        return [*self.truths, *self.anchors, *(one for one in (self.boxes, self.scores) if one is not None)]
+
+
+def _by_core(matcher: _core.Matcher, given: Given) -> tuple[Any, Any]:
+    """Indices and scores of all images, one after the other."""
+    floats, images = given.floats, len(given.truths)
+    flags = [*(given.labels or ()), *(given.crowd or ())]
+    arrays = _arrays([*floats, *flags])
+    arrays, rest = arrays[: len(floats)], iter(arrays[len(floats) :])
+    dtype = np.dtype(_precision(arrays))
+    arrays = [_numpy.like(array, dtype, "an input of the matcher") for array in arrays]
+    numbers = iter(arrays[images:])
+    places = [next(numbers) for _ in given.anchors]
+    call: Any = {
+        "labels": None if given.labels is None else [_numpy.integers(next(rest), "labels") for _ in given.labels],
+        "crowd": None if given.crowd is None else [_booleans(next(rest), "crowd") for _ in given.crowd],
+        "boxes": None if given.boxes is None else _of_images(next(numbers), given.is_batch, images, "boxes"),
+        "scores": None if given.scores is None else _of_images(next(numbers), given.is_batch, images, "scores"),
+        "levels": given.levels,
+        "centers": given.centers,
+        "threads": _numpy.get_num_threads(),
+    }
+    call.update(zip(("points", "strides") if len(places) == 2 else ("anchors",), places))
+    return matcher.run(arrays[:images], call)
 
 
 def _is_rows(given: Sequence[Any]) -> bool:
@@ -132,6 +189,22 @@ def _is_rows(given: Sequence[Any]) -> bool:
 def _is_tensor(given: Any) -> bool:
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(given, torch.Tensor)
+
+
+def is_elsewhere(given: Any) -> bool:
+    """Whether it is a tensor that is not on the CPU."""
+    return _is_tensor(given) and given.device.type != "cpu"
+
+
+def _arrays(given: Sequence[Any]) -> list[Any]:
+    """As arrays. What is on a device comes by one copy."""
+    away = [one for one in given if is_elsewhere(one)]
+    if away:
+        from detloss.torch._matching import to_host
+
+        hosted = iter(to_host(away))
+        given = [next(hosted) if is_elsewhere(one) else one for one in given]
+    return [_array(one) for one in given]
 
 
 def _array(given: Any) -> Any:
@@ -147,14 +220,14 @@ def _booleans(array: Any, what: str) -> Any:
     return np.ascontiguousarray(array, np.bool_)
 
 
-def _each(given: Any, is_batch: bool, images: int, what: str, convert: Callable[[Any, str], Any]) -> list[Any] | None:
-    """An array for every image."""
+def _each(given: Any, is_batch: bool, images: int, what: str) -> list[Any] | None:
+    """Something for every image."""
     if given is None:
         return None
-    arrays = list(given) if is_batch else [given]
-    if len(arrays) != images:
-        raise ValueError(f"{what} are of {len(arrays)} images, truths of {images}: give a list with one array for each image")
-    return [convert(_array(array), what) for array in arrays]
+    of_images = list(given) if is_batch else [given]
+    if len(of_images) != images:
+        raise ValueError(f"{what} are of {len(of_images)} images, truths of {images}: give a list with one array for each image")
+    return of_images
 
 
 def _of_images(array: Any, is_batch: bool, images: int, what: str) -> Any:
@@ -173,7 +246,7 @@ def _like(array: Any, tensor: Any) -> Any:
 
 def boxes_like(boxes: Any, others: Any) -> tuple[Any, Any]:
     """Both as contiguous arrays of one type."""
-    arrays = [_array(boxes), _array(others)]
+    arrays = _arrays([boxes, others])
     dtype = np.dtype(_precision(arrays))
     return _numpy.like(arrays[0], dtype, "boxes"), _numpy.like(arrays[1], dtype, "others")
 

@@ -13,6 +13,8 @@ from detloss import _core
 OPTIONS = ("weight", "class_weight", "ignore_index", "groups")
 REDUCTIONS = ("none", "mean", "sum", "weighted_mean")
 
+BACKENDS = ("auto", "fused", "decomposed")
+
 
 MAX_LABEL: float = _core.MAX_LABEL
 LEFT_OUT: float = _core.LEFT_OUT
@@ -208,6 +210,12 @@ _written = lru_cache(maxsize=512)(_spec)
 def loss(name: str, values: tuple[float, ...]) -> _core.Loss:
     """The loss with these values of its parameters."""
     return _core.Loss(name, values)
+
+
+def check_backend(backend: str) -> None:
+    """An error for a backend that there is not."""
+    if backend not in BACKENDS:
+        raise ValueError(f"backend is {backend!r}: give one of {', '.join(map(repr, BACKENDS))}")
 
 
 def check_reduction(reduction: str, divisor: object, keyword: str) -> None:

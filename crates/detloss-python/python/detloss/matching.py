@@ -8,8 +8,8 @@ A matcher is made once, and called with one image or a batch of them, in NumPy a
     >>> matcher([[1, 0, 9, 8]], anchors=anchors).indices
     array([ 0, -1, -1])
 
-Nothing is differentiated: tensors are detached, and what comes out is constant. Tensors on a device are matched by the CPU, with one copy
-each way.
+Nothing is differentiated: tensors are detached, and what comes out is constant. Tensors on a device are matched there by tensor operations,
+or, by matchers that have no such form, on the CPU, with one copy each way.
 """
 
 from __future__ import annotations

@@ -9,11 +9,9 @@ import torch
 from torch import Tensor
 
 from detloss._layout import Form, check_dim, form
-from detloss._spec import Spec, check_divisor, check_reduction
+from detloss._spec import Spec, check_backend, check_divisor, check_reduction
 from detloss.torch import _fused, _decomposed
 from detloss.torch._call import Call, Chosen, as_integers, choose, in_precision
-
-BACKENDS = ("auto", "fused", "decomposed")
 
 OPTIONS: dict[str, Any] = {
     "weight": None,
@@ -143,12 +141,6 @@ def _is_for_kernels(pred: Tensor) -> bool:
     # Of all ways to ask for a trace, the one that the compiler of PyTorch 2.6 knows.
     is_traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # pyright: ignore[reportPrivateImportUsage]
     return pred.device.type == "cpu" and not (torch._C._are_functorch_transforms_active() or is_traced)
-
-
-def check_backend(backend: str) -> None:
-    """An error for a backend that there is not."""
-    if backend not in BACKENDS:
-        raise ValueError(f"backend is {backend!r}: give one of {', '.join(map(repr, BACKENDS))}")
 
 
 def check_factor(factor: Tensor | float | None, keyword: str) -> Tensor | float | None:

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from detloss import _core
 from detloss._functions import documentation, signature
-from detloss._spec import Spec, check_reduction, find, loss
+from detloss._spec import Spec, check_backend, check_reduction, find, loss
 from detloss.torch._call import Chosen
-from detloss.torch._losses import OPTIONS, check_backend, compute
+from detloss.torch._losses import OPTIONS, compute
 
 
 _STEP = threading.Lock()
