@@ -141,9 +141,7 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
                 self.groups.scatter(grad, self.row_width(), |grad| run(Some(grad)))
             }),
         };
-        if self.batch.work.is_cancelled() {
-            return Err(Error::Cancelled);
-        }
+        self.batch.work.check_cancelled()?;
         if let (Some(state), Some(next)) = (state, next_state) {
             state.copy_from_slice(&next);
         }

@@ -75,6 +75,7 @@ fn run<M: Matcher, T: Precision>(
     image: &Image<'_, T>,
     overlap: Option<&Overlap>,
 ) -> Result<Matches<T>> {
+    image.work.check_cancelled()?;
     let corners = image.corners(overlap);
     let scene = image.checked(M::NAME, M::INPUTS, overlap, corners.as_ref())?;
     if scene.count == 0 || scene.predictions == 0 {
