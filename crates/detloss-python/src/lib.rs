@@ -5,6 +5,7 @@
 mod arrays;
 mod functions;
 mod loss;
+mod matches;
 mod matching;
 mod pairwise;
 mod threads;
@@ -21,6 +22,8 @@ mod _core {
     };
     #[pymodule_export]
     use super::loss::{Loss, names};
+    #[pymodule_export]
+    use super::matches::{balanced, center_heatmap, hard_negatives, hardest, union};
     #[pymodule_export]
     use super::matching::{Matcher, matchers};
     #[pymodule_export]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +37,78 @@ class Matches(NamedTuple):
         else:
             where = (self.indices >= 0).nonzero(as_tuple=True)
         return (*where, self.indices[where])
+
+
+def union(layers: Sequence[Matches]) -> Matches:
+    """The consensus of several layers of a decoder for the same queries: every query finds the truth that most layers give it.
+
+    Of several truths it is the one with the lowest index. What no layer gives a truth is background. A truth may then have several
+    queries, and there are no scores. D-FINE, DEIM and DEIMv2 train boxes and distributions by it, classes by the matches of each layer.
+
+    Args:
+        layers: the matches of each layer, of one image or of a batch.
+
+    Raises:
+        ValueError: the layers are not of the same queries.
+    """
+    given = [layer.indices for layer in layers]
+    tensor = next((one for one in given if _is_tensor(one)), None)
+    arrays = [_numpy.integers(array_of(one), "indices") for one in given]
+    shape = arrays[0].shape if arrays else (0,)
+    other = next((one.shape for one in arrays if one.shape != shape), None)
+    if other is not None:
+        raise ValueError(f"a layer's indices have shape {other}, the first one's {shape}: give matches of the same queries")
+    return Matches(_like(_core.union(arrays).reshape(shape), tensor), None)
+
+
+@dataclass(frozen=True)
+class CenterHeatmap:
+    """The targets of CenterNet: a map for every class with a peak at the centre of each truth.
+
+    A peak is exp(-distance^2 / (2 sigma^2)) with sigma = (2 r + 1) / 6, within r cells in x and in y. Two corners of a box may move by r
+    inwards, and its IoU is still ``min_overlap``. Where peaks overlap, the largest value counts.
+
+    Args:
+        classes: how many classes there are.
+        rows: how many rows a map has.
+        columns: how many columns a map has.
+        stride: how many pixels a cell is wide and high.
+        min_overlap: the IoU that a box keeps whose corners move by r, from 0 to 1. MMDetection's head has 0.3.
+        original: whether r is that of the authors' code, which solves for it wrongly.
+    """
+
+    classes: int
+    rows: int
+    columns: int
+    stride: float = 4.0
+    min_overlap: float = 0.7
+    original: bool = False
+
+    def draw(self, truths: Any, labels: Any) -> tuple[Any, Matches]:
+        """The map of one image, or those of a batch, and which truth each cell is to find.
+
+        The map is of shape (classes, rows, columns), for a batch (images, classes, rows, columns). A cell finds the first truth that has
+        its centre there; cells are counted row after row: cell ``row * columns + column``. A truth without area, or with its centre
+        outside of the map, draws nothing and is found by no cell.
+
+        Args:
+            truths: the boxes to find, in pixels, of shape (truths, 4): x1, y1, x2, y2; for a batch a list of them, one for each image.
+            labels: the class of every truth, integers of shape (truths,), or a list of them.
+
+        Raises:
+            ValueError: what does not fit, or is not finite; with the remedy.
+        """
+        is_batch = isinstance(truths, (list, tuple)) and not _is_rows(truths)
+        images = list(truths) if is_batch else [truths]
+        tensor = next((one for one in images if _is_tensor(one)), None)
+        arrays = [array_of(one) for one in images]
+        dtype = np.dtype(_precision(arrays))
+        classes = _each(labels, is_batch, len(images), "labels", _numpy.integers)
+        maps = np.zeros((len(images), self.classes, self.rows, self.columns), dtype)
+        boxes = [_numpy.like(array, dtype, "truths") for array in arrays]
+        indices = _core.center_heatmap(maps, boxes, classes, self.stride, self.min_overlap, self.original)
+        indices = indices.reshape(len(images), self.rows * self.columns)
+        return _like(maps if is_batch else maps[0], tensor), Matches(_like(indices if is_batch else indices[0], tensor), None)
 
 
 class Matcher:
@@ -101,14 +174,14 @@ class Matcher:
         parts = list(anchors) if points else [] if anchors is None else [anchors]
         given = [*images, *parts, *(one for one in (boxes, scores) if one is not None)]
         tensor = next((one for one in given if _is_tensor(one)), None)
-        arrays = [_array(one) for one in given]
+        arrays = [array_of(one) for one in given]
         dtype = _precision(arrays)
         arrays = [_numpy.like(array, np.dtype(dtype), "an input of the matcher") for array in arrays]
         rest = iter(arrays[len(images) :])
         places = [next(rest) for _ in parts]
         call: Any = {
-            "labels": _each(labels, is_batch, len(images), "labels", _numpy.integers),
-            "crowd": _each(crowd, is_batch, len(images), "crowd", _booleans),
+            "labels": None if labels is None else _each(labels, is_batch, len(images), "labels", _numpy.integers),
+            "crowd": None if crowd is None else _each(crowd, is_batch, len(images), "crowd", _booleans),
             "boxes": None if boxes is None else _of_images(next(rest), is_batch, len(images), "boxes"),
             "scores": None if scores is None else _of_images(next(rest), is_batch, len(images), "scores"),
             "levels": None if levels is None else [int(level) for level in levels],
@@ -134,7 +207,8 @@ def _is_tensor(given: Any) -> bool:
     return torch is not None and isinstance(given, torch.Tensor)
 
 
-def _array(given: Any) -> Any:
+def array_of(given: Any) -> Any:
+    """As a NumPy array; a tensor without its graph, in single precision if it is in half."""
     if not _is_tensor(given):
         return np.asarray(given)
     tensor = given.detach().cpu()
@@ -147,14 +221,12 @@ def _booleans(array: Any, what: str) -> Any:
     return np.ascontiguousarray(array, np.bool_)
 
 
-def _each(given: Any, is_batch: bool, images: int, what: str, convert: Callable[[Any, str], Any]) -> list[Any] | None:
+def _each(given: Any, is_batch: bool, images: int, what: str, convert: Callable[[Any, str], Any]) -> list[Any]:
     """An array for every image."""
-    if given is None:
-        return None
     arrays = list(given) if is_batch else [given]
     if len(arrays) != images:
         raise ValueError(f"{what} are of {len(arrays)} images, truths of {images}: give a list with one array for each image")
-    return [convert(_array(array), what) for array in arrays]
+    return [convert(array_of(array), what) for array in arrays]
 
 
 def _of_images(array: Any, is_batch: bool, images: int, what: str) -> Any:
@@ -163,7 +235,7 @@ def _of_images(array: Any, is_batch: bool, images: int, what: str) -> Any:
     if array.ndim != wanted or (is_batch and array.shape[0] != images):
         batch = f"({images}, predictions, numbers)" if is_batch else "(predictions, numbers)"
         raise ValueError(f"{what} have shape {array.shape}: give {batch}")
-    return array
+    return array if is_batch else array[None]
 
 
 def _like(array: Any, tensor: Any) -> Any:
@@ -171,11 +243,16 @@ def _like(array: Any, tensor: Any) -> Any:
     return array if tensor is None else sys.modules["torch"].from_numpy(array).to(tensor.device)
 
 
-def boxes_like(boxes: Any, others: Any) -> tuple[Any, Any]:
-    """Both as contiguous arrays of one type."""
-    arrays = [_array(boxes), _array(others)]
+def like_given(array: Any, given: Any) -> Any:
+    """Of the type of ``given``, and a tensor on its device if it is one."""
+    return sys.modules["torch"].from_numpy(array).to(given) if _is_tensor(given) else array.astype(given.dtype, copy=False)
+
+
+def boxes_like(boxes: Any, others: Any) -> tuple[Any, Any, int]:
+    """Both as contiguous arrays of one type, and how many threads compare them."""
+    arrays = [array_of(boxes), array_of(others)]
     dtype = np.dtype(_precision(arrays))
-    return _numpy.like(arrays[0], dtype, "boxes"), _numpy.like(arrays[1], dtype, "others")
+    return _numpy.like(arrays[0], dtype, "boxes"), _numpy.like(arrays[1], dtype, "others"), _numpy.get_num_threads()
 
 
 def like_boxes(matrix: Any, boxes: Any, others: Any) -> Any:
