@@ -43,7 +43,7 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     file("docs/criteria.md".into(), pages::criteria())?;
     file(format!("{PYTHON}/__init__.pyi"), stubs::numpy()?)?;
     file(format!("{PYTHON}/torch/__init__.pyi"), stubs::torch()?)?;
-    file(format!("{PYTHON}/matching.pyi"), stubs::matching()?)?;
+    file(format!("{PYTHON}/matching/__init__.pyi"), stubs::matching()?)?;
     let readme = fs::read_to_string(root.join("README.md"))?;
     file("README.md".into(), pages::with_table(&readme)?)?;
     for entry in losses::ALL {

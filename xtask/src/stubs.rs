@@ -48,10 +48,13 @@ __all__: list[str]
 const MATCHING: &str = r#"# Generated from the list of matchers by `cargo xtask gen`.
 from detloss._matching import BACKGROUND as BACKGROUND
 from detloss._matching import IGNORED as IGNORED
+from detloss._matching import CenterHeatmap as CenterHeatmap
 from detloss._matching import Matcher as Matcher
 from detloss._matching import Matches as Matches
 from detloss._matching import get_matcher as get_matcher
 from detloss._matching import matchers as matchers
+from detloss._matching import union as union
+from detloss.matching import sampling as sampling
 
 __all__: list[str]
 "#;
@@ -132,7 +135,7 @@ pub(crate) fn torch() -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// `detloss/matching.pyi`.
+/// `detloss/matching/__init__.pyi`.
 pub(crate) fn matching() -> anyhow::Result<String> {
     let mut text = MATCHING.to_owned();
     for entry in matching::ALL {

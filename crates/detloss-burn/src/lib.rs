@@ -20,6 +20,7 @@
 //! - [`Loss`] is any of them, by its name; or one of your own.
 //! - [`Batch`] adds what training needs besides: weights, class indices, the number of positives, images, several devices, losses
 //!   with state.
+//! - [`matching`] says before which prediction is to find which truth.
 //!
 //! ```
 //! use burn::{module::Module, nn::Linear, tensor::{Int, Tensor}};
@@ -78,6 +79,7 @@ mod host;
 mod loss;
 mod losses;
 mod macros;
+pub mod matching;
 mod op;
 mod parts;
 mod replicas;

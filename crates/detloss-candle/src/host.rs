@@ -88,12 +88,14 @@ fn compute<T: Element + WithDType>(
 }
 
 /// A tensor in order in the memory of the host: itself, if it is.
-fn on_host(tensor: &Tensor, dtype: DType) -> Result<Tensor> {
+pub(crate) fn on_host(tensor: &Tensor, dtype: DType) -> Result<Tensor> {
     tensor.detach().to_device(&Device::Cpu)?.to_dtype(dtype)?.contiguous()
 }
 
 /// The numbers of a tensor that is [`on_host`].
-fn slice<'t, T: WithDType>((storage, layout): &'t (StorageRef<'_>, &Layout)) -> Result<&'t [T]> {
+pub(crate) fn slice<'t, T: WithDType>(
+    (storage, layout): &'t (StorageRef<'_>, &Layout),
+) -> Result<&'t [T]> {
     match (&**storage, layout.contiguous_offsets()) {
         (Storage::Cpu(memory), Some((start, end))) => Ok(&memory.as_slice::<T>()?[start..end]),
         _ => bail!("the tensor does not lie in order in the memory of the host"),

@@ -59,12 +59,15 @@
 //! Candle's operations, value and gradient; losses that are no formula (rows, masks, whole batches) copy their tensors to the host and
 //! the gradient back. [`Backend`] forces one or the other. When replayed, targets are not looked at before: a class index that
 //! names no class, or a label outside of 0..=1, makes its row or element NaN.
+//!
+//! [`matching`] says before which prediction is to find which truth.
 
 #![forbid(unsafe_code)]
 
 mod call;
 mod graph;
 mod host;
+pub mod matching;
 mod options;
 mod program;
 mod replay;

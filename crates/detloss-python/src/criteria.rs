@@ -9,7 +9,6 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::arrays::{Kind, Read, all, given, one};
 use crate::loss::python_error;
-use crate::matching::anchors;
 use crate::threads;
 
 /// Id, other ids, label, source and documentation of every criterion, in the order of the list.
@@ -202,4 +201,23 @@ fn answer<T: Number + Element>(
     });
     answer.set_item("indices", PyList::new(py, indices.collect::<Vec<_>>())?)?;
     Ok(answer)
+}
+
+/// The anchors of a head: boxes, or points with strides.
+fn anchors<T: Number + Element>(call: &Bound<'_, PyDict>) -> PyResult<Option<Anchors<T>>> {
+    let boxes = one::<T>("the anchors", given(call, "anchors")?)?;
+    let points = one::<T>("the anchor points", given(call, "points")?)?;
+    let strides = one::<T>("the strides", given(call, "strides")?)?;
+    let made = match (&boxes, &points, &strides) {
+        (Some(boxes), _, _) => Anchors::boxes(boxes.as_slice()?),
+        (None, Some(points), Some(strides)) => {
+            Anchors::points(points.as_slice()?, strides.as_slice()?)
+        }
+        _ => return Ok(None),
+    };
+    let made = match given::<Vec<usize>>(call, "levels")? {
+        Some(levels) => made.and_then(|anchors| anchors.levels(&levels)),
+        None => made,
+    };
+    made.map(Some).map_err(|error| python_error(&error))
 }

@@ -6,6 +6,7 @@ mod arrays;
 mod criteria;
 mod functions;
 mod loss;
+mod matches;
 mod matching;
 mod pairwise;
 mod threads;
@@ -24,6 +25,8 @@ mod _core {
     };
     #[pymodule_export]
     use super::loss::{Loss, names};
+    #[pymodule_export]
+    use super::matches::{balanced, center_heatmap, hard_negatives, hardest, union};
     #[pymodule_export]
     use super::matching::{Matcher, matchers};
     #[pymodule_export]

@@ -1,14 +1,17 @@
 //! A matcher of the list, as Python sees it.
 
-use detloss::matching::{self, Anchors, AnyMatcher, Image, Precision, Scores};
+use detloss::matching::{self, AnyMatcher, Array, BatchMatches, Images, Places, Precision, Scores};
 use numpy::{Element, PyArray1, PyUntypedArrayMethods};
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::{Kind, Read, all, given, one};
 use crate::loss::{Parameter, parameters, python_error};
 use crate::threads;
+
+/// One image with more products of a number of its truths and one of its predictions can be interrupted. To hand it to another thread takes no
+/// time beside them.
+const LONG: usize = 1 << 24;
 
 /// The names of all matchers, in the order of the list.
 #[pyfunction]
@@ -121,103 +124,59 @@ impl Matcher {
 }
 
 impl Matcher {
-    /// Whether the last dimension of arrays is that of a box.
-    fn check_rows<T: Element>(&self, what: &str, arrays: &[Read<'_, T>]) -> PyResult<()> {
-        let width = self.matcher.box_fields().len();
-        let is_other =
-            |array: &&Read<'_, T>| !array.is_empty() && array.shape().last() != Some(&width);
-        match arrays.iter().find(is_other) {
-            Some(array) => {
-                let (shape, fields) = (array.shape(), self.matcher.box_fields().join(", "));
-                Err(PyValueError::new_err(format!(
-                    "{what} have shape {shape:?}: their last dimension is that of {fields}"
-                )))
-            }
-            None => Ok(()),
-        }
-    }
-
     fn run_as<'py, T: Precision + Element>(
         &self,
         truths: &[Bound<'py, PyAny>],
         call: &Bound<'py, PyDict>,
     ) -> PyResult<Answer<'py>> {
+        let py = call.py();
         let truths = all::<T>("the truths", Some(truths.to_vec()))?.unwrap_or_default();
-        let boxes = one::<T>("the predicted boxes", given(call, "boxes")?)?;
-        self.check_rows("the truths", &truths)?;
-        self.check_rows("the predicted boxes", boxes.as_slice())?;
         let labels = all::<i64>("the labels", given(call, "labels")?)?;
         let crowd = all::<bool>("crowd", given(call, "crowd")?)?;
+        let boxes = one::<T>("the predicted boxes", given(call, "boxes")?)?;
         let scores = one::<T>("the scores", given(call, "scores")?)?;
-        let anchors = anchors::<T>(call)?;
-        let images = truths.len();
-        let centers = given::<bool>(call, "centers")?.unwrap_or(false);
-        let mut all_images = Vec::with_capacity(images);
-        for (image, truths) in truths.iter().enumerate() {
-            let mut one = Image::new(truths.as_slice()?);
-            if let Some(anchors) = &anchors {
-                one = one.anchors(anchors);
-            }
-            if let Some(labels) = &labels {
-                one = one.labels(labels[image].as_slice()?);
-            }
-            if let Some(crowd) = &crowd {
-                one = one.crowd(crowd[image].as_slice()?);
-            }
-            if let Some(boxes) = &boxes {
-                one = one.boxes(part_of(boxes.as_slice()?, image, images));
-            }
-            if let Some(scores) = &scores {
-                one = one.scores(part_of(scores.as_slice()?, image, images));
-            }
-            if centers {
-                one = one.centers();
-            }
-            all_images.push(one);
-        }
-        let py = call.py();
-        let count = given::<usize>(call, "threads")?.unwrap_or(1);
-        let pool = if images > 1 { threads::pool(count) } else { None };
-        let matched = py.detach(|| match pool {
-            Some(pool) => pool.install(|| self.matcher.match_images(&all_images)),
-            None => self.matcher.match_images(&all_images),
-        });
-        let matched = matched.map_err(|error| python_error(&error))?;
-        let mut indices = Vec::with_capacity(matched.iter().map(|image| image.indices.len()).sum());
-        for image in &matched {
-            indices.extend(image.indices.iter().map(|&index| i64::from(index)));
-        }
-        let indices = PyArray1::from_vec(py, indices);
-        let scores = self.matcher.entry().has_scores.then(|| {
-            let scores = matched.iter().filter_map(|matches| matches.scores.as_deref());
-            PyArray1::from_vec(py, scores.collect::<Vec<_>>().concat()).into_any()
-        });
-        Ok((indices.into_any(), scores))
+        let anchors = one::<T>("the anchors", given(call, "anchors")?)?;
+        let points = one::<T>("the anchor points", given(call, "points")?)?;
+        let strides = one::<T>("the strides", given(call, "strides")?)?;
+        let images = Images {
+            truths: truths.iter().map(array).collect::<PyResult<_>>()?,
+            labels: labels.as_deref().map(slices).transpose()?,
+            crowd: crowd.as_deref().map(slices).transpose()?,
+            anchors: match (&anchors, &points, &strides) {
+                (Some(boxes), _, _) => Some(Places::Boxes(array(boxes)?)),
+                (None, Some(points), Some(strides)) => {
+                    Some(Places::Points(array(points)?, strides.as_slice()?))
+                }
+                _ => None,
+            },
+            levels: given(call, "levels")?,
+            boxes: boxes.as_ref().map(array).transpose()?,
+            scores: scores.as_ref().map(array).transpose()?,
+            centers: given(call, "centers")?.unwrap_or(false),
+            cancelled: None,
+        };
+        let threads = given(call, "threads")?.unwrap_or(1);
+        let numbers = |arrays: &[&Option<Read<'_, T>>]| -> usize {
+            arrays.iter().flat_map(|array| array.iter()).map(|array| array.len()).sum()
+        };
+        let of_truths: usize = truths.iter().map(|truths| truths.len()).sum();
+        let of_predictions = numbers(&[&boxes, &anchors, &points]);
+        let is_long = truths.len() > 1 || of_truths.saturating_mul(of_predictions) > LONG;
+        let matched = threads::run(py, threads, is_long, |cancelled| {
+            self.matcher.match_batch(&Images { cancelled: Some(cancelled), ..images })
+        })?;
+        let BatchMatches { indices, scores, .. } = matched.map_err(|error| python_error(&error))?;
+        let scores = scores.map(|scores| PyArray1::from_vec(py, scores).into_any());
+        Ok((PyArray1::from_vec(py, indices).into_any(), scores))
     }
 }
 
-/// The numbers of an image, of those of all.
-fn part_of<T>(numbers: &[T], image: usize, images: usize) -> &[T] {
-    let count = numbers.len() / images;
-    &numbers[image * count..][..count]
+/// With its shape.
+fn array<'a, T: Element>(array: &'a Read<'_, T>) -> PyResult<Array<'a, T>> {
+    Ok(Array { shape: array.shape(), numbers: array.as_slice()? })
 }
 
-pub(crate) fn anchors<T: Precision + Element>(
-    call: &Bound<'_, PyDict>,
-) -> PyResult<Option<Anchors<T>>> {
-    let boxes = one::<T>("the anchors", given(call, "anchors")?)?;
-    let points = one::<T>("the anchor points", given(call, "points")?)?;
-    let strides = one::<T>("the strides", given(call, "strides")?)?;
-    let made = match (&boxes, &points, &strides) {
-        (Some(boxes), _, _) => Anchors::boxes(boxes.as_slice()?),
-        (None, Some(points), Some(strides)) => {
-            Anchors::points(points.as_slice()?, strides.as_slice()?)
-        }
-        _ => return Ok(None),
-    };
-    let made = match given::<Vec<usize>>(call, "levels")? {
-        Some(levels) => made.and_then(|anchors| anchors.levels(&levels)),
-        None => made,
-    };
-    made.map(Some).map_err(|error| python_error(&error))
+/// Without their shapes.
+fn slices<'a, T: Element>(arrays: &'a [Read<'_, T>]) -> PyResult<Vec<&'a [T]>> {
+    arrays.iter().map(|array| array.as_slice().map_err(Into::into)).collect()
 }

@@ -38,6 +38,19 @@ pub(crate) fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
     }
 }
 
+/// What `work` makes without the GIL: if it `is_long`, in a pool of so many threads, and [`interruptible`].
+pub(crate) fn run<R: Send>(
+    py: Python<'_>,
+    threads: usize,
+    is_long: bool,
+    work: impl FnOnce(&AtomicBool) -> R + Send,
+) -> PyResult<R> {
+    py.detach(|| match is_long.then(|| pool(threads)).flatten() {
+        Some(pool) => interruptible(&pool, work),
+        None => Ok(work(&AtomicBool::new(false))),
+    })
+}
+
 /// What `work` makes in the pool. The calling thread, the only one that Python tells of signals, waits without the GIL and looks for
 /// them: if the handler of one raises, the flag is set that cancels the work.
 pub(crate) fn interruptible<R: Send>(

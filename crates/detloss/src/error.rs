@@ -86,7 +86,8 @@ pub enum Error {
         /// The number given.
         got: f64,
     },
-    /// The flag of [`Batch::cancelled_by`](crate::Batch::cancelled_by) was set.
+    /// The flag of [`Batch::cancelled_by`](crate::Batch::cancelled_by) or [`Image::cancelled_by`](crate::matching::Image::cancelled_by) was
+    /// set.
     Cancelled,
     /// The library was built without its feature `kernels`, and the loss is no formula.
     NoKernels,

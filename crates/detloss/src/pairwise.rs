@@ -12,11 +12,15 @@ use crate::losses::boxes::{Ciou, Diou, Giou};
 use crate::losses::boxes3d::YawIou3d;
 use crate::losses::rotated::RotatedIou;
 use crate::operand::Kind;
+use crate::parallel::Work;
 use crate::scalar::lanes::Vector;
 use crate::scalar::{Compute, Scalar, slice};
 
 /// How many pairs are computed at a time.
 const PAIRS: usize = 2048;
+
+/// All threads, for a long row.
+const THREADS: Work<'static> = Work { threads: true, cancelled: None };
 
 /// How many pairs a block has.
 const BLOCK: usize = 16_384;
@@ -158,7 +162,7 @@ pub fn loss<T: Element>(
     if !is_box || signature.pred != signature.target {
         return Err(Error::NotOfBoxes { loss: signature.loss });
     }
-    all_pairs(loss, preds, targets, Rows::Preds, into)
+    all_pairs(loss, preds, targets, Rows::Preds, THREADS, into)
 }
 
 /// Shows the matrix that `fill` makes of boxes and others, each of `width` numbers, to `visit`: some rows at a time, and which they are.
@@ -213,6 +217,7 @@ pub(crate) fn all_pairs<T: Element>(
     boxes: &[T],
     others: &[T],
     kind: Rows,
+    work: Work<'_>,
     into: &mut [T],
 ) -> Result<()> {
     let width = loss.signature().pred.fields().len();
@@ -239,7 +244,7 @@ pub(crate) fn all_pairs<T: Element>(
             Rows::Preds => Batch::new(repeated, others),
             Rows::Targets => Batch::new(others, repeated),
         };
-        batch.values_into(loss, into)?;
+        Batch { work, ..batch }.values_into(loss, into)?;
     }
     Ok(())
 }
@@ -255,7 +260,7 @@ fn complements<T: Element>(
     let (mut first, mut second, mut third) = Default::default();
     let (boxes, others) = (T::read(boxes, &mut first), T::read(others, &mut second));
     T::write(into, &mut third, |into| {
-        all_pairs(loss, boxes, others, Rows::Preds, into)?;
+        all_pairs(loss, boxes, others, Rows::Preds, THREADS, into)?;
         for value in into {
             *value = value.lit(1.0) - *value;
         }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::error::{Error, Result};
+
 /// How a batch is worked on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Work<'a> {
@@ -13,9 +15,18 @@ pub(crate) struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// On one thread, and to its end.
+    pub(crate) const ALONE: Self = Self { threads: false, cancelled: None };
+
     #[inline]
     pub(crate) fn is_cancelled(self) -> bool {
         self.cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Relaxed))
+    }
+
+    /// Ends a loop whose results nobody waits for any more.
+    #[inline]
+    pub(crate) fn check_cancelled(self) -> Result<()> {
+        if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 
     /// Both results.

@@ -10,6 +10,7 @@
 mod front_end;
 mod inputs;
 mod modified;
+mod pictures;
 mod request;
 mod rows;
 mod tested;
@@ -20,6 +21,7 @@ pub use inputs::{
     Random, cases, certain_target, everywhere, nasty, ordinary, perfect, scales, tied,
 };
 pub use modified::modified;
+pub use pictures::Pictures;
 pub use request::{Array, Integers, Request, Response};
 pub use rows::{Memory, Rows};
 pub use tested::{ONLY, tested};

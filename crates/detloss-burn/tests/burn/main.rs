@@ -3,6 +3,7 @@
 mod batches;
 mod conformance;
 mod gradients;
+mod matching;
 mod modules;
 #[path = "../on_tensors/mod.rs"]
 mod on_tensors;

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detloss import _core, _numpy
-from detloss._matching import _array, _each, _precision
+from detloss._matching import array_of, each, precision_of
 
 
 class Line(NamedTuple):
@@ -112,9 +112,9 @@ def evaluate(
     if not isinstance(truths, (list, tuple)):
         raise TypeError("truths are no list: give a list with the boxes of each image")
     given = [array for layer in layers for array in _floats(layer)] + list(truths)
-    dtype = np.dtype(_precision([_array(one) for one in given]))
+    dtype = np.dtype(precision_of([array_of(one) for one in given]))
     boxes = [_like(one, dtype, "the truths") for one in truths]
-    classes = _each(labels, True, len(boxes), "labels", _numpy.integers) or []
+    classes = [_numpy.integers(array_of(one), "labels") for one in each(labels, True, len(boxes), "labels") or ()]
     calls = [_call(layer, dtype, len(boxes)) for layer in layers]
     answer = criterion.evaluate(calls, boxes, classes, threads)
     heads = {head for head, _, _ in answer["terms"]}
@@ -129,7 +129,7 @@ def _floats(layer: Outputs) -> list[Any]:
 
 
 def _like(given: Any, dtype: np.dtype[Any], what: str) -> Any:
-    return _numpy.like(_array(given), dtype, what)
+    return _numpy.like(array_of(given), dtype, what)
 
 
 def _call(layer: Outputs, dtype: np.dtype[Any], images: int) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def _call(layer: Outputs, dtype: np.dtype[Any], images: int) -> dict[str, Any]:
             if len(shape) != wanted.count(",") + 1 or shape[0] != images:
                 raise ValueError(f"the {name} have shape {shape}, the truths are of {images} images: give {wanted}")
     if call["pairs"] is not None:
-        call["pairs"] = np.ascontiguousarray(_array(call["pairs"]), np.int32)
+        call["pairs"] = np.ascontiguousarray(array_of(call["pairs"]), np.int32)
     anchors = call.pop("anchors")
     parts = anchors if isinstance(anchors, tuple) else () if anchors is None else (anchors,)
     if isinstance(anchors, tuple) and len(parts) != 2:

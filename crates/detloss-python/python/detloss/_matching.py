@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +37,78 @@ class Matches(NamedTuple):
         else:
             where = (self.indices >= 0).nonzero(as_tuple=True)
         return (*where, self.indices[where])
+
+
+def union(layers: Sequence[Matches]) -> Matches:
+    """The consensus of several layers of a decoder for the same queries: every query finds the truth that most layers give it.
+
+    Of several truths it is the one with the lowest index. What no layer gives a truth is background. A truth may then have several
+    queries, and there are no scores. D-FINE, DEIM and DEIMv2 train boxes and distributions by it, classes by the matches of each layer.
+
+    Args:
+        layers: the matches of each layer, of one image or of a batch.
+
+    Raises:
+        ValueError: the layers are not of the same queries.
+    """
+    given = [layer.indices for layer in layers]
+    tensor = next((one for one in given if _is_tensor(one)), None)
+    arrays = [_numpy.integers(array_of(one), "indices") for one in given]
+    shape = arrays[0].shape if arrays else (0,)
+    other = next((one.shape for one in arrays if one.shape != shape), None)
+    if other is not None:
+        raise ValueError(f"a layer's indices have shape {other}, the first one's {shape}: give matches of the same queries")
+    return Matches(_like(_core.union(arrays).reshape(shape), tensor), None)
+
+
+@dataclass(frozen=True)
+class CenterHeatmap:
+    """The targets of CenterNet: a map for every class with a peak at the centre of each truth.
+
+    A peak is exp(-distance^2 / (2 sigma^2)) with sigma = (2 r + 1) / 6, within r cells in x and in y. Two corners of a box may move by r
+    inwards, and its IoU is still ``min_overlap``. Where peaks overlap, the largest value counts.
+
+    Args:
+        classes: how many classes there are.
+        rows: how many rows a map has.
+        columns: how many columns a map has.
+        stride: how many pixels a cell is wide and high.
+        min_overlap: the IoU that a box keeps whose corners move by r, from 0 to 1. MMDetection's head has 0.3.
+        original: whether r is that of the authors' code, which solves for it wrongly.
+    """
+
+    classes: int
+    rows: int
+    columns: int
+    stride: float = 4.0
+    min_overlap: float = 0.7
+    original: bool = False
+
+    def draw(self, truths: Any, labels: Any) -> tuple[Any, Matches]:
+        """The map of one image, or those of a batch, and which truth each cell is to find.
+
+        The map is of shape (classes, rows, columns), for a batch (images, classes, rows, columns). A cell finds the first truth that has
+        its centre there; cells are counted row after row: cell ``row * columns + column``. A truth without area, or with its centre
+        outside of the map, draws nothing and is found by no cell.
+
+        Args:
+            truths: the boxes to find, in pixels, of shape (truths, 4): x1, y1, x2, y2; for a batch a list of them, one for each image.
+            labels: the class of every truth, integers of shape (truths,), or a list of them.
+
+        Raises:
+            ValueError: what does not fit, or is not finite; with the remedy.
+        """
+        is_batch = isinstance(truths, (list, tuple)) and not _is_rows(truths)
+        images = list(truths) if is_batch else [truths]
+        tensor = next((one for one in images if _is_tensor(one)), None)
+        arrays = [array_of(one) for one in images]
+        dtype = np.dtype(precision_of(arrays))
+        classes = [_numpy.integers(array_of(one), "labels") for one in each(labels, is_batch, len(images), "labels") or ()]
+        maps = np.zeros((len(images), self.classes, self.rows, self.columns), dtype)
+        boxes = [_numpy.like(array, dtype, "truths") for array in arrays]
+        indices = _core.center_heatmap(maps, boxes, classes, self.stride, self.min_overlap, self.original)
+        indices = indices.reshape(len(images), self.rows * self.columns)
+        return _like(maps if is_batch else maps[0], tensor), Matches(_like(indices if is_batch else indices[0], tensor), None)
 
 
 class Matcher:
@@ -105,8 +178,8 @@ class Matcher:
             raise ValueError(f"anchors are a tuple of {len(anchors)}: give (points, strides), or one array of boxes")
         given = Given(
             images,
-            _each(labels, is_batch, len(images), "labels"),
-            _each(crowd, is_batch, len(images), "crowd"),
+            each(labels, is_batch, len(images), "labels"),
+            each(crowd, is_batch, len(images), "crowd"),
             anchors if isinstance(anchors, tuple) else () if anchors is None else (anchors,),
             None if levels is None else [int(level) for level in levels],
             boxes,
@@ -164,7 +237,7 @@ def _by_core(matcher: _core.Matcher, given: Given) -> tuple[Any, Any]:
     flags = [*(given.labels or ()), *(given.crowd or ())]
     arrays = _arrays([*floats, *flags])
     arrays, rest = arrays[: len(floats)], iter(arrays[len(floats) :])
-    dtype = np.dtype(_precision(arrays))
+    dtype = np.dtype(precision_of(arrays))
     arrays = [_numpy.like(array, dtype, "an input of the matcher") for array in arrays]
     numbers = iter(arrays[images:])
     places = [next(numbers) for _ in given.anchors]
@@ -204,10 +277,11 @@ def _arrays(given: Sequence[Any]) -> list[Any]:
 
         hosted = iter(to_host(away))
         given = [next(hosted) if is_elsewhere(one) else one for one in given]
-    return [_array(one) for one in given]
+    return [array_of(one) for one in given]
 
 
-def _array(given: Any) -> Any:
+def array_of(given: Any) -> Any:
+    """As a NumPy array; a tensor without its graph, in single precision if it is in half."""
     if not _is_tensor(given):
         return np.asarray(given)
     tensor = given.detach().cpu()
@@ -220,7 +294,7 @@ def _booleans(array: Any, what: str) -> Any:
     return np.ascontiguousarray(array, np.bool_)
 
 
-def _each(given: Any, is_batch: bool, images: int, what: str) -> list[Any] | None:
+def each(given: Any, is_batch: bool, images: int, what: str) -> list[Any] | None:
     """Something for every image."""
     if given is None:
         return None
@@ -236,7 +310,7 @@ def _of_images(array: Any, is_batch: bool, images: int, what: str) -> Any:
     if array.ndim != wanted or (is_batch and array.shape[0] != images):
         batch = f"({images}, predictions, numbers)" if is_batch else "(predictions, numbers)"
         raise ValueError(f"{what} have shape {array.shape}: give {batch}")
-    return array
+    return array if is_batch else array[None]
 
 
 def _like(array: Any, tensor: Any) -> Any:
@@ -244,11 +318,16 @@ def _like(array: Any, tensor: Any) -> Any:
     return array if tensor is None else sys.modules["torch"].from_numpy(array).to(tensor.device)
 
 
-def boxes_like(boxes: Any, others: Any) -> tuple[Any, Any]:
-    """Both as contiguous arrays of one type."""
+def like_given(array: Any, given: Any) -> Any:
+    """Of the type of ``given``, and a tensor on its device if it is one."""
+    return sys.modules["torch"].from_numpy(array).to(given) if _is_tensor(given) else array.astype(given.dtype, copy=False)
+
+
+def boxes_like(boxes: Any, others: Any) -> tuple[Any, Any, int]:
+    """Both as contiguous arrays of one type, and how many threads compare them."""
     arrays = _arrays([boxes, others])
-    dtype = np.dtype(_precision(arrays))
-    return _numpy.like(arrays[0], dtype, "boxes"), _numpy.like(arrays[1], dtype, "others")
+    dtype = np.dtype(precision_of(arrays))
+    return _numpy.like(arrays[0], dtype, "boxes"), _numpy.like(arrays[1], dtype, "others"), _numpy.get_num_threads()
 
 
 def like_boxes(matrix: Any, boxes: Any, others: Any) -> Any:
@@ -257,7 +336,7 @@ def like_boxes(matrix: Any, boxes: Any, others: Any) -> Any:
     return _like(matrix.reshape(len(boxes), len(others)), tensor)
 
 
-def _precision(arrays: Sequence[Any]) -> Any:
+def precision_of(arrays: Sequence[Any]) -> Any:
     """Single, unless something is in double precision, or nothing is of floats."""
     floats = [array.dtype.itemsize for array in arrays if array.dtype.kind == "f"]
     return np.float32 if floats and max(floats) <= 4 else np.float64

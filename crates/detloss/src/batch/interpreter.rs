@@ -450,7 +450,7 @@ mod tests {
             grad: Some(&mut grad),
             state: None,
             components: &mut [],
-            work: Work { threads: false, cancelled: None },
+            work: Work::ALONE,
         });
         assert_eq!((sum, values, grad), (53.0, [3.0, 50.0], [1.0, 10.0]));
     }

@@ -265,9 +265,7 @@ impl<'a, T: Element, K: Kernel + ?Sized> Plan<'a, T, K> {
         }
         let chunk = (CHUNK / self.width).max(1).next_multiple_of(self.tile_units());
         let sum = self.run_chunks(0, self.units, chunk, outputs);
-        if self.batch.work.is_cancelled() {
-            return Err(Error::Cancelled);
-        }
+        self.batch.work.check_cancelled()?;
         if self.is_label_invalid.load(Ordering::Relaxed) {
             self.check_labels()?;
         }

@@ -5,7 +5,7 @@ use super::kernel::Kernel;
 use super::plan::{Outputs, Plan};
 use super::tile::{Tile, TileTarget};
 use super::{Target, Weights};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::loss::State;
 use crate::operand::LEFT_OUT;
 use crate::scalar::Element as _;
@@ -50,9 +50,7 @@ impl<T: Element, K: Kernel + ?Sized> Plan<'_, T, K> {
                 self.groups.scatter(grad, self.row_width(), |grad| run(Some(grad)))
             }),
         };
-        if self.batch.work.is_cancelled() {
-            return Err(Error::Cancelled);
-        }
+        self.batch.work.check_cancelled()?;
         if let (Some(state), Some(next)) = (state, next_state) {
             state.copy_from_slice(&next);
         }

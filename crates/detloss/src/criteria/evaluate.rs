@@ -236,7 +236,7 @@ fn match_image<T: Precision>(
         None => matches,
         Some(sampler) => {
             let seed = layer.outputs.seed.wrapping_mul(0x9e37_79b9).wrapping_add(image as u64);
-            sampling::balanced(&matches, sampler.size, sampler.positive, seed)
+            sampling::balanced(&matches, sampler.size, sampler.positive, seed)?
         }
     })
 }

@@ -92,7 +92,7 @@ impl AnyMatcher {
     /// # Errors
     ///
     /// [`Error::MissingInput`] if the image has not what the matcher needs; [`Error::PartialRow`], [`Error::Length`],
-    /// [`Error::UnknownLabel`] and [`Error::InvalidNumber`] for what does not fit; and what the matcher's page names.
+    /// [`Error::UnknownLabel`] and [`Error::InvalidNumber`] for what does not fit; [`Error::Cancelled`]; and what the matcher's page names.
     pub fn match_image<T: Precision>(&self, image: &Image<'_, T>) -> Result<Matches<T>> {
         T::run(&*self.matcher, image, self.overlap.as_ref())
     }
@@ -102,12 +102,15 @@ impl AnyMatcher {
     ///
     /// # Errors
     ///
-    /// [`Error::InImage`] with the first image that does not fit, and why.
+    /// [`Error::InImage`] with the first image that does not fit, and why; [`Error::Cancelled`].
     pub fn match_images<T: Precision>(&self, images: &[Image<'_, T>]) -> Result<Vec<Matches<T>>> {
         let work = Work { threads: images.len() > 1, cancelled: None };
         let matched = work.map(images.iter().collect(), |image| self.match_image(image));
         let in_image = |(image, matches): (usize, Result<_>)| {
-            matches.map_err(|error| Error::InImage { image, error: Box::new(error) })
+            matches.map_err(|error| match error {
+                Error::Cancelled => error,
+                _ => Error::InImage { image, error: Box::new(error) },
+            })
         };
         matched.into_iter().enumerate().map(in_image).collect()
     }
@@ -141,9 +144,8 @@ impl PartialEq for AnyMatcher {
 impl fmt::Display for AnyMatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut settings = written(self.entry.params, &self.values);
-        if let Some(overlap) =
-            self.overlap.as_ref().filter(|_| self.overlap != self.entry.default_overlap())
-        {
+        let overlap = self.overlap.as_ref().map(ToString::to_string);
+        if let Some(overlap) = overlap.filter(|overlap| self.entry.overlap != Some(overlap)) {
             settings.push(format!("{OVERLAP}={overlap}"));
         }
         let settings = settings.join(", ");

@@ -4,6 +4,7 @@ use fearless_simd::Simd;
 
 use crate::batch::{Job, Level};
 use crate::error::{Error, Result};
+use crate::parallel::Work;
 use crate::scalar::Compute;
 
 /// How many columns are compared at a time.
@@ -45,7 +46,7 @@ pub fn linear_sum_assignment<T: Compute>(
     columns: usize,
 ) -> Result<Vec<(usize, usize)>> {
     check(costs, columns)?;
-    assign(costs, columns).ok_or(Error::Infeasible)
+    assign(costs, columns, Work::ALONE)
 }
 
 /// Like [`linear_sum_assignment`], but where forbidden pairs leave some without a partner, they stay without: of all assignments with as many
@@ -67,7 +68,7 @@ pub fn partial_linear_sum_assignment<T: Compute>(
     columns: usize,
 ) -> Result<Vec<(usize, usize)>> {
     check(costs, columns)?;
-    Ok(assign_allowed(costs, columns))
+    assign_allowed(costs, columns, Work::ALONE)
 }
 
 fn check<T: Compute>(costs: &[T], columns: usize) -> Result<()> {
@@ -89,7 +90,11 @@ fn is_forbidden<T: Compute>(cost: T) -> bool {
 }
 
 /// As many pairs as possible, of checked costs.
-pub(super) fn assign_allowed<T: Compute>(costs: &[T], columns: usize) -> Vec<(usize, usize)> {
+pub(super) fn assign_allowed<T: Compute>(
+    costs: &[T],
+    columns: usize,
+    work: Work<'_>,
+) -> Result<Vec<(usize, usize)>> {
     let allowed = || costs.iter().copied().filter(|cost| !is_forbidden(*cost)).map(T::to_f64);
     let (least, most) = allowed()
         .fold((0.0, 0.0), |(least, most): (f64, f64), cost| (least.min(cost), most.max(cost)));
@@ -100,29 +105,33 @@ pub(super) fn assign_allowed<T: Compute>(costs: &[T], columns: usize) -> Vec<(us
         .iter()
         .map(|cost| if is_forbidden(*cost) { penalty } else { cost.to_f64() })
         .collect();
-    let mut assigned = assign(&numbers, columns).expect("nothing is forbidden");
+    let mut assigned = assign(&numbers, columns, work)?;
     assigned.retain(|&(row, column)| !is_forbidden(costs[row * columns + column]));
-    assigned
+    Ok(assigned)
 }
 
-/// The pairs by ascending row, of checked costs; None if forbidden pairs leave no assignment.
-pub(super) fn assign<T: Compute>(costs: &[T], columns: usize) -> Option<Vec<(usize, usize)>> {
+/// The pairs by ascending row, of checked costs.
+pub(super) fn assign<T: Compute>(
+    costs: &[T],
+    columns: usize,
+    work: Work<'_>,
+) -> Result<Vec<(usize, usize)>> {
     if costs.is_empty() {
-        return Some(Vec::new());
+        return Ok(Vec::new());
     }
     let rows = costs.len() / columns;
     if rows <= columns {
-        let assigned = Level::best().run(ShortestPaths { costs, columns })?;
-        return Some(assigned.into_iter().enumerate().collect());
+        let assigned = Level::best().run(ShortestPaths { costs, columns, work })?;
+        return Ok(assigned.into_iter().enumerate().collect());
     }
     let transposed: Vec<T> = (0..columns)
         .flat_map(|column| costs.iter().skip(column).step_by(columns).copied())
         .collect();
-    let assigned = Level::best().run(ShortestPaths { costs: &transposed, columns: rows })?;
+    let assigned = Level::best().run(ShortestPaths { costs: &transposed, columns: rows, work })?;
     let mut pairs: Vec<(usize, usize)> =
         assigned.into_iter().enumerate().map(|(column, row)| (row, column)).collect();
     pairs.sort_unstable();
-    Some(pairs)
+    Ok(pairs)
 }
 
 /// The column of every row, for at most as many rows as columns, by shortest augmenting paths.
@@ -132,10 +141,11 @@ pub(super) fn assign<T: Compute>(costs: &[T], columns: usize) -> Option<Vec<(usi
 struct ShortestPaths<'a, T> {
     costs: &'a [T],
     columns: usize,
+    work: Work<'a>,
 }
 
 impl<T: Compute> Job for ShortestPaths<'_, T> {
-    type Output = Option<Vec<usize>>;
+    type Output = Result<Vec<usize>>;
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) -> Self::Output {
@@ -147,10 +157,11 @@ impl<T: Compute> Job for ShortestPaths<'_, T> {
             search.begin();
             let (mut row, mut length) = (start, 0.0);
             let free = loop {
+                self.work.check_cancelled()?;
                 let costs = &self.costs[row * self.columns..][..self.columns];
                 length = search.relax(row, costs, length, row_potentials[row]);
                 if length == f64::INFINITY {
-                    return None;
+                    return Err(Error::Infeasible);
                 }
                 let column = search.nearest(length);
                 search.close(column, length);
@@ -172,7 +183,7 @@ impl<T: Compute> Job for ShortestPaths<'_, T> {
                 }
             }
         }
-        Some(column_of)
+        Ok(column_of)
     }
 }
 

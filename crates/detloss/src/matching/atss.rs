@@ -51,6 +51,7 @@ impl Matcher for Atss {
         let mut nearest = Top::new(self.topk as usize);
         let mut candidates = Vec::new();
         for truth in 0..scene.count {
+            scene.work.check_cancelled()?;
             let target = scene.corners(truth);
             candidates.clear();
             for (tree, level) in anchors.center_trees().iter().zip(anchors.level_ranges()) {

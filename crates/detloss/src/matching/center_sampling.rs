@@ -59,6 +59,7 @@ impl Matcher for CenterSampling {
         let (first, last) = (levels[0].end, levels[levels.len() - 1].start);
         let mut smallest = vec![(T::default(), BACKGROUND); scene.predictions];
         for truth in 0..scene.count {
+            scene.work.check_cancelled()?;
             let target = scene.corners(truth);
             let ([cx, cy], area) = (target.center(), target.area());
             anchors.centers_in(scene.window(truth), |point| {

@@ -7,6 +7,7 @@ use super::overlap::iou;
 use super::top::Top;
 use super::tree::Tree;
 use super::{BACKGROUND, Matches};
+use crate::error::Result;
 
 /// Candidates of all truths together, and what was taken of them so far.
 pub(super) struct DynamicK<'a, T> {
@@ -92,11 +93,15 @@ impl<'a, T: Precision> DynamicK<'a, T> {
     }
 
     /// The matches, when all truths have taken: `winner` says which of all truths gets a prediction that several took.
-    pub(super) fn matches(mut self, winner: impl Fn(&Self, usize) -> Option<usize>) -> Matches<T> {
+    pub(super) fn matches(
+        mut self,
+        winner: impl Fn(&Self, usize) -> Option<usize>,
+    ) -> Result<Matches<T>> {
         let mut contested = std::mem::take(&mut self.contested);
         contested.sort_unstable();
         contested.dedup();
         for prediction in contested {
+            self.scene.work.check_cancelled()?;
             if let Some(truth) = winner(&self, prediction) {
                 self.indices[prediction] = truth as i32;
             }
@@ -106,7 +111,7 @@ impl<'a, T: Precision> DynamicK<'a, T> {
             Err(_) => T::default(),
         };
         let scores = self.indices.iter().enumerate().map(score).collect();
-        Matches { indices: self.indices, scores: Some(scores) }
+        Ok(Matches { indices: self.indices, scores: Some(scores) })
     }
 }
 

@@ -51,10 +51,11 @@ impl Matcher for DynamicSoftLabel {
         scene: &Scene<'_, T>,
         _: Option<&Overlap>,
     ) -> Result<Matches<T>> {
-        let mut pairs = DynamicK::new(scene, inside(scene));
+        let mut pairs = DynamicK::new(scene, inside(scene)?);
         let costs = Costs::new(self, scene, &pairs);
         let mut overlaps = Vec::new();
         for truth in 0..scene.count {
+            scene.work.check_cancelled()?;
             overlaps.clear();
             let k = pairs.count(truth, self.topk, |point, iou| overlaps.push((point, iou)));
             let mut best = Top::new(k);
@@ -71,23 +72,24 @@ impl Matcher for DynamicSoftLabel {
             }
             pairs.take(truth, best.best());
         }
-        Ok(pairs.matches(|pairs, point| {
+        pairs.matches(|pairs, point| {
             cheapest(0..scene.count, |truth| costs.of(point, truth, pairs.iou(point, truth)))
-        }))
+        })
     }
 }
 
 /// For every prediction whether its point lies inside any truth.
-fn inside<T: Precision>(scene: &Scene<'_, T>) -> Vec<bool> {
+fn inside<T: Precision>(scene: &Scene<'_, T>) -> Result<Vec<bool>> {
     let anchors = scene.anchors();
     let mut is_inside = vec![false; scene.predictions];
     for truth in 0..scene.count {
+        scene.work.check_cancelled()?;
         let target = scene.corners(truth);
         anchors.centers_in(scene.window(truth), |point| {
             is_inside[point] |= target.depth(anchors.center(point)) > T::default();
         });
     }
-    is_inside
+    Ok(is_inside)
 }
 
 /// What pairs cost.

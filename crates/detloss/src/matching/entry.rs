@@ -74,6 +74,7 @@ fn run<M: Matcher, T: Precision>(
     image: &Image<'_, T>,
     overlap: Option<&Overlap>,
 ) -> Result<Matches<T>> {
+    image.work.check_cancelled()?;
     let width = overlap.map_or(4, Overlap::width);
     let corners = image.corners(width);
     let scene = image.checked(M::NAME, M::INPUTS, width, corners.as_ref())?;

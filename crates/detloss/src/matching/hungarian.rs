@@ -118,7 +118,7 @@ impl Hungarian {
         let mut costs = self.costs(scene, overlap, queries.clone())?;
         let is_number = |cost: T| cost.to_f64().is_finite();
         if costs.iter().fold(true, |all, cost| all & is_number(*cost)) {
-            return Ok(assign(&costs, size).expect("nothing is forbidden"));
+            return assign(&costs, size, scene.work);
         }
         for (place, cost) in costs.iter_mut().enumerate().filter(|(_, cost)| !is_number(**cost)) {
             if !self.skip {
@@ -131,7 +131,7 @@ impl Hungarian {
             }
             *cost = cost.lit(f64::INFINITY);
         }
-        Ok(assign_allowed(&costs, size))
+        assign_allowed(&costs, size, scene.work)
     }
 
     /// What every truth costs with every query: a row for each truth.
@@ -144,7 +144,8 @@ impl Hungarian {
         let width = scene.width();
         let boxes = &scene.boxes()[queries.start * width..queries.end * width];
         let mut costs = vec![T::default(); scene.count * queries.len()];
-        all_pairs(overlap.loss(), scene.truths(), boxes, Rows::Targets, &mut costs)?;
+        let (loss, truths) = (overlap.loss(), scene.truths());
+        all_pairs(loss, truths, boxes, Rows::Targets, scene.work, &mut costs)?;
         let mut labels: Vec<usize> = (0..scene.count).map(|truth| scene.label(truth)).collect();
         labels.sort_unstable();
         labels.dedup();

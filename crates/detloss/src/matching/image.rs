@@ -1,9 +1,12 @@
 //! What a matcher is given of one image.
 
+use std::sync::atomic::AtomicBool;
+
 use super::anchors::{Anchors, finite};
 use super::tree::Rect;
 use crate::error::{Error, Result};
 use crate::geometry::{Cxcywh, Xyxy};
+use crate::parallel::Work;
 use crate::scalar::Compute;
 
 /// One image: its truths, and what answers for them. What a matcher needs of it is its [`Inputs`].
@@ -16,6 +19,7 @@ pub struct Image<'a, T> {
     pub(super) boxes: Option<&'a [T]>,
     pub(super) scores: Option<&'a [T]>,
     pub(super) centers: bool,
+    pub(super) work: Work<'a>,
 }
 
 /// What a matcher needs of an [`Image`], besides truths.
@@ -74,6 +78,7 @@ impl<'a, T: Compute> Image<'a, T> {
             boxes: None,
             scores: None,
             centers: false,
+            work: Work::ALONE,
         }
     }
 
@@ -111,6 +116,12 @@ impl<'a, T: Compute> Image<'a, T> {
     #[must_use]
     pub fn scores(self, scores: &'a [T]) -> Self {
         Self { scores: Some(scores), ..self }
+    }
+
+    /// Ends the call with [`Error::Cancelled`] soon after another thread sets `flag`, which is to stay set until it has ended.
+    #[must_use]
+    pub fn cancelled_by(self, flag: &'a AtomicBool) -> Self {
+        Self { work: Work { cancelled: Some(flag), ..self.work }, ..self }
     }
 
     /// Truths and boxes by their corners, if they are by their centres. A box has `width` numbers.
@@ -168,6 +179,7 @@ impl<'a, T: Compute> Image<'a, T> {
             width,
             count,
             predictions,
+            work: self.work,
         })
     }
 }
@@ -191,6 +203,8 @@ pub struct Scene<'a, T> {
     pub(super) count: usize,
     /// How many predictions there are.
     pub(super) predictions: usize,
+    /// A loop over truths asks it before each of them.
+    pub(super) work: Work<'a>,
 }
 
 impl<'a, T: Compute> Scene<'a, T> {

@@ -1,5 +1,8 @@
 //! What a matcher answers.
 
+use super::image::of_length;
+use crate::error::{Error, Result};
+
 /// The index of a prediction that is to find nothing.
 pub const BACKGROUND: i32 = -1;
 
@@ -26,6 +29,28 @@ impl<T: Clone + Default> Matches<T> {
 }
 
 impl<T> Matches<T> {
+    /// Matches that were made elsewhere, or came as a tensor.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidNumber`] for an index that is none, [`Error::Length`] if there is not one score for every index.
+    pub fn new(indices: &[i64], scores: Option<Vec<T>>) -> Result<Self> {
+        if let Some(scores) = &scores {
+            of_length("the scores of the matches", indices.len(), scores.len())?;
+        }
+        let narrow = |(index, &got): (usize, &i64)| {
+            let is_index = |truth: &i32| *truth >= IGNORED;
+            i32::try_from(got).ok().filter(is_index).ok_or(Error::InvalidNumber {
+                what: "the indices of the matches",
+                index,
+                got: got as f64,
+                wanted: "the index of a truth, −1 for background or −2 for what is left out",
+            })
+        };
+        let indices = indices.iter().enumerate().map(narrow).collect::<Result<_>>()?;
+        Ok(Self { indices, scores })
+    }
+
     /// The pairs of a prediction and its truth, by ascending predictions.
     pub fn pairs(&self) -> impl Iterator<Item = (usize, usize)> {
         let matched = |(prediction, &truth): (usize, &i32)| {

@@ -74,12 +74,13 @@ impl Matcher for MaxIou {
         let zero = T::default();
         let (high, low, min_best) =
             (zero.lit(self.high), zero.lit(self.low), zero.lit(self.min_best));
-        let ignored = self.in_crowds(scene);
+        let ignored = self.in_crowds(scene)?;
         // Of every anchor its largest IoU, and with which truth; and the truth that it is positive for in any case.
         let mut best = vec![(zero, BACKGROUND); scene.predictions];
         let mut kept = vec![BACKGROUND; scene.predictions];
         let mut overlaps = Vec::new();
         for truth in (0..scene.count).filter(|&truth| !scene.is_crowd(truth)) {
+            scene.work.check_cancelled()?;
             let target = scene.corners(truth);
             overlaps.clear();
             let mut most = zero;
@@ -122,10 +123,11 @@ impl Matcher for MaxIou {
 
 impl MaxIou {
     /// Which anchors lie in crowds; empty if there are none.
-    fn in_crowds<T: Precision>(&self, scene: &Scene<'_, T>) -> Vec<bool> {
+    fn in_crowds<T: Precision>(&self, scene: &Scene<'_, T>) -> Result<Vec<bool>> {
         let anchors = scene.anchors();
         let mut ignored = Vec::new();
         for truth in (0..scene.count).filter(|&truth| scene.is_crowd(truth)) {
+            scene.work.check_cancelled()?;
             let crowd = scene.corners(truth);
             ignored.resize(scene.predictions, false);
             anchors.boxes_meeting(scene.window(truth), |anchor| {
@@ -134,7 +136,7 @@ impl MaxIou {
                 ignored[anchor] |= share > share.lit(self.ignore);
             });
         }
-        ignored
+        Ok(ignored)
     }
 }
 

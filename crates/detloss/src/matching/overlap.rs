@@ -86,7 +86,8 @@ impl Overlap {
             _ => gather::<T, 5>(scene, pairs, preds, truths),
         }
         // Matching has its threads over images.
-        Batch::new(&*preds, &*truths).threads(false).values_into(&self.0, overlaps)?;
+        let batch = Batch { work: scene.work, ..Batch::new(&*preds, &*truths) };
+        batch.values_into(&self.0, overlaps)?;
         for overlap in &mut *overlaps {
             let one_minus = overlap.lit(1.0) - *overlap;
             *overlap = if one_minus > T::default() { one_minus } else { T::default() };

@@ -9,7 +9,7 @@
 //! let anchors = Anchors::points(&points, &[8.0; 100])?;
 //! let image = Image::new(&[12.0, 12.0, 20.0, 20.0]).anchors(&anchors);
 //! let matches = "max_iou".parse::<AnyMatcher>()?.match_image(&image)?;
-//! let sampled = sampling::balanced(&matches, 10, 0.5, 17);
+//! let sampled = sampling::balanced(&matches, 10, 0.5, 17)?;
 //! assert_eq!((sampled.positives(), sampled.negatives()), (1, 9));
 //! # Ok::<(), detloss::Error>(())
 //! ```
@@ -22,18 +22,25 @@ use crate::scalar::Compute;
 ///
 /// Faster R-CNN's (torchvision's `BalancedPositiveNegativeSampler`, MMDetection's `RandomSampler`) are 256 with a half for region proposals,
 /// and 512 with a quarter for the second stage. What is chosen depends on the matches and the seed alone: give each image and step its own.
-#[must_use]
+///
+/// # Errors
+///
+/// [`Error::InvalidNumber`] for a share that is not from 0 to 1.
 pub fn balanced<T: Compute>(
     matches: &Matches<T>,
     size: usize,
     positive: f64,
     seed: u64,
-) -> Matches<T> {
+) -> Result<Matches<T>> {
+    if !(0.0..=1.0).contains(&positive) {
+        let (what, wanted) = ("the share of positives", "a number from 0 to 1");
+        return Err(Error::InvalidNumber { what, index: 0, got: positive, wanted });
+    }
     let (mut positives, mut negatives) = split(matches);
     let random = &mut Random(seed);
     random.choose(&mut positives, size.min((size as f64 * positive) as usize));
     random.choose(&mut negatives, size - positives.len());
-    of(matches, positives.into_iter().chain(negatives))
+    Ok(of(matches, positives.into_iter().chain(negatives)))
 }
 
 /// The `size` predictions with the largest losses, with a truth or without; of equal losses the lower index: online hard example mining.

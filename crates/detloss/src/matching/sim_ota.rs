@@ -67,7 +67,7 @@ impl Matcher for SimOta {
         _: Option<&Overlap>,
     ) -> Result<Matches<T>> {
         let regions = Regions::new(self, scene);
-        let mut pairs = DynamicK::new(scene, regions.candidates());
+        let mut pairs = DynamicK::new(scene, regions.candidates()?);
         let without_class = pairs.for_each(cost_without_class);
         let [class_weight, iou_weight, eps] =
             [self.class_weight, self.iou_weight, self.eps].map(T::from_f64);
@@ -77,6 +77,7 @@ impl Matcher for SimOta {
             class * class_weight - (pairs.iou(prediction, truth) + eps).ln() * iou_weight
         };
         for truth in 0..scene.count {
+            scene.work.check_cancelled()?;
             let k = pairs.count(truth, self.topk, |_, _| ());
             let (mut own, mut best) = (0, Top::new(k));
             regions.near(truth, |point| {
@@ -96,11 +97,11 @@ impl Matcher for SimOta {
                 pairs.take(truth, best.best());
             }
         }
-        Ok(pairs.matches(|pairs, point| {
+        pairs.matches(|pairs, point| {
             let cost = |truth: usize| cost(pairs, point, truth);
             let owners = (0..scene.count).filter(|&truth| regions.is_own(point, truth));
             cheapest(owners, cost).or_else(|| cheapest(0..scene.count, cost))
-        }))
+        })
     }
 }
 
@@ -153,9 +154,10 @@ impl<'a, T: Precision> Regions<'a, T> {
     }
 
     /// For every prediction whether it is a candidate.
-    fn candidates(&self) -> Vec<bool> {
+    fn candidates(&self) -> Result<Vec<bool>> {
         let mut is_candidate = vec![false; self.scene.predictions];
         for truth in 0..self.scene.count {
+            self.scene.work.check_cancelled()?;
             self.near(truth, |point| is_candidate[point] |= self.is_near(point, truth));
             if self.rule.in_box {
                 self.anchors.centers_in(self.scene.window(truth), |point| {
@@ -163,7 +165,7 @@ impl<'a, T: Precision> Regions<'a, T> {
                 });
             }
         }
-        is_candidate
+        Ok(is_candidate)
     }
 }
 

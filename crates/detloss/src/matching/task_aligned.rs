@@ -88,6 +88,7 @@ impl Matcher for TaskAligned {
         let (mut top, mut block) = (Top::new(self.topk as usize), Block::default());
         let mut candidates = Vec::new();
         for truth in 0..scene.count {
+            scene.work.check_cancelled()?;
             self.candidates(scene, overlap.kind(), truth, &mut candidates);
             let overlaps = overlap.of_truth(scene, truth, &candidates, &mut block)?;
             top.clear();

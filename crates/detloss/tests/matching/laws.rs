@@ -14,16 +14,16 @@ const TAKE_ANYTHING: [&str; 3] = ["sim_ota", "dynamic_soft_label", "hungarian"];
 const BY_ORDER: [&str; 1] = ["ssd"];
 
 /// What a matcher may ask for, in its precision, with scores as it wants them.
-struct Given<T> {
-    truths: Vec<T>,
-    labels: Vec<i64>,
+pub(crate) struct Given<T> {
+    pub(crate) truths: Vec<T>,
+    pub(crate) labels: Vec<i64>,
     anchors: Anchors<T>,
-    boxes: Vec<T>,
-    scores: Vec<T>,
+    pub(crate) boxes: Vec<T>,
+    pub(crate) scores: Vec<T>,
 }
 
 impl<T: Precision> Given<T> {
-    fn new(entry: &Entry, scene: &Scene, number: impl Fn(f64) -> T) -> Self {
+    pub(crate) fn new(entry: &Entry, scene: &Scene, number: impl Fn(f64) -> T) -> Self {
         let numbers = |of: &[f64]| of.iter().map(|&value| number(value)).collect::<Vec<T>>();
         let score = |&p: &f64| match entry.inputs.scores {
             Some(Scores::Logits) => number((p / (1.0 - p)).ln()),
@@ -39,7 +39,7 @@ impl<T: Precision> Given<T> {
         }
     }
 
-    fn image(&self) -> Image<'_, T> {
+    pub(crate) fn image(&self) -> Image<'_, T> {
         Image::new(&self.truths)
             .labels(&self.labels)
             .anchors(&self.anchors)
@@ -47,7 +47,7 @@ impl<T: Precision> Given<T> {
             .scores(&self.scores)
     }
 
-    fn matched(&self, matcher: &AnyMatcher) -> Matches<T> {
+    pub(crate) fn matched(&self, matcher: &AnyMatcher) -> Matches<T> {
         matcher.match_image(&self.image()).unwrap()
     }
 }

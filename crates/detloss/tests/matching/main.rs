@@ -2,10 +2,12 @@
 
 mod assignment;
 mod atss;
+mod cancelled;
 mod center_heatmap;
 mod center_sampling;
 mod dynamic_soft_label;
 mod hungarian;
+mod images;
 mod laws;
 mod max_iou;
 mod sampling;

@@ -24,13 +24,13 @@ fn a_balanced_sample_has_torchvisions_numbers() {
     let mut bounded = 0;
     for matches in matched() {
         for (size, share) in [(256, 0.5), (64, 0.25), (11, 0.5), (0, 0.5), (20, 0.0), (20, 1.0)] {
-            let sampled = sampling::balanced(&matches, size, share, 5);
+            let sampled = sampling::balanced(&matches, size, share, 5).unwrap();
             check(&matches, &sampled);
             let positives = matches.positives().min((size as f64 * share) as usize);
             assert_eq!(sampled.positives(), positives);
             assert_eq!(sampled.negatives(), matches.negatives().min(size - positives));
             bounded += usize::from(positives < matches.positives());
-            assert_eq!(sampled, sampling::balanced(&matches, size, share, 5));
+            assert_eq!(Ok(sampled), sampling::balanced(&matches, size, share, 5));
         }
     }
     assert!(bounded > 20);
@@ -45,7 +45,7 @@ fn every_choice_is_equally_likely() {
     let mut chosen = vec![0; matches.indices.len()];
     let mut together = 0;
     for seed in 0..runs {
-        let sampled = sampling::balanced(&matches, size, 0.0, seed);
+        let sampled = sampling::balanced(&matches, size, 0.0, seed).unwrap();
         let mut before = false;
         for (chosen, truth) in chosen.iter_mut().zip(&sampled.indices) {
             *chosen += usize::from(*truth == BACKGROUND);
@@ -113,7 +113,7 @@ fn the_hardest_have_the_largest_losses_and_ties_go_to_the_lower_index() {
 }
 
 #[test]
-fn losses_that_do_not_fit_are_named() {
+fn what_does_not_fit_is_named() {
     let matches = matched().swap_remove(0);
     let error = sampling::hardest(&matches, &[1.0], 3).unwrap_err().to_string();
     assert!(error.contains("elements in the losses, got 1"), "{error}");
@@ -122,4 +122,21 @@ fn losses_that_do_not_fit_are_named() {
     assert_eq!(matches.indices[7], BACKGROUND);
     let error = sampling::hard_negatives(&matches, &losses, 3).unwrap_err().to_string();
     assert!(error.contains("number 7 of the losses is NaN"), "{error}");
+    for share in [-0.1, 1.1, f64::NAN] {
+        let error = sampling::balanced(&matches, 3, share, 0).unwrap_err().to_string();
+        assert!(error.contains("give a number from 0 to 1"), "{error}");
+    }
+}
+
+#[test]
+fn matches_from_elsewhere_are_checked() {
+    let scores = Some(vec![0.5, 0.0, 0.0]);
+    let matches = Matches::new(&[7, -1, -2], scores.clone()).unwrap();
+    assert_eq!((matches.indices, matches.scores), (vec![7, BACKGROUND, IGNORED], scores.clone()));
+    let message = |indices: &[i64]| Matches::new(indices, scores.clone()).unwrap_err().to_string();
+    assert!(message(&[7, -1]).contains("expected 2 elements in the scores of the matches, got 3"));
+    for wrong in [-3, 1 << 31] {
+        let error = message(&[0, wrong, 0]);
+        assert!(error.contains("number 1 of the indices of the matches is"), "{error}");
+    }
 }

@@ -9,7 +9,10 @@ A matcher is made once, and called with one image or a batch of them, in NumPy a
     array([ 0, -1, -1])
 
 Nothing is differentiated: tensors are detached, and what comes out is constant. Tensors on a device are matched there by tensor operations,
-or, by matchers that have no such form, on the CPU, with one copy each way.
+or, by matchers that have no such form, on the CPU, with one copy each way. Ctrl-C ends a long call.
+
+:func:`union` joins the matches of several layers, :mod:`detloss.matching.sampling` leaves some of them out, and :class:`CenterHeatmap`
+draws the maps of detectors without anchors.
 """
 
 from __future__ import annotations
@@ -18,9 +21,21 @@ from typing import Any as _Any
 
 from detloss import _core
 from detloss._functions import signature as _signature
-from detloss._matching import BACKGROUND, IGNORED, Matcher, Matches, get_matcher, matchers, params_of as _params_of
+from detloss._matching import BACKGROUND, IGNORED, CenterHeatmap, Matcher, Matches, get_matcher, matchers, union
+from detloss._matching import params_of as _params_of
+from detloss.matching import sampling
 
-__all__ = ["BACKGROUND", "IGNORED", "Matcher", "Matches", "get_matcher", "matchers"]
+__all__ = [
+    "BACKGROUND",
+    "IGNORED",
+    "CenterHeatmap",
+    "Matcher",
+    "Matches",
+    "get_matcher",
+    "matchers",
+    "sampling",
+    "union",
+]
 
 
 def _make(name: str) -> type[Matcher]:
