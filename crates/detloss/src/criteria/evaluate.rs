@@ -4,7 +4,7 @@ use super::criterion::{Criterion, Layers, Normalizer, Pairs, Term};
 use super::outputs::{Layer, Outputs, Truths};
 use super::terms::{Grads, Paired, Slot};
 use crate::error::{Error, Result};
-use crate::matching::{self, BACKGROUND, IGNORED, Matches, Precision, sampling};
+use crate::matching::{self, IGNORED, Matches, Precision, sampling};
 use crate::parallel::Work;
 
 /// What a batch is worth.
@@ -410,9 +410,4 @@ impl<T: Precision> OutputGrads<T> {
 
 fn parts<T>(numbers: &mut [T], length: usize) -> std::slice::ChunksMut<'_, T> {
     numbers.chunks_mut(length.max(1))
-}
-
-/// Whether a prediction counts.
-pub(super) fn counts(truth: i32) -> bool {
-    truth >= BACKGROUND
 }

@@ -23,7 +23,7 @@ criterion! {
         let assigner = matcher(assigner).with_overlap(overlap(Iou::default())).expect("it takes an overlap");
         Criterion::new([Head::new("head", Decoder::Bins(17), assigner, [
             classes("cls", Varifocal::default()),
-            boxes("iou", Giou::default(), Unit::Strides).weight(2.5),
+            boxes(Iou::NAME, Giou::default(), Unit::Strides).weight(2.5),
             distribution("dfl").weight(0.5),
         ])])
     }

@@ -6,6 +6,7 @@ pub(super) use super::criterion::{
 };
 pub(super) use super::decoder::Decoder;
 pub(super) use super::entry::criterion;
+pub(super) use crate::loss::Described;
 use crate::losses::AnyLoss;
 pub(super) use crate::losses::boxes::{Ciou, Giou, Iou, IouSquare};
 pub(super) use crate::losses::rows::{DistributionFocal, SoftmaxCe, SoftmaxKl};

@@ -8,7 +8,7 @@ pub(super) fn boxes() -> [Term; 2] {
     [
         Term::new("bbox", L1::default(), Compares::Offsets(Sides::Sum), Normalizer::Truths)
             .weight(5.0),
-        Term::new("giou", Giou::default(), Compares::Boxes(Unit::Given), Normalizer::Truths)
+        Term::new(Giou::NAME, Giou::default(), Compares::Boxes(Unit::Given), Normalizer::Truths)
             .weight(2.0),
     ]
 }

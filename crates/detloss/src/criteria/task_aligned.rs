@@ -44,7 +44,7 @@ pub(super) fn ultralytics_distances(name: &str, assigner: TaskAligned) -> Head {
         [
             boxes("box", Ciou::default(), Unit::Strides).weight(7.5),
             classes("cls", Bce::default()).weight(0.5),
-            Term::new("l1", L1::default(), l1, Normalizer::Scores)
+            Term::new(L1::NAME, L1::default(), l1, Normalizer::Scores)
                 .weight(1.5)
                 .row_weight(RowWeight::Score),
         ],

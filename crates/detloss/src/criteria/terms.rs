@@ -9,12 +9,11 @@ mod refinement;
 
 use super::criterion::{Compares, RowWeight, Term};
 use super::decoder::Fields;
-use super::evaluate::counts;
 use super::outputs::{Layer, Truths};
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::geometry::{Rotated, Xyxy};
-use crate::matching::{Matches, Precision};
+use crate::matching::{BACKGROUND, Matches, Precision};
 use crate::operand::Kind;
 use crate::scalar::{Compute, lit};
 
@@ -131,10 +130,9 @@ impl<'a, T: Precision> Paired<'a, T> {
         (balance(l, r) * balance(t, b)).sqrt()
     }
 
-    /// Whether a prediction is neither of both: it has no truth, and counts.
+    /// Whether a prediction has no truth, and counts.
     fn is_background(&self, row: usize) -> bool {
-        let truth = self.matches.indices[row];
-        truth < 0 && counts(truth)
+        self.matches.indices[row] == BACKGROUND
     }
 }
 

@@ -24,7 +24,7 @@ criterion! {
     "transformers_deim2" => "DEIMv2 (transformers)", "transformers 5.24, loss/loss_deimv2.py",
     {
         let mal = Mal { gamma: 2.0, ..Mal::default() };
-        let [decoder, encoder, denoising] = ported_heads(&classes("mal", mal, Labels::Iou));
+        let [decoder, encoder, denoising] = ported_heads(&classes(Mal::NAME, mal, Labels::Iou));
         Criterion::new([of_union(decoder), of_union(encoder), denoising])
     }
 }

@@ -16,10 +16,10 @@ criterion! {
     Criterion::new([Head {
         with_objectness: true,
         ..Head::new("head", Decoder::Cell, matcher(SimOta::default()), [
-            Term::new("iou", IouSquare::default(), Compares::Boxes(Unit::Given), Normalizer::Positives).weight(5.0),
+            Term::new(Iou::NAME, IouSquare::default(), Compares::Boxes(Unit::Given), Normalizer::Positives).weight(5.0),
             Term::new("obj", Bce::default(), Compares::Quality(Quality::Matched), Normalizer::Positives).rows(Rows::All),
             Term::new("cls", Bce::default(), Compares::Classes(Labels::Iou), Normalizer::Positives),
-            Term::new("l1", L1::default(), Compares::Offsets(Sides::Sum), Normalizer::Positives).weight(0.0),
+            Term::new(L1::NAME, L1::default(), Compares::Offsets(Sides::Sum), Normalizer::Positives).weight(0.0),
         ])
     }])
 }

@@ -2,7 +2,7 @@ use super::{Paired, Slot, add, batch};
 use crate::batch::{Target, Weights};
 use crate::criteria::criterion::{Labels, RowWeight, Rows, Term};
 use crate::error::Result;
-use crate::matching::{Precision, sampling};
+use crate::matching::{IGNORED, Precision, sampling};
 
 /// The class of a row that does not count.
 const LEFT_OUT: i64 = i64::MIN;
@@ -66,7 +66,7 @@ impl<T: Precision> Paired<'_, T> {
             let losses = batch.columns(layer.classes).ignore_index(LEFT_OUT).values(&term.loss)?;
             let hardest = sampling::hard_negatives(self.matches, &losses, ratio)?;
             for (class, &truth) in classes.iter_mut().zip(&hardest.indices) {
-                if !super::counts(truth) {
+                if truth == IGNORED {
                     *class = LEFT_OUT;
                 }
             }
