@@ -170,7 +170,8 @@ fn needs(inputs: &Inputs) -> String {
 
 /// The heading of this label as part of an address.
 fn anchor(label: &str) -> String {
-    label.to_lowercase().replace(' ', "-")
+    let kept = label.chars().filter(|letter| letter.is_alphanumeric() || " -".contains(*letter));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
 }
 
 /// rustdoc's text with its headings further down: the page has titles of its own.

@@ -260,6 +260,119 @@ def test_yolo8_obb_is_ultralytics(seed: int, ultralytics: Any, monkeypatch: pyte
     hold("yolo8_obb", Outputs(scene.logits, scene.bins, anchors=scene.anchors, angle=angle), truths, scene.labels, theirs, leaves)
 
 
+def iou(one: Tensor, other: Tensor) -> Tensor:
+    """Of pairs of boxes by their corners."""
+    low, high = torch.maximum(one[:, :2], other[:, :2]), torch.minimum(one[:, 2:], other[:, 2:])
+    overlap = (high - low).clamp(min=0).prod(-1)
+    union = (one[:, 2:] - one[:, :2]).prod(-1) + (other[:, 2:] - other[:, :2]).prod(-1) - overlap
+    return overlap / union
+
+
+def giou(one: Tensor, other: Tensor) -> Tensor:
+    """The GIoU loss of the same."""
+    hull = (torch.maximum(one[:, 2:], other[:, 2:]) - torch.minimum(one[:, :2], other[:, :2])).prod(-1)
+    areas = sum((box[:, 2:] - box[:, :2]).prod(-1) for box in (one, other))
+    overlap = iou(one, other)
+    union = areas / (1 + overlap)
+    return 1 - overlap + (hull - union) / hull
+
+
+def of_pairs(scene: Scene, matches: Any) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
+    """Where there are matches, their truths, and labels of all classes that are 1 for the class of each."""
+    image, row, truth = matches.pairs()
+    truths = torch.stack([scene.truths[i][t] for i, t in zip(image, truth, strict=True)])
+    one_hot = torch.zeros_like(scene.logits)
+    for i, r, t in zip(image, row, truth, strict=True):
+        one_hot[i, r, scene.labels[i][t]] = 1
+    return (image, row), truths, one_hot
+
+
+def bce(logits: Tensor, labels: Tensor) -> Tensor:
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+
+
+@SEEDS
+def test_yolox_as_it_is_written(seed: int) -> None:
+    scene = Scene([seed, 5, 9], seed)
+    strides = scene.strides[:, None]
+    centers = scene.points + (scene.deltas[..., :2] - 0.5) * strides
+    sides = scene.deltas[..., 2:].exp() * strides
+    decoded_ = torch.cat([centers - sides / 2, centers + sides / 2], -1)
+    scores = (scene.logits.sigmoid() * scene.quality.sigmoid()[..., None]).sqrt()
+    matches = matching.SimOta()(scene.truths, labels=scene.labels, anchors=scene.anchors, boxes=decoded_, scores=scores)
+    where, truths, one_hot = of_pairs(scene, matches)
+    overlap, count = iou(decoded_[where], truths), len(truths)
+    raw, stride = scene.deltas[where], strides[where[1]]
+    wanted = [((truths[:, :2] + truths[:, 2:]) / 2 - scene.points[where[1]]) / stride + 0.5]
+    wanted.append(((truths[:, 2:] - truths[:, :2]) / stride).log())
+    theirs = {
+        "iou": 5 * (1 - overlap**2).sum() / count,
+        "obj": bce(scene.quality, (matches.indices >= 0).double()).sum() / count,
+        "cls": bce(scene.logits[where], one_hot[where] * overlap.detach()[:, None]).sum() / count,
+        "l1": (raw - torch.cat(wanted, 1)).abs().sum() / count,
+    }
+    outputs = Outputs(scene.logits, scene.deltas, anchors=scene.anchors, quality=scene.quality)
+    leaves = [scene.logits, scene.deltas, scene.quality]
+    hold("yolox", outputs, scene.truths, scene.labels, theirs, leaves, **{"l1.weight": 1})
+
+
+@SEEDS
+def test_rtmdet_as_it_is_written(seed: int) -> None:
+    scene = Scene([seed, 5, 9], seed)
+    sides = scene.distances * scene.strides[:, None]
+    boxes_ = torch.cat([scene.points - sides[..., :2], scene.points + sides[..., 2:]], -1)
+    given = {"labels": scene.labels, "anchors": scene.anchors, "boxes": boxes_, "scores": scene.logits}
+    matches = matching.DynamicSoftLabel()(scene.truths, **given)
+    where, truths, one_hot = of_pairs(scene, matches)
+    labels, total = one_hot * matches.scores[..., None], matches.scores.sum().clamp(min=1)
+    theirs = {
+        "cls": ((labels - scene.logits.sigmoid()).abs() ** 2 * bce(scene.logits, labels)).sum() / total,
+        "bbox": 2 * (giou(boxes_[where], truths) * matches.scores[where]).sum() / total,
+    }
+    outputs = Outputs(scene.logits, scene.distances, anchors=scene.anchors)
+    hold("rtmdet", outputs, scene.truths, scene.labels, theirs, [scene.logits, scene.distances])
+
+
+@SEEDS
+def test_ppyoloe_as_it_is_written(seed: int) -> None:
+    scene = Scene([seed, 5, 9], seed, bins=17)
+    distances = scene.bins.reshape(3, -1, 4, 17).softmax(-1) @ torch.arange(17, dtype=torch.float64)
+    sides = distances * scene.strides[:, None]
+    boxes_ = torch.cat([scene.points - sides[..., :2], scene.points + sides[..., 2:]], -1)
+    assigner = matching.TaskAligned(topk=13, alpha=1, min_side=0, margin=0, among=0, overlap="iou")
+    given = {"labels": scene.labels, "anchors": scene.anchors, "boxes": boxes_, "scores": scene.logits.sigmoid()}
+    matches = assigner(scene.truths, **given)
+    where, truths, one_hot = of_pairs(scene, matches)
+    labels, weights = one_hot * matches.scores[..., None], matches.scores[where]
+    total = matches.scores.sum().clamp(min=1)
+    weight = torch.where(labels > 0, labels, 0.75 * scene.logits.sigmoid() ** 2)
+    points, strides = scene.points[where[1]], scene.strides[where[1], None]
+    places = (torch.cat([points - truths[:, :2], truths[:, 2:] - points], 1) / strides).clamp(0, 15.99)
+    left = places.long()
+    share = places - left
+    log_q = scene.bins[where].reshape(-1, 4, 17).log_softmax(-1)
+    two = [log_q.gather(2, bin_[..., None])[..., 0] for bin_ in (left, left + 1)]
+    dfl = -((1 - share) * two[0] + share * two[1]).mean(1)
+    theirs = {
+        "cls": (weight * bce(scene.logits, labels)).sum() / total,
+        "iou": 2.5 * (giou(boxes_[where], truths) * weights).sum() / total,
+        "dfl": 0.5 * (dfl * weights).sum() / total,
+    }
+    hold("ppyoloe", Outputs(scene.logits, scene.bins, anchors=scene.anchors), scene.truths, scene.labels, theirs, [scene.logits, scene.bins])
+
+
+def test_yolo9_is_yolo8_twice() -> None:
+    main, auxiliary = Scene([2, 5], 1), Scene([2, 5], 2)
+    outputs = [
+        Outputs(scene.logits, scene.bins, anchors=scene.anchors, head=head)
+        for scene, head in ((main, "main"), (auxiliary, "auxiliary"))
+    ]
+    total = modules.get_criterion("yolo9")(outputs, main.truths, main.labels).total
+    alone = modules.get_criterion("yolo8", matcher="task_aligned(min_side=0, among=2)")
+    totals = [alone(given.replaced(head=None), main.truths, main.labels).total for given in outputs]
+    assert total.item() == pytest.approx((totals[0] + totals[1] / 4).item(), rel=1e-12)
+
+
 def test_a_criterion_is_data() -> None:
     yolo = criteria.get_criterion("yolo8", box="siou", **{"dfl.weight": 2})
     assert yolo == criteria.get_criterion("yolo11(box=siou, dfl.weight=2)")
