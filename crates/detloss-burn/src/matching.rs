@@ -42,6 +42,7 @@ pub struct Images {
 
 /// Where the anchors are.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a call")]
 pub enum Places {
     /// Boxes, of shape \[predictions, 4\].
     Boxes(Tensor<2>),
