@@ -1,5 +1,7 @@
 //! The value of a criterion, term by term, and its gradient.
 
+use std::borrow::Cow;
+
 use super::criterion::{Criterion, Layers, Normalizer, Pairs, Term};
 use super::outputs::{Layer, Outputs, Truths};
 use super::terms::{Grads, Paired, Slot};
@@ -229,8 +231,8 @@ fn match_image<T: Precision>(
     let head = layer.head;
     let Some(matcher) = &head.matcher else { return given(layer, image, truths) };
     let inputs = matcher.entry().inputs;
-    let boxes = if inputs.boxes { layer.decoded(image) } else { Vec::new() };
-    let scores = inputs.scores.map_or_else(Vec::new, |wanted| layer.scores(image, wanted));
+    let boxes = if inputs.boxes { layer.decoded(image) } else { Cow::default() };
+    let scores = inputs.scores.map_or_else(Cow::default, |wanted| layer.scores(image, wanted));
     let matches = matcher.match_image(&layer.image(truths, &boxes, &scores))?;
     Ok(match head.sampler {
         None => matches,

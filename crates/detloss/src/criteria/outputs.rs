@@ -1,5 +1,7 @@
 //! What a criterion is given: the raw outputs of a model, and the truths.
 
+use std::borrow::Cow;
+
 use super::criterion::{Compares, Criterion, Head};
 use super::decoder::{Decoder, Fields, Place};
 use super::vectors;
@@ -279,12 +281,12 @@ impl<'a, T: Precision> Layer<'a, T> {
     }
 
     /// All decoded boxes of an image, in the form of the truths.
-    pub(super) fn decoded(&self, image: usize) -> Vec<T> {
+    pub(super) fn decoded(&self, image: usize) -> Cow<'a, [T]> {
         let (decoder, raw) = (self.head.decoder, self.boxes(image));
         match (decoder, decoder.bins()) {
-            (Decoder::Corners | Decoder::Centers, _) => raw.to_vec(),
-            (_, Some(bins)) => self.boxes_of(&vectors::means(raw, bins), image),
-            (_, None) => self.boxes_of(raw, image),
+            (Decoder::Corners | Decoder::Centers, _) => Cow::Borrowed(raw),
+            (_, Some(bins)) => Cow::Owned(self.boxes_of(&vectors::means(raw, bins), image)),
+            (_, None) => Cow::Owned(self.boxes_of(raw, image)),
         }
     }
 
@@ -360,10 +362,10 @@ impl<'a, T: Precision> Layer<'a, T> {
     }
 
     /// The scores of an image as the matcher wants them.
-    pub(super) fn scores(&self, image: usize, wanted: Scores) -> Vec<T> {
+    pub(super) fn scores(&self, image: usize, wanted: Scores) -> Cow<'a, [T]> {
         let logits = self.logits(image);
         if wanted == Scores::Logits {
-            return logits.to_vec();
+            return Cow::Borrowed(logits);
         }
         let mut scores = vectors::sigmoids(logits);
         if self.head.with_objectness {
@@ -373,7 +375,7 @@ impl<'a, T: Precision> Layer<'a, T> {
                 row.iter_mut().for_each(|score| *score = (*score * objectness).sqrt());
             }
         }
-        scores
+        Cow::Owned(scores)
     }
 }
 
