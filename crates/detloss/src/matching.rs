@@ -43,10 +43,12 @@ mod tree;
 mod union;
 
 pub use anchors::Anchors;
+pub(crate) use anchors::finite;
 pub use any::AnyMatcher;
 pub use assignment::{linear_sum_assignment, partial_linear_sum_assignment};
 pub use center_heatmap::CenterHeatmap;
 pub use entry::{Entry, Matcher, Precision};
+pub(crate) use image::check_labels;
 pub use image::{Image, Inputs, Scores};
 pub use images::{Array, BatchMatches, Images, Places};
 pub use matches::{BACKGROUND, IGNORED, Matches};

@@ -88,7 +88,8 @@ impl Criterion {
     /// # Errors
     ///
     /// [`Error::UnknownHead`] and [`Error::MissingOutput`] for outputs that are not the criterion's; [`Error::PartialRow`] and
-    /// [`Error::Length`] for what does not fit; [`Error::InImage`] with what a matcher or a loss says.
+    /// [`Error::Length`] for what does not fit; [`Error::InImage`] for truths that are not finite, are not as many as their labels, or
+    /// have a label that there is not, and with what a matcher or a loss says.
     pub fn evaluate<T: Number>(
         &self,
         outputs: &[Outputs<'_, T>],
@@ -113,6 +114,9 @@ impl Criterion {
                     expected,
                     got,
                 });
+            }
+            for (image, truths) in truths.iter().enumerate() {
+                layer.check(truths).map_err(|error| in_image(image, error))?;
             }
         }
         let work = Work { threads: layers.len() * truths.len() > 1, cancelled: None };

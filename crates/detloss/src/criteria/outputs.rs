@@ -6,7 +6,7 @@ use super::criterion::{Compares, Criterion, Head};
 use super::decoder::{Decoder, Fields, Place};
 use super::vectors;
 use crate::error::{Error, Result};
-use crate::matching::{Anchors, Image, Precision, Scores};
+use crate::matching::{self, Anchors, Image, Precision, Scores};
 use crate::operand::Kind;
 
 /// The raw outputs of a model for a batch of images: of one head, or of one layer of it.
@@ -211,6 +211,15 @@ impl<'a, T: Precision> Layer<'a, T> {
             first.teacher = Some(last.outputs);
         }
         Ok(())
+    }
+
+    /// Whether the truths of an image are what this layer can find.
+    pub(super) fn check(&self, truths: &Truths<'_, T>) -> Result<()> {
+        let boxes = truths.labels.len() * self.head.decoder.width();
+        of_length("the truths, a box for each label,", boxes, truths.boxes.len())?;
+        matching::finite("the truths", truths.boxes)?;
+        // Without logits nobody knows how many classes there are.
+        if self.classes == 0 { Ok(()) } else { matching::check_labels(truths.labels, self.classes) }
     }
 
     /// The raw boxes of an image.

@@ -170,7 +170,7 @@ pub(super) fn whole_rows<'a, T: Compute, const N: usize>(
 }
 
 /// Checks that all numbers are finite.
-pub(super) fn finite<T: Compute>(what: &'static str, numbers: &[T]) -> Result<()> {
+pub(crate) fn finite<T: Compute>(what: &'static str, numbers: &[T]) -> Result<()> {
     match numbers.iter().position(|number| !is_finite(*number)) {
         Some(index) => {
             let got = numbers[index].to_f64();

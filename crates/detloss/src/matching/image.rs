@@ -321,7 +321,7 @@ pub(super) fn of_length(what: &'static str, expected: usize, got: usize) -> Resu
     if expected == got { Ok(()) } else { Err(Error::Length { what, expected, got }) }
 }
 
-pub(super) fn check_labels(labels: &[i64], classes: usize) -> Result<()> {
+pub(crate) fn check_labels(labels: &[i64], classes: usize) -> Result<()> {
     let is_class = |label: i64| usize::try_from(label).is_ok_and(|label| label < classes);
     match labels.iter().position(|label| !is_class(*label)) {
         Some(truth) => Err(Error::UnknownLabel { truth, got: labels[truth], classes }),

@@ -276,6 +276,38 @@ fn wrong_outputs_are_errors_with_the_remedy() {
     assert!(message(short, &truths).contains("the logits"));
 }
 
+#[test]
+fn truths_that_nothing_could_find_are_errors() {
+    for (entry, criterion) in all() {
+        let scene = Scene::new(&criterion, 7);
+        let width = criterion.heads[0].decoder.kind().fields().len();
+        let good = (scene.truths[0].0[..width].to_vec(), vec![1_i64]);
+        let mut nan = good.clone();
+        nan.0[1] = f64::NAN;
+        let bad = [
+            ((good.0.clone(), vec![99]), "truth 0 has label 99"),
+            ((good.0.clone(), vec![-3]), "truth 0 has label -3"),
+            ((good.0.clone(), vec![1, 1]), "a box for each label"),
+            ((vec![], vec![1]), "a box for each label"),
+            (nan, "give a finite number"),
+        ];
+        for ((boxes, labels), message) in bad {
+            let mut scene = scene.clone();
+            scene.truths[2] = (boxes, labels);
+            // What a scene gives pairs by is no longer there.
+            for pairs in scene.pairs.iter_mut().flatten() {
+                pairs.fill(-1);
+            }
+            let error = scene.try_evaluate(&criterion).unwrap_err().to_string();
+            assert!(
+                error.starts_with("image 2: ") && error.contains(message),
+                "{}: {error}",
+                entry.name
+            );
+        }
+    }
+}
+
 #[cfg(feature = "serde")]
 #[test]
 fn a_criterion_is_saved_and_read() {

@@ -1,5 +1,6 @@
 //! Outputs of every head of a criterion, for a few images.
 
+use detloss::Result;
 use detloss::criteria::{Compares, Criterion, Decoder, Evaluation, Head, Number, Outputs, Truths};
 use detloss::matching::{Anchors, Precision};
 use detloss::operand::Kind;
@@ -147,14 +148,18 @@ impl Scene {
     }
 
     pub(crate) fn evaluate(&self, criterion: &Criterion) -> Evaluation<f64> {
+        self.try_evaluate(criterion).unwrap()
+    }
+
+    pub(crate) fn try_evaluate(&self, criterion: &Criterion) -> Result<Evaluation<f64>> {
         self.evaluate_as(criterion)
     }
 
     pub(crate) fn single(&self, criterion: &Criterion) -> Evaluation<f32> {
-        self.evaluate_as(criterion)
+        self.evaluate_as(criterion).unwrap()
     }
 
-    fn evaluate_as<T: Number>(&self, criterion: &Criterion) -> Evaluation<T> {
+    fn evaluate_as<T: Number>(&self, criterion: &Criterion) -> Result<Evaluation<T>> {
         let numbers =
             |from: &[f64]| -> Vec<T> { from.iter().map(|&number| T::from_f64(number)).collect() };
         let layers: Vec<[Vec<T>; 5]> =
@@ -187,7 +192,7 @@ impl Scene {
                 }
             })
             .collect();
-        criterion.evaluate(&outputs, &truths).unwrap()
+        criterion.evaluate(&outputs, &truths)
     }
 }
 
