@@ -154,7 +154,7 @@ def _call(layer: Outputs, dtype: np.dtype[Any], images: int) -> dict[str, Any]:
 
 
 def _grads(call: dict[str, Any], grads: tuple[Any, ...]) -> Outputs:
-    shaped = {
+    shaped: dict[str, Any] = {
         name: None if call[name] is None else grad.reshape(call[name].shape) for name, grad in zip(FLOATS, grads, strict=True)
     }
     return Outputs(**shaped)

@@ -9,12 +9,16 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 try:
-    # Whether there may be another way back through the graph after this one (`retain_graph`).
-    from torch._C._autograd import _get_current_graph_task_keep_graph as is_kept
+    from torch._C._autograd import _get_current_graph_task_keep_graph as _keeps_graph
 except ImportError:  # It is private to PyTorch, and saves no more than time.
 
-    def is_kept() -> bool:
+    def _keeps_graph() -> bool:
         return True
+
+
+def is_kept() -> bool:
+    """Whether there may be another way back through the graph after this one (``retain_graph``)."""
+    return _keeps_graph()
 
 
 def with_gradient(pred: Tensor, value: Tensor, grad: Tensor, name: str) -> Tensor:

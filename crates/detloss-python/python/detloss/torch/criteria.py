@@ -58,9 +58,9 @@ class Criterion(nn.Module):
         return self.__dict__ | {"_criterion": self._criterion.json()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state | {"_criterion": _core.Criterion(state["_criterion"], json=True)})
+        super().__setstate__(state | {"_criterion": _core.Criterion(state["_criterion"], json=True)})  # type: ignore[no-untyped-call]
 
-    @torch.compiler.disable
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, outputs: Outputs | Sequence[Outputs], truths: Sequence[Any], labels: Sequence[Any]) -> Evaluation:
         """What a batch is worth.
 
