@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -91,10 +91,27 @@ def make(name: str | Mapping[str, Any], settings: Mapping[str, Any]) -> _core.Cr
     return made
 
 
-def data(criterion: _core.Criterion) -> dict[str, Any]:
-    """All of a criterion, as dictionaries, lists and numbers."""
-    answer: dict[str, Any] = json.loads(criterion.json())
-    return answer
+Self_ = TypeVar("Self_", bound="Data")
+
+
+class Data:
+    """What criteria of arrays and of tensors have in common: they are data."""
+
+    _criterion: _core.Criterion
+
+    def __init__(self, criterion: _core.Criterion) -> None:
+        super().__init__()
+        self._criterion = criterion
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """All of it, as dictionaries, lists and numbers: save it, and give it to ``get_criterion``."""
+        answer: dict[str, Any] = json.loads(self._criterion.json())
+        return answer
+
+    def at(self: Self_, progress: float) -> Self_:
+        """The criterion with the weights of this moment of a training run, from 0 at its beginning to 1 at its end."""
+        return type(self)(self._criterion.at(progress))
 
 
 FLOATS = ("logits", "boxes", "quality", "angle", "distribution")

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from detloss import _core, _criteria, _numpy
+from detloss import _criteria, _numpy
 from detloss._criteria import Evaluation, Line, Outputs
 
 __all__ = ["Criterion", "Evaluation", "Line", "Outputs", "criteria", "get_criterion"]
@@ -27,20 +27,8 @@ def criteria() -> list[Line]:
     return _criteria.lines()
 
 
-class Criterion:
+class Criterion(_criteria.Data):
     """The whole loss of a detector, of NumPy arrays. Made by :func:`get_criterion`."""
-
-    def __init__(self, criterion: _core.Criterion) -> None:
-        self._criterion = criterion
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """All of it, as dictionaries, lists and numbers: save it, and give it to :func:`get_criterion`."""
-        return _criteria.data(self._criterion)
-
-    def at(self, progress: float) -> Criterion:
-        """The criterion with the weights of this moment of a training run, from 0 at its beginning to 1 at its end."""
-        return Criterion(self._criterion.at(progress))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Criterion) and self.data == other.data

@@ -160,24 +160,24 @@ impl<'a, T: Precision> Layer<'a, T> {
         let missing = |what| Error::MissingOutput { head: head.name.clone(), what };
         if head.decoder.has_anchors() {
             let anchors = outputs.anchors.ok_or_else(|| missing("anchors"))?;
-            of_length("the anchors", rows, anchors.len())?;
+            matching::of_length("the anchors", rows, anchors.len())?;
         }
         let needs =
             |what: fn(&Compares) -> bool| head.terms.iter().any(|term| what(&term.compares));
         if head.with_objectness || needs(|compares| matches!(compares, Compares::Quality(_))) {
             let quality =
                 outputs.quality.ok_or_else(|| missing("a quality (objectness or centreness)"))?;
-            of_length("the quality", rows * outputs.images, quality.len())?;
+            matching::of_length("the quality", rows * outputs.images, quality.len())?;
         }
         if head.decoder.kind() == Kind::RotatedBox {
             let angle = outputs.angle.ok_or_else(|| missing("angles"))?;
-            of_length("the angles", rows * outputs.images, angle.len())?;
+            matching::of_length("the angles", rows * outputs.images, angle.len())?;
         }
         if needs(Compares::is_of_distributions) {
             let (Some(_), Some(references)) = (outputs.distribution, outputs.references) else {
                 return Err(missing("distributions with their references"));
             };
-            of_length("the references", 4 * rows * outputs.images, references.len())?;
+            matching::of_length("the references", 4 * rows * outputs.images, references.len())?;
             // Four sides of the same number of places.
             whole("the distributions", distribution, 4 * rows * outputs.images)?;
         }
@@ -186,7 +186,7 @@ impl<'a, T: Precision> Layer<'a, T> {
         }
         if head.matcher.is_none() {
             let pairs = outputs.pairs.ok_or_else(|| missing("pairs"))?;
-            of_length("the pairs", rows * outputs.images, pairs.len())?;
+            matching::of_length("the pairs", rows * outputs.images, pairs.len())?;
         }
         Ok(layer)
     }
@@ -204,9 +204,9 @@ impl<'a, T: Precision> Layer<'a, T> {
                 continue;
             };
             if first.columns > 0 {
-                of_length("the distributions", last.rows, first.rows)?;
-                of_length("the distributions", last.columns, first.columns)?;
-                of_length("the logits", last.classes, first.classes)?;
+                matching::of_length("the distributions", last.rows, first.rows)?;
+                matching::of_length("the distributions", last.columns, first.columns)?;
+                matching::of_length("the logits", last.classes, first.classes)?;
             }
             first.teacher = Some(last.outputs);
         }
@@ -216,7 +216,7 @@ impl<'a, T: Precision> Layer<'a, T> {
     /// Whether the truths of an image are what this layer can find.
     pub(super) fn check(&self, truths: &Truths<'_, T>) -> Result<()> {
         let boxes = truths.labels.len() * self.head.decoder.width();
-        of_length("the truths, a box for each label,", boxes, truths.boxes.len())?;
+        matching::of_length("the truths, a box for each label,", boxes, truths.boxes.len())?;
         matching::finite("the truths", truths.boxes)?;
         // Without logits nobody knows how many classes there are.
         if self.classes == 0 { Ok(()) } else { matching::check_labels(truths.labels, self.classes) }
@@ -284,11 +284,6 @@ impl<'a, T: Precision> Layer<'a, T> {
         [a, b, c, d, angles.get(row).copied().unwrap_or_default()]
     }
 
-    /// The decoded box of a prediction.
-    pub(super) fn decoded_row(&self, image: usize, row: usize) -> Fields<T> {
-        self.head.decoder.decode(self.raw(image, row), self.place(row))
-    }
-
     /// All decoded boxes of an image, in the form of the truths.
     pub(super) fn decoded(&self, image: usize) -> Cow<'a, [T]> {
         let (decoder, raw) = (self.head.decoder, self.boxes(image));
@@ -323,32 +318,6 @@ impl<'a, T: Precision> Layer<'a, T> {
         match self.head.decoder {
             Decoder::Centers => Decoder::Centers.decode(fields, self.place(0)),
             _ => fields,
-        }
-    }
-
-    /// Adds the gradient by the raw numbers of a box to `grad` and by its angle to `grad_angle`, from that by the fields of the decoded one.
-    pub(super) fn add_backward(
-        &self,
-        image: usize,
-        row: usize,
-        grad_fields: Fields<T>,
-        grad: &mut [T],
-        grad_angle: &mut [T],
-    ) {
-        let (decoder, columns) = (self.head.decoder, self.head.decoder.columns());
-        let slopes = decoder.backward(self.raw(image, row), self.place(row), grad_fields);
-        let grad = &mut grad[row * columns..][..columns];
-        if let Some(bins) = decoder.bins() {
-            let logits = &self.boxes(image)[row * columns..][..columns];
-            let sides = logits.chunks_exact(bins).zip(grad.chunks_exact_mut(bins));
-            for ((logits, grad), slope) in sides.zip(slopes) {
-                vectors::add_backward(logits, slope, grad);
-            }
-        } else {
-            grad.iter_mut().zip(slopes).for_each(|(grad, slope)| *grad = *grad + slope);
-        }
-        if let Some(angle) = grad_angle.get_mut(row) {
-            *angle = *angle + slopes[4];
         }
     }
 
@@ -399,8 +368,4 @@ fn whole<T>(what: &'static str, numbers: &[T], row: usize) -> Result<usize> {
         Some(rows) if rows * row == numbers.len() => Ok(rows),
         Some(_) => Err(Error::PartialRow { what, got: numbers.len(), row }),
     }
-}
-
-fn of_length(what: &'static str, expected: usize, got: usize) -> Result<()> {
-    if expected == got { Ok(()) } else { Err(Error::Length { what, expected, got }) }
 }

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::geometry::{Rotated, Xyxy};
 use crate::matching::{BACKGROUND, Matches, Precision};
 use crate::operand::Kind;
-use crate::scalar::{Compute, lit};
+use crate::scalar::Compute;
 
 /// The gradients of an image, to be added to.
 pub(super) struct Grads<'a, T> {
@@ -40,6 +40,8 @@ pub(super) struct Paired<'a, T> {
     matches: &'a Matches<T>,
     /// The predictions with a truth, and the truth of each.
     pairs: Vec<(usize, usize)>,
+    /// The raw numbers of each of these predictions, of distributions their means.
+    raws: Vec<Fields<T>>,
     /// The decoded box of each of these predictions.
     preds: Vec<Fields<T>>,
     /// The truth of each.
@@ -54,9 +56,13 @@ impl<'a, T: Precision> Paired<'a, T> {
         matches: &'a Matches<T>,
     ) -> Self {
         let pairs: Vec<_> = matches.pairs().collect();
-        let preds = pairs.iter().map(|&(row, _)| layer.decoded_row(image, row)).collect();
+        let raws: Vec<_> = pairs.iter().map(|&(row, _)| layer.raw(image, row)).collect();
+        let decoded = |(&raw, &(row, _)): (&Fields<T>, &(usize, usize))| {
+            layer.head.decoder.decode(raw, layer.place(row))
+        };
+        let preds = raws.iter().zip(&pairs).map(decoded).collect();
         let targets = pairs.iter().map(|&(_, truth)| layer.truth(&truths, truth)).collect();
-        Self { layer, image, truths, matches, pairs, preds, targets }
+        Self { layer, image, truths, matches, pairs, raws, preds, targets }
     }
 
     /// Σ row weight · loss of a term. `factor` times its gradient is added to `grads`. `shares` are weights more, of what has a truth
@@ -85,14 +91,27 @@ impl<'a, T: Precision> Paired<'a, T> {
 
     /// The sum of the weights of all predictions that a term is of.
     pub(super) fn weight_sum(&self, term: &Term) -> f64 {
+        let (of_pairs, background) = self.row_weights(term);
         let background = match term.compares {
-            Compares::Classes(_) | Compares::Quality(_) => self.row_weights(term).1,
+            Compares::Classes(_) | Compares::Quality(_) => background,
             _ => 0.0,
         };
-        let positives: f64 =
-            self.row_weights(term).0.into_iter().map(|weight| weight.to_f64()).sum();
+        let positives: f64 = of_pairs.into_iter().map(|weight| weight.to_f64()).sum();
         let negatives = self.matches.negatives() as f64;
         positives + if background == 0.0 { 0.0 } else { background * negatives }
+    }
+
+    /// The rows of the predictions with a truth, of an array with `columns` numbers for each prediction.
+    fn gathered(&self, numbers: &[T], columns: usize) -> Vec<T> {
+        let rows = self.pairs.iter().map(|&(row, _)| &numbers[row * columns..][..columns]);
+        rows.flatten().copied().collect()
+    }
+
+    /// Adds to these rows.
+    fn add_to_rows(&self, grad: &mut [T], slopes: &[T], columns: usize) {
+        for (&(row, _), slopes) in self.pairs.iter().zip(slopes.chunks_exact(columns.max(1))) {
+            add(&mut grad[row * columns..][..columns], slopes);
+        }
     }
 
     /// The weight of each prediction with a truth, and that of background.
@@ -161,5 +180,5 @@ fn add<T: Compute>(to: &mut [T], grad: &[T]) {
 
 /// 1 / length; 0 of no length.
 fn reciprocal<T: Compute>(length: T) -> T {
-    (length * lit(0.0) + lit(1.0)).safe_div(length)
+    T::from_f64(1.0).safe_div(length)
 }

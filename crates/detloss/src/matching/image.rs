@@ -317,7 +317,7 @@ fn rows_of<T>(what: &'static str, numbers: &[T], row: usize) -> Result<usize> {
     Err(Error::PartialRow { what, got: numbers.len(), row })
 }
 
-pub(super) fn of_length(what: &'static str, expected: usize, got: usize) -> Result<()> {
+pub(crate) fn of_length(what: &'static str, expected: usize, got: usize) -> Result<()> {
     if expected == got { Ok(()) } else { Err(Error::Length { what, expected, got }) }
 }
 

@@ -38,21 +38,8 @@ class Evaluation(NamedTuple):
     indices: list[Tensor]
 
 
-class Criterion(nn.Module):
+class Criterion(_criteria.Data, nn.Module):
     """The whole loss of a detector. Made by :func:`get_criterion`."""
-
-    def __init__(self, criterion: _core.Criterion) -> None:
-        super().__init__()
-        self._criterion = criterion
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """All of it, as dictionaries, lists and numbers: save it, and give it to :func:`get_criterion`."""
-        return _criteria.data(self._criterion)
-
-    def at(self, progress: float) -> Criterion:
-        """The criterion with the weights of this moment of a training run, from 0 at its beginning to 1 at its end."""
-        return Criterion(self._criterion.at(progress))
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_criterion": self._criterion.json()}

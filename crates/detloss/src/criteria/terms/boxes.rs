@@ -1,6 +1,7 @@
-use super::{Grads, Paired, batch, reciprocal};
+use super::{Grads, Paired, add, batch, reciprocal};
 use crate::batch::Weights;
 use crate::criteria::criterion::{Term, Unit};
+use crate::criteria::vectors;
 use crate::error::Result;
 use crate::matching::Precision;
 
@@ -34,9 +35,28 @@ impl<T: Precision> Paired<'_, T> {
             for ((field, &slope), scale) in fields.iter_mut().zip(slopes).zip(scales[pair]) {
                 *field = slope * scale;
             }
-            let row = self.pairs[pair].0;
-            self.layer.add_backward(self.image, row, fields, grads.boxes, grads.angle);
+            self.add_backward(pair, fields, grads);
         }
         Ok(sum)
+    }
+
+    /// Adds the gradient by the raw numbers of a box, from that by the fields of the decoded one.
+    fn add_backward(&self, pair: usize, grad_fields: [T; 5], grads: &mut Grads<'_, T>) {
+        let (layer, row) = (self.layer, self.pairs[pair].0);
+        let (decoder, columns) = (layer.head.decoder, layer.head.decoder.columns());
+        let slopes = decoder.backward(self.raws[pair], layer.place(row), grad_fields);
+        let grad = &mut grads.boxes[row * columns..][..columns];
+        if let Some(bins) = decoder.bins() {
+            let logits = &layer.boxes(self.image)[row * columns..][..columns];
+            let sides = logits.chunks_exact(bins).zip(grad.chunks_exact_mut(bins));
+            for ((logits, grad), slope) in sides.zip(slopes) {
+                vectors::add_backward(logits, slope, grad);
+            }
+        } else {
+            add(grad, &slopes);
+        }
+        if let Some(angle) = grads.angle.get_mut(row) {
+            *angle = *angle + slopes[4];
+        }
     }
 }

@@ -94,9 +94,7 @@ impl<T: Precision> Paired<'_, T> {
         slot: &mut Slot<'_, T>,
     ) -> Result<f64> {
         let columns = self.layer.classes;
-        let logits = self.layer.logits(self.image);
-        let rows = self.pairs.iter().map(|&(row, _)| row * columns..(row + 1) * columns);
-        let preds: Vec<T> = rows.clone().flat_map(|row| &logits[row]).copied().collect();
+        let preds = self.gathered(self.layer.logits(self.image), columns);
         let classes: Vec<i64> =
             self.pairs.iter().map(|&(_, truth)| self.truths.labels[truth]).collect();
         let mut dense = Vec::new();
@@ -117,9 +115,7 @@ impl<T: Precision> Paired<'_, T> {
         let batch = batch(&preds, target, factor).columns(columns).weights(Weights::Rows(&weights));
         let (sum, slopes) = batch.value_and_grad(&term.loss)?;
         slot.is_zero = false;
-        for (row, slopes) in rows.zip(slopes.chunks_exact(columns.max(1))) {
-            add(&mut slot.grad[row], slopes);
-        }
+        self.add_to_rows(slot.grad, &slopes, columns);
         Ok(sum)
     }
 

@@ -1,4 +1,4 @@
-use super::{Paired, add, batch};
+use super::{Paired, batch};
 use crate::batch::Weights;
 use crate::criteria::criterion::Term;
 use crate::error::Result;
@@ -17,10 +17,9 @@ impl<T: Precision> Paired<'_, T> {
         let layer = self.layer;
         let columns = layer.head.decoder.columns();
         let bins = columns / 4;
-        let mut preds = Vec::with_capacity(columns * self.pairs.len());
+        let preds = self.gathered(layer.boxes(self.image), columns);
         let mut places = Vec::with_capacity(4 * self.pairs.len());
         for (&(row, _), &target) in self.pairs.iter().zip(&self.targets) {
-            preds.extend_from_slice(&layer.boxes(self.image)[row * columns..][..columns]);
             let distances = layer.head.decoder.encode(target, layer.place(row));
             places.extend(distances.map(|place| place.clamp(0.0, bins as f64 - 1.0 - margin)));
         }
@@ -28,9 +27,7 @@ impl<T: Precision> Paired<'_, T> {
         let weights: Vec<T> = weights.iter().flat_map(|&weight| [weight * lit(0.25); 4]).collect();
         let batch = batch(&preds, &places, factor).columns(bins).weights(Weights::Rows(&weights));
         let (sum, slopes) = batch.value_and_grad(&term.loss)?;
-        for (&(row, _), slopes) in self.pairs.iter().zip(slopes.chunks_exact(columns)) {
-            add(&mut grad[row * columns..][..columns], slopes);
-        }
+        self.add_to_rows(grad, &slopes, columns);
         Ok(sum)
     }
 }

@@ -17,7 +17,7 @@ impl<T: Precision> Paired<'_, T> {
         let layer = self.layer;
         let mut preds = Vec::with_capacity(4 * self.pairs.len());
         let (mut targets, mut scales) = (preds.clone(), preds.clone());
-        for (&(row, _), &target) in self.pairs.iter().zip(&self.targets) {
+        for ((&(row, _), &raw), &target) in self.pairs.iter().zip(&self.raws).zip(&self.targets) {
             let place = layer.place(row);
             let scale = match (sides, layer.outputs.image_size) {
                 (Sides::MeanOfImage, Some(size)) => {
@@ -27,7 +27,7 @@ impl<T: Precision> Paired<'_, T> {
                 _ => [T::from_f64(1.0); 4],
             };
             let times = |numbers: [T; 4]| (0..4).map(move |side| numbers[side] * scale[side]);
-            let [a, b, c, d, _] = layer.raw(self.image, row);
+            let [a, b, c, d, _] = raw;
             preds.extend(times([a, b, c, d]));
             targets.extend(times(layer.head.decoder.encode(target, place)));
             scales.extend(scale);
@@ -38,9 +38,7 @@ impl<T: Precision> Paired<'_, T> {
         for (slope, scale) in slopes.iter_mut().zip(scales) {
             *slope = *slope * scale;
         }
-        for (&(row, _), slopes) in self.pairs.iter().zip(slopes.chunks_exact(4)) {
-            super::add(&mut grad[row * 4..][..4], slopes);
-        }
+        self.add_to_rows(grad, &slopes, 4);
         Ok(sum)
     }
 }

@@ -16,11 +16,8 @@ impl<T: Precision> Paired<'_, T> {
         grad: &mut [T],
     ) -> Result<f64> {
         let layer = self.layer;
-        let (distributions, columns) = (layer.distribution(self.image), layer.columns);
-        let mut preds = Vec::with_capacity(columns * self.pairs.len());
-        for &(row, _) in &self.pairs {
-            preds.extend_from_slice(&distributions[row * columns..][..columns]);
-        }
+        let columns = layer.columns;
+        let preds = self.gathered(layer.distribution(self.image), columns);
         let targets = self.targets.iter().map(|&[x1, y1, x2, y2, _]| [x1, y1, x2, y2]);
         let references = self.pairs.iter().map(|&(row, _)| layer.reference(self.image, row));
         let offsets = Offsets { bins: (columns / 4) as u32 - 1, up, reg_scale };
@@ -31,9 +28,7 @@ impl<T: Precision> Paired<'_, T> {
         let batch =
             batch(&preds, &places, factor).columns(columns / 4).weights(Weights::Rows(&weights));
         let (sum, slopes) = batch.value_and_grad(&term.loss)?;
-        for (&(row, _), slopes) in self.pairs.iter().zip(slopes.chunks_exact(columns)) {
-            add(&mut grad[row * columns..][..columns], slopes);
-        }
+        self.add_to_rows(grad, &slopes, columns);
         Ok(sum)
     }
 
