@@ -102,6 +102,12 @@ pub trait Scalar:
     /// The same value, a constant for the derivative.
     fn detach(self) -> Self;
 
+    /// The same value, whose slope is held within what `f32` can hold: for a loss that is multiplied by a large weight.
+    #[inline(always)]
+    fn saturate_slope(self) -> Self {
+        self
+    }
+
     /// The angle of the point (`x`, `self`) in the first quadrant, `atan(self / x)`; 0 at the origin.
     fn atan2(self, x: Self) -> Self;
 

@@ -36,7 +36,7 @@ impl<L: BoxLoss> Loss for L {
     fn eval<S: Scalar>(&self, pred: Xyxy<S>, target: Xyxy<S>) -> S {
         let value = self.eval_with(pred, target, Plain);
         match L::FOCUSING {
-            Some(of) => of(self).weight(pred, target, target.x1.lit(1.0)) * value,
+            Some(of) => of(self).weigh(value, pred, target, target.x1.lit(1.0)),
             None => value,
         }
     }
@@ -51,7 +51,7 @@ impl<L: BoxLoss> Loss for L {
         let value = self.eval_with(pred, target, Modified(modifiers));
         let value = modifiers.weigh(value, pred, target);
         match self.focusing(modifiers) {
-            Some(focusing) => focusing.weight(pred, target, mean) * value,
+            Some(focusing) => focusing.weigh(value, pred, target, mean),
             None => value,
         }
     }

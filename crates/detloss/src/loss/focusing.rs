@@ -35,8 +35,13 @@ impl Focusing {
         Self { momentum, gain: Gain::NonMonotonic { alpha, delta } }
     }
 
-    /// The weight, at the running mean `mean`.
-    pub fn weight<S: Scalar>(self, pred: Xyxy<S>, target: Xyxy<S>, mean: S) -> S {
+    /// The loss `value` of two boxes with its weight, at the running mean `mean`.
+    pub fn weigh<S: Scalar>(self, value: S, pred: Xyxy<S>, target: Xyxy<S>, mean: S) -> S {
+        // A needle's slope is near the largest number of `f32` already, and a weight is up to 1e12.
+        (self.weight(pred, target, mean) * value).saturate_slope()
+    }
+
+    fn weight<S: Scalar>(self, pred: Xyxy<S>, target: Xyxy<S>, mean: S) -> S {
         let distance = (lit(1.0) - pred.iou(target, 0.0)).detach();
         let outlier = distance.safe_div(mean.max(mean.lit(Self::LEAST)));
         match self.gain {

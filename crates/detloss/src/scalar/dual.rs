@@ -245,6 +245,11 @@ impl<T: Scalar, const K: usize> Scalar for Dual<T, K> {
     }
 
     #[inline(always)]
+    fn saturate_slope(self) -> Self {
+        self.chain(self.value, |a| a.clamp(f64::from(f32::MIN), f64::from(f32::MAX)))
+    }
+
+    #[inline(always)]
     fn atan2(self, x: Self) -> Self {
         let (y, angle) = (self, self.value.atan2(x.value));
         let norm = safe_recip(y.value.mul_add(y.value, x.value.square()));

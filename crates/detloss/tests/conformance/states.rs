@@ -4,7 +4,8 @@ use detloss::Error;
 use detloss::batch::{Kernel as _, Level, RunningMean, Weights};
 use detloss::loss::{Scope, State};
 use detloss::losses::AnyLoss;
-use detloss::testing::{Rows, modified, ordinary, tested};
+use detloss::operand::Kind;
+use detloss::testing::{Rows, modified, nasty, ordinary, tested};
 
 /// Each with its rows: of the list, and made by modifiers.
 fn each(check: impl Fn(&AnyLoss, &Rows)) {
@@ -66,6 +67,42 @@ fn a_step_is_the_program_at_the_mean_after_it() {
             assert!((value - sum).abs() <= 1e-12 * sum, "{loss}: {value} is not {sum}");
         }
     });
+}
+
+/// Also where the weight is largest: late in a training, when the mean is nearly 0.
+#[test]
+fn finite_rows_have_finite_slopes_at_any_mean() {
+    let modified =
+        ["wise_v2({}, gamma=2, momentum=0)", "wise_v3({}, alpha=1, delta=0.5, momentum=0)"];
+    let plain = ["wiou_v2(gamma=2, momentum=0)", "wiou_v3(alpha=1, delta=0.5, momentum=0)"];
+    for entry in tested().iter().filter(|entry| entry.signature.pred == Kind::Box) {
+        let of_modified =
+            modified.iter().map(|text| text.replace("{}", entry.name)).map(|text| text.parse());
+        let losses: Vec<AnyLoss> = match entry.signature.state {
+            State::None => of_modified.filter_map(Result::ok).collect(),
+            _ => plain
+                .iter()
+                .filter(|text| text.starts_with(entry.name))
+                .map(|text| text.parse().unwrap())
+                .collect(),
+        };
+        assert!(!losses.is_empty(), "{}", entry.name);
+        let rows = nasty(entry);
+        for (loss, mean) in losses.iter().flat_map(|loss| [1.0, 1e-3, 0.0].map(|mean| (loss, mean)))
+        {
+            let memory = rows.memory::<f32>();
+            let mut grad = vec![0.0; memory.pred.len()];
+            memory.batch().sum().step_into(loss, &mut [mean], &mut grad).unwrap();
+            for unit in 0..rows.len() {
+                let slopes = &grad[unit * 4..][..4];
+                assert!(
+                    slopes.iter().all(|slope| slope.is_finite()),
+                    "{loss} at {mean}, {}: {slopes:?}",
+                    rows.what[unit]
+                );
+            }
+        }
+    }
 }
 
 #[test]
