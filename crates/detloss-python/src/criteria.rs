@@ -1,6 +1,9 @@
 //! A criterion of the list, as Python sees it.
 
-use detloss::criteria::{self, Evaluation, Number, Outputs, Truths};
+use std::sync::Mutex;
+
+use detloss::Error;
+use detloss::criteria::{self, Evaluation, Number, Options, Outputs, Truths};
 use detloss::matching::Anchors;
 use numpy::{Element, PyArray1};
 use pyo3::exceptions::PyValueError;
@@ -60,36 +63,54 @@ impl Criterion {
         serde_json::to_string(&self.criterion).expect("a criterion is plain data")
     }
 
+    /// Whether its normalizers are means over processes.
+    #[getter]
+    fn all_reduce(&self) -> bool {
+        self.criterion.all_reduce
+    }
+
     /// Total, terms and gradients. `outputs` has a dictionary for each head or layer: logits, boxes, quality, angle, distribution and references,
-    /// anchors or points and strides,
+    /// anchors (a list: for all images, or for each) or points and strides,
     /// levels, head, image_size, groups, pairs, seed. All arrays are contiguous and of one dtype, float32 or float64, but labels (int64)
-    /// and pairs (int32).
+    /// and pairs (int32). Without `grad` there are no gradients. `all_reduce` takes sums of this process and gives their means over all.
     fn evaluate<'py>(
         &self,
         outputs: Vec<Bound<'py, PyDict>>,
         truths: Vec<Bound<'py, PyAny>>,
         labels: Vec<Bound<'py, PyAny>>,
         threads: usize,
+        grad: bool,
+        all_reduce: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let first =
-            outputs.first().map(|outputs| outputs.get_item("logits")).transpose()?.flatten();
-        match first.map_or(Ok(Kind::F32), |logits| Kind::of(&logits))? {
-            Kind::F64 => self.evaluate_as::<f64>(&outputs, truths, labels, threads),
-            _ => self.evaluate_as::<f32>(&outputs, truths, labels, threads),
+        let first = outputs.first().map(|outputs| outputs.get_item("boxes")).transpose()?.flatten();
+        let call = Call { outputs: &outputs, truths, labels, threads, grad, all_reduce };
+        match first.map_or(Ok(Kind::F32), |boxes| Kind::of(&boxes))? {
+            Kind::F64 => self.evaluate_as::<f64>(call),
+            _ => self.evaluate_as::<f32>(call),
         }
     }
 }
 
+/// What Python gives of a batch.
+struct Call<'a, 'py> {
+    outputs: &'a [Bound<'py, PyDict>],
+    truths: Vec<Bound<'py, PyAny>>,
+    labels: Vec<Bound<'py, PyAny>>,
+    threads: usize,
+    grad: bool,
+    all_reduce: Option<Py<PyAny>>,
+}
+
 /// The arrays of one of the outputs.
 struct Arrays<'py, T: Element> {
-    logits: Read<'py, T>,
+    logits: Option<Read<'py, T>>,
     boxes: Read<'py, T>,
     quality: Option<Read<'py, T>>,
     angle: Option<Read<'py, T>>,
     distribution: Option<Read<'py, T>>,
     references: Option<Read<'py, T>>,
     pairs: Option<Read<'py, i32>>,
-    anchors: Option<Anchors<T>>,
+    anchors: Vec<Anchors<T>>,
     head: Option<String>,
     image_size: Option<(f64, f64)>,
     groups: usize,
@@ -98,13 +119,11 @@ struct Arrays<'py, T: Element> {
 
 impl<'py, T: Number + Element> Arrays<'py, T> {
     fn new(given_: &Bound<'py, PyDict>) -> PyResult<Self> {
-        let needed = |what, key| {
-            one::<T>(what, given(given_, key)?)?
-                .ok_or_else(|| PyValueError::new_err(format!("outputs without {what}: give them")))
-        };
+        let boxes = one::<T>("the raw boxes", given(given_, "boxes")?)?;
         Ok(Self {
-            logits: needed("the logits", "logits")?,
-            boxes: needed("the raw boxes", "boxes")?,
+            logits: one("the logits", given(given_, "logits")?)?,
+            boxes: boxes
+                .ok_or_else(|| PyValueError::new_err("outputs without the raw boxes: give them"))?,
             quality: one("the quality", given(given_, "quality")?)?,
             angle: one("the angles", given(given_, "angle")?)?,
             distribution: one("the distribution", given(given_, "distribution")?)?,
@@ -119,7 +138,8 @@ impl<'py, T: Number + Element> Arrays<'py, T> {
     }
 
     fn outputs(&self, images: usize) -> PyResult<Outputs<'_, T>> {
-        let mut outputs = Outputs::new(images, self.logits.as_slice()?, self.boxes.as_slice()?)
+        let logits = self.logits.as_ref().map(|logits| logits.as_slice()).transpose()?;
+        let mut outputs = Outputs::new(images, logits.unwrap_or_default(), self.boxes.as_slice()?)
             .groups(self.groups)
             .seed(self.seed);
         if let Some(quality) = &self.quality {
@@ -134,9 +154,11 @@ impl<'py, T: Number + Element> Arrays<'py, T> {
         if let Some(pairs) = &self.pairs {
             outputs = outputs.pairs(pairs.as_slice()?);
         }
-        if let Some(anchors) = &self.anchors {
-            outputs = outputs.anchors(anchors);
-        }
+        outputs = match self.anchors.as_slice() {
+            [] => outputs,
+            [of_all] => outputs.anchors(of_all),
+            of_images => outputs.anchors_of_images(of_images),
+        };
         if let Some(head) = &self.head {
             outputs = outputs.head(head);
         }
@@ -150,11 +172,9 @@ impl<'py, T: Number + Element> Arrays<'py, T> {
 impl Criterion {
     fn evaluate_as<'py, T: Number + Element>(
         &self,
-        outputs: &[Bound<'py, PyDict>],
-        truths: Vec<Bound<'py, PyAny>>,
-        labels: Vec<Bound<'py, PyAny>>,
-        threads: usize,
+        call: Call<'_, 'py>,
     ) -> PyResult<Bound<'py, PyDict>> {
+        let Call { outputs, truths, labels, threads, grad, all_reduce } = call;
         let py = outputs.first().map(Bound::py);
         let py = py.ok_or_else(|| PyValueError::new_err("no outputs: give those of a head"))?;
         let truths = all::<T>("the truths", Some(truths))?.unwrap_or_default();
@@ -167,13 +187,31 @@ impl Criterion {
             .zip(&labels)
             .map(|(boxes, labels)| Ok(Truths::new(boxes.as_slice()?, labels.as_slice()?)))
             .collect::<PyResult<_>>()?;
+        let failure = Mutex::new(None);
+        let mean = |numbers: &mut [f64]| match &all_reduce {
+            Some(function) => Python::attach(|py| reduce(py, function, numbers)).map_err(|error| {
+                *failure.lock().expect("nobody panics here") = Some(error);
+                Error::Cancelled
+            }),
+            None => Ok(()),
+        };
+        let options = Options::default().all_reduce(&mean);
+        let options = if grad { options } else { options.value_only() };
         let pool = threads::pool(threads);
-        let result = py.detach(|| match pool {
-            Some(pool) => pool.install(|| self.criterion.evaluate(&outputs, &truths)),
-            None => self.criterion.evaluate(&outputs, &truths),
-        });
+        let run = || self.criterion.evaluate_with(&outputs, &truths, options);
+        let result = py.detach(|| pool.map_or_else(run, |pool| pool.install(run)));
+        if let Some(error) = failure.into_inner().expect("nobody panics here") {
+            return Err(error);
+        }
         answer(py, result.map_err(|error| python_error(&error))?)
     }
+}
+
+/// Replaces numbers by what a function makes of them.
+fn reduce(py: Python<'_>, function: &Py<PyAny>, numbers: &mut [f64]) -> PyResult<()> {
+    let means: Vec<f64> = function.call1(py, (numbers.to_vec(),))?.extract(py)?;
+    numbers.copy_from_slice(&means);
+    Ok(())
 }
 
 /// A result as arrays, without a copy of the gradients.
@@ -203,21 +241,26 @@ fn answer<T: Number + Element>(
     Ok(answer)
 }
 
-/// The anchors of a head: boxes, or points with strides.
-fn anchors<T: Number + Element>(call: &Bound<'_, PyDict>) -> PyResult<Option<Anchors<T>>> {
-    let boxes = one::<T>("the anchors", given(call, "anchors")?)?;
+/// The anchors of a head: boxes, of all images or of each, or points with strides.
+fn anchors<T: Number + Element>(call: &Bound<'_, PyDict>) -> PyResult<Vec<Anchors<T>>> {
+    let boxes = all::<T>("the anchors", given(call, "anchors")?)?;
     let points = one::<T>("the anchor points", given(call, "points")?)?;
     let strides = one::<T>("the strides", given(call, "strides")?)?;
-    let made = match (&boxes, &points, &strides) {
-        (Some(boxes), _, _) => Anchors::boxes(boxes.as_slice()?),
-        (None, Some(points), Some(strides)) => {
-            Anchors::points(points.as_slice()?, strides.as_slice()?)
+    let levels = given::<Vec<usize>>(call, "levels")?;
+    let finish = |made: detloss::Result<Anchors<T>>| {
+        let made = match &levels {
+            Some(levels) => made.and_then(|anchors| anchors.levels(levels)),
+            None => made,
+        };
+        made.map_err(|error| python_error(&error))
+    };
+    match (&boxes, &points, &strides) {
+        (Some(images), _, _) => {
+            images.iter().map(|boxes| finish(Anchors::boxes(boxes.as_slice()?))).collect()
         }
-        _ => return Ok(None),
-    };
-    let made = match given::<Vec<usize>>(call, "levels")? {
-        Some(levels) => made.and_then(|anchors| anchors.levels(&levels)),
-        None => made,
-    };
-    made.map(Some).map_err(|error| python_error(&error))
+        (None, Some(points), Some(strides)) => {
+            Ok(vec![finish(Anchors::points(points.as_slice()?, strides.as_slice()?))?])
+        }
+        _ => Ok(Vec::new()),
+    }
 }

@@ -373,6 +373,77 @@ def test_yolo9_is_yolo8_twice() -> None:
     assert total.item() == pytest.approx((totals[0] + totals[1] / 4).item(), rel=1e-12)
 
 
+@SEEDS
+def test_the_stages_of_faster_rcnn_are_torchvisions(seed: int) -> None:
+    rpn = pytest.importorskip("torchvision.models.detection.rpn")
+    roi_heads = pytest.importorskip("torchvision.models.detection.roi_heads")
+    scene = Scene([seed + 1, 3, 9], seed)
+    labels = [labels.clamp(max=CLASSES - 2) + 1 for labels in scene.labels]
+    targets = [{"boxes": truths, "labels": of} for truths, of in zip(scene.truths, labels, strict=True)]
+    criterion = modules.get_criterion("faster_rcnn")
+
+    anchors = scene.squares()
+    first = Outputs(None, scene.deltas, anchors=anchors, quality=scene.quality, head="rpn", seed=seed)
+    chosen = criterion(first, scene.truths, labels).indices[0]
+    assert ((chosen != -2).sum(1) <= 256).all() and (chosen == -2).any()
+    network = rpn.RegionProposalNetwork(None, None, 0.7, 0.3, 256, 0.5, {}, {}, 0.7)
+    network.fg_bg_sampler = lambda _: ([of >= 0 for of in chosen], [of == -1 for of in chosen])
+    matched, boxes_ = network.assign_targets_to_anchors([anchors] * 3, targets)
+    for of, mine in zip(matched, chosen, strict=True):
+        assert torch.equal(of[mine != -2] > 0, mine[mine != -2] >= 0)
+    encoded = network.box_coder.encode(boxes_, [anchors] * 3)
+    of_first = network.compute_loss(scene.quality.flatten()[:, None], scene.deltas.reshape(-1, 4), matched, encoded)
+
+    random = torch.Generator().manual_seed(seed)
+    proposals = torch.stack([boxes(60, random) for _ in range(3)])
+    proposals[:, 0] = torch.stack([truths[0] for truths in scene.truths])
+    logits = torch.randn(3, 60, CLASSES, generator=random, dtype=torch.float64).requires_grad_()
+    deltas = torch.randn(3, 60, 4 * CLASSES, generator=random, dtype=torch.float64).requires_grad_()
+    pairs = torch.stack([
+        matching.MaxIou(high=0.5, low=0.5, low_quality=False)([truths], anchors=of).indices[0]
+        for truths, of in zip(scene.truths, proposals, strict=True)
+    ])
+    pairs[:, 50:] = -2
+    second = Outputs(logits, deltas, anchors=proposals, pairs=pairs, head="roi")
+    counted = pairs != -2
+    of_pairs = [(of[pair.clamp(min=0)] * (pair >= 0))[pair != -2] for of, pair in zip(labels, pairs, strict=True)]
+    coder = roi_heads.det_utils.BoxCoder((10.0, 10.0, 5.0, 5.0))
+    found = [truths[pair.clamp(min=0)][pair != -2] for truths, pair in zip(scene.truths, pairs, strict=True)]
+    encoded = coder.encode(found, [of[pair != -2] for of, pair in zip(proposals, pairs, strict=True)])
+    of_second = roi_heads.fastrcnn_loss(logits[counted], deltas[counted], of_pairs, encoded)
+
+    names = ("rpn.objectness", "rpn.box_reg", "roi.classifier", "roi.box_reg")
+    theirs = dict(zip(names, (*of_first, *of_second), strict=True))
+    assert all(value > 0 for value in theirs.values())
+    leaves = [scene.quality, scene.deltas, logits, deltas]
+    hold("faster_rcnn", [first, second], scene.truths, labels, theirs, leaves)
+
+
+def test_classes_weigh_as_in_ultralytics() -> None:
+    """Its ``class_weights`` multiply the cross entropy of every class; a list is a setting."""
+    scene = Scene([2, 5], 3)
+    weights = [1.0, 2.0, 0.5, 0.0, 1.0, 3.0, 1.0]
+    outputs = Outputs(scene.logits, scene.bins, anchors=scene.anchors)
+    by_data = modules.get_criterion("yolo8", **{"cls.class_weight": weights})
+    assert by_data.data["heads"][0]["terms"][1]["class_weight"] == weights
+    plain, weighted = (criterion(outputs, scene.truths, scene.labels) for criterion in (modules.get_criterion("yolo8"), by_data))
+    (of_plain,) = torch.autograd.grad(plain.total, [scene.logits])
+    (of_weighted,) = torch.autograd.grad(weighted.total, [scene.logits])
+    torch.testing.assert_close(of_weighted, of_plain * torch.tensor(weights), rtol=1e-12, atol=0.0)
+
+
+def test_without_gradients_there_is_the_value_alone() -> None:
+    scene = Scene([2, 5], 4)
+    module = modules.get_criterion("yolo8")
+    outputs = Outputs(scene.logits, scene.bins, anchors=scene.anchors)
+    whole = module(outputs, scene.truths, scene.labels)
+    with torch.no_grad():
+        value = module(outputs, scene.truths, scene.labels)
+    constant = module(Outputs(scene.logits.detach(), scene.bins.detach(), anchors=scene.anchors), scene.truths, scene.labels)
+    assert whole.total.requires_grad and not value.total.requires_grad and not constant.total.requires_grad
+    assert whole.total.item() == value.total.item() == constant.total.item() and whole.terms == value.terms
+
+
 def test_a_criterion_is_data() -> None:
     yolo = criteria.get_criterion("yolo8", box="siou", **{"dfl.weight": 2})
     assert yolo == criteria.get_criterion("yolo11(box=siou, dfl.weight=2)")
@@ -390,7 +461,7 @@ def test_a_criterion_is_data() -> None:
     [
         ("yolo", {}, "no criterion is called"),
         ("yolo8(box)", {}, "is no criterion with settings"),
-        ("yolo8", {"bbox": "giou"}, "it has box, box.weight, cls, cls.weight, dfl, dfl.weight, matcher"),
+        ("yolo8", {"bbox": "giou"}, "it has box, box.weight, cls, cls.weight, cls.class_weight, dfl, dfl.weight, matcher"),
         ("yolo8", {"box": "focal"}, "give a loss of two boxes"),
         ("yolo8", {"cls": "ap"}, "give a loss of scores"),
         ("yolo8", {"box.weight": "much"}, "give a finite number"),

@@ -21,6 +21,7 @@ import torch.distributed as dist  # noqa: E402
 
 import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
+import detloss.torch.criteria  # noqa: E402
 from detloss.torch.distributed import DataParallelLoss, avg_factor  # noqa: E402
 from samples import COLUMNS, classes, ordinary, sized, takes_classes  # noqa: E402
 
@@ -235,10 +236,41 @@ def misfits(rank, ranks, group):
     return said
 
 
+CRITERIA = ("detr", "retinanet")
+"""One that divides by means over ranks, and one that does not."""
+
+
+def scene_of_queries():
+    random = torch.Generator().manual_seed(11)
+    logits, boxes = torch.randn(4, 20, 6, generator=random).double(), torch.rand(4, 20, 4, generator=random).double()
+    truths = [torch.rand(count, 4, generator=random).double() for count in (5, 3, 1, 0)]
+    return logits, boxes, truths, [torch.arange(len(of)) for of in truths]
+
+
+def criterion(rank, ranks, group):
+    """The gradients of a criterion by the outputs of a rank's images, and its value without gradients, which one rank asks for alone."""
+    own = slice(2 * rank, 2 * rank + 2)
+    grads = []
+    for name in CRITERIA:
+        logits, boxes, truths, labels = scene_of_queries()
+        module = detloss.torch.criteria.get_criterion(name)
+        module.process_group = group
+        logits.requires_grad_()
+        anchors = {} if name == "detr" else {"anchors": boxes[0] + torch.tensor([0.0, 0.0, 1.0, 1.0])}
+        outputs = detloss.torch.criteria.Outputs(logits[own], boxes[own], **anchors)
+        result = module(outputs, truths[own], labels[own])
+        result.total.backward()
+        grads.append(logits.grad[own])
+        if rank == 0:
+            with torch.no_grad():
+                module(outputs, truths[own], labels[own])
+    return grads
+
+
 EVALUATED = Step("alrp", SPLITS[2][0])
 BY_PRED = [Step("ap", SPLITS[2][0]), Step("focal", SPLITS[2][0])]
 BY_BOTH = [Step("giou", SPLITS[2][0]), Step("rmse", SPLITS[2][0])]
-TASKS = {3: (walk, normaliser), 2: (walk, normaliser, evaluation, backward_on_one_rank, by_target, misfits)}
+TASKS = {3: (walk, normaliser), 2: (walk, normaliser, evaluation, backward_on_one_rank, by_target, misfits, criterion)}
 """What is done by groups of so many ranks; the largest comes first, so that nobody has to wait."""
 
 
@@ -323,6 +355,21 @@ def test_backward_sends_nothing(found):
         _, pred, target, _ = batch(step, 0)
         step.module()(pred.requires_grad_(), target).backward()
         torch.testing.assert_close(got, 2 * pred.grad[: step.rows[0]], rtol=1e-12, atol=1e-15)
+
+
+def test_criteria_divide_as_their_originals_do(found):
+    """DETR by the mean of all ranks, so that their mean gradient is that of one process; RetinaNet by what each rank has."""
+    for place, name in enumerate(CRITERIA):
+        logits, boxes, truths, labels = scene_of_queries()
+        anchors = {} if name == "detr" else {"anchors": boxes[0] + torch.tensor([0.0, 0.0, 1.0, 1.0])}
+        module = detloss.torch.criteria.get_criterion(name)
+        for rank in range(2):
+            own = slice(2 * rank, 2 * rank + 2)
+            images = slice(0, 4) if name == "detr" else own
+            leaf = logits.clone().requires_grad_()
+            module(detloss.torch.criteria.Outputs(leaf[images], boxes[images], **anchors), truths[images], labels[images]).total.backward()
+            factor = 2.0 if name == "detr" else 1.0
+            torch.testing.assert_close(found[2][rank]["criterion"][place], factor * leaf.grad[own], rtol=1e-12, atol=1e-15)
 
 
 def test_gradient_by_the_target(found):

@@ -40,7 +40,7 @@ pub use criterion::{
 };
 pub use decoder::Decoder;
 pub use entry::Entry;
-pub use evaluate::{Evaluation, Number, OutputGrads, TermValue};
+pub use evaluate::{Evaluation, Number, Options, OutputGrads, TermValue};
 pub use outputs::{Outputs, Truths};
 
 use crate::error::{Error, Result};
@@ -57,6 +57,7 @@ macro_rules! criteria {
 
 criteria! {
     retinanet,
+    faster_rcnn,
     fcos,
     ssd,
     yolox,

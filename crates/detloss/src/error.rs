@@ -249,6 +249,13 @@ pub enum Error {
         /// What it takes.
         wanted: &'static str,
     },
+    /// A head that has a box for every class has a matcher that looks at decoded boxes.
+    UnfitMatcher {
+        /// The head.
+        head: String,
+        /// Its matcher.
+        matcher: &'static str,
+    },
     /// A criterion has no head of this name.
     UnknownHead {
         /// The name given.
@@ -420,6 +427,10 @@ impl fmt::Display for Error {
             Self::UnfitLoss { term, loss, wanted } => {
                 write!(f, "the term {term} cannot have the loss {loss}: give {wanted}, without a state")
             }
+            Self::UnfitMatcher { head, matcher } => write!(
+                f,
+                "head {head} has a box for every class, and {matcher} looks at the one of each prediction: give a matcher of anchors, such as max_iou"
+            ),
             Self::UnknownHead { name, known } => {
                 write!(f, "the criterion has no head {name:?}: it has {}", known.join(", "))
             }

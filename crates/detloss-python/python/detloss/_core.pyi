@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
@@ -116,8 +116,16 @@ class Criterion:
     def with_setting(self, name: str, value: str) -> Criterion: ...
     def at(self, progress: float) -> Criterion: ...
     def json(self) -> str: ...
+    @property
+    def all_reduce(self) -> bool: ...
     def evaluate(
-        self, outputs: list[dict[str, Any]], truths: list[NDArray[Any]], labels: list[NDArray[np.int64]], threads: int
+        self,
+        outputs: list[dict[str, Any]],
+        truths: list[NDArray[Any]],
+        labels: list[NDArray[np.int64]],
+        threads: int,
+        grad: bool,
+        all_reduce: Callable[[list[float]], list[float]] | None,
     ) -> dict[str, Any]: ...
 
 class pairwise:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -33,10 +33,10 @@ class Outputs:
     """The raw outputs of a model for a batch of images: of one head, or of one layer of it.
 
     Args:
-        logits: of all classes, of shape (images, predictions, classes).
+        logits: of all classes, of shape (images, predictions, classes); None for a head without, such as one of region proposals.
         boxes: the raw numbers of boxes, of shape (images, predictions, numbers): what the head's decoder takes.
-        anchors: boxes of shape (predictions, 4); or points with strides, a tuple of shapes (predictions, 2) and (predictions,). The same
-            for all images.
+        anchors: boxes of shape (predictions, 4), or (images, predictions, 4) for proposals of each image; or points with strides, a
+            tuple of shapes (predictions, 2) and (predictions,).
         quality: the logit that each prediction has besides its classes, objectness or centreness, of shape (images, predictions).
         angle: the angle of each prediction's box in radians, for rotated boxes, of shape (images, predictions).
         distribution: the logits of the four distributions that each prediction has besides its box, of shape (images, predictions, 4 (N + 1)).
@@ -87,7 +87,7 @@ def make(name: str | Mapping[str, Any], settings: Mapping[str, Any]) -> _core.Cr
     """The criterion that is written so, or that was saved as data, with these settings."""
     made = _core.Criterion(name) if isinstance(name, str) else _core.Criterion(json.dumps(name), json=True)
     for setting, value in settings.items():
-        made = made.with_setting(setting, str(value))
+        made = made.with_setting(setting, " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value))
     return made
 
 
@@ -122,9 +122,18 @@ OF_ROWS = ("quality", "angle")
 
 
 def evaluate(
-    criterion: _core.Criterion, outputs: Outputs | Sequence[Outputs], truths: Sequence[Any], labels: Sequence[Any], threads: int
+    criterion: _core.Criterion,
+    outputs: Outputs | Sequence[Outputs],
+    truths: Sequence[Any],
+    labels: Sequence[Any],
+    threads: int,
+    with_grad: bool = True,
+    all_reduce: Callable[[list[float]], list[float]] | None = None,
 ) -> Evaluation:
-    """The terms of a batch and the gradient by every output, as arrays."""
+    """The terms of a batch and the gradient by every output, as arrays.
+
+    ``all_reduce`` makes of sums of this process their means over all.
+    """
     layers = [outputs] if isinstance(outputs, Outputs) else list(outputs)
     if not isinstance(truths, (list, tuple)):
         raise TypeError("truths are no list: give a list with the boxes of each image")
@@ -133,10 +142,10 @@ def evaluate(
     boxes = [_like(one, dtype, "the truths") for one in truths]
     classes = [_numpy.integers(array_of(one), "labels") for one in each(labels, True, len(boxes), "labels") or ()]
     calls = [_call(layer, dtype, len(boxes)) for layer in layers]
-    answer = criterion.evaluate(calls, boxes, classes, threads)
+    answer = criterion.evaluate(calls, boxes, classes, threads, with_grad, all_reduce)
     heads = {head for head, _, _ in answer["terms"]}
     terms = {f"{head}.{term}" if len(heads) > 1 else term: value for head, term, value in answer["terms"]}
-    grads = [_grads(layer, grad) for layer, grad in zip(calls, answer["grads"], strict=True)]
+    grads = [_grads(layer, grad) for layer, grad in zip(calls, answer["grads"], strict=True)] if with_grad else []
     indices = [flat.reshape(len(boxes), -1) for flat in answer["indices"]]
     return Evaluation(answer["total"], terms, grads, indices)
 
@@ -161,12 +170,17 @@ def _call(layer: Outputs, dtype: np.dtype[Any], images: int) -> dict[str, Any]:
                 raise ValueError(f"the {name} have shape {shape}, the truths are of {images} images: give {wanted}")
     if call["pairs"] is not None:
         call["pairs"] = np.ascontiguousarray(array_of(call["pairs"]), np.int32)
-    anchors = call.pop("anchors")
-    parts = anchors if isinstance(anchors, tuple) else () if anchors is None else (anchors,)
-    if isinstance(anchors, tuple) and len(parts) != 2:
-        raise ValueError(f"anchors are a tuple of {len(parts)}: give (points, strides), or one array of boxes")
-    names = ("points", "strides") if len(parts) == 2 else ("anchors",)
-    call.update(zip(names, (_like(part, dtype, "the anchors") for part in parts)))
+    anchors = call["anchors"]
+    if isinstance(anchors, tuple):
+        if len(anchors) != 2:
+            raise ValueError(f"anchors are a tuple of {len(anchors)}: give (points, strides), or one array of boxes")
+        call["anchors"] = None
+        call.update(zip(("points", "strides"), (_like(part, dtype, "the anchors") for part in anchors)))
+    elif anchors is not None:
+        given = _like(anchors, dtype, "the anchors")
+        if given.ndim == 3 and len(given) != images:
+            raise ValueError(f"the anchors have shape {given.shape}, the truths are of {images} images: give those of each image")
+        call["anchors"] = list(given) if given.ndim == 3 else [given]
     return call
 
 

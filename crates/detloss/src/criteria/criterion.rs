@@ -15,6 +15,10 @@ pub struct Criterion {
     /// Whether the total is multiplied by the number of images, as in Ultralytics.
     #[cfg_attr(feature = "serde", serde(default))]
     pub times_images: bool,
+    /// Whether normalizers are means over the processes of a distributed training, as in DETR; else each process has its own. See
+    /// [`Options::all_reduce`](super::Options::all_reduce).
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub all_reduce: bool,
 }
 
 /// How outputs of one kind get their pairs, and the terms that are added up over them.
@@ -28,6 +32,9 @@ pub struct Head {
     pub weight: Schedule,
     /// How raw outputs become boxes.
     pub decoder: Decoder,
+    /// Whether a prediction has the raw numbers of a box for every class, and that of the truth's class counts (Fast R-CNN).
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub class_specific: bool,
     /// Which prediction is to find which truth. None: the pairs come with the outputs, as those of queries for denoising.
     #[cfg_attr(feature = "serde", serde(default))]
     pub matcher: Option<AnyMatcher>,
@@ -91,6 +98,10 @@ pub struct Term {
     /// The weight of each of them.
     #[cfg_attr(feature = "serde", serde(default))]
     pub row_weight: RowWeight,
+    /// The weight of each class, of a term of [`Classes`](Compares::Classes): of its logit, or for a softmax of the rows that it labels.
+    /// All 1 where there are none.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub class_weight: Vec<f64>,
     /// What the sum is divided by.
     pub normalizer: Normalizer,
     /// Whose pairs are taken.
@@ -270,7 +281,12 @@ impl Criterion {
     /// A criterion of these heads.
     #[must_use]
     pub fn new(heads: impl IntoIterator<Item = Head>) -> Self {
-        Self { heads: heads.into_iter().collect(), times_images: false }
+        Self { heads: heads.into_iter().collect(), times_images: false, all_reduce: false }
+    }
+
+    /// With normalizers that are means over processes.
+    pub(super) fn all_reduced(self) -> Self {
+        Self { all_reduce: true, ..self }
     }
 
     /// The criterion with the weights of this moment of a training run, from 0 at its beginning to 1 at its end. Without a call, those of
@@ -302,6 +318,13 @@ impl Compares {
     }
 }
 
+impl Labels {
+    /// Whether they are indices for a softmax.
+    pub(super) fn are_of_softmax(self) -> bool {
+        matches!(self, Self::BackgroundFirst | Self::BackgroundLast)
+    }
+}
+
 impl Schedule {
     pub(super) fn at(self, progress: f64) -> f64 {
         match self {
@@ -316,18 +339,19 @@ impl Schedule {
 }
 
 impl Head {
-    /// A head with a matcher and these terms.
+    /// A head with a matcher, if pairs are not given, and these terms.
     pub(super) fn new(
         name: &str,
         decoder: Decoder,
-        matcher: AnyMatcher,
+        matcher: impl Into<Option<AnyMatcher>>,
         terms: impl IntoIterator<Item = Term>,
     ) -> Self {
         Self {
             name: name.to_owned(),
             weight: Schedule::default(),
             decoder,
-            matcher: Some(matcher),
+            class_specific: false,
+            matcher: matcher.into(),
             with_objectness: false,
             sampler: None,
             terms: terms.into_iter().collect(),
@@ -350,6 +374,7 @@ impl Term {
             compares,
             rows: Rows::Matched,
             row_weight: RowWeight::One,
+            class_weight: Vec::new(),
             normalizer,
             pairs: Pairs::Own,
             layers: Layers::All,

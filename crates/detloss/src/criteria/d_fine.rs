@@ -25,6 +25,6 @@ criterion! {
     "d_fine" => "D-FINE", "D-FINE, src/zoo/dfine/dfine_criterion.py, config dfine_hgnetv2",
     {
         let varifocal = Varifocal { detach: true, ..Varifocal::default() };
-        Criterion::new(heads(&classes("vfl", varifocal, Labels::Iou)))
+        Criterion::new(heads(&classes("vfl", varifocal, Labels::Iou))).all_reduced()
     }
 }

@@ -20,4 +20,5 @@ criterion! {
         Hungarian { class_weight: 1.0, ..Hungarian::default() },
         classes("ce", Focal::default(), Labels::OneHot),
     )])
+    .all_reduced()
 }

@@ -16,5 +16,5 @@ criterion! {
     /// Huang, Lu, Cun, Yu, Zhou, Shen, *DEIM: DETR with Improved Matching for Fast Convergence*, CVPR 2025.
     /// <https://arxiv.org/abs/2412.04234>
     "deim" => "DEIM", "DEIM, engine/deim/deim_criterion.py, config base/deim",
-    Criterion::new(heads(&classes(Mal::NAME, Mal::default(), Labels::Iou)))
+    Criterion::new(heads(&classes(Mal::NAME, Mal::default(), Labels::Iou))).all_reduced()
 }

@@ -19,5 +19,5 @@ criterion! {
     ///
     /// Huang, Hou, Liu, Yu, Shen, *Real-Time Object Detection Meets DINOv3*, 2025. <https://arxiv.org/abs/2509.20787>
     "deim2" => "DEIMv2", "DEIMv2, engine/deim/deim_criterion.py",
-    Criterion::new(heads(&classes(Mal::NAME, Mal::default(), Labels::Iou)))
+    Criterion::new(heads(&classes(Mal::NAME, Mal::default(), Labels::Iou))).all_reduced()
 }

@@ -18,6 +18,6 @@ criterion! {
             .rows(Rows::All)
             .row_weight(RowWeight::Background(0.1));
         let hungarian = Hungarian { softmax: true, class_weight: 1.0, ..Hungarian::default() };
-        Criterion::new([head("decoder", hungarian, ce)])
+        Criterion::new([head("decoder", hungarian, ce)]).all_reduced()
     }
 }

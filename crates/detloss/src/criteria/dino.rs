@@ -12,5 +12,5 @@ criterion! {
     /// Zhang, Li, Liu, Zhang, Su, Zhu, Ni, Shum, *DINO: DETR with Improved DeNoising Anchor Boxes*, ICLR 2023.
     /// <https://arxiv.org/abs/2203.03605>
     "dino" => "DINO", "DINO, models/dino/dino.py, config DINO_4scale",
-    Criterion::new(three_heads(Hungarian::default(), &classes("ce", Focal::default(), Labels::OneHot)))
+    Criterion::new(three_heads(Hungarian::default(), &classes("ce", Focal::default(), Labels::OneHot))).all_reduced()
 }

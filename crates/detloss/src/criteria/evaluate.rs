@@ -51,6 +51,37 @@ pub struct OutputGrads<T> {
     pub distribution: Vec<T>,
 }
 
+/// How a criterion is evaluated.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    grads: bool,
+    all_reduce: Option<AllReduce<'a>>,
+}
+
+type AllReduce<'a> = &'a (dyn Fn(&mut [f64]) -> Result<()> + Sync);
+
+impl<'a> Options<'a> {
+    /// The value without the gradient: [`Evaluation::grads`] are empty.
+    #[must_use]
+    pub fn value_only(self) -> Self {
+        Self { grads: false, ..self }
+    }
+
+    /// For a criterion whose normalizers are [means over processes](Criterion::all_reduce): `mean` is called once, between matching and
+    /// losses, with the sums of this process, and replaces each by its mean over all of them. All have as many numbers, in the same order,
+    /// if their models have the same heads and layers; those without a matcher, such as queries for denoising, may be missing.
+    #[must_use]
+    pub fn all_reduce(self, mean: AllReduce<'a>) -> Self {
+        Self { all_reduce: Some(mean), ..self }
+    }
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self { grads: true, all_reduce: None }
+    }
+}
+
 /// A number that outputs are made of: `f32` or `f64`.
 pub trait Number: Precision {
     // Not generic, so that it is compiled once, here, and optimised as this library is.
@@ -59,6 +90,7 @@ pub trait Number: Precision {
         criterion: &Criterion,
         outputs: &[Outputs<'_, Self>],
         truths: &[Truths<'_, Self>],
+        options: Options<'_>,
     ) -> Result<Evaluation<Self>>;
 }
 
@@ -70,8 +102,9 @@ macro_rules! number {
                 criterion: &Criterion,
                 outputs: &[Outputs<'_, $float>],
                 truths: &[Truths<'_, $float>],
+                options: Options<'_>,
             ) -> Result<Evaluation<$float>> {
-                criterion.evaluate_as(outputs, truths)
+                criterion.evaluate_as(outputs, truths, options)
             }
         }
     };
@@ -95,13 +128,28 @@ impl Criterion {
         outputs: &[Outputs<'_, T>],
         truths: &[Truths<'_, T>],
     ) -> Result<Evaluation<T>> {
-        T::evaluate(self, outputs, truths)
+        self.evaluate_with(outputs, truths, Options::default())
+    }
+
+    /// The same in another way: without gradients, or as one of several processes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`evaluate`](Self::evaluate), and what [`Options::all_reduce`] says.
+    pub fn evaluate_with<T: Number>(
+        &self,
+        outputs: &[Outputs<'_, T>],
+        truths: &[Truths<'_, T>],
+        options: Options<'_>,
+    ) -> Result<Evaluation<T>> {
+        T::evaluate(self, outputs, truths, options)
     }
 
     fn evaluate_as<T: Precision>(
         &self,
         outputs: &[Outputs<'_, T>],
         truths: &[Truths<'_, T>],
+        options: Options<'_>,
     ) -> Result<Evaluation<T>> {
         let mut layers: Vec<_> =
             outputs.iter().map(|outputs| Layer::new(self, outputs)).collect::<Result<_>>()?;
@@ -122,16 +170,30 @@ impl Criterion {
         let work = Work { threads: layers.len() * truths.len() > 1, cancelled: None };
         let matches = match_all(work, &layers, truths)?;
         let union = union(&layers, &matches, truths.len())?;
-        let mut grads: Vec<_> = layers.iter().map(OutputGrads::of).collect();
-        let mut jobs = Vec::new();
-        for ((layer, own), grads) in layers.iter().zip(&matches).zip(&mut grads) {
+        let found = layers.iter().zip(&matches).map(|(layer, own)| {
             let is_united = layer.head.matcher.is_some() && !union.is_empty();
-            let matches = Found { own, union: &union, is_united };
-            let divisors = divisors(layer, &matches, truths)?;
+            Found { own, union: &union, is_united }
+        });
+        let found: Vec<_> = found.collect();
+        let mut divisors: Vec<Vec<Divisor>> = layers
+            .iter()
+            .zip(&found)
+            .map(|(layer, found)| divisors(layer, found, truths))
+            .collect();
+        if let (true, Some(mean)) = (self.all_reduce, options.all_reduce) {
+            reduce(&layers, &mut divisors, mean)?;
+        }
+        let gradients =
+            |layer| if options.grads { OutputGrads::of(layer) } else { OutputGrads::default() };
+        let mut grads: Vec<_> = layers.iter().map(gradients).collect();
+        let mut jobs = Vec::new();
+        for (((layer, matches), divisors), grads) in
+            layers.iter().zip(found).zip(&divisors).zip(&mut grads)
+        {
             for (image, grads) in grads.images(layer, truths.len()).into_iter().enumerate() {
                 let of =
                     |(term, divisor): (&Term, &Divisor)| divisor.of_image(&matches.of(term)[image]);
-                let of = layer.head.terms.iter().zip(&divisors).map(of).collect();
+                let of = layer.head.terms.iter().zip(divisors).map(of).collect();
                 jobs.push(Job {
                     layer,
                     image,
@@ -237,7 +299,7 @@ fn match_image<T: Precision>(
     let inputs = matcher.entry().inputs;
     let boxes = if inputs.boxes { layer.decoded(image) } else { Cow::default() };
     let scores = inputs.scores.map_or_else(Cow::default, |wanted| layer.scores(image, wanted));
-    let matches = matcher.match_image(&layer.image(truths, &boxes, &scores))?;
+    let matches = matcher.match_image(&layer.image(image, truths, &boxes, &scores))?;
     Ok(match head.sampler {
         None => matches,
         Some(sampler) => {
@@ -307,7 +369,12 @@ impl<'a, T: Precision> Found<'a, T> {
 
 /// What a term is divided by.
 enum Divisor {
-    Number(f64),
+    /// The number of truths, times that of groups; not below 1.
+    Truths { truths: f64, groups: f64 },
+    /// A sum over all images, not below 1.
+    Sum(f64),
+    /// The sum of weights; 1 if there are none.
+    Weights(f64),
     /// The positives of the image, times the number of images.
     PositivesOfImage(f64),
     /// Nothing, but what has a truth and background have these weights.
@@ -316,13 +383,20 @@ enum Divisor {
 
 impl Divisor {
     fn of_image<T>(&self, matches: &Matches<T>) -> (f64, [f64; 2]) {
-        match *self {
-            Self::Number(number) => (number, [1.0; 2]),
-            Self::PositivesOfImage(images) => {
-                (matches.positives().max(1) as f64 * images, [1.0; 2])
+        let number = match *self {
+            Self::Truths { truths, groups } => (truths * groups).max(1.0),
+            Self::Sum(sum) => sum.max(1.0),
+            Self::Weights(sum) => {
+                if sum > 0.0 {
+                    sum
+                } else {
+                    1.0
+                }
             }
-            Self::Shares(shares) => (1.0, shares),
-        }
+            Self::PositivesOfImage(images) => matches.positives().max(1) as f64 * images,
+            Self::Shares(shares) => return (1.0, shares),
+        };
+        (number, [1.0; 2])
     }
 }
 
@@ -331,41 +405,66 @@ fn divisors<T: Precision>(
     layer: &Layer<'_, T>,
     found: &Found<'_, T>,
     truths: &[Truths<'_, T>],
-) -> Result<Vec<Divisor>> {
+) -> Vec<Divisor> {
     let of = |term: &Term| {
         let matches = found.of(term);
         let count =
             |number: fn(&Matches<T>) -> usize| matches.iter().map(number).sum::<usize>() as f64;
-        Ok(Divisor::Number(match term.normalizer {
-            Normalizer::PositivesOfImage => {
-                return Ok(Divisor::PositivesOfImage(truths.len() as f64));
-            }
-            Normalizer::Roots => return Ok(Divisor::Shares(roots(matches, matches))),
-            Normalizer::RootsOfUnion => {
-                return Ok(Divisor::Shares(roots(matches, found.union)));
-            }
-            Normalizer::Positives => count(Matches::positives).max(1.0),
-            Normalizer::Rows => (count(Matches::positives) + count(Matches::negatives)).max(1.0),
+        match term.normalizer {
+            Normalizer::PositivesOfImage => Divisor::PositivesOfImage(truths.len() as f64),
+            Normalizer::Roots => Divisor::Shares(roots(matches, matches)),
+            Normalizer::RootsOfUnion => Divisor::Shares(roots(matches, found.union)),
+            Normalizer::Positives => Divisor::Sum(count(Matches::positives)),
+            Normalizer::Rows => Divisor::Sum(count(Matches::positives) + count(Matches::negatives)),
             Normalizer::Truths => {
                 let truths: usize = truths.iter().map(|truths| truths.labels.len()).sum();
-                (truths * layer.outputs.groups).max(1) as f64
+                Divisor::Truths { truths: truths as f64, groups: layer.outputs.groups as f64 }
             }
             Normalizer::Scores => {
                 let scores = matches.iter().filter_map(|matches| matches.scores.as_ref());
-                let sum: f64 = scores.flatten().map(|score| score.to_f64()).sum();
-                sum.max(1.0)
+                Divisor::Sum(scores.flatten().map(|score| score.to_f64()).sum())
             }
             Normalizer::Weights => {
                 let images = (0..truths.len()).zip(matches).zip(truths);
                 let of = |((image, matches), truths): ((usize, &Matches<T>), &Truths<'_, T>)| {
                     Paired::new(layer, image, *truths, matches).weight_sum(term)
                 };
-                let sum: f64 = images.map(of).sum();
-                if sum > 0.0 { sum } else { 1.0 }
+                Divisor::Weights(images.map(of).sum())
             }
-        }))
+        }
     };
     layer.head.terms.iter().map(of).collect()
+}
+
+/// Replaces sums by their means over all processes: first the number of truths, which all layers share, then those of each layer with a
+/// matcher. Layers whose pairs are given may be missing in a process that has no truths, and keep their own.
+fn reduce<T>(
+    layers: &[Layer<'_, T>],
+    divisors: &mut [Vec<Divisor>],
+    mean: AllReduce<'_>,
+) -> Result<()> {
+    let mut numbers = vec![0.0];
+    let mut sums = Vec::new();
+    for (layer, divisors) in layers.iter().zip(divisors) {
+        for divisor in divisors {
+            match divisor {
+                Divisor::Truths { truths, .. } => {
+                    numbers[0] = *truths;
+                    sums.push((0, truths));
+                }
+                Divisor::Sum(sum) | Divisor::Weights(sum) if layer.head.matcher.is_some() => {
+                    numbers.push(*sum);
+                    sums.push((numbers.len() - 1, sum));
+                }
+                _ => {}
+            }
+        }
+    }
+    mean(&mut numbers)?;
+    for (index, sum) in sums {
+        *sum = numbers[index];
+    }
+    Ok(())
 }
 
 /// The weights of what has a truth, and of background: one of their numbers, mixed in the ratio of the roots of these numbers.
@@ -399,7 +498,7 @@ impl<T: Precision> OutputGrads<T> {
     fn images(&mut self, layer: &Layer<'_, T>, images: usize) -> Vec<Grads<'_, T>> {
         let rows = layer.rows;
         let mut logits = parts(&mut self.logits, rows * layer.classes);
-        let mut boxes = parts(&mut self.boxes, rows * layer.head.decoder.columns());
+        let mut boxes = parts(&mut self.boxes, rows * layer.columns_of_boxes());
         let mut quality = parts(&mut self.quality, rows);
         let mut angle = parts(&mut self.angle, rows);
         let mut distribution = parts(&mut self.distribution, rows * layer.columns);

@@ -1,6 +1,7 @@
 //! What a criterion is given: the raw outputs of a model, and the truths.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::criterion::{Compares, Criterion, Head};
 use super::decoder::{Decoder, Fields, Place};
@@ -22,7 +23,7 @@ pub struct Outputs<'a, T> {
     pub(super) angle: Option<&'a [T]>,
     pub(super) distribution: Option<&'a [T]>,
     pub(super) references: Option<&'a [T]>,
-    pub(super) anchors: Option<&'a Anchors<T>>,
+    pub(super) anchors: Option<AnchorsOf<'a, T>>,
     pub(super) image_size: Option<[f64; 2]>,
     pub(super) groups: usize,
     pub(super) pairs: Option<&'a [i32]>,
@@ -60,10 +61,17 @@ impl<'a, T: Precision> Outputs<'a, T> {
         Self { head: Some(head), ..self }
     }
 
-    /// The anchors or points, one for each prediction of an image.
+    /// The anchors or points, one for each prediction of an image; the same for all images.
     #[must_use]
     pub fn anchors(self, anchors: &'a Anchors<T>) -> Self {
-        Self { anchors: Some(anchors), ..self }
+        Self { anchors: Some(AnchorsOf::AllImages(anchors)), ..self }
+    }
+
+    /// Those of each image: proposals of a first stage, of which all images have the same number. Where there are fewer, fill up with any
+    /// boxes, whose [pairs](Self::pairs) are [`IGNORED`](crate::matching::IGNORED).
+    #[must_use]
+    pub fn anchors_of_images(self, anchors: &'a [Anchors<T>]) -> Self {
+        Self { anchors: Some(AnchorsOf::EachImage(anchors)), ..self }
     }
 
     /// The logit that each prediction has besides its classes: objectness or centreness.
@@ -111,6 +119,22 @@ impl<'a, T: Precision> Outputs<'a, T> {
     }
 }
 
+/// Where the predictions stand.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AnchorsOf<'a, T> {
+    AllImages(&'a Anchors<T>),
+    EachImage(&'a [Anchors<T>]),
+}
+
+impl<'a, T> AnchorsOf<'a, T> {
+    fn image(self, image: usize) -> &'a Anchors<T> {
+        match self {
+            Self::AllImages(anchors) => anchors,
+            Self::EachImage(anchors) => &anchors[image],
+        }
+    }
+}
+
 /// The truths of one image: their boxes, x1, y1, x2, y2 each (cx, cy, w, h for a decoder of [`Centers`](super::Decoder::Centers), and cx, cy,
 /// w, h, angle for one of rotated boxes), and their labels.
 #[derive(Clone, Copy, Debug)]
@@ -151,16 +175,29 @@ impl<'a, T: Precision> Layer<'a, T> {
             name: outputs.head.unwrap_or_default().to_owned(),
             known: criterion.heads.iter().map(|head| head.name.clone()).collect(),
         })?;
+        let missing = |what| Error::MissingOutput { head: head.name.clone(), what };
         let width = head.decoder.columns() * outputs.images;
-        let rows = whole("the raw boxes", outputs.boxes, width)?;
+        let rows = match (head.class_specific, outputs.anchors) {
+            (false, _) => whole("the raw boxes", outputs.boxes, width)?,
+            // How many boxes belong to one prediction, only anchors tell.
+            (true, Some(anchors)) if outputs.images > 0 => anchors.image(0).len(),
+            (true, Some(_)) => 0,
+            (true, None) => return Err(missing("anchors")),
+        };
         let classes = whole("the logits", outputs.logits, rows * outputs.images)?;
         let distribution = outputs.distribution.unwrap_or_default();
         let columns = whole("the distributions", distribution, rows * outputs.images)?;
         let layer = Self { head, outputs: *outputs, rows, classes, columns, teacher: None };
-        let missing = |what| Error::MissingOutput { head: head.name.clone(), what };
+        let numbers = layer.columns_of_boxes() * rows * outputs.images;
+        matching::of_length("the raw boxes", numbers, outputs.boxes.len())?;
+        if let Some(AnchorsOf::EachImage(anchors)) = outputs.anchors {
+            matching::of_length("the anchors, one item an image,", outputs.images, anchors.len())?;
+        }
         if head.decoder.has_anchors() {
             let anchors = outputs.anchors.ok_or_else(|| missing("anchors"))?;
-            matching::of_length("the anchors", rows, anchors.len())?;
+            for image in 0..outputs.images {
+                matching::of_length("the anchors", rows, anchors.image(image).len())?;
+            }
         }
         let needs =
             |what: fn(&Compares) -> bool| head.terms.iter().any(|term| what(&term.compares));
@@ -219,12 +256,26 @@ impl<'a, T: Precision> Layer<'a, T> {
         matching::of_length("the truths, a box for each label,", boxes, truths.boxes.len())?;
         matching::finite("the truths", truths.boxes)?;
         // Without logits nobody knows how many classes there are.
-        if self.classes == 0 { Ok(()) } else { matching::check_labels(truths.labels, self.classes) }
+        let is_unknown = self.classes == 0 && !self.head.class_specific;
+        if is_unknown { Ok(()) } else { matching::check_labels(truths.labels, self.classes) }
+    }
+
+    /// How many raw numbers of boxes a prediction has.
+    pub(super) fn columns_of_boxes(&self) -> usize {
+        self.head.decoder.columns() * if self.head.class_specific { self.classes } else { 1 }
     }
 
     /// The raw boxes of an image.
     pub(super) fn boxes(&self, image: usize) -> &'a [T] {
-        of_image(self.outputs.boxes, image, self.rows * self.head.decoder.columns())
+        of_image(self.outputs.boxes, image, self.rows * self.columns_of_boxes())
+    }
+
+    /// Where the raw numbers of the box stand among those of an image, that a prediction has for a class.
+    pub(super) fn numbers(&self, row: usize, label: i64) -> Range<usize> {
+        let columns = self.head.decoder.columns();
+        let skipped = if self.head.class_specific { label as usize * columns } else { 0 };
+        let start = row * self.columns_of_boxes() + skipped;
+        start..start + columns
     }
 
     /// The logits of an image.
@@ -259,8 +310,8 @@ impl<'a, T: Precision> Layer<'a, T> {
         [x1, y1, x2, y2]
     }
 
-    pub(super) fn place(&self, row: usize) -> Place<T> {
-        Place::of(self.outputs.anchors, row)
+    pub(super) fn place(&self, image: usize, row: usize) -> Place<T> {
+        Place::of(self.outputs.anchors.map(|anchors| anchors.image(image)), row)
     }
 
     /// The angle of every prediction of an image; none if there is none.
@@ -268,11 +319,10 @@ impl<'a, T: Precision> Layer<'a, T> {
         self.outputs.angle.map_or(&[], |angle| of_image(angle, image, self.rows))
     }
 
-    /// The raw numbers of a prediction, of distributions their means, and its angle.
-    pub(super) fn raw(&self, image: usize, row: usize) -> Fields<T> {
-        let decoder = self.head.decoder;
-        let numbers = &self.boxes(image)[row * decoder.columns()..][..decoder.columns()];
-        match decoder.bins() {
+    /// The raw numbers of the box that a prediction has for a class, of distributions their means, and its angle.
+    pub(super) fn raw(&self, image: usize, row: usize, label: i64) -> Fields<T> {
+        let numbers = &self.boxes(image)[self.numbers(row, label)];
+        match self.head.decoder.bins() {
             Some(bins) => self.fields(&vectors::means(numbers, bins), self.angles(image), 0, row),
             None => self.fields(numbers, self.angles(image), 0, row),
         }
@@ -299,7 +349,9 @@ impl<'a, T: Precision> Layer<'a, T> {
         let mut boxes = Vec::with_capacity(self.rows * decoder.width());
         for row in 0..self.rows {
             let fields = self.fields(raw, angles, row, row);
-            boxes.extend_from_slice(&decoder.decode(fields, self.place(row))[..decoder.width()]);
+            boxes.extend_from_slice(
+                &decoder.decode(fields, self.place(image, row))[..decoder.width()],
+            );
         }
         boxes
     }
@@ -316,7 +368,7 @@ impl<'a, T: Precision> Layer<'a, T> {
     /// A box in the form of the truths, in that of decoded boxes.
     fn in_form_of_boxes(&self, fields: Fields<T>) -> Fields<T> {
         match self.head.decoder {
-            Decoder::Centers => Decoder::Centers.decode(fields, self.place(0)),
+            Decoder::Centers => Decoder::Centers.decode(fields, Place::of(None, 0)),
             _ => fields,
         }
     }
@@ -324,6 +376,7 @@ impl<'a, T: Precision> Layer<'a, T> {
     /// What the matcher is given of an image: the decoded boxes and the scores, in memory of the caller.
     pub(super) fn image<'b>(
         &self,
+        image: usize,
         truths: &Truths<'b, T>,
         boxes: &'b [T],
         scores: &'b [T],
@@ -331,11 +384,11 @@ impl<'a, T: Precision> Layer<'a, T> {
     where
         'a: 'b,
     {
-        let image = Image::new(truths.boxes).labels(truths.labels).boxes(boxes).scores(scores);
+        let given = Image::new(truths.boxes).labels(truths.labels).boxes(boxes).scores(scores);
         match self.outputs.anchors {
-            Some(anchors) => image.anchors(anchors),
-            None if self.head.decoder == Decoder::Centers => image.centers(),
-            None => image,
+            Some(anchors) => given.anchors(anchors.image(image)),
+            None if self.head.decoder == Decoder::Centers => given.centers(),
+            None => given,
         }
     }
 

@@ -26,5 +26,6 @@ criterion! {
             boxes(Iou::NAME, Giou::default(), Unit::Strides).weight(2.5),
             distribution("dfl").weight(0.5),
         ])])
+        .all_reduced()
     }
 }

@@ -2,7 +2,7 @@
 
 pub(super) use super::criterion::{
     Compares, Criterion, Head, Labels, Layers, Normalizer, Pairs, Quality, RowWeight, Rows,
-    Schedule, Sides, Term, Unit,
+    Sampler, Schedule, Sides, Term, Unit,
 };
 pub(super) use super::decoder::Decoder;
 pub(super) use super::entry::criterion;

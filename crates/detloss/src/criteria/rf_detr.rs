@@ -22,6 +22,6 @@ criterion! {
     {
         let hungarian = Hungarian { groups: 13, ..Hungarian::default() };
         let of = |name| head(name, hungarian, classes("ce", IaBce::default(), Labels::Iou));
-        Criterion::new([of("decoder"), of("encoder")])
+        Criterion::new([of("decoder"), of("encoder")]).all_reduced()
     }
 }

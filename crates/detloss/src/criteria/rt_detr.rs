@@ -15,6 +15,6 @@ criterion! {
     "rt_detr", "rt_detr_v2" => "RT-DETR", "transformers 5.24, loss/loss_rt_detr.py",
     {
         let varifocal = Varifocal { detach: true, ..Varifocal::default() };
-        Criterion::new(three_heads(Hungarian::default(), &classes("vfl", varifocal, Labels::Iou)))
+        Criterion::new(three_heads(Hungarian::default(), &classes("vfl", varifocal, Labels::Iou))).all_reduced()
     }
 }

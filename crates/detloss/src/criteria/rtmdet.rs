@@ -17,4 +17,5 @@ criterion! {
         classes("cls", QualityFocal::default()),
         boxes("bbox", Giou::default(), Unit::Given).weight(2.0),
     ])])
+    .all_reduced()
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::criterion::{Compares, Criterion, Head, Labels, Term};
+use super::criterion::{Compares, Criterion, Term};
 use crate::batch::Kernel;
 use crate::error::{Error, Result};
 use crate::loss::Scope;
@@ -10,7 +10,8 @@ use crate::losses::parts;
 use crate::operand::Kind;
 
 impl Criterion {
-    /// Changes one thing, by its name: `box` the loss of the term of this name, `box.weight` its weight, `matcher` the matcher. With a head
+    /// Changes one thing, by its name: `box` the loss of the term of this name, `box.weight` its weight, `cls.class_weight` those of the
+    /// classes (`1 1 2.5`, one for each), `matcher` the matcher. With a head
     /// in front, `one_to_one.box.weight`, only there; else in every head that has it. A refused value changes nothing.
     ///
     /// ```
@@ -45,7 +46,11 @@ impl Criterion {
                 let Some(rest) = setting.strip_prefix(term.name.as_str()) else { continue };
                 match rest {
                     "" => term.loss = value.parse()?,
-                    WEIGHT => term.weight = weight(name, value)?,
+                    WEIGHT => term.weight = number(name, value)?,
+                    CLASS_WEIGHT if matches!(term.compares, Compares::Classes(_)) => {
+                        let weights = value.split_whitespace().map(|value| number(name, value));
+                        term.class_weight = weights.collect::<Result<_>>()?;
+                    }
                     _ => continue,
                 }
                 found = true;
@@ -63,12 +68,15 @@ impl Criterion {
     fn settings(&self) -> Vec<String> {
         let mut names = Vec::new();
         for head in &self.heads {
-            let of_terms = head
-                .terms
-                .iter()
-                .flat_map(|term| [term.name.clone(), format!("{}{WEIGHT}", term.name)]);
-            let matcher = head.matcher.iter().map(|_| MATCHER.to_owned());
-            for name in of_terms.chain(matcher) {
+            let mut of_head = Vec::new();
+            for term in &head.terms {
+                of_head.extend([term.name.clone(), format!("{}{WEIGHT}", term.name)]);
+                if matches!(term.compares, Compares::Classes(_)) {
+                    of_head.push(format!("{}{CLASS_WEIGHT}", term.name));
+                }
+            }
+            of_head.extend(head.matcher.iter().map(|_| MATCHER.to_owned()));
+            for name in of_head {
                 if !names.contains(&name) {
                     names.push(name);
                 }
@@ -77,22 +85,31 @@ impl Criterion {
         names
     }
 
-    /// Whether every term has a loss of what it compares.
+    /// Whether every term has a loss of what it compares, and every head a matcher that it can feed.
     ///
     /// # Errors
     ///
-    /// [`Error::UnfitLoss`] names the term and what it takes.
+    /// [`Error::UnfitLoss`] names the term and what it takes, [`Error::UnfitMatcher`] the head.
     pub fn check(&self) -> Result<()> {
-        let terms =
-            |head: &Head| head.terms.iter().try_for_each(|term| term.check(head.decoder.kind()));
-        self.heads.iter().try_for_each(terms)
+        for head in &self.heads {
+            if let Some(matcher) = &head.matcher
+                && head.class_specific
+                && matcher.entry().inputs.boxes
+            {
+                let (head, matcher) = (head.name.clone(), matcher.entry().name);
+                return Err(Error::UnfitMatcher { head, matcher });
+            }
+            head.terms.iter().try_for_each(|term| term.check(head.decoder.kind()))?;
+        }
+        Ok(())
     }
 }
 
 const MATCHER: &str = "matcher";
 const WEIGHT: &str = ".weight";
+const CLASS_WEIGHT: &str = ".class_weight";
 
-fn weight(name: &str, value: &str) -> Result<f64> {
+fn number(name: &str, value: &str) -> Result<f64> {
     let number = value.trim().parse().ok().filter(|number: &f64| number.is_finite());
     number
         .ok_or_else(|| Error::UnreadableSetting { name: name.to_owned(), value: value.to_owned() })
@@ -116,7 +133,7 @@ impl Term {
                 pair == (Kind::Logits, Kind::Position),
                 "a loss of places, such as distribution_focal",
             ),
-            Compares::Classes(Labels::BackgroundFirst | Labels::BackgroundLast) => (
+            Compares::Classes(labels) if labels.are_of_softmax() => (
                 signature.pred == Kind::Logits && signature.target.is_label(),
                 "a loss of rows of logits, such as softmax_ce",
             ),

@@ -7,17 +7,20 @@ mod offsets;
 mod quality;
 mod refinement;
 
+use std::ops::Range;
+
 use super::criterion::{Compares, RowWeight, Term};
-use super::decoder::Fields;
+use super::decoder::{Fields, Place};
 use super::outputs::{Layer, Truths};
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::geometry::{Rotated, Xyxy};
+use crate::losses::AnyLoss;
 use crate::matching::{BACKGROUND, Matches, Precision};
 use crate::operand::Kind;
 use crate::scalar::Compute;
 
-/// The gradients of an image, to be added to.
+/// The gradients of an image, to be added to; without memory where only the value is wanted.
 pub(super) struct Grads<'a, T> {
     pub logits: Slot<'a, T>,
     pub boxes: &'a mut [T],
@@ -56,9 +59,10 @@ impl<'a, T: Precision> Paired<'a, T> {
         matches: &'a Matches<T>,
     ) -> Self {
         let pairs: Vec<_> = matches.pairs().collect();
-        let raws: Vec<_> = pairs.iter().map(|&(row, _)| layer.raw(image, row)).collect();
+        let raw = |&(row, truth): &(usize, usize)| layer.raw(image, row, truths.labels[truth]);
+        let raws: Vec<_> = pairs.iter().map(raw).collect();
         let decoded = |(&raw, &(row, _)): (&Fields<T>, &(usize, usize))| {
-            layer.head.decoder.decode(raw, layer.place(row))
+            layer.head.decoder.decode(raw, layer.place(image, row))
         };
         let preds = raws.iter().zip(&pairs).map(decoded).collect();
         let targets = pairs.iter().map(|&(_, truth)| layer.truth(&truths, truth)).collect();
@@ -92,19 +96,46 @@ impl<'a, T: Precision> Paired<'a, T> {
     /// The sum of the weights of all predictions that a term is of.
     pub(super) fn weight_sum(&self, term: &Term) -> f64 {
         let (of_pairs, background) = self.row_weights(term);
-        let background = match term.compares {
-            Compares::Classes(_) | Compares::Quality(_) => background,
-            _ => 0.0,
+        // A class of a softmax weighs rows.
+        let of_class = |label: i64| term.class_weight.get(label as usize).copied().unwrap_or(1.0);
+        let (of_label, background): (&dyn Fn(i64) -> f64, f64) = match term.compares {
+            Compares::Classes(labels) if labels.are_of_softmax() => {
+                (&of_class, background * of_class(self.background(labels)))
+            }
+            Compares::Classes(_) | Compares::Quality(_) => (&|_| 1.0, background),
+            _ => (&|_| 1.0, 0.0),
         };
-        let positives: f64 = of_pairs.into_iter().map(|weight| weight.to_f64()).sum();
+        let weight = |(weight, &(_, truth)): (T, &(usize, usize))| {
+            weight.to_f64() * of_label(self.truths.labels[truth])
+        };
+        let positives: f64 = of_pairs.into_iter().zip(&self.pairs).map(weight).sum();
         let negatives = self.matches.negatives() as f64;
         positives + if background == 0.0 { 0.0 } else { background * negatives }
+    }
+
+    /// Where the prediction of a pair stands.
+    fn place(&self, pair: usize) -> Place<T> {
+        self.layer.place(self.image, self.pairs[pair].0)
+    }
+
+    /// Where the raw numbers of its box stand among those of the image.
+    fn numbers(&self, pair: usize) -> Range<usize> {
+        let (row, truth) = self.pairs[pair];
+        self.layer.numbers(row, self.truths.labels[truth])
     }
 
     /// The rows of the predictions with a truth, of an array with `columns` numbers for each prediction.
     fn gathered(&self, numbers: &[T], columns: usize) -> Vec<T> {
         let rows = self.pairs.iter().map(|&(row, _)| &numbers[row * columns..][..columns]);
         rows.flatten().copied().collect()
+    }
+
+    /// Adds to the raw numbers of the boxes of these predictions.
+    fn add_to_boxes(&self, grad: &mut [T], slopes: &[T]) {
+        let columns = self.layer.head.decoder.columns();
+        for (pair, slopes) in slopes.chunks_exact(columns).enumerate() {
+            add(&mut grad[self.numbers(pair)], slopes);
+        }
     }
 
     /// Adds to these rows.
@@ -143,7 +174,7 @@ impl<'a, T: Precision> Paired<'a, T> {
 
     /// √(min(l, r) / max(l, r) · min(t, b) / max(t, b)) of a point in its truth; 0 outside.
     fn centerness(&self, pair: usize) -> T {
-        let place = self.layer.place(self.pairs[pair].0);
+        let place = self.place(pair);
         let [l, t, r, b] = self.layer.head.decoder.encode(self.targets[pair], place);
         let balance = |a: T, b: T| a.min(b).relu().safe_div(a.max(b));
         (balance(l, r) * balance(t, b)).sqrt()
@@ -162,6 +193,15 @@ fn batch<'a, T: Precision>(
     factor: f64,
 ) -> Batch<'a, T> {
     Batch::new(pred, target).sum().grad_output(factor).threads(false)
+}
+
+/// The sum of a batch, and its gradient; none where there is no memory for it.
+fn sum_and_grad<T: Precision>(
+    batch: &Batch<'_, T>,
+    loss: &AnyLoss,
+    grad: &[T],
+) -> Result<(f64, Vec<T>)> {
+    if grad.is_empty() { Ok((batch.value(loss)?, Vec::new())) } else { batch.value_and_grad(loss) }
 }
 
 fn xyxy<T>([x1, y1, x2, y2, _]: Fields<T>) -> Xyxy<T> {

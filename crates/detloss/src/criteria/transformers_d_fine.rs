@@ -24,6 +24,6 @@ criterion! {
     "transformers_d_fine" => "D-FINE (transformers)", "transformers 5.24, loss/loss_d_fine.py",
     {
         let varifocal = Varifocal { detach: true, ..Varifocal::default() };
-        Criterion::new(ported_heads(&classes("vfl", varifocal, Labels::Iou)))
+        Criterion::new(ported_heads(&classes("vfl", varifocal, Labels::Iou))).all_reduced()
     }
 }

@@ -25,6 +25,6 @@ criterion! {
     {
         let mal = Mal { gamma: 2.0, ..Mal::default() };
         let [decoder, encoder, denoising] = ported_heads(&classes(Mal::NAME, mal, Labels::Iou));
-        Criterion::new([of_union(decoder), of_union(encoder), denoising])
+        Criterion::new([of_union(decoder), of_union(encoder), denoising]).all_reduced()
     }
 }

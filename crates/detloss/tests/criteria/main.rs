@@ -2,11 +2,14 @@
 
 mod scene;
 
+use std::sync::Mutex;
+
 use detloss::Error;
 use detloss::batch::Kernel as _;
 use detloss::criteria::{self, Compares, Criterion, Entry, Evaluation, Labels, Outputs, Quality};
-use detloss::criteria::{RowWeight, Schedule, Truths};
+use detloss::criteria::{Normalizer, Options, OutputGrads, RowWeight, Schedule, Truths};
 use detloss::losses::AnyLoss;
+use detloss::matching::Anchors;
 use scene::Scene;
 
 /// Every criterion; in a build without kernels those of formulas alone.
@@ -156,6 +159,118 @@ fn images_are_worth_the_same_in_any_order_and_on_any_threads() {
 }
 
 #[test]
+fn the_value_alone_is_the_value() {
+    for (entry, criterion) in all() {
+        let scene = Scene::new(&criterion, 8);
+        let (whole, value) = (
+            scene.evaluate(&criterion),
+            scene.evaluate_with(&criterion, Options::default().value_only()),
+        );
+        assert_eq!((whole.total, &whole.terms), (value.total, &value.terms), "{}", entry.name);
+        assert!(value.grads.iter().all(|grads| *grads == OutputGrads::default()), "{}", entry.name);
+    }
+}
+
+/// Two processes, whose gradients are averaged, do what one does with all images.
+#[test]
+fn normalizers_over_processes_make_one_batch_of_all() {
+    let mut reduced = 0;
+    for (entry, mut criterion) in all() {
+        // A mean of means has no sum to be divided once.
+        let is_sum =
+            |normalizer| !matches!(normalizer, Normalizer::Roots | Normalizer::RootsOfUnion);
+        for head in &mut criterion.heads {
+            head.terms.retain(|term| is_sum(term.normalizer));
+        }
+        let scene = Scene::new(&criterion, 9);
+        // So many that hardly a sum is below 1, where it counts as that.
+        let images = [[0; 40], [2; 40]].concat().into_iter().chain([1]).collect::<Vec<_>>();
+        let whole = scene.images(&images).evaluate(&criterion);
+        let parts = [scene.images(&images[..60]), scene.images(&images[60..])];
+        let sums = parts.each_ref().map(|part| {
+            let sent = Mutex::new(Vec::new());
+            let look = |numbers: &mut [f64]| {
+                sent.lock().unwrap().extend_from_slice(numbers);
+                Ok(())
+            };
+            part.evaluate_with(&criterion, Options::default().all_reduce(&look));
+            sent.into_inner().unwrap()
+        });
+        assert_eq!(sums[0].is_empty(), !criterion.all_reduce, "{}", entry.name);
+        let is_floored = |index: usize| sums[0][index] + sums[1][index] < 2.0;
+        if !criterion.all_reduce || (0..sums[0].len()).any(is_floored) {
+            continue;
+        }
+        reduced += 1;
+        let means = |numbers: &mut [f64]| {
+            for (index, number) in numbers.iter_mut().enumerate() {
+                *number = (sums[0][index] + sums[1][index]) / 2.0;
+            }
+            Ok(())
+        };
+        let results = parts
+            .each_ref()
+            .map(|part| part.evaluate_with(&criterion, Options::default().all_reduce(&means)));
+        let mean = (results[0].total + results[1].total) / 2.0;
+        assert!(close(mean, whole.total, 1e-12), "{}: {mean} is not {}", entry.name, whole.total);
+        for (layer, grads) in whole.grads.iter().enumerate() {
+            let parts = results.iter().flat_map(|result| &result.grads[layer].boxes);
+            let halves: Vec<f64> = parts.map(|slope| slope / 2.0).collect();
+            assert!(
+                halves.iter().zip(&grads.boxes).all(|(a, b)| close(*a, *b, 1e-12)),
+                "{}",
+                entry.name
+            );
+        }
+        let refuse = |_: &mut [f64]| Err(Error::Cancelled);
+        let outputs = scene.try_evaluate_with(&criterion, Options::default().all_reduce(&refuse));
+        assert_eq!(outputs, Err(Error::Cancelled));
+    }
+    assert!(reduced >= 5, "{reduced}");
+}
+
+#[test]
+fn classes_have_weights() {
+    let yolo: Criterion = "yolo8".parse().unwrap();
+    let scene = Scene::new(&yolo, 10);
+    let (plain, weighted) = (
+        scene.evaluate(&yolo),
+        scene.evaluate(&"yolo8(cls.class_weight=2 1 1 0 1)".parse().unwrap()),
+    );
+    let of = |result: &Evaluation<f64>, class: usize| -> Vec<f64> {
+        result.grads[0].logits.iter().skip(class).step_by(5).copied().collect()
+    };
+    for (class, weight) in [2.0, 1.0, 1.0, 0.0, 1.0].into_iter().enumerate() {
+        let times: Vec<f64> = of(&plain, class).into_iter().map(|slope| slope * weight).collect();
+        assert!(
+            of(&weighted, class).iter().zip(times).all(|(a, b)| close(*a, b, 1e-12)),
+            "class {class}"
+        );
+    }
+    assert_eq!(plain.grads[0].boxes, weighted.grads[0].boxes);
+    let error = "yolo8(box.class_weight=1 2)".parse::<Criterion>().unwrap_err();
+    assert!(matches!(error, Error::UnknownSetting { .. }), "{error}");
+    let few = scene.try_evaluate(&"yolo8(cls.class_weight=2 1)".parse().unwrap()).unwrap_err();
+    assert!(few.to_string().contains("weights"), "{few}");
+}
+
+/// A softmax divides by the weights: twice all of them is the same, and a class of weight 0 is not there.
+#[test]
+#[cfg(feature = "kernels")]
+fn classes_of_a_softmax_have_weights() {
+    let detr: Criterion = "detr".parse().unwrap();
+    let scene = Scene::new(&detr, 11);
+    let twice: Criterion = "detr(ce.class_weight=2 2 2 2 2)".parse().unwrap();
+    assert!(close(scene.evaluate(&detr).total, scene.evaluate(&twice).total, 1e-12));
+    let alone: Criterion = "detr(ce.class_weight=0 0 0 0 1)".parse().unwrap();
+    let result = scene.evaluate(&alone);
+    for (row, truth) in result.matches[0].iter().flat_map(|matches| &matches.indices).enumerate() {
+        let slopes = &result.grads[0].logits[5 * row..][..5];
+        assert_eq!(slopes == [0.0; 5], *truth >= 0, "row {row}");
+    }
+}
+
+#[test]
 fn single_precision_is_near_double() {
     for (entry, criterion) in all() {
         let scene = Scene::new(&criterion, 3);
@@ -274,6 +389,60 @@ fn wrong_outputs_are_errors_with_the_remedy() {
     assert!(message(good, &truths[..1]).contains("the truths"));
     let short = Outputs::new(truths.len(), &layer.logits[1..], &layer.boxes).anchors(&anchors);
     assert!(message(short, &truths).contains("the logits"));
+}
+
+/// Of a first stage, whose proposals are other boxes in each image.
+#[test]
+fn anchors_of_images_are_those_of_each_image() {
+    let criterion =
+        Criterion::new([criteria::find("faster_rcnn").unwrap().make().heads[1].clone()]);
+    let rows = 4;
+    let proposals: Vec<Vec<f64>> = (0..2)
+        .map(|image| {
+            (0..4 * rows).map(|at| f64::from(30 * (at % 4 / 2) + 3 * at + 5 * image)).collect()
+        })
+        .collect();
+    let anchors: Vec<_> = proposals.iter().map(|boxes| Anchors::boxes(boxes).unwrap()).collect();
+    let wave =
+        |count: i32| -> Vec<f64> { (0..count).map(|at| f64::from(at * at % 7) * 0.1).collect() };
+    let (logits, boxes, pairs) =
+        (wave(2 * 4 * 3), wave(2 * 4 * 3 * 4), [0, -1, 1, -2, -1, -1, 0, 0]);
+    let truths = [
+        Truths::new(&[2.0, 3.0, 40.0, 44.0, 9.0, 9.0, 30.0, 50.0], &[2, 1]),
+        Truths::new(&[20.0, 9.0, 66.0, 70.0], &[1]),
+    ];
+    let both = Outputs::new(2, &logits, &boxes).anchors_of_images(&anchors).pairs(&pairs);
+    let result = criterion.evaluate(&[both], &truths).unwrap();
+    let mut values = vec![0.0; result.terms.len()];
+    for image in 0..2 {
+        let of =
+            |numbers: &'_ [f64]| numbers.chunks(numbers.len() / 2).nth(image).unwrap().to_vec();
+        let (logits, boxes) = (of(&logits), of(&boxes));
+        let outputs = Outputs::new(1, &logits, &boxes)
+            .anchors(&anchors[image])
+            .pairs(&pairs[4 * image..][..4]);
+        let alone = criterion.evaluate(&[outputs], &truths[image..=image]).unwrap();
+        // Three and four predictions count.
+        let share = [3.0, 4.0][image] / 7.0;
+        for (value, term) in values.iter_mut().zip(&alone.terms) {
+            *value += share * term.value;
+        }
+        for (whole, part) in of(&result.grads[0].boxes).iter().zip(&alone.grads[0].boxes) {
+            assert!(close(*whole, share * part, 1e-12));
+        }
+    }
+    for (value, term) in values.into_iter().zip(&result.terms) {
+        assert!(term.value > 0.0 && close(value, term.value, 1e-12), "{term:?}");
+    }
+    // Of a prediction only the box of the truth's class has a slope.
+    let touched: Vec<usize> =
+        (0..24).filter(|at| result.grads[0].boxes[4 * at..][..4] != [0.0; 4]).collect();
+    assert_eq!(touched, [2, 7, 19, 22]);
+    let error = criterion.evaluate(&[both.anchors_of_images(&anchors[..1])], &truths).unwrap_err();
+    assert!(error.to_string().contains("one item an image"), "{error}");
+    let mut looking = criterion;
+    looking.heads[0].matcher = Some("sim_ota".parse().unwrap());
+    assert!(matches!(looking.check(), Err(Error::UnfitMatcher { .. })));
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Outputs of every head of a criterion, for a few images.
 
 use detloss::Result;
-use detloss::criteria::{Compares, Criterion, Decoder, Evaluation, Head, Number, Outputs, Truths};
+use detloss::criteria::{
+    Compares, Criterion, Decoder, Evaluation, Head, Number, Options, Outputs, Truths,
+};
 use detloss::matching::{Anchors, Precision};
 use detloss::operand::Kind;
 
@@ -18,7 +20,6 @@ pub(crate) struct Scene {
     pub(crate) truths: Vec<(Vec<f64>, Vec<i64>)>,
     /// For every layer, that of every prediction.
     pub(crate) pairs: Option<Vec<Vec<i32>>>,
-    rows: usize,
     points: bool,
 }
 
@@ -75,7 +76,8 @@ impl Scene {
         // Of queries a multiple of the groups that there may be.
         let rows = if points { places().len() } else { 26 };
         let layers = criterion.heads.iter().flat_map(|head| vec![head; layers(head)]).map(|head| {
-            let columns = head.decoder.columns();
+            let boxes = if head.class_specific { CLASSES } else { 1 };
+            let columns = head.decoder.columns() * boxes;
             let box_number = |random: &mut Random| match head.decoder {
                 Decoder::Centers => 0.1 + 0.5 * random.uniform(),
                 Decoder::Distances => 3.0 * random.uniform(),
@@ -109,7 +111,7 @@ impl Scene {
             };
             layers.iter().map(|_| (0..IMAGES).flat_map(of_image).collect()).collect()
         });
-        Self { layers, truths, pairs, rows, points }
+        Self { layers, truths, pairs, points }
     }
 
     /// Whether a layer is the last one of its head.
@@ -130,19 +132,25 @@ impl Scene {
 
     /// The images in the opposite order.
     pub(crate) fn reversed(&self) -> Self {
+        self.images(&[2, 1, 0])
+    }
+
+    /// Some of the images, in this order.
+    pub(crate) fn images(&self, images: &[usize]) -> Self {
+        fn of<T: Copy>(numbers: &[T], images: &[usize]) -> Vec<T> {
+            let length = numbers.len() / IMAGES;
+            images.iter().flat_map(|image| &numbers[image * length..][..length]).copied().collect()
+        }
         let mut scene = self.clone();
-        scene.truths.reverse();
-        let turned = |numbers: &[f64]| -> Vec<f64> {
-            numbers.chunks((numbers.len() / IMAGES).max(1)).rev().flatten().copied().collect()
-        };
+        scene.truths = images.iter().map(|&image| self.truths[image].clone()).collect();
         for layer in &mut scene.layers {
             for part in layer.parts_mut() {
-                *part = turned(part);
+                *part = of(part, images);
             }
-            layer.references = turned(&layer.references);
+            layer.references = of(&layer.references, images);
         }
         for pairs in scene.pairs.iter_mut().flatten() {
-            *pairs = pairs.chunks(self.rows).rev().flatten().copied().collect();
+            *pairs = of(pairs, images);
         }
         scene
     }
@@ -152,14 +160,34 @@ impl Scene {
     }
 
     pub(crate) fn try_evaluate(&self, criterion: &Criterion) -> Result<Evaluation<f64>> {
-        self.evaluate_as(criterion)
+        self.evaluate_as(criterion, Options::default())
     }
 
     pub(crate) fn single(&self, criterion: &Criterion) -> Evaluation<f32> {
-        self.evaluate_as(criterion).unwrap()
+        self.evaluate_as(criterion, Options::default()).unwrap()
     }
 
-    fn evaluate_as<T: Number>(&self, criterion: &Criterion) -> Result<Evaluation<T>> {
+    pub(crate) fn evaluate_with(
+        &self,
+        criterion: &Criterion,
+        options: Options<'_>,
+    ) -> Evaluation<f64> {
+        self.try_evaluate_with(criterion, options).unwrap()
+    }
+
+    pub(crate) fn try_evaluate_with(
+        &self,
+        criterion: &Criterion,
+        options: Options<'_>,
+    ) -> Result<Evaluation<f64>> {
+        self.evaluate_as(criterion, options)
+    }
+
+    fn evaluate_as<T: Number>(
+        &self,
+        criterion: &Criterion,
+        options: Options<'_>,
+    ) -> Result<Evaluation<T>> {
         let numbers =
             |from: &[f64]| -> Vec<T> { from.iter().map(|&number| T::from_f64(number)).collect() };
         let layers: Vec<[Vec<T>; 5]> =
@@ -177,7 +205,7 @@ impl Scene {
             .iter()
             .enumerate()
             .map(|(layer, [logits, boxes, quality, angle, distribution])| {
-                let mut outputs = Outputs::new(IMAGES, logits, boxes)
+                let mut outputs = Outputs::new(self.truths.len(), logits, boxes)
                     .head(&self.layers[layer].head)
                     .quality(quality)
                     .angle(angle)
@@ -192,7 +220,7 @@ impl Scene {
                 }
             })
             .collect();
-        criterion.evaluate(&outputs, &truths)
+        criterion.evaluate_with(&outputs, &truths, options)
     }
 }
 

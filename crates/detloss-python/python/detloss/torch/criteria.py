@@ -11,15 +11,18 @@ Value and gradient are computed together by the processor; tensors on a device a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from detloss import _core, _criteria
 from detloss._criteria import FLOATS, Line, Outputs, lines as criteria
+from detloss.torch import distributed
 from detloss.torch._gradient import is_kept
 
 __all__ = ["Criterion", "Evaluation", "Line", "Outputs", "criteria", "get_criterion"]
@@ -39,7 +42,16 @@ class Evaluation(NamedTuple):
 
 
 class Criterion(_criteria.Data, nn.Module):
-    """The whole loss of a detector. Made by :func:`get_criterion`."""
+    """The whole loss of a detector. Made by :func:`get_criterion`.
+
+    Under ``torch.no_grad`` the value alone is computed. In a distributed training, a criterion whose original does so divides by the
+    means over all ranks (``data["all_reduce"]``): all ranks call it together then, unless gradients are off.
+
+    Attributes:
+        process_group: that of the training; all ranks by default.
+    """
+
+    process_group: dist.ProcessGroup | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_criterion": self._criterion.json()}
@@ -60,16 +72,24 @@ class Criterion(_criteria.Data, nn.Module):
             ValueError: what is missing, does not fit, or is not finite; with the remedy.
         """
         layers = [outputs] if isinstance(outputs, Outputs) else list(outputs)
-        result = _criteria.evaluate(self._criterion, layers, truths, labels, torch.get_num_threads())
-        pairs = [(getattr(layer, name), getattr(grad, name)) for layer, grad in zip(layers, result.grads) for name in FLOATS]
-        tensors = [(tensor, torch.from_numpy(grad)) for tensor, grad in pairs if isinstance(tensor, Tensor)]
+        given = [(layer, name) for layer in range(len(layers)) for name in FLOATS if isinstance(getattr(layers[layer], name), Tensor)]
+        tensors: list[Tensor] = [getattr(layers[layer], name) for layer, name in given]
         if not tensors:
             raise TypeError("no output is a tensor: for NumPy arrays use detloss.criteria")
-        first = tensors[0][0]
-        total = torch.tensor(result.total, dtype=tensors[0][1].dtype, device=first.device)
-        if torch.is_grad_enabled() and any(tensor.requires_grad for tensor, _ in tensors):
-            total = _Given.apply(total, [grad for _, grad in tensors], *(tensor for tensor, _ in tensors))
+        with_grad = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+        reduce = self._mean_over_ranks if with_grad and self._criterion.all_reduce and distributed.world_size(self.process_group) > 1 else None
+        result = _criteria.evaluate(self._criterion, layers, truths, labels, torch.get_num_threads(), with_grad, reduce)
+        first = tensors[0]
+        dtype = functools.reduce(torch.promote_types, (tensor.dtype for tensor in tensors), torch.float32)
+        total = torch.tensor(result.total, dtype=dtype, device=first.device)
+        if with_grad:
+            grads = [torch.from_numpy(getattr(result.grads[layer], name)) for layer, name in given]
+            total = _Given.apply(total, grads, *tensors)
         return Evaluation(total, result.terms, [torch.from_numpy(indices).to(first.device) for indices in result.indices])
+
+
+    def _mean_over_ranks(self, numbers: list[float]) -> list[float]:
+        return distributed.mean_over_ranks(numbers, self.process_group)
 
 
 class _Given(torch.autograd.Function):

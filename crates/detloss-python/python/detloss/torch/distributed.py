@@ -56,7 +56,7 @@ def avg_factor(count: Tensor | float, process_group: dist.ProcessGroup | None = 
     All ranks call this, in the same order. One number is sent, and no device is waited for.
     """
     device = count.device if isinstance(count, Tensor) else _device(process_group)
-    return _decomposed.or_one(_total(count, "count", device, process_group)) / _world_size(process_group)
+    return _decomposed.or_one(_total(count, "count", device, process_group)) / world_size(process_group)
 
 
 class DataParallelLoss(nn.Module):
@@ -118,11 +118,11 @@ class DataParallelLoss(nn.Module):
         loss.spec.check_options(**options)
         check_reduction(loss.reduction, avg_factor, "avg_factor")
         is_set = loss.spec.scope == "set" or loss.state is not None  # A state is of the units of all ranks.
-        if _world_size(group) == 1 or (loss.reduction == "none" and not is_set):
+        if world_size(group) == 1 or (loss.reduction == "none" and not is_set):
             return _tensor(loss(pred, target, avg_factor=avg_factor, **options))
         given = prepare(loss.spec, pred, target, dim=loss.dim, **options)
         if not is_set:
-            divisor = self._divisor(given, avg_factor, ignore_index) / _world_size(group)
+            divisor = self._divisor(given, avg_factor, ignore_index) / world_size(group)
             value = compute(
                 loss.spec,
                 pred,
@@ -157,17 +157,17 @@ class DataParallelLoss(nn.Module):
         return _decomposed.or_one(_total(count, "avg_factor", pred.device, self.process_group))
 
 
-def _world_size(group: dist.ProcessGroup | None) -> int:
+def world_size(group: dist.ProcessGroup | None) -> int:
     """The number of ranks; 1 in a single process."""
     if not (dist.is_available() and dist.is_initialized()):
         return 1
-    return dist.get_world_size(group)
+    return dist.getworld_size(group)
 
 
 def _device(group: dist.ProcessGroup | None) -> torch.device:
     """Where a number has to be to be sent: in the host's memory if the backend takes it from there."""
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    if _world_size(group) == 1 or accelerator is None or "cpu" in dist.get_backend_config(group):
+    if world_size(group) == 1 or accelerator is None or "cpu" in dist.get_backend_config(group):
         return torch.device("cpu")
     return accelerator
 
@@ -184,9 +184,18 @@ def _total(count: Tensor | float, keyword: str, device: torch.device, group: dis
         total = count.detach().reshape(()).to(device=device, dtype=_precision(device), copy=True)
     else:
         total = torch.full((), count, dtype=_precision(device), device=device)
-    if _world_size(group) > 1:
+    if world_size(group) > 1:
         dist.all_reduce(total, group=group)
     return total
+
+
+def mean_over_ranks(numbers: list[float], group: dist.ProcessGroup | None) -> list[float]:
+    """The means of numbers that every rank has as many of."""
+    device = _device(group)
+    total = torch.tensor(numbers, dtype=_precision(device), device=device)
+    dist.all_reduce(total, group=group)
+    means: list[float] = (total / world_size(group)).tolist()
+    return means
 
 
 def _tensor(value: Any) -> Tensor:
@@ -202,7 +211,7 @@ class _Mean(torch.autograd.Function):
     def forward(ctx: Any, own: Tensor, group: dist.ProcessGroup | None) -> Tensor:
         mean = own.to(torch.promote_types(own.dtype, torch.float32), copy=True)
         dist.all_reduce(mean, group=group)
-        return (mean / _world_size(group)).to(own.dtype)
+        return (mean / world_size(group)).to(own.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grad_output: Tensor) -> tuple[Tensor, None]:
@@ -224,7 +233,7 @@ class _PartOfUnion(torch.autograd.Function):
 
 def _union(name: str, given: Tensors, group: dist.ProcessGroup | None) -> dict[str, Tensor]:
     """The tensors of all ranks, row after row and rank after rank. They are differentiable by the rows of this rank."""
-    rank, ranks = dist.get_rank(group), _world_size(group)
+    rank, ranks = dist.get_rank(group), world_size(group)
     at, own = given.at, {what: tensor for what in _SENT if (tensor := getattr(given, what)) is not None}
     if "groups" in own:
         # Places among the ids of this rank, fewer than it has rows: the rows before it keep the ranks apart.
@@ -247,7 +256,7 @@ def _agree(name: str, own: dict[str, Tensor], group: dist.ProcessGroup | None) -
     for what in _SENT:
         header += [prod(own[what].shape[1:]), _DTYPES.index(own[what].dtype)] if what in own else [0, 0]
     sent = torch.tensor(header, device=own["pred"].device)
-    received = sent.new_empty(_world_size(group) * len(sent))
+    received = sent.new_empty(world_size(group) * len(sent))
     dist.all_gather_into_tensor(received, sent, group=group)
     counts, *columns = received.reshape(-1, len(sent)).T.tolist()
     for what, widths, kinds in zip(_SENT, columns[::2], columns[1::2], strict=True):

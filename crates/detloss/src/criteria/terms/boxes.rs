@@ -1,4 +1,4 @@
-use super::{Grads, Paired, add, batch, reciprocal};
+use super::{Grads, Paired, add, batch, reciprocal, sum_and_grad};
 use crate::batch::Weights;
 use crate::criteria::criterion::{Term, Unit};
 use crate::criteria::vectors;
@@ -16,10 +16,10 @@ impl<T: Precision> Paired<'_, T> {
     ) -> Result<f64> {
         let width = self.layer.head.decoder.width();
         let (mut preds, mut targets, mut scales) = (Vec::new(), Vec::new(), Vec::new());
-        for ((&(row, _), pred), target) in self.pairs.iter().zip(&self.preds).zip(&self.targets) {
+        for (pair, (pred, target)) in self.preds.iter().zip(&self.targets).enumerate() {
             let scale = match unit {
                 Unit::Given => T::from_f64(1.0),
-                Unit::Strides => reciprocal(self.layer.place(row).stride),
+                Unit::Strides => reciprocal(self.place(pair).stride),
             };
             // An angle has no unit.
             let of = [scale, scale, scale, scale, T::from_f64(1.0)];
@@ -29,7 +29,7 @@ impl<T: Precision> Paired<'_, T> {
         }
         let (weights, _) = self.row_weights(term);
         let batch = batch(&preds, &targets, factor).weights(Weights::Rows(&weights));
-        let (sum, slopes) = batch.value_and_grad(&term.loss)?;
+        let (sum, slopes) = sum_and_grad(&batch, &term.loss, grads.boxes)?;
         for (pair, slopes) in slopes.chunks_exact(width).enumerate() {
             let mut fields = [T::default(); 5];
             for ((field, &slope), scale) in fields.iter_mut().zip(slopes).zip(scales[pair]) {
@@ -42,12 +42,12 @@ impl<T: Precision> Paired<'_, T> {
 
     /// Adds the gradient by the raw numbers of a box, from that by the fields of the decoded one.
     fn add_backward(&self, pair: usize, grad_fields: [T; 5], grads: &mut Grads<'_, T>) {
-        let (layer, row) = (self.layer, self.pairs[pair].0);
-        let (decoder, columns) = (layer.head.decoder, layer.head.decoder.columns());
-        let slopes = decoder.backward(self.raws[pair], layer.place(row), grad_fields);
-        let grad = &mut grads.boxes[row * columns..][..columns];
+        let (layer, numbers) = (self.layer, self.numbers(pair));
+        let decoder = layer.head.decoder;
+        let slopes = decoder.backward(self.raws[pair], self.place(pair), grad_fields);
+        let grad = &mut grads.boxes[numbers.clone()];
         if let Some(bins) = decoder.bins() {
-            let logits = &layer.boxes(self.image)[row * columns..][..columns];
+            let logits = &layer.boxes(self.image)[numbers];
             let sides = logits.chunks_exact(bins).zip(grad.chunks_exact_mut(bins));
             for ((logits, grad), slope) in sides.zip(slopes) {
                 vectors::add_backward(logits, slope, grad);
@@ -55,7 +55,7 @@ impl<T: Precision> Paired<'_, T> {
         } else {
             add(grad, &slopes);
         }
-        if let Some(angle) = grads.angle.get_mut(row) {
+        if let Some(angle) = grads.angle.get_mut(self.pairs[pair].0) {
             *angle = *angle + slopes[4];
         }
     }

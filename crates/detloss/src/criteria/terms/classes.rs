@@ -1,4 +1,4 @@
-use super::{Paired, Slot, add, batch};
+use super::{Paired, Slot, add, batch, sum_and_grad};
 use crate::batch::{Target, Weights};
 use crate::criteria::criterion::{Labels, RowWeight, Rows, Term};
 use crate::error::Result;
@@ -71,16 +71,20 @@ impl<T: Precision> Paired<'_, T> {
                 }
             }
         }
+        let class_weight = class_weight(term);
         let mut batch = batch(logits, Target::Classes(&classes), factor)
             .columns(layer.classes)
             .ignore_index(LEFT_OUT);
         if !weights.is_empty() {
             batch = batch.weights(Weights::Rows(&weights));
         }
-        if std::mem::take(&mut slot.is_zero) {
+        if !class_weight.is_empty() {
+            batch = batch.column_weights(&class_weight);
+        }
+        if !slot.grad.is_empty() && std::mem::take(&mut slot.is_zero) {
             return batch.value_and_grad_into(&term.loss, slot.grad);
         }
-        let (sum, slopes) = batch.value_and_grad(&term.loss)?;
+        let (sum, slopes) = sum_and_grad(&batch, &term.loss, slot.grad)?;
         add(slot.grad, &slopes);
         Ok(sum)
     }
@@ -111,20 +115,28 @@ impl<T: Precision> Paired<'_, T> {
             }
         }
         let target = if soft.is_some() { Target::Dense(&dense) } else { Target::Classes(&classes) };
-        let (weights, _) = self.row_weights(term);
-        let batch = batch(&preds, target, factor).columns(columns).weights(Weights::Rows(&weights));
-        let (sum, slopes) = batch.value_and_grad(&term.loss)?;
+        let ((weights, _), class_weight) = (self.row_weights(term), class_weight(term));
+        let mut batch =
+            batch(&preds, target, factor).columns(columns).weights(Weights::Rows(&weights));
+        if !class_weight.is_empty() {
+            batch = batch.column_weights(&class_weight);
+        }
+        let (sum, slopes) = sum_and_grad(&batch, &term.loss, slot.grad)?;
         slot.is_zero = false;
         self.add_to_rows(slot.grad, &slopes, columns);
         Ok(sum)
     }
 
     /// The class index of background.
-    fn background(&self, labels: Labels) -> i64 {
+    pub(super) fn background(&self, labels: Labels) -> i64 {
         match labels {
             Labels::BackgroundFirst => 0,
             Labels::BackgroundLast => self.layer.classes as i64 - 1,
             Labels::OneHot | Labels::Score | Labels::Iou => self.layer.classes as i64,
         }
     }
+}
+
+fn class_weight<T: Precision>(term: &Term) -> Vec<T> {
+    term.class_weight.iter().map(|&weight| T::from_f64(weight)).collect()
 }

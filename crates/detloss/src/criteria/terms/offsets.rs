@@ -1,4 +1,4 @@
-use super::{Paired, batch};
+use super::{Paired, batch, sum_and_grad};
 use crate::batch::Weights;
 use crate::criteria::criterion::{Sides, Term};
 use crate::error::Result;
@@ -17,8 +17,8 @@ impl<T: Precision> Paired<'_, T> {
         let layer = self.layer;
         let mut preds = Vec::with_capacity(4 * self.pairs.len());
         let (mut targets, mut scales) = (preds.clone(), preds.clone());
-        for ((&(row, _), &raw), &target) in self.pairs.iter().zip(&self.raws).zip(&self.targets) {
-            let place = layer.place(row);
+        for (pair, (&raw, &target)) in self.raws.iter().zip(&self.targets).enumerate() {
+            let place = self.place(pair);
             let scale = match (sides, layer.outputs.image_size) {
                 (Sides::MeanOfImage, Some(size)) => {
                     let [x, y] = size.map(|side| place.stride * lit(0.25 / side));
@@ -34,11 +34,11 @@ impl<T: Precision> Paired<'_, T> {
         }
         let (weights, _) = self.row_weights(term);
         let batch = batch(&preds, &targets, factor).columns(4).weights(Weights::Rows(&weights));
-        let (sum, mut slopes) = batch.value_and_grad(&term.loss)?;
+        let (sum, mut slopes) = sum_and_grad(&batch, &term.loss, grad)?;
         for (slope, scale) in slopes.iter_mut().zip(scales) {
             *slope = *slope * scale;
         }
-        self.add_to_rows(grad, &slopes, 4);
+        self.add_to_boxes(grad, &slopes);
         Ok(sum)
     }
 }

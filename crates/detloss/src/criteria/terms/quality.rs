@@ -1,4 +1,4 @@
-use super::{Paired, add, batch};
+use super::{Paired, add, batch, sum_and_grad};
 use crate::batch::Weights;
 use crate::criteria::criterion::{Quality, Rows, Term};
 use crate::error::Result;
@@ -29,7 +29,7 @@ impl<T: Precision> Paired<'_, T> {
         }
         let logits = self.layer.quality(self.image);
         let batch = batch(logits, &labels, factor).weights(Weights::Rows(&weights));
-        let (sum, slopes) = batch.value_and_grad(&term.loss)?;
+        let (sum, slopes) = sum_and_grad(&batch, &term.loss, grad)?;
         add(grad, &slopes);
         Ok(sum)
     }

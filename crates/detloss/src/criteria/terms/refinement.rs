@@ -1,4 +1,4 @@
-use super::{Paired, add, batch};
+use super::{Paired, add, batch, sum_and_grad};
 use crate::batch::Weights;
 use crate::criteria::criterion::{RowWeight, Rows, Term};
 use crate::error::Result;
@@ -27,7 +27,7 @@ impl<T: Precision> Paired<'_, T> {
         let weights: Vec<T> = weights.iter().flat_map(|&weight| [weight; 4]).collect();
         let batch =
             batch(&preds, &places, factor).columns(columns / 4).weights(Weights::Rows(&weights));
-        let (sum, slopes) = batch.value_and_grad(&term.loss)?;
+        let (sum, slopes) = sum_and_grad(&batch, &term.loss, grad)?;
         self.add_to_rows(grad, &slopes, columns);
         Ok(sum)
     }
@@ -66,7 +66,7 @@ impl<T: Precision> Paired<'_, T> {
         let batch = batch(layer.distribution(image), teacher, factor)
             .columns(layer.columns / 4)
             .weights(Weights::Rows(&weights));
-        let (sum, slopes) = batch.value_and_grad(&term.loss)?;
+        let (sum, slopes) = sum_and_grad(&batch, &term.loss, grad)?;
         add(grad, &slopes);
         Ok(sum)
     }
