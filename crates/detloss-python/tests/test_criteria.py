@@ -391,6 +391,7 @@ def test_the_stages_of_faster_rcnn_are_torchvisions(seed: int) -> None:
     matched, boxes_ = network.assign_targets_to_anchors([anchors] * 3, targets)
     for of, mine in zip(matched, chosen, strict=True):
         assert torch.equal(of[mine != -2] > 0, mine[mine != -2] >= 0)
+    matched = [of.double() for of in matched]
     encoded = network.box_coder.encode(boxes_, [anchors] * 3)
     of_first = network.compute_loss(scene.quality.flatten()[:, None], scene.deltas.reshape(-1, 4), matched, encoded)
 

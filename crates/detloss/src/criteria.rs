@@ -23,6 +23,7 @@
 mod criterion;
 mod decoder;
 mod describe;
+mod divisors;
 mod entry;
 mod evaluate;
 mod outputs;

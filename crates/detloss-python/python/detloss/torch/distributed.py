@@ -161,7 +161,7 @@ def world_size(group: dist.ProcessGroup | None) -> int:
     """The number of ranks; 1 in a single process."""
     if not (dist.is_available() and dist.is_initialized()):
         return 1
-    return dist.getworld_size(group)
+    return dist.get_world_size(group)
 
 
 def _device(group: dist.ProcessGroup | None) -> torch.device:
