@@ -29,10 +29,27 @@ pub(super) struct Grads<'a, T> {
     pub distribution: &'a mut [T],
 }
 
-/// Gradients, and whether anything has been added to them.
+/// Gradients, and whether anything has been written to their memory: what comes first need not be added.
 pub(super) struct Slot<'a, T> {
     pub grad: &'a mut [T],
-    pub is_zero: bool,
+    pub is_written: bool,
+}
+
+impl<T: Precision> Grads<'_, T> {
+    pub(super) fn clear_all_but_logits(&mut self) {
+        let Self { logits: _, boxes, quality, angle, distribution } = self;
+        [boxes, quality, angle, distribution].into_iter().for_each(|grad| grad.fill(T::default()));
+    }
+}
+
+impl<T: Precision> Slot<'_, T> {
+    /// The gradients, zeros if nothing has been written.
+    pub(super) fn written(&mut self) -> &mut [T] {
+        if !std::mem::replace(&mut self.is_written, true) {
+            self.grad.fill(T::default());
+        }
+        self.grad
+    }
 }
 
 /// One image of a layer: its predictions with their truths.

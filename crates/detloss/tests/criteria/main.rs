@@ -164,10 +164,32 @@ fn the_value_alone_is_the_value() {
         let scene = Scene::new(&criterion, 8);
         let (whole, value) = (
             scene.evaluate(&criterion),
-            scene.evaluate_with(&criterion, Options::default().value_only()),
+            scene.evaluate_with(&criterion, Options::default().value_only()).unwrap(),
         );
         assert_eq!((whole.total, &whole.terms), (value.total, &value.terms), "{}", entry.name);
-        assert!(value.grads.iter().all(|grads| *grads == OutputGrads::default()), "{}", entry.name);
+        assert!(value.grads.is_empty(), "{}", entry.name);
+    }
+}
+
+#[test]
+fn gradients_overwrite_the_memory_of_the_caller() {
+    for (entry, criterion) in all() {
+        let scene = Scene::new(&criterion, 12);
+        for scene in [scene.clone(), scene.images(&[1])] {
+            let mut grads = scene.evaluate(&criterion).grads;
+            let expected = grads.clone();
+            let dirty = |part: &mut Vec<f64>| part.fill(f64::NAN);
+            for grads in &mut grads {
+                let OutputGrads { logits, boxes, quality, angle, distribution, .. } = grads;
+                [logits, boxes, quality, angle, distribution].into_iter().for_each(dirty);
+            }
+            let result = scene.evaluate_into(&criterion, &mut grads).unwrap();
+            assert_eq!(grads, expected, "{}", entry.name);
+            assert!(result.grads.is_empty());
+            grads[0].boxes.pop();
+            let error = scene.evaluate_into(&criterion, &mut grads).unwrap_err();
+            assert!(error.to_string().contains("the gradient by the raw boxes"), "{error}");
+        }
     }
 }
 
@@ -193,7 +215,7 @@ fn normalizers_over_processes_make_one_batch_of_all() {
                 sent.lock().unwrap().extend_from_slice(numbers);
                 Ok(())
             };
-            part.evaluate_with(&criterion, Options::default().all_reduce(&look));
+            part.evaluate_with(&criterion, Options::default().all_reduce(&look)).unwrap();
             sent.into_inner().unwrap()
         });
         assert_eq!(sums[0].is_empty(), !criterion.all_reduce, "{}", entry.name);
@@ -208,9 +230,9 @@ fn normalizers_over_processes_make_one_batch_of_all() {
             }
             Ok(())
         };
-        let results = parts
-            .each_ref()
-            .map(|part| part.evaluate_with(&criterion, Options::default().all_reduce(&means)));
+        let results = parts.each_ref().map(|part| {
+            part.evaluate_with(&criterion, Options::default().all_reduce(&means)).unwrap()
+        });
         let mean = (results[0].total + results[1].total) / 2.0;
         assert!(close(mean, whole.total, 1e-12), "{}: {mean} is not {}", entry.name, whole.total);
         for (layer, grads) in whole.grads.iter().enumerate() {
@@ -223,10 +245,10 @@ fn normalizers_over_processes_make_one_batch_of_all() {
             );
         }
         let refuse = |_: &mut [f64]| Err(Error::Cancelled);
-        let outputs = scene.try_evaluate_with(&criterion, Options::default().all_reduce(&refuse));
+        let outputs = scene.evaluate_with(&criterion, Options::default().all_reduce(&refuse));
         assert_eq!(outputs, Err(Error::Cancelled));
     }
-    assert!(reduced >= 5, "{reduced}");
+    assert!(reduced >= 4, "{reduced}");
 }
 
 #[test]
