@@ -177,6 +177,15 @@ def test_what_does_not_fit_names_the_remedy(build: Callable[[], nn.Module], sett
     assert not any(type(part).__module__.startswith("detloss") for part in model.modules())
 
 
+@MODELS
+def test_a_refused_loss_changes_nothing(build: Callable[[], nn.Module]) -> None:
+    model = replace_losses(built(build), box="giou")
+    losses, _ = step(model)
+    with pytest.raises(ValueError, match="no loss is called"):
+        replace_losses(model, box="gioe")
+    torch.testing.assert_close(step(model)[0], losses, rtol=0.0, atol=0.0)
+
+
 def test_other_models_are_an_error() -> None:
     with pytest.raises(TypeError, match="Linear has no losses to replace"):
         replace_losses(nn.Linear(2, 2))
