@@ -151,6 +151,15 @@ def test_groups_of_queries_are_matched_each(groups: int) -> None:
         assert total != other
 
 
+def test_groups_are_of_training_alone() -> None:
+    logits, boxes = outputs(3)
+    given = (logits[-1], batch()["labels"], "cpu", boxes[-1])
+    # Twelve queries are one group of a model that trains with three of them.
+    evaluated = loss_function("rf_detr")(*given, SimpleNamespace(**CONFIG | {"group_detr": 3}), logits, boxes)[0]
+    alone = loss_function("rf_detr")(*given, SimpleNamespace(**CONFIG), logits, boxes)[0]
+    torch.testing.assert_close(evaluated, alone, rtol=0.0, atol=0.0)
+
+
 def test_a_loss_function_is_copied_and_pickled() -> None:
     ours = loss_function("rt_detr", giou="siou")
     for other in (copy.deepcopy(ours), pickle.loads(pickle.dumps(ours))):
