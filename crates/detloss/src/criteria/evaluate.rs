@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::criterion::{Criterion, Layers, Normalizer, Pairs, Term};
 use super::divisors::{AllReduce, Divisor, Found, divisors, reduce};
-use super::outputs::{Layer, Outputs, Truths};
+use super::outputs::{Layer, Outputs, Truths, clamped};
 use super::terms::{Grads, Paired, Slot};
 use crate::error::{Error, Result};
 use crate::matching::{self, IGNORED, Matches, Precision, sampling};
@@ -190,20 +190,24 @@ impl Criterion {
         options: Options<'_>,
         grads: Option<Vec<OutputGradsMut<'_, T>>>,
     ) -> Result<Evaluation<T>> {
-        let mut layers: Vec<_> =
-            outputs.iter().map(|outputs| Layer::new(self, outputs)).collect::<Result<_>>()?;
+        let clamped: Vec<_> =
+            outputs.iter().map(|outputs| clamped(self, outputs)).collect::<Result<_>>()?;
+        let layers = outputs.iter().zip(&clamped);
+        let mut layers: Vec<_> = layers
+            .map(|(outputs, clamped)| Layer::new(self, outputs, clamped.as_deref()))
+            .collect::<Result<_>>()?;
         Layer::set_teachers(&mut layers)?;
         for layer in &layers {
             if layer.outputs.images != truths.len() {
                 let (expected, got) = (layer.outputs.images, truths.len());
                 return Err(Error::Length {
-                    what: "the truths, one item an image,",
+                    what: "the truths (one item an image)",
                     expected,
                     got,
                 });
             }
             for (image, truths) in truths.iter().enumerate() {
-                layer.check(truths).map_err(|error| in_image(image, error))?;
+                layer.check(truths).map_err(|error| error.in_image(image))?;
             }
         }
         let work = Work { threads: layers.len() * truths.len() > 1, cancelled: None };
@@ -227,7 +231,7 @@ impl Criterion {
             None => layers.iter().map(|_| OutputGradsMut::default()).collect(),
         };
         matching::of_length(
-            "the memory for gradients, one item for each of the outputs,",
+            "the memory for gradients (one item for each of the outputs)",
             layers.len(),
             grads.len(),
         )?;
@@ -310,16 +314,13 @@ impl<'a, T: Precision> Job<'a, T> {
                 continue;
             }
             let sum = paired.sum(term, factor, shares, &mut grads);
-            let sum = sum.map_err(|error| in_image(image, error))?;
+            let sum = sum.map_err(|error| error.in_image(image))?;
             values.push((head.name.as_str(), term.name.as_str(), factor * sum));
         }
         grads.logits.written();
+        layer.clamp_backward(image, grads.boxes);
         Ok(values)
     }
-}
-
-fn in_image(image: usize, error: Error) -> Error {
-    Error::InImage { image, error: Box::new(error) }
 }
 
 /// The matches of every image, for each of the layers.
@@ -330,7 +331,7 @@ fn match_all<T: Precision>(
 ) -> Result<Vec<Vec<Matches<T>>>> {
     let jobs = layers.iter().flat_map(|layer| (0..truths.len()).map(move |image| (layer, image)));
     let matched = work.map(jobs.collect(), |(layer, image)| {
-        match_image(layer, image, &truths[image]).map_err(|error| in_image(image, error))
+        match_image(layer, image, &truths[image]).map_err(|error| error.in_image(image))
     });
     let mut matched = matched.into_iter();
     layers.iter().map(|_| matched.by_ref().take(truths.len()).collect()).collect()
@@ -394,7 +395,7 @@ fn union<T: Precision>(
     let matched: Vec<_> = matched.map(|(_, matches)| matches).collect();
     let of_image = |image: usize| {
         let layers: Vec<_> = matched.iter().map(|images| images[image].clone()).collect();
-        matching::union(&layers).map_err(|error| in_image(image, error))
+        matching::union(&layers).map_err(|error| error.in_image(image))
     };
     (0..images).map(of_image).collect()
 }

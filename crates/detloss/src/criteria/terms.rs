@@ -9,7 +9,7 @@ mod refinement;
 
 use std::ops::Range;
 
-use super::criterion::{Compares, RowWeight, Term};
+use super::criterion::{Compares, RowWeight, Rows, Term};
 use super::decoder::{Fields, Place};
 use super::outputs::{Layer, Truths};
 use crate::batch::Batch;
@@ -126,7 +126,10 @@ impl<'a, T: Precision> Paired<'a, T> {
             weight.to_f64() * of_label(self.truths.labels[truth])
         };
         let positives: f64 = of_pairs.into_iter().zip(&self.pairs).map(weight).sum();
-        let negatives = self.matches.negatives() as f64;
+        let negatives = match term.rows {
+            Rows::Matched => 0.0,
+            _ => self.matches.negatives() as f64,
+        };
         positives + if background == 0.0 { 0.0 } else { background * negatives }
     }
 

@@ -386,11 +386,43 @@ fn distributions_that_do_not_fit_are_errors_with_the_remedy() {
     assert!(message(&[good, pre]).contains("a layer's matches"));
 }
 
+/// What is beyond counts as the end of the range, and nothing pulls it back.
+#[test]
+fn clamped_boxes_have_no_gradient_beyond_the_image() {
+    let detr = criteria::find("deformable_detr").unwrap().make();
+    let mut clamping = detr.clone();
+    clamping.heads[0].clamp = true;
+    let (wide, held) =
+        ([0.5, 0.5, 1.2, 0.4, 0.3, -0.1, 0.2, 0.3], [0.5, 0.5, 1.0, 0.4, 0.3, 0.0, 0.2, 0.3]);
+    let truths = [Truths::new(&[0.5, 0.5, 0.9, 0.5, 0.3, 0.2, 0.2, 0.2], &[0, 1])];
+    let logits = [0.1, 0.3, -0.2, 0.4];
+    let evaluate = |criterion: &Criterion, boxes: &[f64]| {
+        criterion.evaluate(&[Outputs::new(1, &logits, &boxes)], &truths).unwrap()
+    };
+    let (clamped, inside) = (evaluate(&clamping, &wide), evaluate(&detr, &held));
+    assert_eq!((clamped.total, &clamped.matches), (inside.total, &inside.matches));
+    for (at, (slope, full)) in clamped.grads[0].boxes.iter().zip(&inside.grads[0].boxes).enumerate()
+    {
+        let expected = if [2, 5].contains(&at) { 0.0 } else { *full };
+        assert_eq!(*slope, expected, "number {at}");
+    }
+    assert_ne!(inside.grads[0].boxes[2], 0.0);
+}
+
+#[test]
+fn a_batch_of_no_images_is_worth_nothing() {
+    for (entry, criterion) in all() {
+        let result = Scene::new(&criterion, 13).images(&[]).evaluate(&criterion);
+        assert_eq!(result.total, 0.0, "{}", entry.name);
+    }
+}
+
 #[test]
 fn weights_change_over_a_run() {
     let yolo = criteria::find("yolo26").unwrap().make();
     let end = yolo.clone().at(1.0);
     assert_eq!(end.heads[0].weight, Schedule::Constant(0.1));
+    assert_eq!(yolo.clone().at(f64::NAN), yolo.clone().at(0.0));
     assert_eq!(yolo.at(0.0).heads[1].weight, Schedule::Constant(0.2));
 }
 
