@@ -71,7 +71,6 @@ def test_outputs_of_another_shape_are_errors(changes: dict[str, Any], message: s
         ([TRUTHS[0].T, TRUTHS[1]], LABELS, r"image 0: the truths have shape \(4, 2\): give \(truths, 4\)"),
         ([TRUTHS[0].flatten(), TRUTHS[1]], LABELS, r"image 0: the truths have shape \(8,\)"),
         ([TRUTHS[1], TRUTHS[0] > 9], LABELS[::-1], "image 1: the truths are of bool"),
-        ([], [], "truths are of no images"),
         (torch.zeros(2, 1, 4), LABELS, "truths are no list"),
         (TRUTHS, None, "labels are no list"),
         (TRUTHS, torch.zeros(2, 2), "labels are no list"),
@@ -81,6 +80,13 @@ def test_outputs_of_another_shape_are_errors(changes: dict[str, Any], message: s
 def test_truths_of_another_shape_are_errors(truths: Any, labels: Any, message: str) -> None:
     with pytest.raises((ValueError, TypeError), match=message):
         total(truths, labels)
+
+
+def test_a_batch_of_no_images_is_worth_nothing() -> None:
+    of = {name: GIVEN[name][:0].requires_grad_() for name in ("logits", "boxes")}
+    result = modules.get_criterion("yolo8")(Outputs(**of, anchors=GIVEN["anchors"]), [], [])
+    result.total.backward()
+    assert result.total == 0 and result.indices[0].shape == (0, 12)
 
 
 def test_outputs_are_outputs() -> None:

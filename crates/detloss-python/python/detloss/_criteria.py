@@ -37,7 +37,7 @@ class Outputs:
         logits: of all classes, of shape (images, predictions, classes); None for a head without, such as one of region proposals.
         boxes: the raw numbers of boxes, of shape (images, predictions, numbers): what the head's decoder takes.
         anchors: boxes of shape (predictions, 4), or (images, predictions, 4) for proposals of each image; or points with strides, a
-            tuple of shapes (predictions, 2) and (predictions,).
+            tuple of shapes (predictions, 2) and (predictions,); all in the unit of the truths.
         quality: the logit that each prediction has besides its classes, objectness or centreness, of shape (images, predictions).
         angle: the angle of each prediction's box in radians, for rotated boxes, of shape (images, predictions).
         distribution: the logits of the four distributions that each prediction has besides its box, of shape (images, predictions, 4 (N + 1)).
@@ -162,8 +162,6 @@ def evaluate(
     for what, of_images in (("truths", truths), ("labels", labels)):
         if not isinstance(of_images, (list, tuple)):
             raise TypeError(f"{what} are no list: give a list with the {'boxes' if what == 'truths' else 'labels'} of each image")
-    if not truths:
-        raise ValueError("truths are of no images: give at least one, without boxes if there are none")
     given = [array for layer in layers for array in _floats(layer)] + list(truths)
     dtype = np.dtype(precision_of([array_of(one) for one in given]))
     boxes = [_boxes(one, dtype, image) for image, one in enumerate(truths)]
@@ -175,7 +173,7 @@ def evaluate(
     heads = {head for head, _, _ in answer["terms"]}
     terms = {f"{head}.{term}" if len(heads) > 1 else term: value for head, term, value in answer["terms"]}
     grads = [Outputs(**{"logits": None, **grad}) for grad in memory or ()]
-    indices = [flat.reshape(len(boxes), -1) for flat in answer["indices"]]
+    indices = [flat.reshape(call["boxes"].shape[:2]) for call, flat in zip(calls, answer["indices"], strict=True)]
     return Evaluation(answer["total"], terms, grads, indices)
 
 
