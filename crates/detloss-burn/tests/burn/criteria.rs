@@ -7,7 +7,7 @@ use detloss::testing::{Scene, SceneLayer};
 use detloss_burn::criteria::{Criterion, Evaluation, Outputs, Truths, evaluate};
 use detloss_burn::matching::Places;
 
-use crate::{device, integers, numbers, tensor};
+use crate::{integers, numbers, tensor};
 
 /// The outputs of a scene, and the beginnings of their graphs.
 struct Tensors {
