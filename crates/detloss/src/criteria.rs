@@ -20,6 +20,7 @@
 //! # Ok::<(), detloss::Error>(())
 //! ```
 
+mod arrays;
 mod criterion;
 mod decoder;
 mod describe;
@@ -35,6 +36,7 @@ mod task_aligned;
 mod terms;
 mod vectors;
 
+pub use arrays::{OutputArrays, TruthArrays};
 pub use criterion::{
     Compares, Criterion, Head, Labels, Layers, Normalizer, Pairs, Quality, RowWeight, Rows,
     Sampler, Schedule, Sides, Term, Unit,

@@ -168,18 +168,6 @@ pub(super) struct Layer<'a, T> {
     unclamped: Option<&'a [T]>,
 }
 
-/// The head of these outputs.
-fn head_of<'a, T>(criterion: &'a Criterion, outputs: &Outputs<'_, T>) -> Result<&'a Head> {
-    let head = match outputs.head {
-        None => criterion.heads.first(),
-        Some(name) => criterion.head(name),
-    };
-    head.ok_or_else(|| Error::UnknownHead {
-        name: outputs.head.unwrap_or_default().to_owned(),
-        known: criterion.heads.iter().map(|head| head.name.clone()).collect(),
-    })
-}
-
 /// The raw boxes of outputs within 0 to 1, if their head clamps them.
 pub(super) fn clamped<T: Precision>(
     criterion: &Criterion,
@@ -189,7 +177,7 @@ pub(super) fn clamped<T: Precision>(
     // What is NaN stays so.
     let clamp = |x: T| T::if_lt(x, zero, zero, T::if_lt(one, x, one, x));
     let clamp_all = || outputs.boxes.iter().map(|&number| clamp(number)).collect();
-    Ok(head_of(criterion, outputs)?.clamp.then(clamp_all))
+    Ok(criterion.head_of(outputs.head)?.clamp.then(clamp_all))
 }
 
 impl<'a, T: Precision> Layer<'a, T> {
@@ -199,7 +187,7 @@ impl<'a, T: Precision> Layer<'a, T> {
         outputs: &Outputs<'a, T>,
         clamped: Option<&'a [T]>,
     ) -> Result<Self> {
-        let head = head_of(criterion, outputs)?;
+        let head = criterion.head_of(outputs.head)?;
         let unclamped = clamped.map(|_| outputs.boxes);
         let outputs = &Outputs { boxes: clamped.unwrap_or(outputs.boxes), ..*outputs };
         let missing = |what| Error::MissingOutput { head: head.name.clone(), what };

@@ -1,7 +1,5 @@
 //! Laws that every criterion of the list keeps.
 
-mod scene;
-
 use std::sync::Mutex;
 
 use detloss::Error;
@@ -9,10 +7,12 @@ use detloss::batch::Kernel as _;
 use detloss::criteria::{
     self, Compares, Criterion, Decoder, Entry, Evaluation, Labels, Outputs, Quality,
 };
-use detloss::criteria::{Normalizer, Options, OutputGrads, RowWeight, Schedule, Truths};
+use detloss::criteria::{
+    Normalizer, Options, OutputArrays, OutputGrads, RowWeight, Schedule, TruthArrays, Truths,
+};
 use detloss::losses::AnyLoss;
-use detloss::matching::{Anchors, IGNORED};
-use scene::Scene;
+use detloss::matching::{Anchors, Array, IGNORED, Places};
+use detloss::testing::Scene;
 
 /// Every criterion; in a build without kernels those of formulas alone.
 fn all() -> impl Iterator<Item = (&'static Entry, Criterion)> {
@@ -576,7 +576,7 @@ fn weights_change_over_a_run() {
 fn wrong_outputs_are_errors_with_the_remedy() {
     let yolo = criteria::find("rtmdet").unwrap().make();
     let scene = Scene::new(&yolo, 6);
-    let anchors = scene.anchors::<f64>();
+    let anchors = Scene::anchors::<f64>();
     let layer = &scene.layers[0];
     let truths = scene.truths();
     let good = Outputs::new(truths.len(), &layer.logits, &layer.boxes).anchors(&anchors);
@@ -652,6 +652,68 @@ fn anchors_of_images_are_those_of_each_image() {
     let mut looking = criterion;
     looking.heads[0].matcher = Some("sim_ota".parse().unwrap());
     assert!(matches!(looking.check(), Err(Error::UnfitMatcher { .. })));
+}
+
+/// Dimensions that are exchanged have as many numbers.
+#[test]
+fn arrays_have_shapes() {
+    let yolo: Criterion = "fcos".parse().unwrap();
+    let scene = Scene::new(&yolo, 14);
+    let (points, strides) = Scene::points::<f64>();
+    let (layer, rows, classes) =
+        (&scene.layers[0], strides.len(), scene.layers[0].logits.len() / 3 / strides.len());
+    fn array<'a>(shape: &'a [usize], numbers: &'a [f64]) -> Array<'a, f64> {
+        Array { shape, numbers }
+    }
+    let (of_logits, of_boxes, of_rows, of_points) =
+        ([3, rows, classes], [3, rows, 4], [3, rows], [rows, 2]);
+    let outputs = OutputArrays {
+        logits: Some(array(&of_logits, &layer.logits)),
+        quality: Some(array(&of_rows, &layer.quality)),
+        anchors: Some(Places::Points(array(&of_points, &points), &strides)),
+        levels: Some(&Scene::LEVELS),
+        image_size: Some([Scene::SIDE; 2]),
+        ..OutputArrays::new(array(&of_boxes, &layer.boxes))
+    };
+    let shapes: Vec<_> = scene.truths.iter().map(|(boxes, _)| [boxes.len() / 4, 4]).collect();
+    let truths: Vec<_> = scene
+        .truths
+        .iter()
+        .zip(&shapes)
+        .map(|((boxes, labels), shape)| TruthArrays { boxes: array(shape, boxes), labels })
+        .collect();
+    let result =
+        yolo.evaluate_arrays(std::slice::from_ref(&outputs), &truths, Options::default()).unwrap();
+    assert_eq!(result, scene.evaluate(&yolo));
+    let (turned, flat, tall) = ([3, 4, rows], [3 * rows, 4], [4, shapes[0][0]]);
+    for (wrong, says) in [
+        (
+            OutputArrays { boxes: array(&turned, &layer.boxes), ..outputs.clone() },
+            "the tensor of raw boxes has shape [3, 4, 80]: give [3, 80, 4]",
+        ),
+        (OutputArrays { boxes: array(&flat, &layer.boxes), ..outputs.clone() }, "give [3, 80, 4]"),
+        (
+            OutputArrays {
+                logits: Some(array(&[3, classes, rows], &layer.logits)),
+                ..outputs.clone()
+            },
+            "the tensor of logits has shape",
+        ),
+        (
+            OutputArrays { quality: Some(array(&[rows, 3], &layer.quality)), ..outputs.clone() },
+            "the tensor of quality",
+        ),
+        (OutputArrays { quality: None, ..outputs.clone() }, "needs a quality"),
+    ] {
+        let error =
+            yolo.evaluate_arrays(&[wrong], &truths, Options::default()).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+    let mut across = truths.clone();
+    across[0].boxes.shape = &tall;
+    let error =
+        yolo.evaluate_arrays(&[outputs], &across, Options::default()).unwrap_err().to_string();
+    assert!(error.contains("a tensor of truths"), "{error}");
 }
 
 #[test]
