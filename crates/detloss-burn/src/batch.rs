@@ -363,13 +363,16 @@ impl Loss {
 }
 
 /// Where the tensors of `device` go to be in the host's memory; None if they are there.
-fn host(device: &Device) -> Option<Device> {
+pub(crate) fn host(device: &Device) -> Option<Device> {
     let device = device.clone().inner();
     (!matches!(device.as_dispatch(), DispatchDevice::Flex(_))).then(Device::flex)
 }
 
 /// The tensor on the device `host`, or where it is.
-fn at<const D: usize, K: Basic>(host: &Option<Device>, tensor: Tensor<D, K>) -> Tensor<D, K> {
+pub(crate) fn at<const D: usize, K: Basic>(
+    host: &Option<Device>,
+    tensor: Tensor<D, K>,
+) -> Tensor<D, K> {
     match host {
         Some(host) => tensor.to_device(host),
         None => tensor,

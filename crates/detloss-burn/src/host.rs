@@ -69,11 +69,11 @@ fn run_as<T: Number>(
 }
 
 /// The tensor itself, if its numbers lie one after the other.
-fn contiguous(tensor: FlexTensor) -> FlexTensor {
+pub(crate) fn contiguous(tensor: FlexTensor) -> FlexTensor {
     if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() }
 }
 
-fn numbers<T: Number>(tensor: &FlexTensor) -> &[T] {
+pub(crate) fn numbers<T: Number>(tensor: &FlexTensor) -> &[T] {
     tensor.as_slice().expect("a contiguous tensor of the prediction's type")
 }
 

@@ -21,6 +21,7 @@
 //! - [`Batch`] adds what training needs besides: weights, class indices, the number of positives, images, several devices, losses
 //!   with state.
 //! - [`matching`] says before which prediction is to find which truth.
+//! - [`criteria`] does both: the whole loss of a named detector in one call.
 //!
 //! ```
 //! use burn::{module::Module, nn::Linear, tensor::{Int, Tensor}};
@@ -73,6 +74,7 @@
 
 mod batch;
 mod call;
+pub mod criteria;
 #[cfg(feature = "cube")]
 mod device;
 mod host;

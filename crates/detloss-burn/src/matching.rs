@@ -46,6 +46,8 @@ pub struct Images {
 pub enum Places {
     /// Boxes, of shape \[predictions, 4\].
     Boxes(Tensor<2>),
+    /// Other boxes in each image, of shape \[images, predictions, 4\]: proposals, for [criteria](crate::criteria) only.
+    BoxesOfImages(Tensor<3>),
     /// Points, of shape \[predictions, 2\], and their strides.
     Points(Tensor<2>, Tensor<1>),
 }
@@ -70,6 +72,7 @@ pub struct Matches {
 pub fn match_images(matcher: &AnyMatcher, images: Images) -> Result<Matches> {
     let anchors = match &images.anchors {
         Some(Places::Boxes(boxes)) => Some((boxes.dtype(), boxes.device())),
+        Some(Places::BoxesOfImages(boxes)) => Some((boxes.dtype(), boxes.device())),
         Some(Places::Points(points, _)) => Some((points.dtype(), points.device())),
         None => None,
     };
@@ -100,6 +103,8 @@ fn match_as<T: Precision + Element>(
     let crowd = images.crowd.map(|crowd| crowd.into_iter().map(flags).collect::<Vec<_>>());
     let anchors = images.anchors.map(|places| match places {
         Places::Boxes(boxes) => (floats::<T, 2>(boxes), None),
+        // Refused by the core, in its words.
+        Places::BoxesOfImages(boxes) => (floats::<T, 3>(boxes), None),
         Places::Points(points, strides) => (floats::<T, 2>(points), Some(floats::<T, 1>(strides))),
     });
     let boxes = images.boxes.map(floats::<T, 3>);

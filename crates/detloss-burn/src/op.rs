@@ -28,6 +28,13 @@ pub(crate) trait LossBackend: Backend {
         #[extension_type] others: Operands<Self>,
         call: Call,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
+
+    /// A value whose gradient with respect to `pred` is there already.
+    fn given(
+        pred: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
 }
 
 impl LossBackend for Flex {
@@ -42,6 +49,14 @@ impl LossBackend for Flex {
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (value, grad) = host::run(&call, pred, others, true);
         (value, grad.expect("a gradient was asked for"))
+    }
+
+    fn given(
+        _: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        value
     }
 }
 
@@ -87,6 +102,19 @@ impl<B: LossBackend, C: CheckpointStrategy> LossBackend for Autodiff<B, C> {
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (value, grad) = B::loss_and_grad(pred.into_primitive(), others.inner(), call);
         (Self::from_inner(value), Self::from_inner(grad))
+    }
+
+    fn given(
+        pred: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let (_, guard) = pred.into_parts();
+        let (value, grad) = (value.into_primitive(), grad.into_primitive());
+        match Backward::<B, 1>::prepare::<C>(LossBackward, [guard]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(SavedGrad { grad, by: GradIndex::Batch }, value),
+            OpsKind::UnTracked(prep) => prep.finish(value),
+        }
     }
 }
 

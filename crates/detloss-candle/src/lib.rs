@@ -60,11 +60,12 @@
 //! the gradient back. [`Backend`] forces one or the other. When replayed, targets are not looked at before: a class index that
 //! names no class, or a label outside of 0..=1, makes its row or element NaN.
 //!
-//! [`matching`] says before which prediction is to find which truth.
+//! [`matching`] says before which prediction is to find which truth, and [`criteria`] does both: the whole loss of a named detector.
 
 #![forbid(unsafe_code)]
 
 mod call;
+pub mod criteria;
 mod graph;
 mod host;
 pub mod matching;

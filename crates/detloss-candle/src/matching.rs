@@ -130,19 +130,22 @@ fn match_as<T: Precision + WithDType>(
 }
 
 /// A tensor in the memory of the host, lent.
-type Held<'t> = (StorageRef<'t>, &'t Layout);
+pub(crate) type Held<'t> = (StorageRef<'t>, &'t Layout);
 
-fn held(tensors: &[Tensor]) -> Vec<Held<'_>> {
+pub(crate) fn held(tensors: &[Tensor]) -> Vec<Held<'_>> {
     tensors.iter().map(Tensor::storage_and_layout).collect()
 }
 
-fn arrays<'t, T: WithDType>(tensors: &'t [Held<'_>]) -> Result<Vec<Array<'t, T>>> {
-    let array = |held: &'t Held<'_>| Ok(Array { shape: held.1.dims(), numbers: slice(held)? });
+pub(crate) fn arrays<'t, T: WithDType>(tensors: &'t [Held<'_>]) -> Result<Vec<Array<'t, T>>> {
     tensors.iter().map(array).collect()
 }
 
+pub(crate) fn array<'t, T: WithDType>(held: &'t Held<'_>) -> Result<Array<'t, T>> {
+    Ok(Array { shape: held.1.dims(), numbers: slice(held)? })
+}
+
 /// Integers of any width.
-fn integers(tensors: &[Tensor]) -> Result<Vec<Tensor>> {
+pub(crate) fn integers(tensors: &[Tensor]) -> Result<Vec<Tensor>> {
     let one = |tensor: &Tensor| match tensor.dtype() {
         dtype if !dtype.is_int() => bail!(
             "labels and crowds are of integers, such as U32 or I64, not of {dtype:?}: convert them with to_dtype"

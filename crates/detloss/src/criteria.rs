@@ -20,12 +20,14 @@
 //! # Ok::<(), detloss::Error>(())
 //! ```
 
+mod arrays;
 mod criterion;
 mod decoder;
 mod describe;
 mod divisors;
 mod entry;
 mod evaluate;
+mod layer;
 mod outputs;
 mod prelude;
 mod refinement;
@@ -35,6 +37,7 @@ mod task_aligned;
 mod terms;
 mod vectors;
 
+pub use arrays::{OutputArrays, TruthArrays};
 pub use criterion::{
     Compares, Criterion, Head, Labels, Layers, Normalizer, Pairs, Quality, RowWeight, Rows,
     Sampler, Schedule, Sides, Term, Unit,

@@ -13,6 +13,7 @@ mod modified;
 mod pictures;
 mod request;
 mod rows;
+mod scene;
 mod tested;
 mod tolerance;
 
@@ -24,5 +25,6 @@ pub use modified::modified;
 pub use pictures::Pictures;
 pub use request::{Array, Integers, Request, Response};
 pub use rows::{Memory, Rows};
+pub use scene::{Scene, SceneLayer};
 pub use tested::{ONLY, tested};
 pub use tolerance::{Tolerance, assert_close};

@@ -2,6 +2,7 @@
 
 mod batches;
 mod conformance;
+mod criteria;
 mod gradients;
 mod matching;
 mod modules;

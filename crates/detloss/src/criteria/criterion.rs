@@ -1,6 +1,7 @@
 //! What a criterion is made of.
 
 use super::decoder::Decoder;
+use crate::error::{Error, Result};
 use crate::losses::AnyLoss;
 use crate::matching::AnyMatcher;
 #[cfg(feature = "serde")]
@@ -300,6 +301,18 @@ impl Criterion {
             head.weight = Schedule::Constant(head.weight.at(progress));
         }
         self
+    }
+
+    /// The head of this name; the first one without.
+    pub(super) fn head_of(&self, name: Option<&str>) -> Result<&Head> {
+        let head = match name {
+            None => self.heads.first(),
+            Some(name) => self.head(name),
+        };
+        head.ok_or_else(|| Error::UnknownHead {
+            name: name.unwrap_or_default().to_owned(),
+            known: self.heads.iter().map(|head| head.name.clone()).collect(),
+        })
     }
 
     /// The head of this name.

@@ -1,7 +1,8 @@
 //! What the sums of terms are divided by.
 
 use super::criterion::{Normalizer, Pairs, Term};
-use super::outputs::{Layer, Truths};
+use super::layer::Layer;
+use super::outputs::Truths;
 use super::terms::Paired;
 use crate::error::Result;
 use crate::matching::{Matches, Precision};

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::criterion::{Criterion, Layers, Normalizer, Pairs, Term};
 use super::divisors::{AllReduce, Divisor, Found, divisors, reduce};
-use super::outputs::{Layer, Outputs, Truths, clamped};
+use super::layer::{Layer, clamped};
+use super::outputs::{Outputs, Truths};
 use super::terms::{Grads, Paired, Slot};
 use crate::error::{Error, Result};
 use crate::matching::{self, IGNORED, Matches, Precision, sampling};

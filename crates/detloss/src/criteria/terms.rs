@@ -11,7 +11,8 @@ use std::ops::Range;
 
 use super::criterion::{Compares, RowWeight, Rows, Term};
 use super::decoder::{Fields, Place};
-use super::outputs::{Layer, Truths};
+use super::layer::Layer;
+use super::outputs::Truths;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::geometry::{Rotated, Xyxy};

@@ -104,7 +104,8 @@ impl AnyMatcher {
     /// [`match_images`](Self::match_images).
     pub fn match_batch<T: Precision>(&self, images: &Images<'_, T>) -> Result<BatchMatches<T>> {
         let anchors = images.anchors.filter(|_| self.entry().inputs.anchors);
-        let anchors = anchors.map(|places| self.anchors(places, images.levels.as_deref()));
+        let anchors =
+            anchors.map(|places| places.anchors(self.entry().name, images.levels.as_deref()));
         let anchors = anchors.transpose()?;
         let predictions = self.predictions(images, anchors.as_ref())?;
         let matched = self.match_images(&self.images(images, anchors.as_ref(), predictions)?)?;
@@ -115,33 +116,6 @@ impl AnyMatcher {
             indices: indices.map(|&index| index.into()).collect(),
             scores: self.entry().has_scores.then(|| scores().copied().collect()),
         })
-    }
-
-    fn anchors<T: Precision>(
-        &self,
-        places: Places<'_, T>,
-        levels: Option<&[usize]>,
-    ) -> Result<Anchors<T>> {
-        let is_wide = |array: Array<'_, T>, width| {
-            matches!(*array.shape, [_, last] if last == width) || array.numbers.is_empty()
-        };
-        let anchors = match places {
-            Places::Boxes(boxes) if is_wide(boxes, 4) => Anchors::boxes(boxes.numbers)?,
-            Places::Boxes(boxes) => {
-                return Err(self.misshapen("the tensor of anchors", boxes, "[anchors, 4]".into()));
-            }
-            Places::Points(points, strides) if is_wide(points, 2) => {
-                Anchors::points(points.numbers, strides)?
-            }
-            Places::Points(points, _) => {
-                let (what, wanted) = ("the tensor of anchor points", "[anchors, 2]");
-                return Err(self.misshapen(what, points, wanted.into()));
-            }
-        };
-        match levels {
-            Some(levels) => anchors.levels(levels),
-            None => Ok(anchors),
-        }
     }
 
     /// How many predictions an image has.
@@ -170,7 +144,7 @@ impl AnyMatcher {
             let is_rows = matches!(*truths.shape, [_, last] if last == width);
             if !is_rows && !truths.numbers.is_empty() {
                 let wanted = format!("[truths, {width}]");
-                return Err(self.misshapen("a tensor of truths", *truths, wanted));
+                return Err(truths.misshapen(self.entry().name, "a tensor of truths", wanted));
             }
         }
         let boxes = images.boxes.filter(|_| inputs.boxes);
@@ -181,14 +155,18 @@ impl AnyMatcher {
                 Some(_) => format!("[{count}, {predictions}, {width}]"),
                 None => format!("[{count}, predictions, {width}]"),
             };
-            return Err(self.misshapen("the tensor of predicted boxes", boxes, wanted));
+            return Err(boxes.misshapen(
+                self.entry().name,
+                "the tensor of predicted boxes",
+                wanted,
+            ));
         }
         let scores = images.scores.filter(|_| inputs.scores.is_some());
         if let Some(scores) = scores
             && !matches!(*scores.shape, [many, rows, _] if [many, rows] == [count, predictions])
         {
             let wanted = format!("[{count}, {predictions}, classes]");
-            return Err(self.misshapen("the tensor of scores", scores, wanted));
+            return Err(scores.misshapen(self.entry().name, "the tensor of scores", wanted));
         }
         let (labels, crowd) = (&images.labels, &images.crowd);
         for (what, lists) in [
@@ -215,9 +193,37 @@ impl AnyMatcher {
         };
         Ok(images.truths.iter().enumerate().map(one).collect())
     }
+}
 
-    fn misshapen<T>(&self, what: &'static str, array: Array<'_, T>, wanted: String) -> Error {
-        let (loss, got) = (self.entry().name, array.shape.to_vec());
-        Error::Shape { loss, what, got, wanted, columns_at: None }
+impl<T: Precision> Places<'_, T> {
+    /// The anchors, of so many on each level. `of` is whose they are.
+    pub(crate) fn anchors(self, of: &'static str, levels: Option<&[usize]>) -> Result<Anchors<T>> {
+        let is_wide = |array: Array<'_, T>, width| {
+            matches!(*array.shape, [_, last] if last == width) || array.numbers.is_empty()
+        };
+        let anchors = match self {
+            Places::Boxes(boxes) if is_wide(boxes, 4) => Anchors::boxes(boxes.numbers)?,
+            Places::Boxes(boxes) => {
+                return Err(boxes.misshapen(of, "the tensor of anchors", "[anchors, 4]".into()));
+            }
+            Places::Points(points, strides) if is_wide(points, 2) => {
+                Anchors::points(points.numbers, strides)?
+            }
+            Places::Points(points, _) => {
+                let (what, wanted) = ("the tensor of anchor points", "[anchors, 2]");
+                return Err(points.misshapen(of, what, wanted.into()));
+            }
+        };
+        match levels {
+            Some(levels) => anchors.levels(levels),
+            None => Ok(anchors),
+        }
+    }
+}
+
+impl<T> Array<'_, T> {
+    /// That it has not the shape `of` wants.
+    pub(crate) fn misshapen(self, of: &'static str, what: &'static str, wanted: String) -> Error {
+        Error::Shape { loss: of, what, got: self.shape.to_vec(), wanted, columns_at: None }
     }
 }

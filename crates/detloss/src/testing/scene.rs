@@ -1,46 +1,61 @@
 //! Outputs of every head of a criterion, for a few images.
 
-use detloss::Result;
-use detloss::criteria::{
+use crate::criteria::{
     Compares, Criterion, Decoder, Evaluation, Head, Number, Options, OutputGrads, OutputGradsMut,
     Outputs, Truths,
 };
-use detloss::matching::{Anchors, Precision};
-use detloss::operand::Kind;
+use crate::error::Result;
+use crate::matching::{Anchors, Precision};
+use crate::operand::Kind;
 
+/// How many images there are.
 const IMAGES: usize = 3;
 const CLASSES: usize = 5;
 const SIDE: f64 = 64.0;
 /// The places of a distribution beside a box.
 const PLACES: usize = 9;
 
-#[derive(Clone)]
-pub(crate) struct Scene {
-    pub(crate) layers: Vec<Layer>,
+/// Raw outputs for all heads of a criterion, random, and truths: of three images, the second without truths.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// The outputs: one layer of every head, two where the last is a teacher.
+    pub layers: Vec<SceneLayer>,
     /// Boxes and labels of every image.
-    pub(crate) truths: Vec<(Vec<f64>, Vec<i64>)>,
+    pub truths: Vec<(Vec<f64>, Vec<i64>)>,
     /// For every layer, that of every prediction.
-    pub(crate) pairs: Option<Vec<Vec<i32>>>,
-    points: bool,
+    pub pairs: Option<Vec<Vec<i32>>>,
+    /// Whether there are anchors, which are points.
+    pub has_points: bool,
 }
 
-#[derive(Clone)]
-pub(crate) struct Layer {
-    head: String,
-    pub(crate) logits: Vec<f64>,
-    pub(crate) boxes: Vec<f64>,
-    pub(crate) quality: Vec<f64>,
-    pub(crate) angle: Vec<f64>,
-    pub(crate) distribution: Vec<f64>,
-    references: Vec<f64>,
+/// The raw outputs of a layer, with all that a head may want.
+#[derive(Clone, Debug)]
+pub struct SceneLayer {
+    /// The head.
+    pub head: String,
+    /// The logits.
+    pub logits: Vec<f64>,
+    /// The raw boxes.
+    pub boxes: Vec<f64>,
+    /// The quality.
+    pub quality: Vec<f64>,
+    /// The angles.
+    pub angle: Vec<f64>,
+    /// The distributions.
+    pub distribution: Vec<f64>,
+    /// The references.
+    pub references: Vec<f64>,
 }
 
-impl Layer {
-    pub(crate) fn parts(&self) -> [&Vec<f64>; 5] {
+impl SceneLayer {
+    /// What has a gradient.
+    #[must_use]
+    pub fn parts(&self) -> [&Vec<f64>; 5] {
         [&self.logits, &self.boxes, &self.quality, &self.angle, &self.distribution]
     }
 
-    pub(crate) fn parts_mut(&mut self) -> [&mut Vec<f64>; 5] {
+    /// The same, to be changed.
+    pub fn parts_mut(&mut self) -> [&mut Vec<f64>; 5] {
         [
             &mut self.logits,
             &mut self.boxes,
@@ -70,7 +85,9 @@ impl Random {
 }
 
 impl Scene {
-    pub(crate) fn new(criterion: &Criterion, seed: u64) -> Self {
+    /// Outputs that the criterion takes.
+    #[must_use]
+    pub fn new(criterion: &Criterion, seed: u64) -> Self {
         let random = &mut Random(seed);
         let decoder = criterion.heads[0].decoder;
         let points = decoder != Decoder::Centers;
@@ -84,7 +101,7 @@ impl Scene {
                 Decoder::Distances => 3.0 * random.uniform(),
                 _ => 0.4 * random.normal(),
             };
-            Layer {
+            SceneLayer {
                 head: head.name.clone(),
                 logits: random.many(IMAGES * rows * CLASSES, Random::normal),
                 boxes: random.many(IMAGES * rows * columns, box_number),
@@ -94,7 +111,7 @@ impl Scene {
                 references: random.many(IMAGES * rows * 4, |random| 0.1 + 0.5 * random.uniform()),
             }
         });
-        let layers: Vec<Layer> = layers.collect();
+        let layers: Vec<SceneLayer> = layers.collect();
         let truths = (0..IMAGES).map(|image| {
             let count = [2, 0, 3][image];
             let boxes = (0..count).flat_map(|_| truth(random, decoder)).collect();
@@ -112,32 +129,55 @@ impl Scene {
             };
             layers.iter().map(|_| (0..IMAGES).flat_map(of_image).collect()).collect()
         });
-        Self { layers, truths, pairs, points }
+        Self { layers, truths, pairs, has_points: points }
     }
 
     /// Whether a layer is the last one of its head.
-    pub(crate) fn is_teacher(&self, layer: usize) -> bool {
+    #[must_use]
+    pub fn is_teacher(&self, layer: usize) -> bool {
         self.layers.get(layer + 1).is_none_or(|next| next.head != self.layers[layer].head)
     }
 
-    pub(crate) fn truths(&self) -> Vec<Truths<'_, f64>> {
+    /// The truths.
+    #[must_use]
+    pub fn truths(&self) -> Vec<Truths<'_, f64>> {
         self.truths.iter().map(|(boxes, labels)| Truths::new(boxes, labels)).collect()
     }
 
-    pub(crate) fn anchors<T: Precision>(&self) -> Anchors<T> {
+    /// How many points each level has.
+    pub const LEVELS: [usize; 2] = [64, 16];
+
+    /// Width and height of the images.
+    pub const SIDE: f64 = SIDE;
+
+    /// The points, x and y each, and their strides.
+    #[must_use]
+    pub fn points<T: Precision>() -> (Vec<T>, Vec<T>) {
         let places = places();
-        let points: Vec<T> = places.iter().flat_map(|&(x, y, _)| [x, y]).map(T::from_f64).collect();
-        let strides: Vec<T> = places.iter().map(|&(_, _, stride)| T::from_f64(stride)).collect();
-        Anchors::points(&points, &strides).unwrap().levels(&[64, 16]).unwrap()
+        let points = places.iter().flat_map(|&(x, y, _)| [x, y]).map(T::from_f64).collect();
+        (points, places.iter().map(|&(_, _, stride)| T::from_f64(stride)).collect())
+    }
+
+    /// The points as anchors.
+    ///
+    /// # Panics
+    ///
+    /// Never.
+    #[must_use]
+    pub fn anchors<T: Precision>() -> Anchors<T> {
+        let (points, strides) = Self::points();
+        Anchors::points(&points, &strides).unwrap().levels(&Self::LEVELS).unwrap()
     }
 
     /// The images in the opposite order.
-    pub(crate) fn reversed(&self) -> Self {
+    #[must_use]
+    pub fn reversed(&self) -> Self {
         self.images(&[2, 1, 0])
     }
 
     /// Some of the images, in this order.
-    pub(crate) fn images(&self, images: &[usize]) -> Self {
+    #[must_use]
+    pub fn images(&self, images: &[usize]) -> Self {
         fn of<T: Copy>(numbers: &[T], images: &[usize]) -> Vec<T> {
             let length = numbers.len() / IMAGES;
             images.iter().flat_map(|image| &numbers[image * length..][..length]).copied().collect()
@@ -156,19 +196,41 @@ impl Scene {
         scene
     }
 
-    pub(crate) fn evaluate(&self, criterion: &Criterion) -> Evaluation<f64> {
+    /// What it is worth.
+    ///
+    /// # Panics
+    ///
+    /// For an error.
+    #[must_use]
+    pub fn evaluate(&self, criterion: &Criterion) -> Evaluation<f64> {
         self.try_evaluate(criterion).unwrap()
     }
 
-    pub(crate) fn try_evaluate(&self, criterion: &Criterion) -> Result<Evaluation<f64>> {
+    /// What it is worth.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Criterion::evaluate`].
+    pub fn try_evaluate(&self, criterion: &Criterion) -> Result<Evaluation<f64>> {
         self.with_outputs(|outputs, truths| criterion.evaluate(outputs, truths))
     }
 
-    pub(crate) fn single(&self, criterion: &Criterion) -> Evaluation<f32> {
+    /// What it is worth in single precision.
+    ///
+    /// # Panics
+    ///
+    /// For an error.
+    #[must_use]
+    pub fn single(&self, criterion: &Criterion) -> Evaluation<f32> {
         self.with_outputs(|outputs, truths| criterion.evaluate(outputs, truths)).unwrap()
     }
 
-    pub(crate) fn evaluate_with(
+    /// What it is worth, with options.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Criterion::evaluate_with`].
+    pub fn evaluate_with(
         &self,
         criterion: &Criterion,
         options: Options<'_>,
@@ -176,7 +238,12 @@ impl Scene {
         self.with_outputs(|outputs, truths| criterion.evaluate_with(outputs, truths, options))
     }
 
-    pub(crate) fn evaluate_into(
+    /// What it is worth, with gradients in this memory.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Criterion::evaluate_into`].
+    pub fn evaluate_into(
         &self,
         criterion: &Criterion,
         grads: &mut [OutputGrads<f64>],
@@ -210,7 +277,7 @@ impl Scene {
             .zip(&self.truths)
             .map(|(boxes, (_, labels))| Truths::new(boxes, labels))
             .collect();
-        let anchors = self.anchors();
+        let anchors = Self::anchors();
         let outputs: Vec<_> = layers
             .iter()
             .enumerate()
@@ -221,7 +288,7 @@ impl Scene {
                     .angle(angle)
                     .distribution(distribution, &references[layer])
                     .image_size(SIDE, SIDE);
-                if self.points {
+                if self.has_points {
                     outputs = outputs.anchors(&anchors);
                 }
                 match &self.pairs {
