@@ -455,7 +455,7 @@ fn chance_depends_on_the_seed_and_the_image() {
     // Three times the same image.
     scene = scene.images(&[0, 0, 0]);
     let layer = &scene.layers[0];
-    let (truths, anchors) = (scene.truths(), scene.anchors::<f64>());
+    let (truths, anchors) = (scene.truths(), Scene::anchors::<f64>());
     let chosen = |seed: u64| {
         let outputs =
             Outputs::new(3, &[], &layer.boxes).quality(&layer.quality).anchors(&anchors).seed(seed);
