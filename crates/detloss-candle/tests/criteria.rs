@@ -107,7 +107,8 @@ fn every_criterion_has_the_numbers_of_the_core() -> Result<()> {
             let matches = &expected.matches[layer];
             let rows: Vec<Vec<i64>> = result.indices[layer].to_vec2()?;
             for (row, matches) in rows.iter().zip(matches) {
-                assert!(row.iter().copied().eq(matches.indices.iter().map(|&index| index.into())));
+                let wanted = matches.indices.iter().copied().map(i64::from);
+                assert!(row.iter().copied().eq(wanted), "{}", entry.name);
             }
         }
     }
