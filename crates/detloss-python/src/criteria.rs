@@ -3,14 +3,14 @@
 use std::sync::Mutex;
 
 use detloss::Error;
-use detloss::criteria::{self, Evaluation, Number, Options, Outputs, Truths};
+use detloss::criteria::{self, Evaluation, Number, Options, OutputGradsMut, Outputs, Truths};
 use detloss::matching::Anchors;
-use numpy::{Element, PyArray1};
+use numpy::{Element, PyArray1, PyReadwriteArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::arrays::{Kind, Read, all, given, one};
+use crate::arrays::{Kind, Read, all, given, one, write};
 use crate::loss::python_error;
 use crate::threads;
 
@@ -72,18 +72,18 @@ impl Criterion {
     /// Total, terms and gradients. `outputs` has a dictionary for each head or layer: logits, boxes, quality, angle, distribution and references,
     /// anchors (a list: for all images, or for each) or points and strides,
     /// levels, head, image_size, groups, pairs, seed. All arrays are contiguous and of one dtype, float32 or float64, but labels (int64)
-    /// and pairs (int32). Without `grad` there are no gradients. `all_reduce` takes sums of this process and gives their means over all.
+    /// and pairs (int32). `grads` has a dictionary for each of the outputs, too: memory for the gradients by its arrays. `all_reduce` takes sums of this process and gives their means over all.
     fn evaluate<'py>(
         &self,
         outputs: Vec<Bound<'py, PyDict>>,
         truths: Vec<Bound<'py, PyAny>>,
         labels: Vec<Bound<'py, PyAny>>,
         threads: usize,
-        grad: bool,
+        grads: Option<Vec<Bound<'py, PyDict>>>,
         all_reduce: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let first = outputs.first().map(|outputs| outputs.get_item("boxes")).transpose()?.flatten();
-        let call = Call { outputs: &outputs, truths, labels, threads, grad, all_reduce };
+        let call = Call { outputs: &outputs, truths, labels, threads, grads, all_reduce };
         match first.map_or(Ok(Kind::F32), |boxes| Kind::of(&boxes))? {
             Kind::F64 => self.evaluate_as::<f64>(call),
             _ => self.evaluate_as::<f32>(call),
@@ -97,7 +97,7 @@ struct Call<'a, 'py> {
     truths: Vec<Bound<'py, PyAny>>,
     labels: Vec<Bound<'py, PyAny>>,
     threads: usize,
-    grad: bool,
+    grads: Option<Vec<Bound<'py, PyDict>>>,
     all_reduce: Option<Py<PyAny>>,
 }
 
@@ -169,12 +169,44 @@ impl<'py, T: Number + Element> Arrays<'py, T> {
     }
 }
 
+/// Memory for the gradients by the arrays of one of the outputs.
+struct Memory<'py, T: Element> {
+    of: [Option<PyReadwriteArrayDyn<'py, T>>; 5],
+}
+
+impl<'py, T: Number + Element> Memory<'py, T> {
+    fn new(given_: &Bound<'py, PyDict>) -> PyResult<Self> {
+        let memory = |key| match given::<Bound<'py, PyAny>>(given_, key)? {
+            Some(array) => write("the gradient", &array).map(Some),
+            None => Ok(None),
+        };
+        let [a, b, c, d, e] = ["logits", "boxes", "quality", "angle", "distribution"].map(memory);
+        Ok(Self { of: [a?, b?, c?, d?, e?] })
+    }
+
+    fn grads(&mut self) -> PyResult<OutputGradsMut<'_, T>> {
+        let [logits, boxes, quality, angle, distribution] = self.of.each_mut().map(|memory| {
+            Ok::<_, PyErr>(match memory {
+                Some(memory) => memory.as_slice_mut()?,
+                None => Default::default(),
+            })
+        });
+        Ok(OutputGradsMut {
+            logits: logits?,
+            boxes: boxes?,
+            quality: quality?,
+            angle: angle?,
+            distribution: distribution?,
+        })
+    }
+}
+
 impl Criterion {
     fn evaluate_as<'py, T: Number + Element>(
         &self,
         call: Call<'_, 'py>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let Call { outputs, truths, labels, threads, grad, all_reduce } = call;
+        let Call { outputs, truths, labels, threads, grads, all_reduce } = call;
         let py = outputs.first().map(Bound::py);
         let py = py.ok_or_else(|| PyValueError::new_err("no outputs: give those of a head"))?;
         let truths = all::<T>("the truths", Some(truths))?.unwrap_or_default();
@@ -196,10 +228,23 @@ impl Criterion {
             None => Ok(()),
         };
         let options = Options::default().all_reduce(&mean);
-        let options = if grad { options } else { options.value_only() };
+        let mut memory: Option<Vec<_>> = match grads {
+            Some(grads) => Some(grads.iter().map(Memory::new).collect::<PyResult<_>>()?),
+            None => None,
+        };
+        let into: Option<Vec<_>> = match &mut memory {
+            Some(memory) => Some(memory.iter_mut().map(Memory::grads).collect::<PyResult<_>>()?),
+            None => None,
+        };
         let pool = threads::pool(threads);
-        let run = || self.criterion.evaluate_with(&outputs, &truths, options);
-        let result = py.detach(|| pool.map_or_else(run, |pool| pool.install(run)));
+        let run = || match into {
+            Some(into) => self.criterion.evaluate_into(&outputs, &truths, into, options),
+            None => self.criterion.evaluate_with(&outputs, &truths, options.value_only()),
+        };
+        let result = py.detach(|| match pool {
+            Some(pool) => pool.install(run),
+            None => run(),
+        });
         if let Some(error) = failure.into_inner().expect("nobody panics here") {
             return Err(error);
         }
@@ -214,7 +259,7 @@ fn reduce(py: Python<'_>, function: &Py<PyAny>, numbers: &mut [f64]) -> PyResult
     Ok(())
 }
 
-/// A result as arrays, without a copy of the gradients.
+/// A result as arrays.
 fn answer<T: Number + Element>(
     py: Python<'_>,
     result: Evaluation<T>,
@@ -223,16 +268,6 @@ fn answer<T: Number + Element>(
     answer.set_item("total", result.total)?;
     let terms = result.terms.into_iter().map(|term| (term.head, term.term, term.value));
     answer.set_item("terms", terms.collect::<Vec<_>>())?;
-    let grads = result.grads.into_iter().map(|grads| {
-        (
-            PyArray1::from_vec(py, grads.logits),
-            PyArray1::from_vec(py, grads.boxes),
-            PyArray1::from_vec(py, grads.quality),
-            PyArray1::from_vec(py, grads.angle),
-            PyArray1::from_vec(py, grads.distribution),
-        )
-    });
-    answer.set_item("grads", PyList::new(py, grads.collect::<Vec<_>>())?)?;
     let indices = result.matches.iter().map(|images| {
         let all = images.iter().flat_map(|matches| matches.indices.iter().copied().map(i64::from));
         PyArray1::from_vec(py, all.collect())

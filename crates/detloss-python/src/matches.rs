@@ -92,7 +92,7 @@ fn sampled<'py>(
             let left = Matches::new(&indices[part.clone()], scores).and_then(|matches| {
                 sample(image, &matches, if losses.is_empty() { losses } else { &losses[part] })
             });
-            let left = left.map_err(|error| Error::InImage { image, error: Box::new(error) })?;
+            let left = left.map_err(|error| error.in_image(image))?;
             chosen.extend(wide(&left.indices));
             soft.extend(left.scores.unwrap_or_default());
         }
@@ -148,8 +148,7 @@ fn drawn<'py, T: Precision + Element>(
         let (truths, labels) = (truths.as_slice()?, labels.as_slice()?);
         let map = &mut numbers[image * size..][..size];
         let matches = py.detach(|| rule.draw(truths, labels, map));
-        let matches = matches
-            .map_err(|error| python_error(&Error::InImage { image, error: Box::new(error) }))?;
+        let matches = matches.map_err(|error| python_error(&error.in_image(image)))?;
         indices.extend(wide(&matches.indices));
     }
     Ok(PyArray1::from_vec(py, indices))

@@ -41,7 +41,7 @@ pub use criterion::{
 };
 pub use decoder::Decoder;
 pub use entry::Entry;
-pub use evaluate::{Evaluation, Number, Options, OutputGrads, TermValue};
+pub use evaluate::{Evaluation, Number, Options, OutputGrads, OutputGradsMut, TermValue};
 pub use outputs::{Outputs, Truths};
 
 use crate::error::{Error, Result};

@@ -444,6 +444,14 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+impl Error {
+    /// The same, told of one of many images.
+    #[must_use]
+    pub fn in_image(self, image: usize) -> Self {
+        Self::InImage { image, error: Box::new(self) }
+    }
+}
+
 /// The result of a call that can be wrong.
 pub type Result<T> = std::result::Result<T, Error>;
 

@@ -124,7 +124,7 @@ class Criterion:
         truths: list[NDArray[Any]],
         labels: list[NDArray[np.int64]],
         threads: int,
-        grad: bool,
+        grads: list[dict[str, NDArray[Any]]] | None,
         all_reduce: Callable[[list[float]], list[float]] | None,
     ) -> dict[str, Any]: ...
 

@@ -142,10 +142,12 @@ def evaluate(
     boxes = [_like(one, dtype, "the truths") for one in truths]
     classes = [_numpy.integers(array_of(one), "labels") for one in each(labels, True, len(boxes), "labels") or ()]
     calls = [_call(layer, dtype, len(boxes)) for layer in layers]
-    answer = criterion.evaluate(calls, boxes, classes, threads, with_grad, all_reduce)
+    # Memory of NumPy, which asks for huge pages: the pages of fresh memory cost as much as a term.
+    memory = [{name: np.empty_like(call[name]) for name in FLOATS if call[name] is not None} for call in calls] if with_grad else None
+    answer = criterion.evaluate(calls, boxes, classes, threads, memory, all_reduce)
     heads = {head for head, _, _ in answer["terms"]}
     terms = {f"{head}.{term}" if len(heads) > 1 else term: value for head, term, value in answer["terms"]}
-    grads = [_grads(layer, grad) for layer, grad in zip(calls, answer["grads"], strict=True)] if with_grad else []
+    grads = [Outputs(**{"logits": None, **grad}) for grad in memory or ()]
     indices = [flat.reshape(len(boxes), -1) for flat in answer["indices"]]
     return Evaluation(answer["total"], terms, grads, indices)
 
@@ -182,10 +184,3 @@ def _call(layer: Outputs, dtype: np.dtype[Any], images: int) -> dict[str, Any]:
             raise ValueError(f"the anchors have shape {given.shape}, the truths are of {images} images: give those of each image")
         call["anchors"] = list(given) if given.ndim == 3 else [given]
     return call
-
-
-def _grads(call: dict[str, Any], grads: tuple[Any, ...]) -> Outputs:
-    shaped: dict[str, Any] = {
-        name: None if call[name] is None else grad.reshape(call[name].shape) for name, grad in zip(FLOATS, grads, strict=True)
-    }
-    return Outputs(**shaped)

@@ -35,6 +35,9 @@ pub struct Head {
     /// Whether a prediction has the raw numbers of a box for every class, and that of the truth's class counts (Fast R-CNN).
     #[cfg_attr(feature = "serde", serde(default))]
     pub class_specific: bool,
+    /// Whether raw numbers of boxes beyond 0 to 1 count as 0 or 1, without a gradient (`torch.clamp`).
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub clamp: bool,
     /// Which prediction is to find which truth. None: the pairs come with the outputs, as those of queries for denoising.
     #[cfg_attr(feature = "serde", serde(default))]
     pub matcher: Option<AnyMatcher>,
@@ -330,7 +333,7 @@ impl Schedule {
         match self {
             Self::Constant(weight) => weight,
             Self::Linear { from, to } => {
-                let progress = progress.clamp(0.0, 1.0);
+                let progress = if progress.is_nan() { 0.0 } else { progress.clamp(0.0, 1.0) };
                 // At the ends exactly what is written there.
                 from * (1.0 - progress) + to * progress
             }
@@ -351,6 +354,7 @@ impl Head {
             weight: Schedule::default(),
             decoder,
             class_specific: false,
+            clamp: false,
             matcher: matcher.into(),
             with_objectness: false,
             sampler: None,

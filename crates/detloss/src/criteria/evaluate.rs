@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::criterion::{Criterion, Layers, Normalizer, Pairs, Term};
 use super::divisors::{AllReduce, Divisor, Found, divisors, reduce};
-use super::outputs::{Layer, Outputs, Truths};
+use super::outputs::{Layer, Outputs, Truths, clamped};
 use super::terms::{Grads, Paired, Slot};
 use crate::error::{Error, Result};
 use crate::matching::{self, IGNORED, Matches, Precision, sampling};
@@ -52,6 +52,22 @@ pub struct OutputGrads<T> {
     pub distribution: Vec<T>,
 }
 
+/// Memory for the gradient with respect to one of the [`Outputs`]: as many numbers as these have, whatever they are. Every one is
+/// overwritten. Empty for what an output has not.
+#[derive(Debug, Default)]
+pub struct OutputGradsMut<'a, T> {
+    /// By the logits.
+    pub logits: &'a mut [T],
+    /// By the raw boxes.
+    pub boxes: &'a mut [T],
+    /// By the quality.
+    pub quality: &'a mut [T],
+    /// By the angles.
+    pub angle: &'a mut [T],
+    /// By the distributions.
+    pub distribution: &'a mut [T],
+}
+
 /// How a criterion is evaluated.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
@@ -90,6 +106,7 @@ pub trait Number: Precision {
         outputs: &[Outputs<'_, Self>],
         truths: &[Truths<'_, Self>],
         options: Options<'_>,
+        grads: Option<Vec<OutputGradsMut<'_, Self>>>,
     ) -> Result<Evaluation<Self>>;
 
     #[doc(hidden)]
@@ -105,8 +122,9 @@ macro_rules! number {
                 outputs: &[Outputs<'_, $float>],
                 truths: &[Truths<'_, $float>],
                 options: Options<'_>,
+                grads: Option<Vec<OutputGradsMut<'_, $float>>>,
             ) -> Result<Evaluation<$float>> {
-                criterion.evaluate_as(outputs, truths, options)
+                criterion.evaluate_as(outputs, truths, options, grads)
             }
 
             #[inline(never)]
@@ -150,7 +168,28 @@ impl Criterion {
         truths: &[Truths<'_, T>],
         options: Options<'_>,
     ) -> Result<Evaluation<T>> {
-        T::evaluate(self, outputs, truths, options)
+        if !options.grads {
+            return T::evaluate(self, outputs, truths, options, None);
+        }
+        let mut grads: Vec<_> = outputs.iter().map(OutputGrads::of).collect();
+        let into = grads.iter_mut().map(OutputGrads::as_mut).collect();
+        let evaluation = T::evaluate(self, outputs, truths, options, Some(into))?;
+        Ok(Evaluation { grads, ..evaluation })
+    }
+
+    /// The same with the gradients in memory of the caller, one item for each of the outputs: [`Evaluation::grads`] are empty.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`evaluate_with`](Self::evaluate_with), and [`Error::Length`] for memory of another size.
+    pub fn evaluate_into<T: Number>(
+        &self,
+        outputs: &[Outputs<'_, T>],
+        truths: &[Truths<'_, T>],
+        grads: Vec<OutputGradsMut<'_, T>>,
+        options: Options<'_>,
+    ) -> Result<Evaluation<T>> {
+        T::evaluate(self, outputs, truths, options, Some(grads))
     }
 
     /// The boxes of what a detector says, for prediction: x1, y1, x2, y2 of every prediction of every image in the unit of the truths (cx,
@@ -179,21 +218,26 @@ impl Criterion {
         outputs: &[Outputs<'_, T>],
         truths: &[Truths<'_, T>],
         options: Options<'_>,
+        grads: Option<Vec<OutputGradsMut<'_, T>>>,
     ) -> Result<Evaluation<T>> {
-        let mut layers: Vec<_> =
-            outputs.iter().map(|outputs| Layer::new(self, outputs)).collect::<Result<_>>()?;
+        let clamped: Vec<_> =
+            outputs.iter().map(|outputs| clamped(self, outputs)).collect::<Result<_>>()?;
+        let layers = outputs.iter().zip(&clamped);
+        let mut layers: Vec<_> = layers
+            .map(|(outputs, clamped)| Layer::new(self, outputs, clamped.as_deref()))
+            .collect::<Result<_>>()?;
         Layer::set_teachers(&mut layers)?;
         for layer in &layers {
             if layer.outputs.images != truths.len() {
                 let (expected, got) = (layer.outputs.images, truths.len());
                 return Err(Error::Length {
-                    what: "the truths, one item an image,",
+                    what: "the truths (one item an image)",
                     expected,
                     got,
                 });
             }
             for (image, truths) in truths.iter().enumerate() {
-                layer.check(truths).map_err(|error| in_image(image, error))?;
+                layer.check(truths).map_err(|error| error.in_image(image))?;
             }
         }
         let work = Work { threads: layers.len() * truths.len() > 1, cancelled: None };
@@ -212,14 +256,20 @@ impl Criterion {
         if let (true, Some(mean)) = (self.all_reduce, options.all_reduce) {
             reduce(&layers, &mut divisors, mean)?;
         }
-        let gradients =
-            |layer| if options.grads { OutputGrads::of(layer) } else { OutputGrads::default() };
-        let mut grads: Vec<_> = layers.iter().map(gradients).collect();
+        let grads = match grads {
+            Some(grads) => grads,
+            None => layers.iter().map(|_| OutputGradsMut::default()).collect(),
+        };
+        matching::of_length(
+            "the memory for gradients (one item for each of the outputs)",
+            layers.len(),
+            grads.len(),
+        )?;
         let mut jobs = Vec::new();
         for (((layer, matches), divisors), grads) in
-            layers.iter().zip(found).zip(&divisors).zip(&mut grads)
+            layers.iter().zip(found).zip(&divisors).zip(grads)
         {
-            for (image, grads) in grads.images(layer, truths.len()).into_iter().enumerate() {
+            for (image, grads) in grads.images(layer, truths.len())?.into_iter().enumerate() {
                 let of =
                     |(term, divisor): (&Term, &Divisor)| divisor.of_image(&matches.of(term)[image]);
                 let of = layer.head.terms.iter().zip(divisors).map(of).collect();
@@ -243,7 +293,7 @@ impl Criterion {
             }
         }
         let total = terms.iter().map(|term| term.value).sum();
-        Ok(Evaluation { total, terms, grads, matches })
+        Ok(Evaluation { total, terms, grads: Vec::new(), matches })
     }
 
     /// Every term of every head, worth 0.
@@ -279,6 +329,7 @@ impl<'a, T: Precision> Job<'a, T> {
         let own = pair(matches.own);
         let union = matches.is_united.then(|| pair(matches.union));
         let head = layer.head;
+        grads.clear_all_but_logits();
         let mut values = Vec::new();
         for (term, (divisor, shares)) in head.terms.iter().zip(divisors) {
             if term.layers == Layers::AllButLast && layer.teacher.is_none() {
@@ -293,15 +344,13 @@ impl<'a, T: Precision> Job<'a, T> {
                 continue;
             }
             let sum = paired.sum(term, factor, shares, &mut grads);
-            let sum = sum.map_err(|error| in_image(image, error))?;
+            let sum = sum.map_err(|error| error.in_image(image))?;
             values.push((head.name.as_str(), term.name.as_str(), factor * sum));
         }
+        grads.logits.written();
+        layer.clamp_backward(image, grads.boxes);
         Ok(values)
     }
-}
-
-fn in_image(image: usize, error: Error) -> Error {
-    Error::InImage { image, error: Box::new(error) }
 }
 
 /// The matches of every image, for each of the layers.
@@ -312,7 +361,7 @@ fn match_all<T: Precision>(
 ) -> Result<Vec<Vec<Matches<T>>>> {
     let jobs = layers.iter().flat_map(|layer| (0..truths.len()).map(move |image| (layer, image)));
     let matched = work.map(jobs.collect(), |(layer, image)| {
-        match_image(layer, image, &truths[image]).map_err(|error| in_image(image, error))
+        match_image(layer, image, &truths[image]).map_err(|error| error.in_image(image))
     });
     let mut matched = matched.into_iter();
     layers.iter().map(|_| matched.by_ref().take(truths.len()).collect()).collect()
@@ -376,42 +425,62 @@ fn union<T: Precision>(
     let matched: Vec<_> = matched.map(|(_, matches)| matches).collect();
     let of_image = |image: usize| {
         let layers: Vec<_> = matched.iter().map(|images| images[image].clone()).collect();
-        matching::union(&layers).map_err(|error| in_image(image, error))
+        matching::union(&layers).map_err(|error| error.in_image(image))
     };
     (0..images).map(of_image).collect()
 }
 
 impl<T: Precision> OutputGrads<T> {
-    fn of(layer: &Layer<'_, T>) -> Self {
+    fn of(outputs: &Outputs<'_, T>) -> Self {
         let zeros = |like: &[T]| vec![T::default(); like.len()];
         Self {
-            logits: zeros(layer.outputs.logits),
-            boxes: zeros(layer.outputs.boxes),
-            quality: zeros(layer.outputs.quality.unwrap_or_default()),
-            angle: zeros(layer.outputs.angle.unwrap_or_default()),
-            distribution: zeros(layer.outputs.distribution.unwrap_or_default()),
+            logits: zeros(outputs.logits),
+            boxes: zeros(outputs.boxes),
+            quality: zeros(outputs.quality.unwrap_or_default()),
+            angle: zeros(outputs.angle.unwrap_or_default()),
+            distribution: zeros(outputs.distribution.unwrap_or_default()),
         }
     }
 
-    /// The parts of every image.
-    fn images(&mut self, layer: &Layer<'_, T>, images: usize) -> Vec<Grads<'_, T>> {
-        let rows = layer.rows;
-        let mut logits = parts(&mut self.logits, rows * layer.classes);
-        let mut boxes = parts(&mut self.boxes, rows * layer.columns_of_boxes());
-        let mut quality = parts(&mut self.quality, rows);
-        let mut angle = parts(&mut self.angle, rows);
-        let mut distribution = parts(&mut self.distribution, rows * layer.columns);
-        let mut of_image = || Grads {
-            logits: Slot { grad: logits.next().unwrap_or_default(), is_zero: true },
+    fn as_mut(&mut self) -> OutputGradsMut<'_, T> {
+        OutputGradsMut {
+            logits: &mut self.logits,
+            boxes: &mut self.boxes,
+            quality: &mut self.quality,
+            angle: &mut self.angle,
+            distribution: &mut self.distribution,
+        }
+    }
+}
+
+impl<'a, T: Precision> OutputGradsMut<'a, T> {
+    /// The parts of every image; without memory if nothing is wanted.
+    fn images(self, layer: &Layer<'_, T>, images: usize) -> Result<Vec<Grads<'a, T>>> {
+        let outputs = layer.outputs;
+        let is_wanted = [&self.logits, &self.boxes, &self.quality, &self.angle, &self.distribution]
+            .into_iter()
+            .any(|memory| !memory.is_empty());
+        let parts = |what, memory: &'a mut [T], like: &[T]| {
+            let wanted = if is_wanted { like.len() } else { 0 };
+            matching::of_length(what, wanted, memory.len())?;
+            Ok(memory.chunks_mut((like.len() / images.max(1)).max(1)))
+        };
+        let mut logits = parts("the gradient by the logits", self.logits, outputs.logits)?;
+        let mut boxes = parts("the gradient by the raw boxes", self.boxes, outputs.boxes)?;
+        let quality = outputs.quality.unwrap_or_default();
+        let mut quality = parts("the gradient by the quality", self.quality, quality)?;
+        let angle = outputs.angle.unwrap_or_default();
+        let mut angle = parts("the gradient by the angles", self.angle, angle)?;
+        let distribution = outputs.distribution.unwrap_or_default();
+        let mut distribution =
+            parts("the gradient by the distributions", self.distribution, distribution)?;
+        let of_image = |_| Grads {
+            logits: Slot { grad: logits.next().unwrap_or_default(), is_written: false },
             boxes: boxes.next().unwrap_or_default(),
             quality: quality.next().unwrap_or_default(),
             angle: angle.next().unwrap_or_default(),
             distribution: distribution.next().unwrap_or_default(),
         };
-        (0..images).map(|_| of_image()).collect()
+        Ok((0..images).map(of_image).collect())
     }
-}
-
-fn parts<T>(numbers: &mut [T], length: usize) -> std::slice::ChunksMut<'_, T> {
-    numbers.chunks_mut(length.max(1))
 }

@@ -163,18 +163,44 @@ pub(super) struct Layer<'a, T> {
     pub columns: usize,
     /// The last of the outputs of its head, for all others.
     pub teacher: Option<Outputs<'a, T>>,
+    /// The raw boxes as they came, where the head clamps them.
+    unclamped: Option<&'a [T]>,
+}
+
+/// The head of these outputs.
+fn head_of<'a, T>(criterion: &'a Criterion, outputs: &Outputs<'_, T>) -> Result<&'a Head> {
+    let head = match outputs.head {
+        None => criterion.heads.first(),
+        Some(name) => criterion.head(name),
+    };
+    head.ok_or_else(|| Error::UnknownHead {
+        name: outputs.head.unwrap_or_default().to_owned(),
+        known: criterion.heads.iter().map(|head| head.name.clone()).collect(),
+    })
+}
+
+/// The raw boxes of outputs within 0 to 1, if their head clamps them.
+pub(super) fn clamped<T: Precision>(
+    criterion: &Criterion,
+    outputs: &Outputs<'_, T>,
+) -> Result<Option<Vec<T>>> {
+    let (zero, one) = (T::default(), T::from_f64(1.0));
+    // What is NaN stays so.
+    let clamp = |x: T| T::if_lt(x, zero, zero, T::if_lt(one, x, one, x));
+    let clamp_all = || outputs.boxes.iter().map(|&number| clamp(number)).collect();
+    Ok(head_of(criterion, outputs)?.clamp.then(clamp_all))
 }
 
 impl<'a, T: Precision> Layer<'a, T> {
-    pub(super) fn new(criterion: &'a Criterion, outputs: &Outputs<'a, T>) -> Result<Self> {
-        let head = match outputs.head {
-            None => criterion.heads.first(),
-            Some(name) => criterion.head(name),
-        };
-        let head = head.ok_or_else(|| Error::UnknownHead {
-            name: outputs.head.unwrap_or_default().to_owned(),
-            known: criterion.heads.iter().map(|head| head.name.clone()).collect(),
-        })?;
+    /// Outputs, with their boxes [`clamped`] if there are such.
+    pub(super) fn new(
+        criterion: &'a Criterion,
+        outputs: &Outputs<'a, T>,
+        clamped: Option<&'a [T]>,
+    ) -> Result<Self> {
+        let head = head_of(criterion, outputs)?;
+        let unclamped = clamped.map(|_| outputs.boxes);
+        let outputs = &Outputs { boxes: clamped.unwrap_or(outputs.boxes), ..*outputs };
         let missing = |what| Error::MissingOutput { head: head.name.clone(), what };
         let width = head.decoder.columns() * outputs.images;
         let rows = match (head.class_specific, outputs.anchors) {
@@ -187,11 +213,12 @@ impl<'a, T: Precision> Layer<'a, T> {
         let classes = whole("the logits", outputs.logits, rows * outputs.images)?;
         let distribution = outputs.distribution.unwrap_or_default();
         let columns = whole("the distributions", distribution, rows * outputs.images)?;
-        let layer = Self { head, outputs: *outputs, rows, classes, columns, teacher: None };
+        let layer =
+            Self { head, outputs: *outputs, rows, classes, columns, teacher: None, unclamped };
         let numbers = layer.columns_of_boxes() * rows * outputs.images;
         matching::of_length("the raw boxes", numbers, outputs.boxes.len())?;
         if let Some(AnchorsOf::EachImage(anchors)) = outputs.anchors {
-            matching::of_length("the anchors, one item an image,", outputs.images, anchors.len())?;
+            matching::of_length("the anchors (one item an image)", outputs.images, anchors.len())?;
         }
         if head.decoder.has_anchors() {
             let anchors = outputs.anchors.ok_or_else(|| missing("anchors"))?;
@@ -253,7 +280,7 @@ impl<'a, T: Precision> Layer<'a, T> {
     /// Whether the truths of an image are what this layer can find.
     pub(super) fn check(&self, truths: &Truths<'_, T>) -> Result<()> {
         let boxes = truths.labels.len() * self.head.decoder.width();
-        matching::of_length("the truths, a box for each label,", boxes, truths.boxes.len())?;
+        matching::of_length("the truths (a box for each label)", boxes, truths.boxes.len())?;
         matching::finite("the truths", truths.boxes)?;
         // Without logits nobody knows how many classes there are.
         let is_unknown = self.classes == 0 && !self.head.class_specific;
@@ -268,6 +295,18 @@ impl<'a, T: Precision> Layer<'a, T> {
     /// The raw boxes of an image.
     pub(super) fn boxes(&self, image: usize) -> &'a [T] {
         of_image(self.outputs.boxes, image, self.rows * self.columns_of_boxes())
+    }
+
+    /// Takes the gradient from the raw boxes of an image that have been clamped.
+    pub(super) fn clamp_backward(&self, image: usize, grad: &mut [T]) {
+        let Some(unclamped) = self.unclamped else { return };
+        let given = of_image(unclamped, image, self.rows * self.columns_of_boxes());
+        let range = T::default()..=T::from_f64(1.0);
+        for (slope, number) in grad.iter_mut().zip(given) {
+            if !range.contains(number) {
+                *slope = T::default();
+            }
+        }
     }
 
     /// Where the raw numbers of the box stand among those of an image, that a prediction has for a class.

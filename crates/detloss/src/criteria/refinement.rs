@@ -17,12 +17,12 @@ pub(super) fn heads(classes: &Term) -> [Head; 5] {
 }
 
 /// The heads of the ports in transformers: distributions of the decoder's last layer are a teacher and no more, queries for denoising are
-/// mixed by their own numbers, and no plain boxes count.
+/// mixed by their own numbers, no plain boxes count, and boxes are clamped.
 pub(super) fn ported_heads(classes: &Term) -> [Head; 3] {
     let [decoder, encoder, denoising] = three_heads(Hungarian::default(), classes);
     let local = || [fgl(), ddf(Normalizer::Roots)];
     let decoder = with(decoder, local().map(|term| term.layers(Layers::AllButLast)));
-    [decoder, encoder, with(denoising, local())]
+    [decoder, encoder, with(denoising, local())].map(|head| Head { clamp: true, ..head })
 }
 
 /// A head with more terms.

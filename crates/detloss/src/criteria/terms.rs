@@ -9,7 +9,7 @@ mod refinement;
 
 use std::ops::Range;
 
-use super::criterion::{Compares, RowWeight, Term};
+use super::criterion::{Compares, RowWeight, Rows, Term};
 use super::decoder::{Fields, Place};
 use super::outputs::{Layer, Truths};
 use crate::batch::Batch;
@@ -29,10 +29,27 @@ pub(super) struct Grads<'a, T> {
     pub distribution: &'a mut [T],
 }
 
-/// Gradients, and whether anything has been added to them.
+/// Gradients, and whether anything has been written to their memory: what comes first need not be added.
 pub(super) struct Slot<'a, T> {
     pub grad: &'a mut [T],
-    pub is_zero: bool,
+    pub is_written: bool,
+}
+
+impl<T: Precision> Grads<'_, T> {
+    pub(super) fn clear_all_but_logits(&mut self) {
+        let Self { logits: _, boxes, quality, angle, distribution } = self;
+        [boxes, quality, angle, distribution].into_iter().for_each(|grad| grad.fill(T::default()));
+    }
+}
+
+impl<T: Precision> Slot<'_, T> {
+    /// The gradients, zeros if nothing has been written.
+    pub(super) fn written(&mut self) -> &mut [T] {
+        if !std::mem::replace(&mut self.is_written, true) {
+            self.grad.fill(T::default());
+        }
+        self.grad
+    }
 }
 
 /// One image of a layer: its predictions with their truths.
@@ -109,7 +126,10 @@ impl<'a, T: Precision> Paired<'a, T> {
             weight.to_f64() * of_label(self.truths.labels[truth])
         };
         let positives: f64 = of_pairs.into_iter().zip(&self.pairs).map(weight).sum();
-        let negatives = self.matches.negatives() as f64;
+        let negatives = match term.rows {
+            Rows::Matched => 0.0,
+            _ => self.matches.negatives() as f64,
+        };
         positives + if background == 0.0 { 0.0 } else { background * negatives }
     }
 

@@ -15,7 +15,8 @@ criterion! {
     ///
     /// # Conventions
     ///
-    /// transformers computes a part of it in single precision, and clamps boxes to the image, which sigmoids have done before.
+    /// transformers clamps cx, cy, w and h of predictions to 0 to 1, each without a gradient beyond, and computes a part of the losses in single
+    /// precision.
     ///
     /// # References
     ///

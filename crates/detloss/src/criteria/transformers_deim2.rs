@@ -15,8 +15,9 @@ criterion! {
     ///
     /// # Conventions
     ///
-    /// γ is 2 unless a configuration says otherwise; the original's recipes have 1.5: `transformers_deim2(mal=mal(gamma=1.5))`. transformers
-    /// computes a part of it in single precision, and clamps boxes to the image, which sigmoids have done before.
+    /// γ is 2 unless a configuration says otherwise; the original's recipes have 1.5: `transformers_deim2(mal=mal(gamma=1.5))`. cx, cy,
+    /// w and h of predictions are clamped to 0 to 1, each without a gradient beyond. transformers computes a part of the losses in single
+    /// precision.
     ///
     /// # References
     ///

@@ -8,6 +8,10 @@ criterion! {
     /// [at](super::Criterion::at) `k / (epochs − 1)` in epoch k. Distances count as fractions of the image, whose size the outputs have to
     /// have. Give the one-to-one head features that are detached. The total is multiplied by the number of images.
     ///
+    /// # Conventions
+    ///
+    /// Those of `yolo8`.
+    ///
     /// # References
     ///
     /// Jocher, Qiu, *Ultralytics YOLO26*, 2026. <https://arxiv.org/abs/2606.03748>

@@ -9,7 +9,9 @@ criterion! {
     ///
     /// # Conventions
     ///
-    /// Ultralytics adds 1e-7 to a height, a union and other terms of its CIoU, in units of strides; here nothing is added.
+    /// Ultralytics adds 1e-7 to a height, a union and other terms of its CIoU, in units of strides; here nothing is added. It
+    /// leaves out a truth whose four corners add up to 0 or less, far off the image. Of a prediction that two truths want with a metric of 0 it
+    /// makes one of a third truth with a small score.
     ///
     /// # References
     ///

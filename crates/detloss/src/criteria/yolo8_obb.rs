@@ -10,7 +10,7 @@ criterion! {
     ///
     /// # Conventions
     ///
-    /// Ultralytics leaves out truths with a side below 2 pixels: leave them out before. It adds 1e-7 to terms of its ProbIoU; here nothing is
+    /// Ultralytics leaves out truths with a side below 2 pixels: leave them out before. Contested predictions are as in `yolo8`. It adds 1e-7 to terms of its ProbIoU; here nothing is
     /// added.
     ///
     /// # References

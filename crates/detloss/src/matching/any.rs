@@ -109,7 +109,7 @@ impl AnyMatcher {
         let in_image = |(image, matches): (usize, Result<_>)| {
             matches.map_err(|error| match error {
                 Error::Cancelled => error,
-                _ => Error::InImage { image, error: Box::new(error) },
+                _ => error.in_image(image),
             })
         };
         matched.into_iter().enumerate().map(in_image).collect()

@@ -2,7 +2,8 @@
 
 use detloss::Result;
 use detloss::criteria::{
-    Compares, Criterion, Decoder, Evaluation, Head, Number, Options, Outputs, Truths,
+    Compares, Criterion, Decoder, Evaluation, Head, Number, Options, OutputGrads, OutputGradsMut,
+    Outputs, Truths,
 };
 use detloss::matching::{Anchors, Precision};
 use detloss::operand::Kind;
@@ -160,33 +161,42 @@ impl Scene {
     }
 
     pub(crate) fn try_evaluate(&self, criterion: &Criterion) -> Result<Evaluation<f64>> {
-        self.evaluate_as(criterion, Options::default())
+        self.with_outputs(|outputs, truths| criterion.evaluate(outputs, truths))
     }
 
     pub(crate) fn single(&self, criterion: &Criterion) -> Evaluation<f32> {
-        self.evaluate_as(criterion, Options::default()).unwrap()
+        self.with_outputs(|outputs, truths| criterion.evaluate(outputs, truths)).unwrap()
     }
 
     pub(crate) fn evaluate_with(
         &self,
         criterion: &Criterion,
         options: Options<'_>,
-    ) -> Evaluation<f64> {
-        self.try_evaluate_with(criterion, options).unwrap()
-    }
-
-    pub(crate) fn try_evaluate_with(
-        &self,
-        criterion: &Criterion,
-        options: Options<'_>,
     ) -> Result<Evaluation<f64>> {
-        self.evaluate_as(criterion, options)
+        self.with_outputs(|outputs, truths| criterion.evaluate_with(outputs, truths, options))
     }
 
-    fn evaluate_as<T: Number>(
+    pub(crate) fn evaluate_into(
         &self,
         criterion: &Criterion,
-        options: Options<'_>,
+        grads: &mut [OutputGrads<f64>],
+    ) -> Result<Evaluation<f64>> {
+        let into = grads.iter_mut().map(|grads| OutputGradsMut {
+            logits: &mut grads.logits,
+            boxes: &mut grads.boxes,
+            quality: &mut grads.quality,
+            angle: &mut grads.angle,
+            distribution: &mut grads.distribution,
+        });
+        let into = into.collect();
+        self.with_outputs(|outputs, truths| {
+            criterion.evaluate_into(outputs, truths, into, Options::default())
+        })
+    }
+
+    fn with_outputs<T: Number>(
+        &self,
+        evaluate: impl FnOnce(&[Outputs<'_, T>], &[Truths<'_, T>]) -> Result<Evaluation<T>>,
     ) -> Result<Evaluation<T>> {
         let numbers =
             |from: &[f64]| -> Vec<T> { from.iter().map(|&number| T::from_f64(number)).collect() };
@@ -220,7 +230,7 @@ impl Scene {
                 }
             })
             .collect();
-        criterion.evaluate_with(&outputs, &truths, options)
+        evaluate(&outputs, &truths)
     }
 }
 

@@ -81,7 +81,8 @@ impl<T: Precision> Paired<'_, T> {
         if !class_weight.is_empty() {
             batch = batch.column_weights(&class_weight);
         }
-        if !slot.grad.is_empty() && std::mem::take(&mut slot.is_zero) {
+        if !slot.grad.is_empty() && !slot.is_written {
+            slot.is_written = true;
             return batch.value_and_grad_into(&term.loss, slot.grad);
         }
         let (sum, slopes) = sum_and_grad(&batch, &term.loss, slot.grad)?;
@@ -122,8 +123,7 @@ impl<T: Precision> Paired<'_, T> {
             batch = batch.column_weights(&class_weight);
         }
         let (sum, slopes) = sum_and_grad(&batch, &term.loss, slot.grad)?;
-        slot.is_zero = false;
-        self.add_to_rows(slot.grad, &slopes, columns);
+        self.add_to_rows(slot.written(), &slopes, columns);
         Ok(sum)
     }
 
