@@ -71,6 +71,11 @@ impl Fitted {
         &self.criterion.heads[0]
     }
 
+    /// The head that the detector is.
+    pub(crate) fn head_name(&self) -> &str {
+        &self.head().name
+    }
+
     /// What makes a box of the numbers of a cell.
     pub(crate) fn decoder(&self) -> Decoder {
         self.head().decoder
@@ -108,16 +113,16 @@ impl Fitted {
     /// perhaps one logit more.
     fn misfit(&self) -> Option<String> {
         let head = self.head();
-        let of_head = |needs: &str| Some(format!("its head {} {needs}", head.name));
+        let of_head = |needs: &str| Some(format!("its head {:?} {needs}", head.name));
         match self.decoder() {
             Decoder::Corners
             | Decoder::Centers
             | Decoder::Distances
             | Decoder::Bins(_)
             | Decoder::Cell => {}
-            Decoder::Deltas(_) => return of_head("stretches anchor boxes, and there are points"),
+            Decoder::Deltas(_) => return of_head("stretches anchor boxes, and a cell is a point"),
             Decoder::RotatedDistances | Decoder::RotatedBins(_) => {
-                return of_head("has rotated boxes, and there are none");
+                return of_head("has rotated boxes, and a cell has none");
             }
             _ => return of_head("has boxes of a kind that there is not"),
         }
@@ -149,8 +154,10 @@ impl Fitted {
     fn blank(&self) -> detloss::Result<()> {
         const GRID: usize = 4;
         let zeros = |columns: usize| vec![0.0; GRID * GRID * columns];
+        // As many as have weights of their own.
+        let classes = self.head().terms.iter().map(|term| term.class_weight.len()).max();
         let numbers = Numbers {
-            logits: zeros(2),
+            logits: zeros(classes.unwrap_or_default().max(2)),
             boxes: zeros(self.decoder().columns()),
             quality: self.has_quality().then(|| zeros(1)),
         };

@@ -80,7 +80,8 @@ impl Objective {
                 let left_out = criterion.left_out();
                 let words = || {
                     format!(
-                        "of {} the detector has the first head alone; without outputs: {}",
+                        "the detector is the head {} of {}, and has no outputs for {}",
+                        criterion.head_name(),
                         criterion.text(),
                         left_out.join(", ")
                     )

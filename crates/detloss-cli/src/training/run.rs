@@ -260,12 +260,17 @@ impl<'a> Run<'a> {
         let done = self.progress.step as f64 / (self.settings.steps - 1).max(1) as f64;
         let states = &mut self.progress.states;
         let value = self.objective.value(output, &scenes, &self.config, done, states);
-        let at = || format!("at step {}: try a lower --rate", self.progress.step + 1);
-        let value = value.with_context(at)?;
+        let step = self.progress.step + 1;
+        let value = value.with_context(|| {
+            format!("at step {step} (where numbers are not finite, a lower --rate helps)")
+        })?;
         self.progress.loss_seconds += losses.elapsed().as_secs_f64();
         let boxes = value.boxes.unwrap_or_default();
         if !(value.scores.is_finite() && boxes.is_finite()) {
-            bail!("the losses are {} (scores) and {boxes} (boxes) {}", value.scores, at());
+            bail!(
+                "the losses are {} (scores) and {boxes} (boxes) at step {step}: try a lower --rate",
+                value.scores
+            );
         }
         let gradients = GradientsParams::from_grads(value.total.backward(), &self.detector);
         let rate = self.rate();

@@ -133,7 +133,7 @@ fn criteria_and_matchers_are_compared() {
     };
     let criteria = compare("--criterion yolo8,rt_detr,yolo8");
     assert_eq!(criteria.code, 0, "{}", criteria.err);
-    let words = "note: of rt_detr the detector has the first head alone; without outputs: encoder";
+    let words = "note: the detector is the head decoder of rt_detr, and has no outputs for encoder, denoising";
     assert!(criteria.err.contains(words), "{}", criteria.err);
     assert_eq!(criteria.out.lines().count(), 3);
     assert!(criteria.out.starts_with("criterion "), "{}", criteria.out);
@@ -307,7 +307,7 @@ fn wrong_calls_are_told_what_would_be_right() {
         ("train --criterion yolo", "yolo8"),
         (
             "train --criterion retinanet",
-            "stretches anchor boxes, and there are points. These fit: fcos,",
+            "stretches anchor boxes, and a cell is a point. These fit: fcos,",
         ),
         ("train --criterion yolo8(box=focal)", "a loss of two boxes"),
         ("train --criterion yolo8 --box siou", "--box cannot be given beside it"),

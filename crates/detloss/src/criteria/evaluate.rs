@@ -129,7 +129,8 @@ macro_rules! number {
 
             #[inline(never)]
             fn decode(criterion: &Criterion, outputs: &Outputs<'_, $float>) -> Result<Vec<$float>> {
-                let layer = Layer::new(criterion, outputs)?;
+                let clamped = clamped(criterion, outputs)?;
+                let layer = Layer::new(criterion, outputs, clamped.as_deref())?;
                 Ok((0..outputs.images).flat_map(|image| layer.corners(image)).collect())
             }
         }

@@ -25,10 +25,10 @@ fn total(point: &EvalPoint) -> f64 {
 #[test]
 fn what_does_not_fit_is_told_why() {
     for (text, words) in [
-        ("retinanet", "its head head stretches anchor boxes, and there are points"),
-        ("yolo8_obb", "its head head has rotated boxes, and there are none"),
-        ("faster_rcnn", "its head rpn stretches anchor boxes"),
-        ("rf_detr", "its head decoder has 13 groups of queries"),
+        ("retinanet", "its head \"head\" stretches anchor boxes, and a cell is a point"),
+        ("yolo8_obb", "its head \"head\" has rotated boxes, and a cell has none"),
+        ("faster_rcnn", "its head \"rpn\" stretches anchor boxes"),
+        ("rf_detr", "its head \"decoder\" has 13 groups of queries"),
         ("rf_detr", "rf_detr(matcher=hungarian)"),
         ("d_fine", "distributions with their references"),
         ("rt_detr(matcher=task_aligned)", "anchors"),
@@ -44,7 +44,9 @@ fn what_does_not_fit_is_told_why() {
     for name in ["yolo8", "fcos", "rt_detr", "yolox", "detr"] {
         assert!(fitting().contains(&name), "{name}");
     }
-    assert!("rf_detr(matcher=hungarian)".parse::<Fitted>().is_ok());
+    for text in ["rf_detr(matcher=hungarian)", "yolo8(cls.class_weight=1 2 3)"] {
+        assert!(text.parse::<Fitted>().is_ok(), "{text}");
+    }
 }
 
 #[test]
@@ -132,6 +134,15 @@ fn the_gradient_is_that_of_the_criterion() {
             assert_eq!(&numbers(&leaf.grad(&gradients).unwrap()), expected, "{text}");
         }
     }
+}
+
+#[test]
+fn a_criterion_of_other_classes_stops_the_run_with_its_step() {
+    let (objective, settings) = of_criterion("yolo8(cls.class_weight=1 2 3)");
+    let (folder, data) = (tempfile::tempdir().unwrap(), Squares::new());
+    let mut run = Run::new(&data, &objective, settings);
+    let problem = format!("{:#}", run.advance(folder.path(), &|_| {}).unwrap_err());
+    assert!(problem.starts_with("at step 1") && problem.contains('3'), "{problem}");
 }
 
 #[test]
