@@ -177,6 +177,35 @@ def test_what_does_not_fit_names_the_remedy(build: Callable[[], nn.Module], sett
     assert not any(type(part).__module__.startswith("detloss") for part in model.modules())
 
 
+@pytest.mark.parametrize("build", [retinanet, ssd])
+def test_settings_of_the_model_count(build: Callable[[], nn.Module]) -> None:
+    model = built(build)
+    weights = (3.0, 5.0, 2.0, 0.5)
+    if build is ssd:
+        model.neg_to_pos_ratio = 1  # type: ignore[assignment]
+        model.box_coder.weights = weights  # type: ignore[union-attr]
+    else:
+        model.head.regression_head.box_coder.weights = weights  # type: ignore[union-attr]
+    theirs, _ = step(model)
+    torch.testing.assert_close(step(replace_losses(model))[0], theirs, rtol=1e-5, atol=1e-6)
+    assert any(theirs[name] != value for name, value in step(built(build))[0].items())
+
+
+def test_anchors_of_fcos_that_are_no_squares_name_the_remedy() -> None:
+    model: nn.Module = detection.FCOS(Backbone(), 3, anchor_generator=anchors(0.5), **SIZES)
+    with pytest.raises(ValueError, match="give its anchor generator an aspect ratio of 1"):
+        replace_losses(model).train()(*batch())
+
+
+@MODELS
+def test_a_refused_loss_changes_nothing(build: Callable[[], nn.Module]) -> None:
+    model = replace_losses(built(build), box="giou")
+    losses, _ = step(model)
+    with pytest.raises(ValueError, match="no loss is called"):
+        replace_losses(model, box="gioe")
+    torch.testing.assert_close(step(model)[0], losses, rtol=0.0, atol=0.0)
+
+
 def test_other_models_are_an_error() -> None:
     with pytest.raises(TypeError, match="Linear has no losses to replace"):
         replace_losses(nn.Linear(2, 2))

@@ -151,6 +151,15 @@ def test_groups_of_queries_are_matched_each(groups: int) -> None:
         assert total != other
 
 
+def test_groups_are_of_training_alone() -> None:
+    logits, boxes = outputs(3)
+    given = (logits[-1], batch()["labels"], "cpu", boxes[-1])
+    # Twelve queries are one group of a model that trains with three of them.
+    evaluated = loss_function("rf_detr")(*given, SimpleNamespace(**CONFIG | {"group_detr": 3}), logits, boxes)[0]
+    alone = loss_function("rf_detr")(*given, SimpleNamespace(**CONFIG), logits, boxes)[0]
+    torch.testing.assert_close(evaluated, alone, rtol=0.0, atol=0.0)
+
+
 def test_a_loss_function_is_copied_and_pickled() -> None:
     ours = loss_function("rt_detr", giou="siou")
     for other in (copy.deepcopy(ours), pickle.loads(pickle.dumps(ours))):
@@ -162,3 +171,17 @@ def test_criteria_of_other_models_name_the_remedy() -> None:
         loss_function("yolo8")
     with pytest.raises(ValueError, match="no criterion is called"):
         loss_function("rt_dter")
+
+
+@pytest.mark.parametrize("is_layers_first", [True, False])
+def test_as_many_layers_as_images_are_told_apart(is_layers_first: bool) -> None:
+    logits, boxes = outputs(4)
+    # The last layer alone is not bit for bit what it is among all.
+    last = [(of[-1] * (1 + 1e-6)).detach() for of in (logits, boxes)]
+    stacked = [of if is_layers_first else of.transpose(0, 1) for of in (logits, boxes)]
+    labels, config = batch()["labels"], SimpleNamespace(**CONFIG)
+    ours = loss_function("detr")(last[0], labels, "cpu", last[1], config, *stacked)
+    with_more = [torch.cat([of[:1], of]) for of in (logits, boxes)]
+    theirs = loss_function("detr")(last[0], labels, "cpu", last[1], config, *with_more)
+    first = loss_function("detr")(logits[0], labels, "cpu", boxes[0], SimpleNamespace(**CONFIG | {"auxiliary_loss": False}))
+    torch.testing.assert_close(ours[0], theirs[0] - first[0], rtol=1e-5, atol=1e-5)

@@ -274,6 +274,7 @@ def test_the_inner_use_counts(ours: Any) -> None:
         ({"assigner": "atss"}, "give task_aligned"),
         ({"assigner": "task_aligned(overlap=siou)"}, "give the overlap as assigner_overlap"),
         ({"assigner_overlap": "l1"}, "assigner_overlap is 'l1'"),
+        ({"dfl": "no"}, "dfl is 'no': give True or False"),
     ],
 )
 def test_what_does_not_fit_names_the_remedy(settings: dict[str, Any], message: str, package: Any, ours: Any) -> None:
@@ -472,7 +473,13 @@ def test_the_command_line(ours: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
         [row] = list(csv.DictReader(results.open(encoding="utf-8")))
         seen = [float(value) for key, value in row.items() if key.strip() == "train/dfl_loss"]
         assert seen == [0.0]
-        for wrong, remedy in (("dfl_loss=no", "give True or False"), ("box_loss=suio", "did you mean \"siou\"")):
+        wrongs = {
+            "dfl_loss=no": "give True or False",
+            "box_loss=suio": "did you mean \"siou\"",
+            "cls_loss=focal(gama=1)": "it has gamma, alpha",
+            "assigner=task_aligned(topk2=one)": "topk2",
+        }
+        for wrong, remedy in wrongs.items():
             with pytest.raises(SystemExit, match=remedy):
                 main(["train", wrong])
         main(["help"])

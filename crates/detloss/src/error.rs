@@ -192,6 +192,15 @@ pub enum Error {
         /// How many classes there are.
         classes: usize,
     },
+    /// A label of a truth that says background.
+    BackgroundLabel {
+        /// The truth.
+        truth: usize,
+        /// The label found there.
+        got: i64,
+        /// How many columns of logits there are, background among them.
+        classes: usize,
+    },
     /// A cost that is none.
     InvalidCost {
         /// The row of the matrix.
@@ -399,6 +408,11 @@ impl fmt::Display for Error {
                 "truth {truth} has label {got}, but there are scores of {classes} classes: use 0 to {}",
                 classes.saturating_sub(1)
             ),
+            Self::BackgroundLabel { truth, got, classes } => {
+                let (first, last) =
+                    if *got == 0 { (1, classes - 1) } else { (0, classes.saturating_sub(2)) };
+                write!(f, "truth {truth} has label {got}, which is background: use {first} to {last}")
+            }
             Self::InvalidCost { row, column, got } => write!(
                 f,
                 "the cost of row {row} and column {column} is {got:?}: give a number within ±1e290, or infinity to forbid the pair"

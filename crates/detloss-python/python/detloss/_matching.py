@@ -127,8 +127,13 @@ class Matcher:
         """The loss that its overlap is 1 minus of; None if it is defined by the IoU."""
         return self._matcher.overlap
 
+    @property
+    def text(self) -> str:
+        """As it is written for :func:`get_matcher`, and as the ``matcher`` of a criterion."""
+        return self._matcher.text
+
     def __repr__(self) -> str:
-        return f"<detloss matcher {self._matcher.text}>"
+        return f"<detloss matcher {self.text}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Matcher) and self._matcher.text == other._matcher.text

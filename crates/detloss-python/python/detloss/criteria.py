@@ -35,6 +35,12 @@ class Criterion(_criteria.Data):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __repr__(self) -> str:
+        return f"<detloss criterion {self.described()}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return get_criterion, (self.data,)
+
     def __call__(self, outputs: Outputs | Sequence[Outputs], truths: Sequence[Any], labels: Sequence[Any]) -> Evaluation:
         """What a batch is worth.
 

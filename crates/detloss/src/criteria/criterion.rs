@@ -326,6 +326,15 @@ impl Labels {
     pub(super) fn are_of_softmax(self) -> bool {
         matches!(self, Self::BackgroundFirst | Self::BackgroundLast)
     }
+
+    /// The index of background among so many columns; none where all columns are classes.
+    pub(super) fn background(self, columns: usize) -> Option<i64> {
+        match self {
+            Self::BackgroundFirst => Some(0),
+            Self::BackgroundLast => Some(columns as i64 - 1),
+            Self::OneHot | Self::Score | Self::Iou => None,
+        }
+    }
 }
 
 impl Schedule {

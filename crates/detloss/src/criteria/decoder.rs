@@ -30,7 +30,7 @@ pub enum Decoder {
     RotatedDistances,
     /// The same four as distributions, with the angle.
     RotatedBins(u32),
-    /// Δx, Δy from the upper left corner of the point's cell, and the logarithms of both sides, in strides (YOLOX).
+    /// Δx, Δy from the upper left corner of the point's cell, and the logarithms of both sides, in strides, at most 48 ln 2 (YOLOX).
     Cell,
 }
 
@@ -41,6 +41,9 @@ pub(super) struct Place<S> {
     pub size: [S; 2],
     pub stride: S,
 }
+
+/// 48 ln 2: a side of more strides than the largest coordinate would be infinite.
+const MAX_LOG_SIDE: f64 = 33.271_064_666_877_37;
 
 /// ln(1000/16), the largest stretch of an anchor.
 const MAX_LOG_RATIO: f64 = 4.135_166_556_742_356;
@@ -115,7 +118,8 @@ impl Decoder {
             }
             Self::Cell => {
                 let (cx, cy) = ((a - lit(0.5)) * stride + x, (b - lit(0.5)) * stride + y);
-                corners(Cxcywh { cx, cy, w: c.exp() * stride, h: d.exp() * stride }.to_xyxy())
+                let side = |log: S| log.min(log.lit(MAX_LOG_SIDE)).exp() * stride;
+                corners(Cxcywh { cx, cy, w: side(c), h: side(d) }.to_xyxy())
             }
         }
     }

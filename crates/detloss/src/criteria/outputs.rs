@@ -7,7 +7,7 @@ use super::criterion::{Compares, Criterion, Head};
 use super::decoder::{Decoder, Fields, Place};
 use super::vectors;
 use crate::error::{Error, Result};
-use crate::matching::{self, Anchors, Image, Precision, Scores};
+use crate::matching::{self, Anchors, AnyMatcher, Image, Precision, Scores};
 use crate::operand::Kind;
 
 /// The raw outputs of a model for a batch of images: of one head, or of one layer of it.
@@ -61,7 +61,7 @@ impl<'a, T: Precision> Outputs<'a, T> {
         Self { head: Some(head), ..self }
     }
 
-    /// The anchors or points, one for each prediction of an image; the same for all images.
+    /// The anchors or points, one for each prediction of an image, in the unit of the truths; the same for all images.
     #[must_use]
     pub fn anchors(self, anchors: &'a Anchors<T>) -> Self {
         Self { anchors: Some(AnchorsOf::AllImages(anchors)), ..self }
@@ -99,7 +99,8 @@ impl<'a, T: Precision> Outputs<'a, T> {
         Self { image_size: Some([width, height]), ..self }
     }
 
-    /// How many groups of queries there are: what is divided by the number of truths is divided by this, too. 1 if not called.
+    /// How many groups of queries there are, of a head without a matcher: what is divided by the number of truths is divided by this, too. 1
+    /// if not called. A matcher has a number of its own.
     #[must_use]
     pub fn groups(self, groups: usize) -> Self {
         Self { groups, ..self }
@@ -245,9 +246,25 @@ impl<'a, T: Precision> Layer<'a, T> {
             // Four sides of the same number of places.
             whole("the distributions", distribution, 4 * rows * outputs.images)?;
         }
-        if needs(Compares::is_of_image) && outputs.image_size.is_none() {
-            return Err(missing("the size of the images"));
+        if needs(Compares::is_of_image) {
+            let size = outputs.image_size.ok_or_else(|| missing("the size of the images"))?;
+            let is_size = |side: &f64| *side > 0.0 && side.is_finite();
+            if let Some(index) = size.iter().position(|side| !is_size(side)) {
+                let (what, got) = ("the size of the images", size[index]);
+                return Err(Error::InvalidNumber { what, index, got, wanted: "a positive number" });
+            }
         }
+        let is_of_classes = needs(|compares| matches!(compares, Compares::Classes(_)));
+        if (is_of_classes || head.class_specific) && classes == 0 && rows * outputs.images > 0 {
+            return Err(missing("logits of classes"));
+        }
+        let own = head.matcher.as_ref().map_or(outputs.groups, groups_of);
+        if outputs.groups != 1 && outputs.groups != own {
+            let (what, got) = ("the groups of the outputs", outputs.groups as f64);
+            let wanted = "the number of groups of the matcher, or leave it out";
+            return Err(Error::InvalidNumber { what, index: 0, got, wanted });
+        }
+        let layer = Self { outputs: Outputs { groups: own, ..layer.outputs }, ..layer };
         if head.matcher.is_none() {
             let pairs = outputs.pairs.ok_or_else(|| missing("pairs"))?;
             matching::of_length("the pairs", rows * outputs.images, pairs.len())?;
@@ -282,9 +299,22 @@ impl<'a, T: Precision> Layer<'a, T> {
         let boxes = truths.labels.len() * self.head.decoder.width();
         matching::of_length("the truths (a box for each label)", boxes, truths.boxes.len())?;
         matching::finite("the truths", truths.boxes)?;
-        // Without logits nobody knows how many classes there are.
-        let is_unknown = self.classes == 0 && !self.head.class_specific;
-        if is_unknown { Ok(()) } else { matching::check_labels(truths.labels, self.classes) }
+        if self.classes == 0 {
+            // A head without classes takes all of them alike.
+            return Ok(());
+        }
+        matching::check_labels(truths.labels, self.classes)?;
+        let background = self.head.terms.iter().find_map(|term| match term.compares {
+            Compares::Classes(labels) => labels.background(self.classes),
+            _ => None,
+        });
+        match truths.labels.iter().position(|&label| Some(label) == background) {
+            Some(truth) => {
+                let (got, classes) = (truths.labels[truth], self.classes);
+                Err(Error::BackgroundLabel { truth, got, classes })
+            }
+            None => Ok(()),
+        }
     }
 
     /// How many raw numbers of boxes a prediction has.
@@ -400,6 +430,21 @@ impl<'a, T: Precision> Layer<'a, T> {
         boxes
     }
 
+    /// The raw numbers that a truth is encoded to, for an image and a prediction; `fields` is the same truth in the form of decoded boxes.
+    pub(super) fn encoded(
+        &self,
+        truths: &Truths<'_, T>,
+        (row, truth): (usize, usize),
+        image: usize,
+        fields: Fields<T>,
+    ) -> [T; 4] {
+        match self.head.decoder {
+            // As it is: from corners and back, it would be rounded.
+            Decoder::Centers => truths.boxes.as_chunks().0[truth],
+            decoder => decoder.encode(fields, self.place(image, row)),
+        }
+    }
+
     /// A truth in the form that boxes are decoded to.
     pub(super) fn truth(&self, truths: &Truths<'_, T>, truth: usize) -> Fields<T> {
         let (decoder, zero) = (self.head.decoder, T::default());
@@ -452,6 +497,16 @@ impl<'a, T: Precision> Layer<'a, T> {
         }
         Cow::Owned(scores)
     }
+}
+
+/// How many groups of queries a matcher takes apart.
+fn groups_of(matcher: &AnyMatcher) -> usize {
+    let params = matcher.entry().params.iter().zip(matcher.params());
+    params
+        .filter(|(param, _)| param.name == "groups")
+        .map(|(_, &value)| value as usize)
+        .next()
+        .unwrap_or(1)
 }
 
 fn of_image<T>(numbers: &[T], image: usize, length: usize) -> &[T] {

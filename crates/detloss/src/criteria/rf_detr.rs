@@ -5,7 +5,7 @@ criterion! {
     /// RF-DETR and LW-DETR: IoU-aware cross entropy, L1 and GIoU, with thirteen groups of queries.
     ///
     /// Boxes are cx, cy, w, h as fractions of the image, of predictions and truths. Each group of queries is matched by itself, of the decoder's
-    /// layers and of the encoder's proposals; tell the outputs that there are 13 of them. Models that are fine-tuned with one group take
+    /// layers and of the encoder's proposals. Models that are fine-tuned with one group take
     /// `rf_detr(matcher=hungarian)`.
     ///
     /// # Conventions

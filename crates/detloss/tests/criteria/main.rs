@@ -7,10 +7,12 @@ use std::sync::Mutex;
 
 use detloss::Error;
 use detloss::batch::Kernel as _;
-use detloss::criteria::{self, Compares, Criterion, Entry, Evaluation, Labels, Outputs, Quality};
+use detloss::criteria::{
+    self, Compares, Criterion, Decoder, Entry, Evaluation, Labels, Outputs, Quality,
+};
 use detloss::criteria::{Normalizer, Options, OutputGrads, RowWeight, Schedule, Truths};
 use detloss::losses::AnyLoss;
-use detloss::matching::Anchors;
+use detloss::matching::{Anchors, IGNORED};
 use scene::Scene;
 
 /// Every criterion; in a build without kernels those of formulas alone.
@@ -151,6 +153,24 @@ fn images_are_worth_the_same_in_any_order_and_on_any_threads() {
         let result = scene.evaluate(&criterion);
         let turned = scene.reversed().evaluate(&criterion);
         assert!(close(result.total, turned.total, 1e-12), "{}", entry.name);
+        for (grads, turned) in result.grads.iter().zip(&turned.grads) {
+            let images = |slopes: &[f64]| {
+                slopes
+                    .chunks((slopes.len() / 3).max(1))
+                    .rev()
+                    .flatten()
+                    .copied()
+                    .collect::<Vec<_>>()
+            };
+            for (slopes, turned) in [(&grads.logits, &turned.logits), (&grads.boxes, &turned.boxes)]
+            {
+                assert!(
+                    images(slopes).iter().zip(turned).all(|(a, b)| close(*a, *b, 1e-12)),
+                    "{}",
+                    entry.name
+                );
+            }
+        }
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let alone = one.install(|| scene.evaluate(&criterion));
         assert_eq!(result, alone, "{}", entry.name);
@@ -352,6 +372,132 @@ fn huge_outputs_stay_finite() {
     }
 }
 
+/// In single precision too, where what is near is told from what is far with fewer digits.
+#[test]
+fn far_boxes_with_given_pairs_have_finite_gradients() {
+    for (entry, criterion) in all() {
+        let criterion = with_pairs(criterion);
+        for scale in [1e3, 1e6, 1e30] {
+            let mut scene = Scene::new(&criterion, 15);
+            for layer in &mut scene.layers {
+                layer.boxes.iter_mut().for_each(|number| *number *= scale);
+            }
+            let result = scene.single(&criterion);
+            assert!(result.total.is_finite(), "{} at {scale}", entry.name);
+            for grads in &result.grads {
+                let all = grads.boxes.iter().chain(&grads.logits).chain(&grads.angle);
+                assert!(
+                    all.into_iter().all(|slope| slope.is_finite()),
+                    "{} at {scale}",
+                    entry.name
+                );
+            }
+        }
+    }
+}
+
+/// Whatever has to be encoded or decoded on the way to the truth.
+#[test]
+fn a_perfect_box_costs_nothing_and_has_no_slope() {
+    let mut count = 0;
+    for (entry, mut criterion) in all() {
+        for head in &mut criterion.heads {
+            head.terms
+                .retain(|term| matches!(term.compares, Compares::Boxes(_) | Compares::Offsets(_)));
+        }
+        let mut criterion = with_pairs(criterion);
+        let decoder = criterion.heads[0].decoder;
+        criterion.heads.retain(|head| head.decoder == decoder && !head.class_specific);
+        // No number of these is one of few bits.
+        let truth = [0.3, 0.4, 0.2, 0.1];
+        let corners = [3.0, 5.0, 43.0, 29.0];
+        let (raw, truth) = match decoder {
+            Decoder::Centers => (truth, truth),
+            Decoder::Distances => (
+                [12.0 - 3.0, 20.0 - 5.0, 43.0 - 12.0, 29.0 - 20.0].map(|side: f64| side / 8.0),
+                corners,
+            ),
+            _ => continue,
+        };
+        count += 1;
+        let evaluate = |raw: [f64; 4]| {
+            let numbers = raw.map(|number| number as f32);
+            let boxes = truth.map(|number| number as f32);
+            let anchors = Anchors::points(&[12.0_f32, 20.0], &[8.0]).unwrap();
+            let outputs = criterion.heads.iter().map(|head| {
+                Outputs::new(1, &[0.1_f32, 0.2, 0.3], &numbers)
+                    .head(&head.name)
+                    .anchors(&anchors)
+                    .pairs(&[0])
+                    .image_size(64.0, 64.0)
+            });
+            criterion.evaluate(&outputs.collect::<Vec<_>>(), &[Truths::new(&boxes, &[1])]).unwrap()
+        };
+        let perfect = evaluate(raw);
+        assert_eq!(perfect.total, 0.0, "{}", entry.name);
+        let slopes = perfect.grads.iter().flat_map(|grads| &grads.boxes);
+        assert!(
+            slopes.into_iter().all(|slope| *slope == 0.0),
+            "{}: {:?}",
+            entry.name,
+            perfect.grads
+        );
+        assert!(evaluate(raw.map(|number| number * 1.01)).total > 0.0, "{}", entry.name);
+    }
+    assert!(count >= 8, "{count}");
+}
+
+#[test]
+fn chance_depends_on_the_seed_and_the_image() {
+    let mut criterion =
+        Criterion::new([criteria::find("faster_rcnn").unwrap().make().heads[0].clone()]);
+    criterion.heads[0].sampler.as_mut().unwrap().size = 8;
+    let mut scene = Scene::new(&criterion, 16);
+    // Three times the same image.
+    scene = scene.images(&[0, 0, 0]);
+    let layer = &scene.layers[0];
+    let (truths, anchors) = (scene.truths(), scene.anchors::<f64>());
+    let chosen = |seed: u64| {
+        let outputs =
+            Outputs::new(3, &[], &layer.boxes).quality(&layer.quality).anchors(&anchors).seed(seed);
+        let result = criterion.evaluate(&[outputs], &truths).unwrap();
+        result.matches[0].iter().map(|matches| matches.indices.clone()).collect::<Vec<_>>()
+    };
+    let first = chosen(1);
+    assert_eq!(first, chosen(1));
+    assert_ne!(first, chosen(2));
+    assert_ne!(first[0], first[1]);
+    for indices in &first {
+        assert_eq!(indices.iter().filter(|&&index| index != IGNORED).count(), 8);
+    }
+}
+
+#[test]
+fn a_label_of_background_is_no_truth() {
+    for (name, wrong, says) in [
+        ("ssd", 0, "truth 0 has label 0, which is background: use 1 to 4"),
+        ("detr", 4, "truth 0 has label 4, which is background: use 0 to 3"),
+    ] {
+        let criterion: Criterion = name.parse().unwrap();
+        let mut scene = Scene::new(&criterion, 17);
+        scene.truths[2].1[0] = wrong;
+        let error = scene.try_evaluate(&criterion).unwrap_err().to_string();
+        assert_eq!(error, format!("image 2: {says}"));
+    }
+}
+
+#[test]
+fn the_groups_of_queries_are_those_of_the_matcher() {
+    let criterion: Criterion = "rf_detr".parse().unwrap();
+    let (logits, boxes) = ([0.3; 26], [0.4; 104]);
+    let truths = [Truths::new(&[0.5, 0.5, 0.2, 0.3], &[0])];
+    let outputs = Outputs::new(1, &logits, &boxes);
+    let total = criterion.evaluate(&[outputs], &truths).unwrap().total;
+    assert_eq!(total, criterion.evaluate(&[outputs.groups(13)], &truths).unwrap().total);
+    let error = criterion.evaluate(&[outputs.groups(2)], &truths).unwrap_err().to_string();
+    assert!(error.contains("groups of the matcher"), "{error}");
+}
+
 #[test]
 fn a_layer_like_its_teacher_has_nothing_to_learn() {
     let criterion = criteria::find("d_fine").unwrap().make();
@@ -444,6 +590,15 @@ fn wrong_outputs_are_errors_with_the_remedy() {
     assert!(message(good, &truths[..1]).contains("the truths"));
     let short = Outputs::new(truths.len(), &layer.logits[1..], &layer.boxes).anchors(&anchors);
     assert!(message(short, &truths).contains("the logits"));
+    let nothing = Outputs::new(truths.len(), &[], &layer.boxes).anchors(&anchors);
+    assert!(message(nothing, &truths).contains("needs logits of classes"));
+    let yolo = criteria::find("yolo26").unwrap().make();
+    let distances = vec![1.0; layer.logits.len() / 5 * 4];
+    let flat = Outputs::new(truths.len(), &layer.logits, &distances)
+        .anchors(&anchors)
+        .image_size(0.0, 9.0);
+    let error = yolo.evaluate(&[flat], &truths).unwrap_err().to_string();
+    assert!(error.contains("the size of the images"), "{error}");
 }
 
 /// Of a first stage, whose proposals are other boxes in each image.

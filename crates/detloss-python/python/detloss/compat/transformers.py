@@ -98,8 +98,11 @@ class LossFunction:
 
 def _layers(stacked: Tensor, last: Tensor) -> Sequence[Tensor]:
     """The outputs of all layers, which some models stack before the images, and others after."""
-    is_first = stacked.shape[1] == len(last) and (len(stacked) != len(last) or torch.equal(stacked[-1], last))
-    return stacked.unbind(0 if is_first else 1)
+    if stacked.shape[0] != stacked.shape[1]:
+        return stacked.unbind(0 if stacked.shape[1] == len(last) else 1)
+    # As many layers as images: one of both ends with the last layer, but for what the same product on more rows is rounded by.
+    is_far = [float((of_last - last).detach().abs().sum()) for of_last in (stacked[-1], stacked[:, -1])]
+    return stacked.unbind(1 if is_far[1] < is_far[0] else 0)
 
 
 def _groups(logits: Tensor, config: Any) -> int:

@@ -59,6 +59,9 @@ class Criterion(_criteria.Data, nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state | {"_criterion": _core.Criterion(state["_criterion"], json=True)})  # type: ignore[no-untyped-call]
 
+    def extra_repr(self) -> str:
+        return self.described()
+
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, outputs: Outputs | Sequence[Outputs], truths: Sequence[Any], labels: Sequence[Any]) -> Evaluation:
         """What a batch is worth.
@@ -71,7 +74,7 @@ class Criterion(_criteria.Data, nn.Module):
         Raises:
             ValueError: what is missing, does not fit, or is not finite; with the remedy.
         """
-        layers = [outputs] if isinstance(outputs, Outputs) else list(outputs)
+        layers = _criteria.layers_of(outputs)
         given = [(layer, name) for layer in range(len(layers)) for name in FLOATS if isinstance(getattr(layers[layer], name), Tensor)]
         tensors: list[Tensor] = [getattr(layers[layer], name) for layer, name in given]
         if not tensors:

@@ -127,13 +127,9 @@ impl<T: Precision> Paired<'_, T> {
         Ok(sum)
     }
 
-    /// The class index of background.
+    /// The class index of background: that after the last class, where no column is background.
     pub(super) fn background(&self, labels: Labels) -> i64 {
-        match labels {
-            Labels::BackgroundFirst => 0,
-            Labels::BackgroundLast => self.layer.classes as i64 - 1,
-            Labels::OneHot | Labels::Score | Labels::Iou => self.layer.classes as i64,
-        }
+        labels.background(self.layer.classes).unwrap_or(self.layer.classes as i64)
     }
 }
 

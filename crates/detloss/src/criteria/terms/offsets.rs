@@ -29,7 +29,8 @@ impl<T: Precision> Paired<'_, T> {
             let times = |numbers: [T; 4]| (0..4).map(move |side| numbers[side] * scale[side]);
             let [a, b, c, d, _] = raw;
             preds.extend(times([a, b, c, d]));
-            targets.extend(times(layer.head.decoder.encode(target, place)));
+            let encoded = layer.encoded(&self.truths, self.pairs[pair], self.image, target);
+            targets.extend(times(encoded));
             scales.extend(scale);
         }
         let (weights, _) = self.row_weights(term);

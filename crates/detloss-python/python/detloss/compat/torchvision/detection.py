@@ -55,13 +55,15 @@ def replace_losses(
         TypeError: the model is none of these.
         ValueError: a loss does not fit; with the remedy.
     """
-    parts = _parts(restore_losses(model))
+    parts = _parts(model)
     if not parts:
         raise TypeError(f"{type(model).__name__} has no losses to replace: give a RetinaNet, FCOS, SSD or Faster R-CNN of torchvision")
     has_proposals = any(isinstance(part, RegionProposalNetwork) for part in parts)
     if not has_proposals and (rpn_box is not None or rpn_cls is not None):
         raise ValueError(f"rpn_box and rpn_cls are for region proposals, which {type(model).__name__} has not: leave them out")
+    # What is wrong is found before anything is changed.
     made = [_losses(part, box, cls, rpn_box, rpn_cls) for part in parts]
+    restore_losses(model)
     for part, losses in zip(parts, made, strict=True):
         # In a dictionary, so that they are no modules of the model.
         part.detloss = losses
@@ -80,8 +82,8 @@ def restore_losses(model: Model) -> Model:
 
 
 def _parts(model: nn.Module) -> list[Any]:
-    """The modules that compute losses."""
-    return [part for part in model.modules() if type(part) in _OURS]
+    """The modules that compute losses, their own or ours."""
+    return [part for part in model.modules() if type(part) in _OURS or type(part) in _OURS.values()]
 
 
 def _losses(part: Any, box: str | None, cls: str | None, rpn_box: str | None, rpn_cls: str | None) -> dict[str, nn.Module]:

@@ -61,6 +61,8 @@ def install(
         ValueError: a loss is not one of what it is to be; with the remedy.
         RuntimeError: Ultralytics has changed; with what was looked for.
     """
+    if dfl not in (None, True, False):
+        raise ValueError(f"dfl is {dfl!r}: give True or False")
     settings = {key: given for key, given in locals().items() if given is not None}
     installed = Installed(
         _boxes("box", box, box_params, "sum"),

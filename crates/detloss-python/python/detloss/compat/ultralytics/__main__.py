@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> None:
     entrypoint = importlib.import_module("ultralytics.cfg").entrypoint
     try:
         installed = install(**ours | {"dfl": _switch(ours["dfl"]) if "dfl" in ours else None})  # type: ignore[arg-type]
-    except ValueError as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         sys.exit(f"error: {error}")
     with installed:
         entrypoint()
