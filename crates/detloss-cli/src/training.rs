@@ -1,14 +1,17 @@
 //! Training a detector with losses of the list.
 //!
-//! [`data`] gives scenes, [`targets`] says which cell is to find which object, the [`detector`] looks, the [`objective`] is two losses
-//! of the list, and a [`run`] goes on until it is done. [`decode`] makes detections of what a detector says.
+//! [`data`] gives scenes, the [`detector`] looks, the [`objective`] is two [`losses`] of the list, for which [`targets`] says which cell is
+//! to find which object, or a whole [`criterion`], and a [`run`] goes on until it is done. [`decode`] makes detections of what a detector
+//! says.
 
+pub(crate) mod criterion;
 pub(crate) mod data;
 pub(crate) mod decode;
 pub(crate) mod detector;
 pub(crate) mod digits;
 pub(crate) mod folder;
 pub(crate) mod images;
+pub(crate) mod losses;
 pub(crate) mod model;
 pub(crate) mod objective;
 pub(crate) mod picture;

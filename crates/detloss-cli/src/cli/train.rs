@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, value_parser};
 
 use crate::choice::Assignment;
 
-/// Train a detector with a loss of scores and a loss of boxes
+/// Train a detector with a loss of scores and a loss of boxes, or with the criterion of a known one
 ///
 /// Without --data it learns to find handwritten digits in scenes with clutter, in about a minute. The detector is small: six
 /// convolutions, one stage, no anchors, cells of 8 by 8 pixels. What it finds in scenes that it was not trained on is judged by COCO's
@@ -22,17 +22,27 @@ Examples:
   detloss train
   detloss train --cls ap --box ciou --steps 300 --out ap-ciou
   detloss train --cls focal --param focal.gamma=1.5 --imbalance 10 --out gamma-1.5
+  detloss train --cls bce --matcher \"task_aligned(topk=13)\" --quality --out aligned
+  detloss train --criterion yolo8 --out yolo8
+  detloss train --criterion \"fcos(bbox_regression=siou)\" --out fcos-siou
   detloss train --data my-coco-folder --side 128 --out mine
   detloss train compare --box iou,giou,diou,ciou,eiou --cls bce,focal,ap --seeds 3")]
 pub(crate) struct TrainArgs {
     #[command(subcommand)]
     pub(crate) command: Option<TrainCommand>,
-    /// The loss of the class scores: one of scores or sets, or of rows with classes
-    #[arg(long, value_name = "LOSS", default_value = "focal")]
-    pub(crate) cls: String,
-    /// The loss of the boxes: one of boxes, or of values
-    #[arg(long = "box", value_name = "LOSS", default_value = "giou")]
-    pub(crate) bbox: String,
+    /// The loss of the class scores: one of scores or sets, or of rows with classes [default: focal]
+    #[arg(long, value_name = "LOSS")]
+    pub(crate) cls: Option<String>,
+    /// The loss of the boxes: one of boxes, or of values [default: giou]
+    #[arg(long = "box", value_name = "LOSS")]
+    pub(crate) bbox: Option<String>,
+    /// Which cell is to find which object: `cells` (those near its middle), or a matcher, such as task_aligned(topk=13) [default: cells]
+    #[arg(long)]
+    pub(crate) matcher: Option<String>,
+    /// A criterion instead of all that: its losses, matcher and boxes, such as yolo8, fcos(bbox_regression=siou) or rt_detr. It has to
+    /// have classes, and boxes that cells can say: not all of `detloss criteria` do
+    #[arg(long)]
+    pub(crate) criterion: Option<String>,
     #[command(flatten)]
     pub(crate) setup: SetupArgs,
     /// The folder to write to
@@ -46,7 +56,7 @@ pub(crate) enum TrainCommand {
     Compare(CompareArgs),
 }
 
-/// Train a detector with every combination of some losses, several times
+/// Train a detector with every combination of some losses and matchers, and with some criteria, several times
 ///
 /// All runs are judged by the same scenes; those of one seed begin with the same weights and see the same scenes. The table shows the mean over the seeds, and the
 /// standard deviation where there are several. Written are compare.html (learning curves, and what a loss costs), compare.csv,
@@ -59,14 +69,22 @@ pub(crate) enum TrainCommand {
 Examples:
   detloss train compare --box iou,giou,diou,ciou,eiou --seeds 3
   detloss train compare --cls bce,balanced_ce,focal,dr,ap --imbalance 10
-  detloss train compare --cls focal --param gamma=0.5,1,2 --steps 200")]
+  detloss train compare --cls focal --param gamma=0.5,1,2 --steps 200
+  detloss train compare --cls bce --quality --matcher cells,task_aligned
+  detloss train compare --cls focal --criterion yolo8,fcos,rt_detr")]
 pub(crate) struct CompareArgs {
-    /// The losses of the class scores, between commas
-    #[arg(long, value_name = "LOSS,…", default_value = "focal")]
+    /// The losses of the class scores, between commas [default: focal]
+    #[arg(long, value_name = "LOSS,…")]
     pub(crate) cls: Vec<String>,
-    /// The losses of the boxes, between commas
-    #[arg(long = "box", value_name = "LOSS,…", default_value = "giou")]
+    /// The losses of the boxes, between commas [default: giou]
+    #[arg(long = "box", value_name = "LOSS,…")]
     pub(crate) bbox: Vec<String>,
+    /// Which cell is to find which object, between commas: `cells`, or matchers [default: cells]
+    #[arg(long, value_name = "MATCHER,…")]
+    pub(crate) matcher: Vec<String>,
+    /// Criteria, between commas: instead of losses, or beside them if losses are given
+    #[arg(long, value_name = "CRITERION,…")]
+    pub(crate) criterion: Vec<String>,
     /// How often each combination is trained, with one seed after the other
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u64).range(1..=1000))]
     pub(crate) seeds: u64,
@@ -90,10 +108,11 @@ pub(crate) struct SetupArgs {
     /// Set a parameter of a loss, such as gamma=1.5 or focal.gamma=1.5; repeat it to set others
     #[arg(long = "param", value_name = "KEY=VALUE")]
     pub(crate) params: Vec<Assignment>,
-    /// How much the loss of the boxes counts beside that of the scores
-    #[arg(long, value_name = "WEIGHT", default_value_t = 1.0)]
-    pub(crate) box_weight: f64,
-    /// Label what is found by the IoU of its box, as quality focal and varifocal loss want it, instead of by 1
+    /// How much the loss of the boxes counts beside that of the scores [default: 1]
+    #[arg(long, value_name = "WEIGHT")]
+    pub(crate) box_weight: Option<f64>,
+    /// Label what is found by the IoU of its box, as quality focal and varifocal loss want it, or by the score of its match where the
+    /// matcher has scores, instead of by 1
     #[arg(long)]
     pub(crate) quality: bool,
     /// Of the scenes of digits, only one in N has digits: the more background, the more losses differ

@@ -1,4 +1,4 @@
-//! `detloss train`: a detector, trained with two losses of the list.
+//! `detloss train`: a detector, trained with two losses of the list or with a criterion.
 
 mod compare;
 mod comparison;
@@ -7,6 +7,8 @@ mod page;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+
+use detloss::matching::AnyMatcher;
 
 use self::outcome::Outcome;
 use crate::choice::{self, Chosen};
@@ -17,10 +19,11 @@ use crate::training::data::Data;
 use crate::training::detector::{CELL, SIDES, is_side};
 use crate::training::digits::Digits;
 use crate::training::folder::Folder;
+use crate::training::losses::Losses;
 use crate::training::model;
 use crate::training::objective::Objective;
 use crate::training::picture::{self, Detected};
-use crate::training::run::{LossSpec, Progress, Run, Settings};
+use crate::training::run::{Progress, Run, Settings};
 
 /// So many problems of a folder are named; the others are counted.
 const NAMED: usize = 10;
@@ -35,6 +38,13 @@ const DRAWN: f64 = 0.3;
 const MOST_STEPS: usize = 10_000_000;
 const MOST_SCENES: usize = 10_000;
 
+/// The losses unless others are given.
+const CLS: &str = "focal";
+const BOX: &str = "giou";
+
+/// The rule by which cells find objects, of the detector itself.
+const CELLS: &str = "cells";
+
 /// With a heavier loss of the boxes, sums in f32 overflow.
 const HEAVIEST: f64 = 1e6;
 
@@ -46,17 +56,34 @@ pub(crate) fn run(args: &TrainArgs, json: bool) -> Result<(), CliError> {
     if let Some(TrainCommand::Compare(args)) = &args.command {
         return compare::run(args, json);
     }
-    let chosen = choice::every(&[args.cls.clone(), args.bbox.clone()], &args.setup.params)?;
-    let [scores, boxes] = &chosen[..] else {
-        let problem = "a parameter has several values: give one, or use `detloss train compare`";
-        return Err(CliError::Usage(problem.into()));
-    };
     let setup = Setup::new(&args.setup)?;
-    let objective = setup.objective(scores, boxes)?;
+    let objective = match &args.criterion {
+        Some(text) => {
+            let given = [
+                ("--cls", args.cls.is_some()),
+                ("--box", args.bbox.is_some()),
+                ("--matcher", args.matcher.is_some()),
+            ];
+            setup.refuse_with_criterion(&given, text)?;
+            criterion(text)?
+        }
+        None => {
+            let name =
+                |given: &Option<String>, other: &str| given.as_deref().unwrap_or(other).to_owned();
+            let names = [name(&args.cls, CLS), name(&args.bbox, BOX)];
+            let chosen = choice::every(&names, &args.setup.params)?;
+            let [scores, boxes] = &chosen[..] else {
+                let problem =
+                    "a parameter has several values: give one, or use `detloss train compare`";
+                return Err(CliError::Usage(problem.into()));
+            };
+            setup.losses(scores, boxes, matcher(&name(&args.matcher, CELLS))?)?
+        }
+    };
     say_notes([&objective]);
     make_folder(&args.out)?;
     let data = setup.data(&args.out)?;
-    let settings = setup.settings(&*data, scores, boxes, args.setup.seed);
+    let settings = setup.settings(&*data, &objective, args.setup.seed);
     let bar = progress(settings.steps as u64, "steps");
     let show = |progress: &Progress| {
         if let Some(mark) = progress.points.last() {
@@ -77,9 +104,8 @@ pub(crate) fn run(args: &TrainArgs, json: bool) -> Result<(), CliError> {
     bar.finish_and_clear();
     let last = outcome.last();
     say(format_args!(
-        "{} and {}, {} steps of {} scenes, seed {}: {:.1} s, {:.1} % of them in the losses; AP {:.3}; see {}",
-        scores.title(),
-        boxes.title(),
+        "{}, {} steps of {} scenes, seed {}: {:.1} s, {:.1} % of them in the losses; AP {:.3}; see {}",
+        outcome.settings.objective.title(),
         outcome.settings.steps,
         outcome.settings.batch,
         outcome.settings.seed,
@@ -121,8 +147,10 @@ impl<'a> Setup<'a> {
                 args.rate
             ));
         }
-        if !(0.0..=HEAVIEST).contains(&args.box_weight) {
-            return wrong(format!("--box-weight is {}: give 0 to {HEAVIEST}", args.box_weight));
+        if let Some(weight) = args.box_weight
+            && !(0.0..=HEAVIEST).contains(&weight)
+        {
+            return wrong(format!("--box-weight is {weight}: give 0 to {HEAVIEST}"));
         }
         if !(args.prior > 0.0 && args.prior < 1.0) {
             return wrong(format!("--prior is {}: give a probability between 0 and 1", args.prior));
@@ -130,8 +158,35 @@ impl<'a> Setup<'a> {
         Ok(Self(args))
     }
 
-    fn objective(&self, scores: &Chosen, boxes: &Chosen) -> Result<Objective, CliError> {
-        Objective::new(scores, boxes, self.0.box_weight, self.0.quality)
+    /// Two losses, and which cell is to find which object.
+    fn losses(
+        &self,
+        scores: &Chosen,
+        boxes: &Chosen,
+        matcher: Option<AnyMatcher>,
+    ) -> Result<Objective, CliError> {
+        let weight = self.0.box_weight.unwrap_or(1.0);
+        let losses = Losses::new(scores, boxes, weight, self.0.quality, matcher)?;
+        Ok(Objective::Losses(Box::new(losses)))
+    }
+
+    /// Says of options that a criterion has in its text how they are written there.
+    fn refuse_with_criterion(&self, given: &[(&str, bool)], text: &str) -> Result<(), CliError> {
+        let own = [
+            ("--param", !self.0.params.is_empty()),
+            ("--box-weight", self.0.box_weight.is_some()),
+            ("--quality", self.0.quality),
+        ];
+        let given: Vec<&str> =
+            given.iter().chain(&own).filter(|option| option.1).map(|option| option.0).collect();
+        if given.is_empty() {
+            return Ok(());
+        }
+        Err(CliError::Usage(format!(
+            "--criterion {text} has losses, weights and a matcher of its own, so that {} cannot be given beside it: write them in its \
+             text, as in --criterion \"yolo8(box=siou, box.weight=5, matcher=task_aligned(topk=13))\"",
+            given.join(", ")
+        )))
     }
 
     /// The scenes; says what of a folder cannot be used. `out` is to be written to.
@@ -166,12 +221,21 @@ impl<'a> Setup<'a> {
         Ok(Box::new(data))
     }
 
-    fn settings(&self, data: &dyn Data, scores: &Chosen, boxes: &Chosen, seed: u64) -> Settings {
-        let SetupArgs { side, box_weight, quality, prior, steps, batch, rate, .. } = *self.0;
-        let data = data.name().to_owned();
-        let (scores, boxes) = (LossSpec::from(scores), LossSpec::from(boxes));
-        Settings { data, side, scores, boxes, box_weight, quality, prior, steps, batch, rate, seed }
+    fn settings(&self, data: &dyn Data, objective: &Objective, seed: u64) -> Settings {
+        let SetupArgs { side, prior, steps, batch, rate, .. } = *self.0;
+        let (data, objective) = (data.name().to_owned(), objective.spec());
+        Settings { data, side, objective, prior, steps, batch, rate, seed }
     }
+}
+
+/// A criterion as an objective.
+fn criterion(text: &str) -> Result<Objective, CliError> {
+    text.parse().map(Objective::Criterion).map_err(CliError::Usage)
+}
+
+/// The matcher that is written so; none for the rule of the detector itself.
+fn matcher(text: &str) -> Result<Option<AnyMatcher>, CliError> {
+    Ok(if text == CELLS { None } else { Some(text.parse()?) })
 }
 
 /// Says once what is to be said of these.
@@ -213,11 +277,10 @@ fn pictures(data: &dyn Data, run: &Run, outcome: &Outcome) -> anyhow::Result<Vec
         let detected = sure.map(|found| Detected::new(&found, data.classes(), scene.scale));
         pairs.push((scene, detected.collect()));
     }
-    let Settings { scores, boxes, .. } = &outcome.settings;
+    let title = outcome.settings.objective.title();
     let ap = outcome.last().ap;
     let caption = format!(
-        "{} + {}: AP {ap:.3}. Left what is there, right what was found with a score of {DRAWN} or more",
-        scores.title, boxes.title
+        "{title}: AP {ap:.3}. Left what is there, right what was found with a score of {DRAWN} or more"
     );
     Ok(picture::grid(&caption, &pairs, data.classes())?)
 }

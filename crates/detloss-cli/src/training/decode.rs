@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 
-use super::detector::{Config, Output};
+use super::detector::{Config, Output, numbers};
 use super::scene::Scene;
 use crate::coco::{Detection, MAX_DETECTIONS, Xywh, iou};
 
@@ -22,20 +22,22 @@ pub(crate) fn detections(
     scenes: &[Scene],
     config: &Config,
 ) -> anyhow::Result<Vec<Vec<Detection>>> {
-    let numbers = |tensor: burn::tensor::Tensor<2>| -> Vec<f32> {
-        tensor.into_data().try_to_vec().expect("the detector computes in f32")
-    };
     let (columns, cells) = (config.columns(), config.grid().pow(2));
-    let (logits, corners) = (numbers(output.logits), numbers(output.corners));
-    if logits.iter().chain(&corners).any(|number| !number.is_finite()) {
+    let (logits, corners) = (numbers(&output.logits), config.corners(&output, scenes.len())?);
+    let quality = output.quality.as_ref().map(numbers).unwrap_or_default();
+    if logits.iter().chain(&corners).chain(&quality).any(|number| !number.is_finite()) {
         bail!("the detector says numbers that are not finite: train it with a lower --rate");
     }
     let by_scene = logits.chunks(cells * columns).zip(corners.chunks(cells * 4)).zip(scenes);
     let found = by_scene
-        .map(|((logits, corners), scene)| {
+        .enumerate()
+        .map(|(index, ((logits, corners), scene))| {
             let mut candidates = Vec::with_capacity(cells * config.classes.len());
             for (cell, row) in logits.chunks(columns).enumerate() {
-                let scores = scores(row, config.background);
+                let mut scores = scores(row, config.background);
+                if let Some(&quality) = quality.get(index * cells + cell) {
+                    with_quality(&mut scores, quality);
+                }
                 for (class, score) in config.classes.iter().zip(scores) {
                     candidates.push((score, class.id, cell));
                 }
@@ -74,6 +76,12 @@ pub(super) fn scores(logits: &[f32], background: bool) -> Vec<f64> {
     powers.iter().map(|power| power / sum).collect()
 }
 
+/// Scores of a cell whose quality is this logit: √(score · quality), as FCOS has them. The order of YOLOX's product is the same.
+fn with_quality(scores: &mut [f64], logit: f32) {
+    let quality = 1.0 / (1.0 + f64::from(-logit).exp());
+    scores.iter_mut().for_each(|score| *score = (*score * quality).sqrt());
+}
+
 /// The part of the box that lies in the image, in pixels of the image.
 fn in_image(corners: &[f32], scene: &Scene) -> Xywh {
     let at = |k: usize| {
@@ -94,7 +102,8 @@ mod tests {
     /// What is found in an image of 64 by 16 pixels, brought to 32, by a detector of two classes that says this of some cells.
     fn found(said: &[(usize, [f32; 2], [f32; 4])]) -> anyhow::Result<Vec<(u64, Xywh)>> {
         let class = |id| Class { id, name: String::new() };
-        let config = Config { side: 32, classes: vec![class(3), class(7)], background: false };
+        let classes = vec![class(3), class(7)];
+        let config = Config { side: 32, classes, background: false, criterion: None };
         let (mut logits, mut corners) = ([[FAR; 2]; 16], [[0.0, 0.0, 4.0, 4.0]; 16]);
         for &(cell, scores, bbox) in said {
             (logits[cell], corners[cell]) = (scores, bbox);
@@ -102,7 +111,8 @@ mod tests {
         let device = burn::tensor::Device::flex();
         let output = Output {
             logits: Tensor::from_data(logits, &device),
-            corners: Tensor::from_data(corners, &device),
+            boxes: Tensor::from_data(corners, &device),
+            quality: None,
         };
         let (pixels, objects) = (Vec::new(), Vec::new());
         let scene = Scene { image: 5, side: 32, pixels, scale: 0.5, size: [64, 16], objects };

@@ -3,10 +3,13 @@
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
-use burn::tensor::activation::relu;
+use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor, TensorData};
+use detloss::criteria::Decoder;
+use detloss::matching::Anchors;
 use serde::{Deserialize, Serialize};
 
+use super::criterion::Fitted;
 use super::data::Class;
 use super::scene::{CHANNELS, Scene};
 use crate::random::Random;
@@ -23,6 +26,9 @@ const BODY: [(usize, usize); 6] = [(16, 2), (32, 2), (64, 1), (128, 2), (128, 1)
 /// Beyond e to this power of cells no side of a box lies.
 const FARTHEST: f32 = 6.0;
 
+/// Width and height of the boxes that a detector begins with, cells.
+const FIRST: f64 = 2.0;
+
 /// What a detector is made for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Config {
@@ -32,6 +38,9 @@ pub(crate) struct Config {
     pub(crate) classes: Vec<Class>,
     /// Whether background has a score of its own, after those of the classes: then the scores of a cell are a distribution.
     pub(crate) background: bool,
+    /// The criterion that it is trained with, whose decoder makes boxes of its numbers. None: two losses, and its numbers are corners.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) criterion: Option<Fitted>,
 }
 
 impl Config {
@@ -48,6 +57,28 @@ impl Config {
     /// Cells in a row and in a column.
     pub(crate) fn grid(&self) -> usize {
         self.side / CELL
+    }
+
+    /// The corners of the boxes of all cells in pixels of the scene, four numbers each.
+    ///
+    /// # Errors
+    ///
+    /// What the criterion says of an output that is not its own.
+    pub(crate) fn corners(&self, output: &Output, scenes: usize) -> detloss::Result<Vec<f32>> {
+        match &self.criterion {
+            Some(criterion) => criterion.corners(output, scenes, self.grid()),
+            None => Ok(numbers(&output.boxes)),
+        }
+    }
+
+    /// What makes a box of the numbers of a cell.
+    fn decoder(&self) -> Decoder {
+        self.criterion.as_ref().map_or(Decoder::Corners, Fitted::decoder)
+    }
+
+    /// Whether a cell has a quality, a logit besides those of its classes.
+    fn has_quality(&self) -> bool {
+        self.criterion.as_ref().is_some_and(Fitted::has_quality)
     }
 }
 
@@ -75,8 +106,10 @@ struct Block {
 pub(crate) struct Output {
     /// `[cells, columns]`.
     pub(crate) logits: Tensor<2>,
-    /// Corners in pixels of the scene, `[cells, 4]`.
-    pub(crate) corners: Tensor<2>,
+    /// What the decoder makes boxes of, `[cells, numbers]`; without a criterion corners in pixels of the scene.
+    pub(crate) boxes: Tensor<2>,
+    /// The logit that a cell has besides its classes, `[cells, 1]`, if the criterion has one.
+    pub(crate) quality: Option<Tensor<2>>,
 }
 
 impl Detector {
@@ -97,17 +130,22 @@ impl Detector {
             from = to;
         }
         let head = |to: usize| Conv2dConfig::new([from, to], [1, 1]);
-        let mut odds = vec![(prior / (1.0 - prior)).ln() as f32; config.classes.len()];
+        let odd = (prior / (1.0 - prior)).ln() as f32;
+        let mut odds = vec![odd; config.classes.len()];
         odds.resize(config.columns(), 0.0);
+        let mut numbers = first_box(config.decoder());
+        if let Some(criterion) = config.criterion.as_ref().filter(|_| config.has_quality()) {
+            numbers.push(if criterion.has_objectness() { odd } else { 0.0 });
+        }
         Self {
             body,
             scores: convolution(&head(config.columns()), 0.01, &odds, &mut random, device),
-            sides: convolution(&head(4), 0.01, &[0.0; 4], &mut random, device),
+            sides: convolution(&head(numbers.len()), 0.01, &numbers, &mut random, device),
         }
     }
 
     /// Looks at scenes of one size.
-    pub(crate) fn forward(&self, scenes: &[Scene], device: &Device) -> Output {
+    pub(crate) fn forward(&self, scenes: &[Scene], config: &Config, device: &Device) -> Output {
         let mut features = images(scenes, device);
         for Block { conv, norm } in &self.body {
             features = relu(norm.forward(conv.forward(features)));
@@ -118,13 +156,59 @@ impl Detector {
             maps.permute([0, 2, 3, 1]).reshape([count * rows * columns, fields])
         };
         let logits = by_cell(self.scores.forward(features.clone()));
-        // The distances of the four sides from the middle of the cell, in cells; to the left and to the top they are negative.
-        let sides = by_cell(self.sides.forward(features)).clamp(-FARTHEST, FARTHEST).exp();
-        let outwards = [-1.0, -1.0, 1.0, 1.0].map(|sign| sign * CELL as f32);
-        let outwards = Tensor::<1>::from_data(outwards, device).unsqueeze::<2>();
-        let middles = Tensor::<2>::from_data(middles(count, rows, columns), device);
-        Output { logits, corners: sides * outwards + middles }
+        let numbers = by_cell(self.sides.forward(features));
+        let of_box = config.decoder().columns();
+        let quality = config.has_quality().then(|| numbers.clone().narrow(1, of_box, 1));
+        let numbers = if quality.is_some() { numbers.narrow(1, 0, of_box) } else { numbers };
+        let distances = |numbers: Tensor<2>| numbers.clamp(-FARTHEST, FARTHEST).exp();
+        let boxes = match config.decoder() {
+            // The distances of the four sides from the middle of the cell, in cells; to the left and to the top they are negative.
+            Decoder::Corners => {
+                let outwards = [-1.0, -1.0, 1.0, 1.0].map(|sign| sign * CELL as f32);
+                let outwards = Tensor::<1>::from_data(outwards, device).unsqueeze::<2>();
+                let middles = Tensor::<2>::from_data(middles(count, rows, columns), device);
+                distances(numbers) * outwards + middles
+            }
+            Decoder::Distances => distances(numbers),
+            // As offsets from what a cell begins with, so that no box is far from its cell at first.
+            Decoder::Centers => {
+                let first = logits_of_first(count, rows, columns);
+                sigmoid(numbers + Tensor::<2>::from_data(first, device))
+            }
+            _ => numbers,
+        };
+        Output { logits, boxes, quality }
     }
+}
+
+/// What a decoder makes the box of that a cell begins with: about its middle, of [`FIRST`] cells.
+fn first_box(decoder: Decoder) -> Vec<f32> {
+    match decoder {
+        // Each bin half as likely as the one before it: the mean is 1.
+        Decoder::Bins(bins) => {
+            (0..4 * bins).map(|number| -((number % bins) as f32) * std::f32::consts::LN_2).collect()
+        }
+        Decoder::Cell => {
+            let side = FIRST.ln() as f32;
+            vec![0.5, 0.5, side, side]
+        }
+        // Distances are powers of e, and centres begin at their cells.
+        _ => vec![0.0; decoder.columns()],
+    }
+}
+
+/// The logits of cx, cy, w, h of the box that every cell begins with, as fractions of the scene.
+fn logits_of_first(scenes: usize, rows: usize, columns: usize) -> TensorData {
+    let logit = |share: f64| (share / (1.0 - share)).ln() as f32;
+    let mut values = Vec::with_capacity(scenes * rows * columns * 4);
+    for cell in 0..scenes * rows * columns {
+        let [x, y] = middle(cell % (rows * columns), columns);
+        let [across, down] = [columns, rows].map(|cells| cells as f64);
+        let center = [f64::from(x) / across, f64::from(y) / down].map(|at| at / CELL as f64);
+        values.extend(center.map(logit));
+        values.extend([across, down].map(|cells| logit(FIRST / cells)));
+    }
+    TensorData::new(values, [scenes * rows * columns, 4])
 }
 
 /// The weights are drawn here, because Burn's generator belongs to a backend and is one for all threads.
@@ -170,4 +254,17 @@ fn middles(scenes: usize, rows: usize, columns: usize) -> TensorData {
 /// x, y of the middle of a cell of a scene with so many cells in a row, pixels.
 pub(crate) fn middle(cell: usize, columns: usize) -> [f32; 2] {
     [cell % columns, cell / columns].map(|place| (place * CELL) as f32 + CELL as f32 / 2.0)
+}
+
+/// The middles of the cells of a scene, as points with strides.
+pub(crate) fn anchors(grid: usize) -> Anchors<f32> {
+    let points: Vec<f32> = (0..grid * grid).flat_map(|cell| middle(cell, grid)).collect();
+    let strides = vec![CELL as f32; grid * grid];
+    Anchors::points(&points, &strides).expect("points with a stride each")
+}
+
+/// The numbers of a tensor, out of their graph.
+pub(crate) fn numbers(tensor: &Tensor<2>) -> Vec<f32> {
+    let data = tensor.clone().without_autodiff().into_data();
+    data.try_to_vec().expect("the detector computes in f32")
 }

@@ -18,10 +18,9 @@ use serde::{Deserialize, Serialize};
 use super::data::Data;
 use super::decode::detections;
 use super::detector::{Config, Detector};
-use super::objective::{Objective, States};
+use super::losses::States;
+use super::objective::{Objective, Spec};
 use super::scene::Scene;
-use super::targets::assign;
-use crate::choice::Chosen;
 use crate::coco::{Detection, Summary, evaluate};
 use crate::output;
 
@@ -50,14 +49,9 @@ pub(crate) struct Settings {
     pub(crate) data: String,
     /// Width and height of a scene, pixels.
     pub(crate) side: usize,
-    /// The loss of the scores.
-    pub(crate) scores: LossSpec,
-    /// The loss of the boxes.
-    pub(crate) boxes: LossSpec,
-    /// How much the loss of the boxes counts.
-    pub(crate) box_weight: f64,
-    /// Label what is found by the IoU of its box instead of 1.
-    pub(crate) quality: bool,
+    /// What is minimised.
+    #[serde(flatten)]
+    pub(crate) objective: Spec,
     /// The probability of every class that the detector begins with.
     pub(crate) prior: f64,
     /// Steps of the optimizer.
@@ -68,24 +62,6 @@ pub(crate) struct Settings {
     pub(crate) rate: f64,
     /// Where the random numbers begin.
     pub(crate) seed: u64,
-}
-
-/// A loss with its parameters, as files have it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct LossSpec {
-    /// Its id.
-    pub(crate) loss: String,
-    /// The label, with the parameters that were set.
-    pub(crate) title: String,
-    /// All parameters.
-    pub(crate) params: serde_json::Map<String, serde_json::Value>,
-}
-
-impl From<&Chosen> for LossSpec {
-    fn from(chosen: &Chosen) -> Self {
-        let loss = chosen.name.clone();
-        Self { loss, title: chosen.title(), params: chosen.params() }
-    }
 }
 
 /// How a run stands after some of its steps.
@@ -179,8 +155,7 @@ impl<'a> Run<'a> {
     /// A run before its first step.
     pub(crate) fn new(data: &'a dyn Data, objective: &'a Objective, settings: Settings) -> Self {
         let device = Device::flex().autodiff();
-        let background = objective.background();
-        let config = Config { side: data.side(), classes: data.classes().to_vec(), background };
+        let config = objective.config(data.side(), data.classes());
         let detector = Detector::new(&config, settings.prior, settings.seed, &device);
         let optimizer = AdamWConfig::new()
             .with_grad_clipping(Some(GradientClippingConfig::Norm(LONGEST)))
@@ -280,25 +255,29 @@ impl<'a> Run<'a> {
         let first = (seed << SEED_BITS) + (self.progress.step * batch) as u64;
         let scenes: Vec<Scene> =
             (first..first + batch as u64).into_par_iter().map(|at| self.data.train(at)).collect();
-        let targets = assign(&scenes, self.config.grid(), self.config.classes.len());
-        let output = self.detector.forward(&scenes, &self.device);
+        let output = self.detector.forward(&scenes, &self.config, &self.device);
         let losses = Instant::now();
-        let value = self.objective.value(output, &targets, &mut self.progress.states);
+        let done = self.progress.step as f64 / (self.settings.steps - 1).max(1) as f64;
+        let states = &mut self.progress.states;
+        let value = self.objective.value(output, &scenes, &self.config, done, states);
+        let step = self.progress.step + 1;
+        let value = value.with_context(|| {
+            format!("at step {step} (where numbers are not finite, a lower --rate helps)")
+        })?;
         self.progress.loss_seconds += losses.elapsed().as_secs_f64();
-        if !(value.scores.is_finite() && value.boxes.is_finite()) {
+        let boxes = value.boxes.unwrap_or_default();
+        if !(value.scores.is_finite() && boxes.is_finite()) {
             bail!(
-                "the losses are {} (scores) and {} (boxes) at step {}: try a lower --rate",
-                value.scores,
-                value.boxes,
-                self.progress.step + 1
+                "the losses are {} (scores) and {boxes} (boxes) at step {step}: try a lower --rate",
+                value.scores
             );
         }
         let gradients = GradientsParams::from_grads(value.total.backward(), &self.detector);
         let rate = self.rate();
         self.detector = self.optimizer.step(rate, self.detector.clone(), gradients);
         self.progress.scores.add(value.scores);
-        if !targets.positives.is_empty() {
-            self.progress.boxes.add(value.boxes);
+        if let Some(boxes) = value.boxes {
+            self.progress.boxes.add(boxes);
         }
         self.progress.step += 1;
         self.progress.seconds += start.elapsed().as_secs_f64();
@@ -364,7 +343,7 @@ pub(crate) fn find(
     scenes: &[Scene],
 ) -> anyhow::Result<Vec<Vec<Detection>>> {
     let device = Device::flex();
-    let detect = |scenes| detections(detector.forward(scenes, &device), scenes, config);
+    let detect = |scenes| detections(detector.forward(scenes, config, &device), scenes, config);
     let found: Vec<_> = scenes.chunks(AT_ONCE).map(detect).collect::<anyhow::Result<_>>()?;
     Ok(found.concat())
 }

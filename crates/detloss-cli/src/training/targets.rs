@@ -1,7 +1,13 @@
 //! Which cells are to find which objects.
 
-use super::detector::{CELL, middle};
+use detloss::matching::{AnyMatcher, IGNORED, Image, Scores};
+
+use super::decode::scores;
+use super::detector::{CELL, Config, Output, anchors, middle, numbers};
 use super::scene::Scene;
+
+/// The class of a cell that does not count.
+pub(crate) const LEFT_OUT: i64 = -1;
 
 /// A cell is to find an object if its middle lies so near the object's, in cells.
 const NEAR: f32 = 0.75;
@@ -9,12 +15,14 @@ const NEAR: f32 = 0.75;
 /// What the detector should say of the cells of some scenes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Targets {
-    /// The class of every cell; the number of classes for background.
+    /// The class of every cell; the number of classes for background, and [`LEFT_OUT`].
     pub(crate) classes: Vec<i64>,
     /// The cells that are to find an object.
     pub(crate) positives: Vec<i64>,
     /// The corners of the object of each of these cells, pixels of the scene.
     pub(crate) corners: Vec<[f32; 4]>,
+    /// How much each of these cells is to find it, from 0 to 1, if the matcher says so.
+    pub(crate) scores: Option<Vec<f32>>,
 }
 
 /// Assigns each object to the cells near its middle, at least to the one that its middle is in. Of several objects a cell takes
@@ -33,6 +41,62 @@ pub(crate) fn assign(scenes: &[Scene], grid: usize, classes: usize) -> Targets {
         }
     }
     targets
+}
+
+/// Assigns objects to cells by a matcher, which may look at what the detector says of them; its boxes are corners.
+///
+/// # Errors
+///
+/// What the matcher says of an image.
+pub(crate) fn matched(
+    matcher: &AnyMatcher,
+    output: &Output,
+    scenes: &[Scene],
+    config: &Config,
+) -> detloss::Result<Targets> {
+    let (cells, classes) = (config.grid().pow(2), config.classes.len());
+    let (logits, boxes, anchors) =
+        (numbers(&output.logits), numbers(&output.boxes), anchors(config.grid()));
+    let said: Vec<f32> = match matcher.entry().inputs.scores {
+        Some(Scores::Probabilities) => logits
+            .chunks(config.columns())
+            .flat_map(|row| scores(row, config.background).into_iter().take(classes))
+            .map(|score| score as f32)
+            .collect(),
+        _ => logits,
+    };
+    let truths: Vec<(Vec<f32>, Vec<i64>)> = scenes
+        .iter()
+        .map(|scene| {
+            let objects = &scene.objects;
+            let corners = objects.iter().flat_map(|object| object.corners).collect();
+            (corners, objects.iter().map(|object| object.class as i64).collect())
+        })
+        .collect();
+    let of_scene =
+        truths.iter().zip(boxes.chunks(4 * cells)).zip(said.chunks(said.len() / scenes.len()));
+    let images: Vec<Image<'_, f32>> = of_scene
+        .map(|(((truth, labels), boxes), said)| {
+            Image::new(truth).labels(labels).anchors(&anchors).boxes(boxes).scores(said)
+        })
+        .collect();
+    let mut targets = Targets::default();
+    let mut found = Vec::new();
+    for (index, matches) in matcher.match_images(&images)?.into_iter().enumerate() {
+        for (cell, &truth) in matches.indices.iter().enumerate() {
+            let Some(object) = usize::try_from(truth).ok().map(|at| scenes[index].objects[at])
+            else {
+                targets.classes.push(if truth == IGNORED { LEFT_OUT } else { classes as i64 });
+                continue;
+            };
+            targets.classes.push(object.class as i64);
+            targets.positives.push((index * cells + cell) as i64);
+            targets.corners.push(object.corners);
+            found.extend(matches.scores.as_ref().map(|scores| scores[cell]));
+        }
+    }
+    targets.scores = matcher.entry().has_scores.then_some(found);
+    Ok(targets)
 }
 
 fn takes(cell: usize, grid: usize, [x1, y1, x2, y2]: [f32; 4]) -> bool {

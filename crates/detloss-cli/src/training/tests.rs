@@ -1,6 +1,9 @@
 //! A detector learns with losses of every kind, every loss that can train one takes steps, and a run is what its settings say: on scenes that
 //! are learned in seconds.
 
+mod criteria;
+mod matchers;
+
 use std::cell::Cell;
 
 use burn::module::{Module, ModuleVisitor, Param};
@@ -11,11 +14,11 @@ use detloss::losses::{self, Entry};
 
 use super::data::{Class, Data, truth};
 use super::decode::scores;
-use super::detector::{CELL, Config, Detector};
-use super::objective::{Objective, States, is_of_boxes, is_of_scores};
-use super::run::{EvalPoint, LossSpec, Progress, Run, Settings};
+use super::detector::{Config, Detector};
+use super::losses::{Losses, States, is_of_boxes, is_of_scores};
+use super::objective::Objective;
+use super::run::{EvalPoint, Progress, Run, Settings};
 use super::scene::{CHANNELS, Object, Scene};
-use super::targets::assign;
 use crate::choice::{self, Assignment};
 use crate::coco::GroundTruth;
 use crate::random::Random;
@@ -107,14 +110,15 @@ fn objective(scores: &str, boxes: &str) -> (Objective, Settings) {
     let chosen = choice::every(&[scores.into(), boxes.into()], &params).unwrap();
     // Losses of a whole batch divide by more than its size: GHM-R by its bins, too.
     let box_weight = if chosen[1].entry.signature.scope == Scope::Set { 10.0 } else { 1.0 };
-    let objective = Objective::new(&chosen[0], &chosen[1], box_weight, false).unwrap();
+    let losses = Losses::new(&chosen[0], &chosen[1], box_weight, false, None).unwrap();
+    with_settings(Objective::Losses(Box::new(losses)))
+}
+
+fn with_settings(objective: Objective) -> (Objective, Settings) {
     let settings = Settings {
         data: "squares".into(),
         side: SIDE,
-        scores: LossSpec::from(&chosen[0]),
-        boxes: LossSpec::from(&chosen[1]),
-        box_weight,
-        quality: false,
+        objective: objective.spec(),
         prior: 0.01,
         steps: 60,
         batch: 16,
@@ -198,37 +202,43 @@ fn every_loss_takes_steps() {
 fn a_run_that_was_stopped_ends_as_one_that_was_not() {
     // Seesaw counts how often it has seen a class, WIoU v3 has a running mean of its boxes.
     for (scores, boxes) in [("focal", "giou"), ("seesaw", "wiou_v3")] {
-        let whole = train(scores, boxes);
-        let (objective, settings) = objective(scores, boxes);
-        let folder = tempfile::tempdir().unwrap();
-        let data = Squares::new();
-        let stops = Cell::new(0);
-        loop {
-            let run = Run::new(&data, &objective, settings.clone());
-            let mut run = run.resume(folder.path()).unwrap();
-            if run.is_done() {
-                let timeless = |progress: &Progress| {
-                    let mut progress = progress.clone();
-                    (progress.seconds, progress.loss_seconds) = (0.0, 0.0);
-                    progress.points.iter_mut().for_each(|point| point.seconds = 0.0);
-                    progress
-                };
-                assert_eq!(timeless(run.progress()), timeless(&whole), "{scores}");
-                break;
-            }
-            run.advance(folder.path(), &|_| {}).unwrap();
-            stops.set(stops.get() + 1);
-        }
-        assert!(stops.get() > 5);
+        assert_stops_nowhere(&objective(scores, boxes));
     }
+}
+
+/// A run that is stopped after every evaluation ends as one that is not.
+fn assert_stops_nowhere((objective, settings): &(Objective, Settings)) {
+    let whole = finish(&Squares::new(), objective, settings.clone());
+    let folder = tempfile::tempdir().unwrap();
+    let data = Squares::new();
+    let stops = Cell::new(0);
+    loop {
+        let run = Run::new(&data, objective, settings.clone());
+        let mut run = run.resume(folder.path()).unwrap();
+        if run.is_done() {
+            let timeless = |progress: &Progress| {
+                let mut progress = progress.clone();
+                (progress.seconds, progress.loss_seconds) = (0.0, 0.0);
+                progress.points.iter_mut().for_each(|point| point.seconds = 0.0);
+                progress
+            };
+            let title = settings.objective.title();
+            assert_eq!(timeless(run.progress()), timeless(&whole), "{title}");
+            break;
+        }
+        run.advance(folder.path(), &|_| {}).unwrap();
+        stops.set(stops.get() + 1);
+    }
+    assert!(stops.get() > 5);
 }
 
 #[test]
 fn the_first_probability_of_a_class_is_the_one_that_is_asked_for() {
     let (classes, device) = (Squares::new().classes, Device::flex());
     for (background, expected) in [(false, 0.3), (true, 0.3 / (0.7 + 2.0 * 0.3))] {
-        let config = Config { side: SIDE, classes: classes.clone(), background };
-        let output = Detector::new(&config, 0.3, 1, &device).forward(&[square(0)], &device);
+        let config = Config { side: SIDE, classes: classes.clone(), background, criterion: None };
+        let detector = Detector::new(&config, 0.3, 1, &device);
+        let output = detector.forward(&[square(0)], &config, &device);
         let logits: Vec<f32> = output.logits.into_data().try_to_vec().unwrap();
         for row in logits.chunks(config.columns()) {
             for score in &scores(row, background)[..2] {
@@ -344,18 +354,17 @@ fn steps_without_objects_do_not_count_in_the_loss_of_the_boxes() {
 fn scenes_without_objects_are_trained_on_with_every_loss() {
     let scenes: Vec<Scene> = (0..4).map(|_| square(4)).collect();
     assert!(scenes.iter().all(|scene| scene.objects.is_empty()));
-    let targets = assign(&scenes, SIDE / CELL, 2);
     let classes = Squares::new().classes;
     for entry in losses::ALL.iter().filter(|entry| is_of_scores(entry)) {
         let (objective, _) = objective(entry.name, "giou");
-        let background = objective.background();
-        let config = Config { side: SIDE, classes: classes.clone(), background };
+        let config = objective.config(SIDE, &classes);
         let device = Device::flex().autodiff();
         let detector = Detector::new(&config, 0.01, 1, &device);
-        let output = detector.forward(&scenes, &device);
-        let value = objective.value(output, &targets, &mut States::default());
+        let output = detector.forward(&scenes, &config, &device);
+        let states = &mut States::default();
+        let value = objective.value(output, &scenes, &config, 0.0, states).unwrap();
         assert!(value.scores.is_finite(), "{}: {}", entry.name, value.scores);
-        assert_eq!(value.boxes, 0.0);
+        assert_eq!(value.boxes, None);
         let gradients = GradientsParams::from_grads(value.total.backward(), &detector);
         detector.visit(&mut Finite(&gradients));
     }

@@ -91,6 +91,67 @@ fn a_comparison_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_detector_is_trained_with_a_criterion() {
+    let folder = tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (text, out) in [("yolo8", "yolo8"), ("fcos(bbox_regression=siou)", "fcos")] {
+        let out = at(out);
+        let train = || {
+            let size = "--steps 10 --batch 8 --side 32";
+            detloss(&format!("train {size} --criterion {text} --out {} --json", out.display()))
+        };
+        let call = train();
+        assert_eq!(call.code, 0, "{}", call.err);
+        let result: serde_json::Value = serde_json::from_str(&call.out).unwrap();
+        assert_eq!(result["settings"]["criterion"], text);
+        let loss = |point: &serde_json::Value| {
+            point["scores"].as_f64().unwrap() + point["boxes"].as_f64().unwrap()
+        };
+        let points = result["points"].as_array().unwrap();
+        assert!(loss(&points[9]) < 0.9 * loss(&points[0]), "{text}: {points:?}");
+        assert!(train().err.contains("this run is done already"));
+        let design = fs::read_to_string(out.join("model.json")).unwrap();
+        assert!(design.contains(&format!("\"criterion\": \"{text}\"")), "{design}");
+
+        image::RgbImage::from_pixel(80, 20, image::Rgb([200, 30, 30])).save(at("a.png")).unwrap();
+        let seen = json(&format!(
+            "predict {} --model {} --score 0 --out {}",
+            at("a.png").display(),
+            out.display(),
+            at("seen").display()
+        ));
+        assert!(!seen.as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn criteria_and_matchers_are_compared() {
+    let folder = tempdir().unwrap();
+    let compare = |arguments: &str| {
+        let out = folder.path().display();
+        detloss(&format!("train compare {QUICK} --out {out} {arguments}"))
+    };
+    let criteria = compare("--criterion yolo8,rt_detr,yolo8");
+    assert_eq!(criteria.code, 0, "{}", criteria.err);
+    let words = "note: the detector is the head decoder of rt_detr, and has no outputs for encoder, denoising";
+    assert!(criteria.err.contains(words), "{}", criteria.err);
+    assert_eq!(criteria.out.lines().count(), 3);
+    assert!(criteria.out.starts_with("criterion "), "{}", criteria.out);
+    let all = compare(
+        "--cls focal --matcher cells,task_aligned(topk=13,overlap=giou) --criterion yolo8,rt_detr",
+    );
+    assert_eq!(all.code, 0, "{}", all.err);
+    assert!(all.err.contains("2 of 4 runs are there already"), "{}", all.err);
+    assert_eq!(all.out.lines().count(), 5);
+    assert!(all.out.contains("task_aligned(topk=13, overlap=giou)"), "{}", all.out);
+    has(folder.path(), &["compare.html", "compare.json", "compare.csv"]);
+    has(&folder.path().join("runs/yolo8+seed=1"), &["result.json"]);
+    let curves = fs::read_to_string(folder.path().join("compare.csv")).unwrap();
+    assert_eq!(curves.lines().count(), 1 + 4 * 2);
+    assert!(curves.contains("\n,,,rt_detr,1,1,"), "{curves}");
+}
+
+#[test]
 fn images_are_never_written_over() {
     let folder = tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -243,6 +304,20 @@ fn wrong_calls_are_told_what_would_be_right() {
         ("train --box-weight 1e39", "0 to 1000000"),
         ("train --imbalance 0", "every tenth"),
         ("train --imbalance 2 --data x", "cannot be used with"),
+        ("train --criterion yolo", "yolo8"),
+        (
+            "train --criterion retinanet",
+            "stretches anchor boxes, and a cell is a point. These fit: fcos,",
+        ),
+        ("train --criterion yolo8(box=focal)", "a loss of two boxes"),
+        ("train --criterion yolo8 --box siou", "--box cannot be given beside it"),
+        ("train --criterion yolo8 --cls focal --matcher atss", "--cls, --matcher cannot be given"),
+        ("train --criterion yolo8 --param gamma=1", "yolo8(box=siou, box.weight=5"),
+        ("train --criterion yolo8 --quality --box-weight 2", "--box-weight, --quality cannot"),
+        ("train --matcher nearest", "task_aligned"),
+        ("train --matcher task_aligned(overlap=prob_iou)", "measures rotated boxes"),
+        ("train compare --criterion yolo8 --matcher atss", "--matcher cannot be given beside it"),
+        ("train compare --criterion yolo8,ssd", "ssd does not fit the detector"),
         ("train compare --cls focal --box focal", "only be one"),
         ("train compare --seeds 0", "1..=1000"),
         ("train --seed 1000000", "0..1000000"),

@@ -109,6 +109,9 @@ pub trait Number: Precision {
         options: Options<'_>,
         grads: Option<Vec<OutputGradsMut<'_, Self>>>,
     ) -> Result<Evaluation<Self>>;
+
+    #[doc(hidden)]
+    fn decode(criterion: &Criterion, outputs: &Outputs<'_, Self>) -> Result<Vec<Self>>;
 }
 
 macro_rules! number {
@@ -123,6 +126,13 @@ macro_rules! number {
                 grads: Option<Vec<OutputGradsMut<'_, $float>>>,
             ) -> Result<Evaluation<$float>> {
                 criterion.evaluate_as(outputs, truths, options, grads)
+            }
+
+            #[inline(never)]
+            fn decode(criterion: &Criterion, outputs: &Outputs<'_, $float>) -> Result<Vec<$float>> {
+                let clamped = clamped(criterion, outputs)?;
+                let layer = Layer::new(criterion, outputs, clamped.as_deref())?;
+                Ok((0..outputs.images).flat_map(|image| layer.corners(image)).collect())
             }
         }
     };
@@ -182,6 +192,27 @@ impl Criterion {
         options: Options<'_>,
     ) -> Result<Evaluation<T>> {
         T::evaluate(self, outputs, truths, options, Some(grads))
+    }
+
+    /// The boxes of what a detector says, for prediction: x1, y1, x2, y2 of every prediction of every image in the unit of the truths (cx,
+    /// cy, w, h, angle from a decoder of rotated boxes); of a head that has boxes for every class, one for each. `outputs` are what
+    /// [`evaluate`](Self::evaluate) takes.
+    ///
+    /// ```
+    /// use detloss::criteria::{self, Outputs};
+    /// use detloss::matching::Anchors;
+    ///
+    /// let anchors = Anchors::points(&[4.0_f32, 4.0], &[8.0])?;
+    /// let outputs = Outputs::new(1, &[0.0; 2], &[0.5, 0.5, 1.0, 2.0]).quality(&[0.0]).anchors(&anchors);
+    /// assert_eq!(criteria::find("fcos")?.make().decode(&outputs)?, [0.0, 0.0, 12.0, 20.0]);
+    /// # Ok::<(), detloss::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`evaluate`](Self::evaluate) for outputs that are not the criterion's, or do not fit.
+    pub fn decode<T: Number>(&self, outputs: &Outputs<'_, T>) -> Result<Vec<T>> {
+        T::decode(self, outputs)
     }
 
     fn evaluate_as<T: Precision>(

@@ -252,19 +252,24 @@ impl<'a, T: Precision> Layer<'a, T> {
 
     /// All decoded boxes of an image, in the form of the truths.
     pub(super) fn decoded(&self, image: usize) -> Cow<'a, [T]> {
-        let (decoder, raw) = (self.head.decoder, self.boxes(image));
-        match (decoder, decoder.bins()) {
-            (Decoder::Corners | Decoder::Centers, _) => Cow::Borrowed(raw),
-            (_, Some(bins)) => Cow::Owned(self.boxes_of(&vectors::means(raw, bins), image)),
-            (_, None) => Cow::Owned(self.boxes_of(raw, image)),
+        match self.head.decoder {
+            Decoder::Corners | Decoder::Centers => Cow::Borrowed(self.boxes(image)),
+            _ => Cow::Owned(self.corners(image)),
         }
     }
 
-    fn boxes_of(&self, raw: &[T], image: usize) -> Vec<T> {
+    /// The same by their corners, or rotated: of every prediction one, or one for every class.
+    pub(super) fn corners(&self, image: usize) -> Vec<T> {
         let (decoder, angles) = (self.head.decoder, self.angles(image));
-        let mut boxes = Vec::with_capacity(self.rows * decoder.width());
-        for row in 0..self.rows {
-            let fields = self.fields(raw, angles, row, row);
+        let raw = match decoder.bins() {
+            Some(bins) => Cow::Owned(vectors::means(self.boxes(image), bins)),
+            None => Cow::Borrowed(self.boxes(image)),
+        };
+        let of_row = self.columns_of_boxes() / decoder.columns();
+        let mut boxes = Vec::with_capacity(self.rows * of_row * decoder.width());
+        for place in 0..self.rows * of_row {
+            let row = place / of_row;
+            let fields = self.fields(&raw, angles, place, row);
             boxes.extend_from_slice(
                 &decoder.decode(fields, self.place(image, row))[..decoder.width()],
             );

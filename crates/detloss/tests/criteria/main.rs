@@ -1,5 +1,6 @@
 //! Laws that every criterion of the list keeps.
 
+mod decode;
 mod inputs;
 
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! `detloss train compare`: every combination of some losses, trained several times.
+//! `detloss train compare`: every combination of some losses, and some criteria, trained several times.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 
 use super::comparison::{Combination, Comparison, table};
-use super::{Outcome, Setup, page, say_notes, train};
+use super::{BOX, CELLS, CLS, Outcome, Setup, criterion, matcher, page, say_notes, train};
 use crate::choice::{self, Chosen};
 use crate::cli::CompareArgs;
 use crate::output::{CliError, make_folder, print_json, print_table, progress, save, say};
@@ -24,32 +24,16 @@ struct Planned<'a> {
 
 /// Trains what is missing, and compares.
 pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
-    let (cls, bbox) = (choice::split(&args.cls), choice::split(&args.bbox));
-    let mut names = [&cls[..], &bbox].concat();
-    if let Some(name) = cls.iter().find(|name| bbox.contains(name)) {
-        let problem = format!("{name} is given as --cls and as --box: it can only be one of them");
-        return Err(CliError::Usage(problem));
-    }
-    let mut seen = HashSet::new();
-    names.retain(|name| seen.insert(name.clone()));
-    let chosen = choice::every(&names, &args.setup.params)?;
-    let (scores, boxes): (Vec<Chosen>, Vec<Chosen>) =
-        chosen.into_iter().partition(|chosen| cls.iter().any(|name| chosen.is(name)));
     let setup = Setup::new(&args.setup)?;
-    let mut pairs = Vec::new();
-    for scores in &scores {
-        for boxes in &boxes {
-            pairs.push((scores, boxes, setup.objective(scores, boxes)?));
-        }
-    }
-    say_notes(pairs.iter().map(|(_, _, objective)| objective));
+    let objectives = objectives(args, &setup)?;
+    say_notes(&objectives);
     make_folder(&args.out)?;
     let data = setup.data(&args.out)?;
     let mut planned = Vec::new();
     for seed in args.setup.seed..args.setup.seed + args.seeds {
-        for (scores, boxes, objective) in &pairs {
-            let settings = setup.settings(&*data, scores, boxes, seed);
-            let name = format!("{}+{}+seed={seed}", scores.file_name(), boxes.file_name());
+        for objective in &objectives {
+            let settings = setup.settings(&*data, objective, seed);
+            let name = format!("{}+seed={seed}", objective.file_name());
             let folder = args.out.join("runs").join(name);
             let outcome = Outcome::read(&folder, &settings)?;
             planned.push(Planned { objective, settings, folder, outcome });
@@ -63,8 +47,8 @@ pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
     let (mut before, mut failed) = (0, 0);
     for planned in planned.iter_mut().filter(|planned| planned.outcome.is_none()) {
         make_folder(&planned.folder)?;
-        let Settings { scores, boxes, seed, steps, .. } = &planned.settings;
-        let name = format!("{} + {}, seed {seed}", scores.title, boxes.title);
+        let Settings { objective, seed, steps, .. } = &planned.settings;
+        let name = format!("{}, seed {seed}", objective.title());
         let show = |progress: &Progress| {
             let ap = progress
                 .points
@@ -86,8 +70,8 @@ pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
     }
     bar.finish_and_clear();
     let mut combinations = Vec::new();
-    for pair in 0..pairs.len() {
-        let runs = planned.iter().skip(pair).step_by(pairs.len());
+    for objective in 0..objectives.len() {
+        let runs = planned.iter().skip(objective).step_by(objectives.len());
         let runs: Vec<Outcome> = runs.filter_map(|run| run.outcome.clone()).collect();
         if !runs.is_empty() {
             combinations.push(Combination::new(runs));
@@ -112,18 +96,58 @@ pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
     if failed > 0 { Err(failure()) } else { Ok(()) }
 }
 
+/// Every combination of the losses and matchers, and every criterion.
+fn objectives(args: &CompareArgs, setup: &Setup) -> Result<Vec<Objective>, CliError> {
+    let criteria = unique(choice::split(&args.criterion));
+    let mut all = Vec::new();
+    if criteria.is_empty() || !args.cls.is_empty() || !args.bbox.is_empty() {
+        let names = |given: &[String], other: &str| {
+            if given.is_empty() { vec![other.to_owned()] } else { choice::split(given) }
+        };
+        let (cls, bbox) = (names(&args.cls, CLS), names(&args.bbox, BOX));
+        if let Some(name) = cls.iter().find(|name| bbox.contains(name)) {
+            let problem =
+                format!("{name} is given as --cls and as --box: it can only be one of them");
+            return Err(CliError::Usage(problem));
+        }
+        let chosen = choice::every(&unique([&cls[..], &bbox].concat()), &args.setup.params)?;
+        let (scores, boxes): (Vec<Chosen>, Vec<Chosen>) =
+            chosen.into_iter().partition(|chosen| cls.iter().any(|name| chosen.is(name)));
+        for scores in &scores {
+            for boxes in &boxes {
+                for name in unique(names(&args.matcher, CELLS)) {
+                    all.push(setup.losses(scores, boxes, matcher(&name)?)?);
+                }
+            }
+        }
+    } else {
+        setup.refuse_with_criterion(&[("--matcher", !args.matcher.is_empty())], &criteria[0])?;
+    }
+    for text in criteria {
+        all.push(criterion(&text)?);
+    }
+    Ok(all)
+}
+
+/// These without those that were there before.
+fn unique(names: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    names.into_iter().filter(|name| seen.insert(name.clone())).collect()
+}
+
 /// A line for every time that a detector was judged.
 fn curves(comparison: &Comparison) -> Result<Vec<u8>, CliError> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-    let header = "score_loss,box_loss,seed,step,seconds,scores,boxes,ap,ap50,ap75".split(',');
+    let header =
+        "score_loss,box_loss,matcher,criterion,seed,step,seconds,scores,boxes,ap,ap50,ap75"
+            .split(',');
     writer.write_record(header).map_err(CliError::failure)?;
     for combination in &comparison.combinations {
         for run in &combination.runs {
             for point in &run.points {
-                let Settings { scores, boxes, seed, .. } = &run.settings;
-                writer
-                    .serialize((&scores.title, &boxes.title, seed, point))
-                    .map_err(CliError::failure)?;
+                let Combination { scores, boxes, matcher, criterion, .. } = combination;
+                let line = (scores, boxes, matcher, criterion, run.settings.seed, point);
+                writer.serialize(line).map_err(CliError::failure)?;
             }
         }
     }

@@ -4,21 +4,27 @@ use serde::Serialize;
 
 use super::Outcome;
 use crate::table::{Column, Table};
+use crate::training::losses::LossesSpec;
+use crate::training::objective::Spec;
 use crate::training::run::EvalPoint;
 
-/// Combinations of losses and how they did.
+/// Combinations of losses, and criteria, and how they did.
 #[derive(Serialize)]
 pub(super) struct Comparison {
     pub(super) combinations: Vec<Combination>,
 }
 
-/// Two losses, trained with every seed.
+/// Two losses or a criterion, trained with every seed.
 #[derive(Serialize)]
 pub(super) struct Combination {
-    /// The loss of the scores, with the parameters that were set.
+    /// The loss of the scores, with the parameters that were set; empty for a criterion.
     pub(super) scores: String,
-    /// The loss of the boxes, with the parameters that were set.
+    /// The loss of the boxes, with the parameters that were set; empty for a criterion.
     pub(super) boxes: String,
+    /// The matcher, if it is not the rule of the detector itself, or the criterion's.
+    pub(super) matcher: Option<String>,
+    /// The criterion, as it was written.
+    pub(super) criterion: Option<String>,
     /// Of the AP at the end.
     pub(super) ap: Spread,
     /// Of the AP at IoU 0.5.
@@ -62,9 +68,20 @@ impl Combination {
         let settings = &runs[0].settings;
         let over = |of: &dyn Fn(&Outcome) -> f64| runs.iter().map(of).collect::<Vec<f64>>();
         let step = |run: &Outcome| 1e3 * run.seconds / run.settings.steps as f64;
+        let (scores, boxes, matcher, criterion) = match &settings.objective {
+            Spec::Losses(LossesSpec { scores, boxes, matcher, .. }) => {
+                let matcher = matcher.as_ref().map(ToString::to_string);
+                (scores.title.clone(), boxes.title.clone(), matcher, None)
+            }
+            Spec::Criterion { criterion } => {
+                (String::new(), String::new(), None, Some(criterion.text().to_owned()))
+            }
+        };
         Self {
-            scores: settings.scores.title.clone(),
-            boxes: settings.boxes.title.clone(),
+            scores,
+            boxes,
+            matcher,
+            criterion,
             ap: Spread::of(&over(&|run| run.last().ap)),
             ap50: Spread::of(&over(&|run| run.last().ap50)),
             ap75: Spread::of(&over(&|run| run.last().ap75)),
@@ -85,22 +102,37 @@ impl Combination {
     }
 }
 
+impl Comparison {
+    /// The columns that say what was trained: of each its name, and what it says of a combination. None is empty for all of them.
+    fn columns(&self) -> Vec<(&'static str, fn(&Combination) -> &str)> {
+        let all: [(_, fn(&Combination) -> &str); 4] = [
+            ("criterion", |one| one.criterion.as_deref().unwrap_or_default()),
+            ("scores", |one| &one.scores),
+            ("boxes", |one| &one.boxes),
+            ("matcher", |one| one.matcher.as_deref().unwrap_or_default()),
+        ];
+        let says =
+            |of: fn(&Combination) -> &str| self.combinations.iter().any(|one| !of(one).is_empty());
+        all.into_iter().filter(|(_, of)| says(*of)).collect()
+    }
+}
+
 /// How the combinations ended.
 pub(super) fn table(comparison: &Comparison) -> Table {
-    let words = ["scores", "boxes"].map(Column::words);
+    let columns = comparison.columns();
+    let words = columns.iter().map(|(name, _)| Column::words(*name));
     let numbers = ["AP", "AP50", "AP75", "score loss", "box loss", "ms per step", "ms in losses"];
-    let mut table = Table::new(words.into_iter().chain(numbers.map(Column::numbers)));
+    let mut table = Table::new(words.chain(numbers.map(Column::numbers)));
     for combination in &comparison.combinations {
-        let Combination { scores, boxes, ap, ap50, ap75, step_ms, loss_ms, .. } = combination;
+        let Combination { ap, ap50, ap75, step_ms, loss_ms, .. } = combination;
         let losses =
             [combination.curve(|point| point.scores), combination.curve(|point| point.boxes)];
         let ends =
             losses.map(|curve| curve.last().map_or(String::new(), |end| format!("{end:.4}")));
         let metrics = [ap, ap50, ap75].map(|metric| metric.words());
         let costs = [format!("{step_ms:.1}"), format!("{loss_ms:.2}")];
-        table.push(
-            [scores.clone(), boxes.clone()].into_iter().chain(metrics).chain(ends).chain(costs),
-        );
+        let names = columns.iter().map(|(_, of)| of(combination).to_owned());
+        table.push(names.chain(metrics).chain(ends).chain(costs));
     }
     table
 }

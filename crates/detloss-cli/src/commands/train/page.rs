@@ -3,13 +3,15 @@
 use super::comparison::{Combination, Comparison, table};
 use crate::plot::{Axis, Chart, Series};
 use crate::report::Report;
+use crate::training::losses::LossesSpec;
+use crate::training::objective::Spec;
 use crate::training::run::EvalPoint;
 
 const LEAD: &str = "The same small detector, trained with one loss after the other on the same scenes: how well it finds objects in \
     scenes that it was not trained on, how soon, and what the losses cost.";
 
 const PROTOCOL: &str = "Six convolutions of 3 by 3 with batch normalisation and two heads on cells of 8 by 8 pixels, without anchors. A \
-    cell is to find the smallest object whose middle lies within 0.75 cells of its own. AdamW, its rate rising over the first 5 % of the \
+    cell is to find the smallest object whose middle lies within 0.75 cells of its own, unless a matcher or a criterion says which. AdamW, its rate rising over the first 5 % of the \
     steps and falling along a cosine. Losses of each score are divided by the number of cells that are to find something; those of \
     a whole batch are as their papers have them, so that the same box loss may weigh more beside one than beside another. Runs of \
     one seed begin with the same weights and see the same scenes in the same order. AP is COCO's, over IoU 0.5 to 0.95.";
@@ -29,16 +31,15 @@ pub(super) fn page(comparison: &Comparison) -> String {
     let mut report = Report::new("Losses compared by training", LEAD);
     let first = &comparison.combinations[0].runs[0].settings;
     report.section("The experiment").prose(PROTOCOL).prose(&format!(
-        "Scenes: {}, {} by {} pixels. {} steps of {} scenes, learning rate {}; box loss times {}; first probability {}{}.",
+        "Scenes: {}, {} by {} pixels. {} steps of {} scenes, learning rate {}; first probability {}.{}",
         first.data,
         first.side,
         first.side,
         first.steps,
         first.batch,
         first.rate,
-        first.box_weight,
         first.prior,
-        if first.quality { "; labels are the IoU of the boxes" } else { "" }
+        joined(&first.objective)
     ));
     report.section("Results").table(&table(comparison), "After the last step, mean over the seeds");
     if comparison.combinations[0].ap.deviation.is_some() {
@@ -87,6 +88,16 @@ pub(super) fn page(comparison: &Comparison) -> String {
     report.to_html()
 }
 
+/// How two losses are joined; those of criteria are as they are.
+fn joined(objective: &Spec) -> String {
+    let Spec::Losses(LossesSpec { box_weight, quality, .. }) = objective else {
+        return String::new();
+    };
+    let labels =
+        if *quality { ", and labels are the score of a match or the IoU of its box" } else { "" };
+    format!(" Of two losses that of the boxes is taken times {box_weight}{labels}.")
+}
+
 /// What is drawn together: everything, or what has the loss of the scores in common.
 fn groups(comparison: &Comparison) -> Vec<(String, Vec<&Combination>)> {
     let all: Vec<&Combination> = comparison.combinations.iter().collect();
@@ -94,7 +105,11 @@ fn groups(comparison: &Comparison) -> Vec<(String, Vec<&Combination>)> {
         return vec![(String::new(), all)];
     }
     let by_scores = all.chunk_by(|a, b| a.scores == b.scores);
-    by_scores.map(|group| (group[0].scores.clone(), group.to_vec())).collect()
+    let title = |one: &Combination| match &one.criterion {
+        Some(_) => "Criteria".to_owned(),
+        None => one.scores.clone(),
+    };
+    by_scores.map(|group| (title(group[0]), group.to_vec())).collect()
 }
 
 fn curves(
@@ -108,7 +123,7 @@ fn curves(
     let series: Vec<Series> = group
         .iter()
         .map(|one| Series {
-            name: if title.is_empty() { name(one) } else { one.boxes.clone() },
+            name: name(one),
             points: one.curve(at).into_iter().zip(one.curve(value)).collect(),
         })
         .collect();
@@ -119,5 +134,5 @@ fn curves(
 }
 
 fn name(one: &Combination) -> String {
-    format!("{} + {}", one.scores, one.boxes)
+    one.runs[0].settings.objective.title()
 }
