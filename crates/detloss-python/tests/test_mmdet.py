@@ -37,6 +37,7 @@ from mmdet_cases import (
     smooth_l1,
     varifocal,
 )
+from mmdet_itself import theirs as theirs_of
 from openmmlab import (
     CALLS,
     F64,
@@ -65,8 +66,9 @@ def test_the_formula(case: Case) -> None:
         assert_close(value_and_grad(lambda x: loss(x, *rest, weight=weight, **call), pred), expected, tolerance)
 
 
+@pytest.mark.filterwarnings("ignore:DeprecationWarning. Setting .linear=True:UserWarning")
 def test_against_mmdetection() -> None:
-    theirs = pytest.importorskip("mmdet.models.losses")
+    theirs = theirs_of("mmdet.models.losses")
     for case in CASES:
         if case.name == "EfficientIoULoss":
             continue
@@ -116,7 +118,7 @@ def test_far_boxes_cost_something() -> None:
     far, target = torch.tensor([[50.0, 60.0, 52.0, 62.0]], dtype=F64), torch.tensor([[0.0, 0.0, 10.0, 8.0]], dtype=F64)
     value, grad = value_and_grad(lambda x: mmdet.SIoULoss(reduction="sum")(x, target), far)
     assert value > 1.5 and grad.all()
-    theirs = pytest.importorskip("mmdet.models.losses").SIoULoss(reduction="sum")
+    theirs = theirs_of("mmdet.models.losses").SIoULoss(reduction="sum")
     value, grad = value_and_grad(lambda x: theirs(x, target), far)
     assert value == 0.0 and not grad.any()
 
@@ -187,7 +189,7 @@ def test_constructors() -> None:
 
 
 def test_defaults_are_those_of_mmdetection() -> None:
-    theirs = pytest.importorskip("mmdet.models.losses")
+    theirs = theirs_of("mmdet.models.losses")
     for loss in mmdet.LOSSES:
         if loss is not mmdet.EfficientIoULoss:
             there = inspect.signature(getattr(theirs, loss.__name__)).parameters.values()
@@ -298,17 +300,18 @@ def test_sure_probabilities(probability: float) -> None:
 @pytest.mark.parametrize("registry", [Registry, mmengine_registry])
 def test_registration(registry: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     their_own: Any = type("GIoULoss", (), {})
-    models = registry("model")
+    models, tasks = registry("model"), registry("task util")
     models.register_module(name="GIoULoss", module=their_own)
-    for name in ("mmdet", "mmdet.registry", "mmdet.models"):
+    for name in ("mmcv", "mmdet", "mmdet.registry", "mmdet.models"):
         module: Any = types.ModuleType(name)
         module.__spec__ = importlib.machinery.ModuleSpec(name, None)
-        module.MODELS = models
+        module.MODELS, module.TASK_UTILS = models, tasks
         monkeypatch.setitem(sys.modules, name, module)
     importlib.reload(mmdet)
     assert models.build({"type": "DetlossGIoULoss", "loss_weight": 2.0}).loss_weight == 2.0
     assert {f"Detloss{name}" for name in CONSTRUCTORS} | {"GIoULoss"} == set(models.module_dict)
     assert models.module_dict["GIoULoss"] is their_own
+    assert {f"Detloss{assigner.__name__}" for assigner in mmdet.ASSIGNERS} == set(tasks.module_dict)
     mmdet.register(override=True)
     assert models.module_dict["GIoULoss"] is mmdet.GIoULoss
     assert "L1Loss" not in models.module_dict and "EIoULoss" not in models.module_dict

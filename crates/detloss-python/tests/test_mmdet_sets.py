@@ -10,6 +10,7 @@ from torch import Tensor
 
 from detloss.compat import mmdet
 from mmdet_cases import CLASSES, LABELS, LOGITS, OBJECTS, PER_ROW, PER_SCORE, ROWS, WITH_BACKGROUND, entropy, one_hot, softmax_ce
+from mmdet_itself import theirs as theirs_of
 from openmmlab import F64, assert_close, integers, normal, value_and_grad
 
 
@@ -145,7 +146,7 @@ def test_balanced_by_gradients() -> None:
 
 
 def test_balanced_by_gradients_against_mmdetection() -> None:
-    theirs = pytest.importorskip("mmdet.models.losses").EQLV2Loss(num_classes=CLASSES - 1).double()
+    theirs = theirs_of("mmdet.models.losses").EQLV2Loss(num_classes=CLASSES - 1).double()
     loss = mmdet.EQLV2Loss(num_classes=CLASSES - 1)
     for step in range(3):
         logits, classes = normal(ROWS, CLASSES, seed=50 + step), integers(CLASSES, ROWS, seed=60 + step)
@@ -186,7 +187,7 @@ def test_in_a_head(name: str, arguments: dict[str, Any], columns: int) -> None:
 
 @pytest.mark.parametrize(("name", "arguments", "columns"), HEADS[:3])
 def test_a_head_is_told_the_same_as_in_mmdetection(name: str, arguments: dict[str, Any], columns: int) -> None:
-    theirs = pytest.importorskip("mmdet.models.losses")
+    theirs = theirs_of("mmdet.models.losses")
     loss, other = (getattr(of, name)(num_classes=CLASSES - 1, **arguments) for of in (mmdet, theirs))
     scores = LOGITS[:, :columns]
     assert loss.get_cls_channels(CLASSES - 1) == other.get_cls_channels(CLASSES - 1)

@@ -34,6 +34,7 @@ loss! {
     /// | YOLOv9 | `min_side=0, among=2` |
     /// | PP-YOLOE | `topk=13, alpha=1, min_side=0, margin=0, among=0, overlap=iou` |
     ///
+    /// TOOD's code and MMDetection take the topk of all predictions and drop the ones outside then: a truth may have fewer there.
     /// A candidate with t = 0 is never positive; in Ultralytics' code it may be, by a tie, with a score of 0. `stride[1]` there is `min_side`.
     ///
     /// # References

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 REDUCTIONS = ("none", "mean", "sum")
 
 PREFIX = "Detloss"
-"""What stands before the names of the losses in a registry."""
+"""What stands before the names in a registry."""
 
 
 class Loss(nn.Module):
@@ -84,8 +84,8 @@ class BoxLoss(PairLoss):
         return per_row(weight, pred.shape[:-1])
 
 
-def register_in(models: Any, losses: tuple[type[Loss], ...], theirs: str | None) -> None:
-    """Registers the losses under their names with the prefix; those of the module ``theirs`` are replaced, if it is given."""
+def register_in(models: Any, losses: tuple[type[Any], ...], theirs: str | None) -> None:
+    """Registers the losses, or assigners, under their names with the prefix; those of the module ``theirs`` are replaced, if it is given."""
     for loss in losses:
         models.register_module(name=PREFIX + loss.__name__, force=True, module=loss)
     if theirs is None:

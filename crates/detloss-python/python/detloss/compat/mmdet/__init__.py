@@ -1,8 +1,9 @@
-"""The loss classes of MMDetection 3, with its constructor arguments and ``forward``, computed by :mod:`detloss.torch`.
+"""The loss classes and assigners of MMDetection 3, with its arguments, computed by :mod:`detloss.torch` and :mod:`detloss.matching`.
 
 If MMDetection is installed, importing this module registers them in ``mmdet.registry.MODELS`` under its names with a
 prefix, ``DetlossGIoULoss`` and so on; a config needs ``custom_imports = dict(imports=["detloss.compat.mmdet"])`` and
-the prefix. Its own losses stay as they are, unless :func:`register` is told to replace them.
+the prefix. Its own losses stay as they are, unless :func:`register` is told to replace them. The assigners are in
+``mmdet.registry.TASK_UTILS`` under the prefix, ``DetlossTaskAlignedAssigner`` and so on, and only there.
 
 Values and gradients are MMDetection's, but for what its classes say here, and for this:
 
@@ -30,6 +31,16 @@ import importlib
 import importlib.util
 
 from detloss.compat._openmmlab import PREFIX, Loss, register_in
+from detloss.compat.mmdet._assigners import (
+    ASSIGNERS,
+    Assigner,
+    ATSSAssigner,
+    DynamicSoftLabelAssigner,
+    HungarianAssigner,
+    MaxIoUAssigner,
+    SimOTAAssigner,
+    TaskAlignedAssigner,
+)
 from detloss.compat.mmdet._classification import (
     CrossEntropyLoss,
     DiceLoss,
@@ -90,6 +101,9 @@ LOSSES: tuple[type[Loss], ...] = (
 """All of them."""
 
 __all__ = [
+    "Assigner",
+    "ASSIGNERS",
+    "ATSSAssigner",
     "BalancedL1Loss",
     "BoundedIoULoss",
     "CIoULoss",
@@ -98,6 +112,7 @@ __all__ = [
     "DiceLoss",
     "DIoULoss",
     "DistributionFocalLoss",
+    "DynamicSoftLabelAssigner",
     "EfficientIoULoss",
     "EIoULoss",
     "EQLV2Loss",
@@ -107,36 +122,42 @@ __all__ = [
     "GHMC",
     "GHMR",
     "GIoULoss",
+    "HungarianAssigner",
     "IoULoss",
     "KnowledgeDistillationKLDivLoss",
     "L1Loss",
     "Loss",
     "LOSSES",
+    "MaxIoUAssigner",
     "MSELoss",
     "MultiPosCrossEntropyLoss",
     "PREFIX",
     "QualityFocalLoss",
     "SeesawLoss",
+    "SimOTAAssigner",
     "SIoULoss",
     "SmoothL1Loss",
+    "TaskAlignedAssigner",
     "VarifocalLoss",
     "register",
 ]
 
 
 def register(override: bool = False) -> None:
-    """Registers the losses with MMDetection: ``DetlossGIoULoss`` and so on.
+    """Registers losses and assigners with MMDetection: ``DetlossGIoULoss``, ``DetlossMaxIoUAssigner`` and so on.
 
     Args:
         override: whether ``GIoULoss`` and so on are these, too, for all that is built from then on. There is no
-            ``EfficientIoULoss`` to replace.
+            ``EfficientIoULoss`` to replace. Assigners are never replaced: not all arguments of MMDetection's are supported.
 
     Raises:
         ModuleNotFoundError: without MMDetection.
     """
-    models = importlib.import_module("mmdet.registry").MODELS
-    register_in(models, LOSSES, "mmdet.models" if override else None)
+    registry = importlib.import_module("mmdet.registry")
+    register_in(registry.MODELS, LOSSES, "mmdet.models" if override else None)
+    register_in(registry.TASK_UTILS, ASSIGNERS, None)
 
 
-if importlib.util.find_spec("mmdet") is not None:
+# Without MMCV it is installed, and cannot be imported.
+if all(importlib.util.find_spec(name) is not None for name in ("mmdet", "mmcv")):
     register()
