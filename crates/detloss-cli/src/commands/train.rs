@@ -8,6 +8,9 @@ mod page;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use detloss::loss::Described as _;
+use detloss::losses::boxes::Giou;
+use detloss::losses::scores::Focal;
 use detloss::matching::AnyMatcher;
 
 use self::outcome::Outcome;
@@ -39,8 +42,8 @@ const MOST_STEPS: usize = 10_000_000;
 const MOST_SCENES: usize = 10_000;
 
 /// The losses unless others are given.
-const CLS: &str = "focal";
-const BOX: &str = "giou";
+const CLS: &str = Focal::NAME;
+const BOX: &str = Giou::NAME;
 
 /// The rule by which cells find objects, of the detector itself.
 const CELLS: &str = "cells";
