@@ -54,7 +54,7 @@ class Decoder:
         if self.bins is None:
             return raw
         places = torch.arange(self.bins, dtype=raw.dtype, device=raw.device)
-        return raw.unflatten(-1, (4, self.bins)).softmax(-1) @ places
+        return raw.reshape(*raw.shape[:-1], 4, self.bins).softmax(-1) @ places
 
     def boxes(self, numbers: Tensor, angle: Tensor | None, place: Place) -> Tensor:
         """The boxes of such numbers, differentiable."""

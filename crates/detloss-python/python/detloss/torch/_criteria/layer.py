@@ -78,18 +78,21 @@ class Layer:
         return sampling.balanced(found, sampler["size"], sampler["positive"], seeds)
 
     def _boxes(self) -> Tensor:
-        raw = self.given.boxes.detach()
+        raw: Tensor = self.given.boxes.detach()
         if not self.decoder.has_anchors:
             return raw
         angle = None if self.given.angle is None else self.given.angle.detach()
         return self.decoder.boxes(self.decoder.numbers(raw), angle, self.place)
 
     def _scores(self, as_logits: bool) -> Tensor:
-        logits = self.given.logits.detach()
+        logits: Tensor = self.given.logits.detach()
         if as_logits:
             return logits
         scores = logits.sigmoid()
-        return (scores * self.given.quality.detach().sigmoid()[..., None]).sqrt() if self.head["with_objectness"] else scores
+        if not self.head["with_objectness"]:
+            return scores
+        quality: Tensor = self.given.quality.detach()
+        return (scores * quality.sigmoid()[..., None]).sqrt()
 
 
 def layer_of(head: dict[str, Any], decoder: Decoder, given: Outputs, dtype: torch.dtype, images: int) -> Layer:

@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 
 from detloss._matching import BACKGROUND, Matches
+from detloss._spec import find
 from detloss.torch import _program
+from detloss.torch._call import Chosen
 from detloss.torch._criteria.decoder import Place
 from detloss.torch._criteria.layer import Layer, Truths
+from detloss.torch._matching.boxes import iou
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Pairs:
     @cached_property
     def truth(self) -> Tensor:
         """The place of its truth among those of all images."""
-        return self.matches.indices[self.where] + self.truths.starts[self.where[0]]
+        own: Tensor = self.matches.indices[self.where]
+        return own + self.truths.starts[self.where[0]]
 
     @cached_property
     def labels(self) -> Tensor:
@@ -94,9 +98,11 @@ class Pairs:
 
     @cached_property
     def iou(self) -> Tensor:
-        name = "rotated_iou" if self.layer.decoder.is_rotated else "iou"
-        inputs = [*self.preds.detach().unbind(-1), *self.targets.unbind(-1)]
-        [value] = _program.run(_program.program(_key(name), False), inputs)
+        """A constant. Of upright boxes the IoU itself: a small one keeps its digits, which 1 minus a loss does not."""
+        preds, targets = self.preds.detach().unbind(-1), self.targets.unbind(-1)
+        if not self.layer.decoder.is_rotated:
+            return iou(preds, targets)
+        [value] = _program.run(_program.program(Chosen(find("rotated_iou"), {}).key, False), [*preds, *targets])
         return 1.0 - value
 
     @cached_property
@@ -135,9 +141,3 @@ class Pairs:
             case other:
                 raise NotImplementedError(f"row_weight {other} has no form for a device")
 
-
-def _key(name: str) -> str:
-    from detloss._spec import find
-    from detloss.torch._call import Chosen
-
-    return Chosen(find(name), {}).key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -39,7 +40,7 @@ class Term:
         if compares == "teacher":
             return self._of_teacher() / self.divisor
         ((what, how),) = compares.items()
-        rules = {
+        rules: dict[str, Callable[[Any], Tensor]] = {
             "classes": self._classes,
             "boxes": self._boxes,
             "offsets": self._offsets,
@@ -67,7 +68,7 @@ class Term:
         return weights.index_put((self.pairs.flat,), self._of_pairs())
 
     def _classes(self, labels: str) -> Tensor:
-        logits = self.layer.given.logits.flatten(0, 1)
+        logits: Tensor = self.layer.given.logits.flatten(0, 1)
         is_soft, rows = labels in ("score", "iou"), self.term["rows"]
         total = logits.new_zeros(())
         if rows != "matched":
@@ -164,7 +165,7 @@ class Term:
         logits = self.layer.given.distribution
         if self.teacher is None:
             # The last layer is its own teacher, and has nothing to learn.
-            return logits.new_zeros(())
+            return torch.zeros_like(self.pairs.place.stride.sum())
         assert self.shares is not None or self.term["normalizer"] not in ("roots", "roots_of_union")
         one = logits.new_ones(())
         positive, negative = (one, one) if self.shares is None else self.shares
