@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::arrays::{Kind, Read, all, given, one, write};
-use crate::loss::python_error;
+use crate::loss::{Operations, operations, python_error};
 use crate::threads;
 
 /// Id, other ids, label, source and documentation of every criterion, in the order of the list.
@@ -67,6 +67,23 @@ impl Criterion {
     #[getter]
     fn all_reduce(&self) -> bool {
         self.criterion.all_reduce
+    }
+
+    /// What the decoder of a head computes, as operations on four numbers, an angle, and the place of a prediction: middle, sides and stride.
+    /// Boxes of raw numbers, raw numbers of boxes, and the centreness of the point in a box.
+    fn decoder<'py>(
+        &self,
+        py: Python<'py>,
+        head: &str,
+    ) -> PyResult<(Operations<'py>, Operations<'py>, Operations<'py>)> {
+        let known = self.criterion.head(head);
+        let known = known.ok_or_else(|| PyValueError::new_err(format!("no head {head}")))?;
+        let programs = known.decoder.programs();
+        Ok((
+            operations(py, programs.decode)?,
+            operations(py, programs.encode)?,
+            operations(py, programs.centerness)?,
+        ))
     }
 
     /// Total, terms and gradients. `outputs` has a dictionary for each head or layer: logits, boxes, quality, angle, distribution and references,

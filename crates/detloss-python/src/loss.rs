@@ -423,9 +423,9 @@ impl<'py> Call<'py> {
 }
 
 /// The operations of a program, and which of them are the results.
-type Operations<'py> = (Vec<Bound<'py, PyTuple>>, Vec<usize>);
+pub(crate) type Operations<'py> = (Vec<Bound<'py, PyTuple>>, Vec<usize>);
 
-fn operations(py: Python<'_>, program: Program) -> PyResult<Operations<'_>> {
+pub(crate) fn operations(py: Python<'_>, program: Program) -> PyResult<Operations<'_>> {
     let ops = program.ops.iter().map(|op| operation(py, *op)).collect::<PyResult<_>>()?;
     Ok((ops, program.outputs))
 }

@@ -35,6 +35,7 @@ mod set_prediction;
 mod settings;
 mod task_aligned;
 mod terms;
+mod traced;
 mod vectors;
 
 pub use arrays::{OutputArrays, TruthArrays};
@@ -46,6 +47,7 @@ pub use decoder::Decoder;
 pub use entry::Entry;
 pub use evaluate::{Evaluation, Number, Options, OutputGrads, OutputGradsMut, TermValue};
 pub use outputs::{Outputs, Truths};
+pub use traced::Programs;
 
 use crate::error::{Error, Result};
 

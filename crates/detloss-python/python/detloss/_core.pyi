@@ -118,6 +118,13 @@ class Criterion:
     def json(self) -> str: ...
     @property
     def all_reduce(self) -> bool: ...
+    def decoder(
+        self, head: str
+    ) -> tuple[
+        tuple[list[tuple[str, Any]], list[int]],
+        tuple[list[tuple[str, Any]], list[int]],
+        tuple[list[tuple[str, Any]], list[int]],
+    ]: ...
     def evaluate(
         self,
         outputs: list[dict[str, Any]],

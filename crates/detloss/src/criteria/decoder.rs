@@ -125,7 +125,8 @@ impl Decoder {
     }
 
     /// The four numbers that a box is decoded from. An angle is that of the box.
-    pub(super) fn encode<T: Compute>(self, truth: Fields<T>, place: Place<T>) -> [T; 4] {
+    #[inline(always)]
+    pub(super) fn encode<S: Scalar>(self, truth: Fields<S>, place: Place<S>) -> [S; 4] {
         let Place { center: [x, y], size: [w, h], stride } = place;
         let [x1, y1, x2, y2, angle] = truth;
         let Cxcywh { cx, cy, w: width, h: height } = Xyxy { x1, y1, x2, y2 }.to_cxcywh();
@@ -159,8 +160,17 @@ impl Decoder {
         }
     }
 
+    /// √(min(l, r) / max(l, r) · min(t, b) / max(t, b)) of a point in its truth; 0 outside.
+    #[inline(always)]
+    pub(super) fn centerness<S: Scalar>(self, truth: Fields<S>, place: Place<S>) -> S {
+        let [l, t, r, b] = self.encode(truth, place);
+        let balance = |a: S, b: S| a.min(b).relu().safe_div(a.max(b));
+        (balance(l, r) * balance(t, b)).sqrt()
+    }
+
     /// The box of raw numbers: by its corners, or rotated.
-    pub(super) fn decode<T: Compute>(self, raw: Fields<T>, place: Place<T>) -> Fields<T> {
+    #[inline(always)]
+    pub(super) fn decode<S: Scalar>(self, raw: Fields<S>, place: Place<S>) -> Fields<S> {
         self.box_of(raw, place)
     }
 

@@ -193,12 +193,9 @@ impl<'a, T: Precision> Paired<'a, T> {
         }
     }
 
-    /// √(min(l, r) / max(l, r) · min(t, b) / max(t, b)) of a point in its truth; 0 outside.
+    /// How near the middle of its truth a point is.
     fn centerness(&self, pair: usize) -> T {
-        let place = self.place(pair);
-        let [l, t, r, b] = self.layer.head.decoder.encode(self.targets[pair], place);
-        let balance = |a: T, b: T| a.min(b).relu().safe_div(a.max(b));
-        (balance(l, r) * balance(t, b)).sqrt()
+        self.layer.head.decoder.centerness(self.targets[pair], self.place(pair))
     }
 
     /// Whether a prediction has no truth, and counts.

@@ -452,3 +452,39 @@ fn a_criterion_is_saved_and_read() {
         assert!(error.to_string().contains("hats"), "{error}");
     }
 }
+
+/// A front-end that replays them has the decoder of this library.
+#[test]
+fn programs_of_decoders_are_inverse_and_know_the_middle() {
+    let angled = [Decoder::RotatedDistances, Decoder::RotatedBins(4)];
+    let upright = [
+        Decoder::Corners,
+        Decoder::Centers,
+        Decoder::Deltas([10.0, 10.0, 5.0, 5.0]),
+        Decoder::Distances,
+        Decoder::Bins(16),
+        Decoder::Cell,
+    ];
+    // Middle, sides and stride.
+    let place = [20.0, 12.0, 16.0, 24.0, 8.0];
+    let inputs = |fields: [f64; 5]| [fields.as_slice(), &place].concat();
+    for decoder in upright.into_iter().chain(angled) {
+        let programs = decoder.programs();
+        let angle = if angled.contains(&decoder) { 0.3 } else { 0.0 };
+        let raw = [0.6, 0.9, 1.2, 0.7];
+        let [a, b, c, d] = raw;
+        let mut fields = programs.decode.run(&inputs([a, b, c, d, angle]));
+        assert_eq!(fields.len(), if angle == 0.0 { 4 } else { 5 }, "{decoder:?}");
+        fields.resize(5, 0.0);
+        let encoded = programs.encode.run(&inputs(fields.try_into().unwrap()));
+        let near = encoded.iter().zip(raw).all(|(&number, raw)| close(number, raw, 1e-12));
+        assert!(encoded.len() == 4 && near, "{decoder:?}: {encoded:?}");
+    }
+    // As it is defined: 12 and 4 to the sides, 2 and 8 up and down.
+    let centerness = Decoder::Distances.programs().centerness;
+    let of = |corners: [f64; 5]| centerness.run(&inputs(corners))[0];
+    assert!(close(of([8.0, 10.0, 24.0, 20.0, 0.0]), (4.0_f64 / 12.0 * 0.25).sqrt(), 1e-12));
+    assert_eq!(of([21.0, 10.0, 24.0, 20.0, 0.0]), 0.0);
+    let boxes = Decoder::Distances.programs().decode;
+    assert_eq!(boxes.run(&inputs([1.5, 0.25, 0.5, 1.0, 0.0])), [8.0, 10.0, 24.0, 20.0]);
+}

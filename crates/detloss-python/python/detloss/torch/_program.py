@@ -65,7 +65,7 @@ def _chosen(key: str) -> _core.Loss:
 def _traced(key: str, with_grad: bool, at_mean: bool) -> Program:
     traced = _chosen(key).trace(with_grad, at_mean)
     assert traced is not None, f"{key} is no formula"
-    return _in_steps(*traced)
+    return in_steps(*traced)
 
 
 @lru_cache(maxsize=512)
@@ -73,10 +73,11 @@ def _running_mean(key: str) -> RunningMean:
     known = _chosen(key).running_mean()
     assert known is not None, f"{key} has no running mean"
     momentum, of = known
-    return RunningMean(momentum, _in_steps(*of))
+    return RunningMean(momentum, in_steps(*of))
 
 
-def _in_steps(operations: list[tuple[str, Any]], outputs: list[int]) -> Program:
+def in_steps(operations: list[tuple[str, Any]], outputs: list[int]) -> Program:
+    """A trace of the core, ready to be run."""
     last_use = {
         operand: place
         for place, (name, operands) in enumerate(operations)

@@ -6,7 +6,9 @@
     result = criterion(Outputs(logits, boxes, anchors=(points, strides)), truths, labels)
     result.total.backward()
 
-Value and gradient are computed together by the processor; tensors on a device are copied there and their gradients back.
+For tensors on the CPU the compiled core computes value and gradient together. On a device all of it is tensor operations there: the host
+sees no more than how many pairs there are, and, where a matcher has no rule for devices (``hungarian``) or a head chooses by chance, what
+that needs, by one copy each way.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from torch.autograd.function import once_differentiable
 
 from detloss import _core, _criteria
 from detloss._criteria import FLOATS, Line, Outputs, lines as criteria
-from detloss.torch import distributed
+from detloss._spec import check_backend
+from detloss.torch import _criteria as _of_tensors, distributed
 from detloss.torch._gradient import is_kept
 
 __all__ = ["Criterion", "Evaluation", "Line", "Outputs", "criteria", "get_criterion"]
@@ -32,12 +35,12 @@ class Evaluation(NamedTuple):
     """What a batch is worth.
 
     ``total``: the sum of all terms, differentiable. ``terms``: the value of each by its name, with its head in front where there are
-    several, weighted and normalised. ``indices``: for each of the outputs, the truth of every prediction, -1 for background and -2 for what
+    several, weighted and normalised; numbers, or on a device tensors without a gradient, since a number would be waited for. ``indices``: for each of the outputs, the truth of every prediction, -1 for background and -2 for what
     is left out, of shape (images, predictions).
     """
 
     total: Tensor
-    terms: dict[str, float]
+    terms: dict[str, Any]
     indices: list[Tensor]
 
 
@@ -63,22 +66,29 @@ class Criterion(_criteria.Data, nn.Module):
         return self.described()
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def forward(self, outputs: Outputs | Sequence[Outputs], truths: Sequence[Any], labels: Sequence[Any]) -> Evaluation:
+    def forward(self, outputs: Outputs | Sequence[Outputs], truths: Sequence[Any], labels: Sequence[Any], *, backend: str = "auto") -> Evaluation:
         """What a batch is worth.
 
         Args:
             outputs: the raw outputs of the model, or a list of them: one for each head and layer.
             truths: a list with the boxes of each image, of shape (truths, 4).
             labels: a list with the class of each of them, integers.
+            backend: "fused" (the compiled core, on the CPU), "decomposed" (tensor operations on the device of the outputs), or "auto": the
+                former for outputs on the CPU, the latter for those on another device.
 
         Raises:
             ValueError: what is missing, does not fit, or is not finite; with the remedy.
         """
+        check_backend(backend)
         layers = _criteria.layers_of(outputs)
         given = [(layer, name) for layer in range(len(layers)) for name in FLOATS if isinstance(getattr(layers[layer], name), Tensor)]
         tensors: list[Tensor] = [getattr(layers[layer], name) for layer, name in given]
         if not tensors:
             raise TypeError("no output is a tensor: for NumPy arrays use detloss.criteria")
+        if backend == "decomposed" or (backend == "auto" and tensors[0].device.type != "cpu"):
+            there = _of_tensors.evaluate(self._criterion, layers, truths, labels)
+            if there is not None:
+                return Evaluation(*there)
         with_grad = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
         reduce = self._mean_over_ranks if with_grad and self._criterion.all_reduce and distributed.world_size(self.process_group) > 1 else None
         result = _criteria.evaluate(self._criterion, layers, truths, labels, torch.get_num_threads(), with_grad, reduce)
