@@ -14,6 +14,7 @@ pub(crate) mod images;
 pub(crate) mod losses;
 pub(crate) mod model;
 pub(crate) mod objective;
+pub(crate) mod output;
 pub(crate) mod picture;
 mod random;
 pub(crate) mod run;

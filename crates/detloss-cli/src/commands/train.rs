@@ -19,12 +19,13 @@ use crate::cli::{SetupArgs, TrainArgs, TrainCommand};
 use crate::output::{CliError, make_folder, print_json, print_table, progress, save, say};
 use crate::table::{Column, Table};
 use crate::training::data::Data;
-use crate::training::detector::{CELL, SIDES, is_side};
+use crate::training::detector::{SIDES, is_side};
 use crate::training::digits::Digits;
 use crate::training::folder::Folder;
 use crate::training::losses::Losses;
 use crate::training::model;
 use crate::training::objective::Objective;
+use crate::training::output::CELL;
 use crate::training::picture::{self, Detected};
 use crate::training::run::{Progress, Run, Settings};
 

@@ -8,8 +8,7 @@ use detloss::criteria::{Outputs, Truths};
 use detloss::matching::Anchors;
 use serde::{Deserialize, Serialize};
 
-use super::detector::{CELL, Output, anchors, numbers};
-use super::objective::Value;
+use super::output::{CELL, Output, Value, anchors, numbers};
 use super::scene::Scene;
 
 /// A criterion whose first head can be that of the detector. Its other heads have no outputs.

@@ -2,7 +2,8 @@
 
 use anyhow::bail;
 
-use super::detector::{Config, Output, numbers};
+use super::detector::Config;
+use super::output::{Output, numbers};
 use super::scene::Scene;
 use crate::coco::{Detection, MAX_DETECTIONS, Xywh, iou};
 

@@ -6,16 +6,13 @@ use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor, TensorData};
 use detloss::criteria::Decoder;
-use detloss::matching::Anchors;
 use serde::{Deserialize, Serialize};
 
 use super::criterion::Fitted;
 use super::data::Class;
+use super::output::{CELL, Output, middle, numbers};
 use super::scene::{CHANNELS, Scene};
 use crate::random::Random;
-
-/// Width and height of a cell, pixels: the strides of the body multiplied.
-pub(crate) const CELL: usize = 8;
 
 /// Smallest and largest width and height of what a detector sees, pixels: from a few cells to what a small detector can see.
 pub(crate) const SIDES: [usize; 2] = [4 * CELL, 128 * CELL];
@@ -100,16 +97,6 @@ pub(crate) struct Detector {
 struct Block {
     conv: Conv2d,
     norm: BatchNorm,
-}
-
-/// What a detector says of all cells: those of a scene row by row, scene after scene.
-pub(crate) struct Output {
-    /// `[cells, columns]`.
-    pub(crate) logits: Tensor<2>,
-    /// What the decoder makes boxes of, `[cells, numbers]`; without a criterion corners in pixels of the scene.
-    pub(crate) boxes: Tensor<2>,
-    /// The logit that a cell has besides its classes, `[cells, 1]`, if the criterion has one.
-    pub(crate) quality: Option<Tensor<2>>,
 }
 
 impl Detector {
@@ -249,22 +236,4 @@ fn middles(scenes: usize, rows: usize, columns: usize) -> TensorData {
         values.extend([x, y, x, y]);
     }
     TensorData::new(values, [scenes * rows * columns, 4])
-}
-
-/// x, y of the middle of a cell of a scene with so many cells in a row, pixels.
-pub(crate) fn middle(cell: usize, columns: usize) -> [f32; 2] {
-    [cell % columns, cell / columns].map(|place| (place * CELL) as f32 + CELL as f32 / 2.0)
-}
-
-/// The middles of the cells of a scene, as points with strides.
-pub(crate) fn anchors(grid: usize) -> Anchors<f32> {
-    let points: Vec<f32> = (0..grid * grid).flat_map(|cell| middle(cell, grid)).collect();
-    let strides = vec![CELL as f32; grid * grid];
-    Anchors::points(&points, &strides).expect("points with a stride each")
-}
-
-/// The numbers of a tensor, out of their graph.
-pub(crate) fn numbers(tensor: &Tensor<2>) -> Vec<f32> {
-    let data = tensor.clone().without_autodiff().into_data();
-    data.try_to_vec().expect("the detector computes in f32")
 }

@@ -9,8 +9,8 @@ use detloss::signature::Signature;
 use detloss_burn::{Batch, Loss};
 use serde::{Deserialize, Serialize};
 
-use super::detector::{CELL, Config, Output, numbers};
-use super::objective::Value;
+use super::detector::Config;
+use super::output::{CELL, Output, Value, numbers};
 use super::scene::{Scene, xywh};
 use super::targets::{LEFT_OUT, Targets, assign, matched};
 use crate::choice::{self, Chosen, is_of_two_boxes, kind_of_boxes, name_of_boxes};

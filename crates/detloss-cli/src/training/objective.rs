@@ -1,12 +1,12 @@
 //! What is minimised: two losses of the list, or a criterion.
 
-use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::criterion::Fitted;
 use super::data::Class;
-use super::detector::{Config, Output};
+use super::detector::Config;
 use super::losses::{Losses, LossesSpec, States};
+use super::output::{Output, Value};
 use super::scene::Scene;
 use crate::choice;
 
@@ -16,16 +16,6 @@ pub(crate) enum Objective {
     Losses(Box<Losses>),
     /// A criterion, which has all that.
     Criterion(Fitted),
-}
-
-/// A step of training, in numbers.
-pub(crate) struct Value {
-    /// What has the gradient.
-    pub(crate) total: Tensor<1>,
-    /// The loss of the scores: of classes and of quality.
-    pub(crate) scores: f64,
-    /// The loss of the boxes; none without objects.
-    pub(crate) boxes: Option<f64>,
 }
 
 /// An objective as files have it.
@@ -38,7 +28,7 @@ pub(crate) enum Spec {
         criterion: Fitted,
     },
     /// Two losses.
-    Losses(LossesSpec),
+    Losses(Box<LossesSpec>),
 }
 
 impl Spec {
@@ -46,7 +36,8 @@ impl Spec {
     pub(crate) fn title(&self) -> String {
         match self {
             Self::Criterion { criterion } => criterion.text().to_owned(),
-            Self::Losses(LossesSpec { scores, boxes, matcher, .. }) => {
+            Self::Losses(losses) => {
+                let LossesSpec { scores, boxes, matcher, .. } = losses.as_ref();
                 let matcher = matcher.iter().map(|matcher| format!(" + {matcher}"));
                 let losses = format!("{} + {}", scores.title, boxes.title);
                 std::iter::once(losses).chain(matcher).collect()
@@ -59,7 +50,7 @@ impl Objective {
     /// Which it is.
     pub(crate) fn spec(&self) -> Spec {
         match self {
-            Self::Losses(losses) => Spec::Losses(losses.spec.clone()),
+            Self::Losses(losses) => Spec::Losses(Box::new(losses.spec.clone())),
             Self::Criterion(criterion) => Spec::Criterion { criterion: criterion.clone() },
         }
     }

@@ -3,7 +3,8 @@
 use detloss::matching::{AnyMatcher, IGNORED, Image, Scores};
 
 use super::decode::scores;
-use super::detector::{CELL, Config, Output, anchors, middle, numbers};
+use super::detector::Config;
+use super::output::{CELL, Output, anchors, middle, numbers};
 use super::scene::Scene;
 
 /// The class of a cell that does not count.

@@ -69,7 +69,8 @@ impl Combination {
         let over = |of: &dyn Fn(&Outcome) -> f64| runs.iter().map(of).collect::<Vec<f64>>();
         let step = |run: &Outcome| 1e3 * run.seconds / run.settings.steps as f64;
         let (scores, boxes, matcher, criterion) = match &settings.objective {
-            Spec::Losses(LossesSpec { scores, boxes, matcher, .. }) => {
+            Spec::Losses(losses) => {
+                let LossesSpec { scores, boxes, matcher, .. } = losses.as_ref();
                 let matcher = matcher.as_ref().map(ToString::to_string);
                 (scores.title.clone(), boxes.title.clone(), matcher, None)
             }
@@ -102,17 +103,19 @@ impl Combination {
     }
 }
 
+/// What a combination says of one of the things that it was trained with.
+type Says = fn(&Combination) -> &str;
+
 impl Comparison {
     /// The columns that say what was trained: of each its name, and what it says of a combination. None is empty for all of them.
-    fn columns(&self) -> Vec<(&'static str, fn(&Combination) -> &str)> {
-        let all: [(_, fn(&Combination) -> &str); 4] = [
+    fn columns(&self) -> Vec<(&'static str, Says)> {
+        let all: [(_, Says); 4] = [
             ("criterion", |one| one.criterion.as_deref().unwrap_or_default()),
             ("scores", |one| &one.scores),
             ("boxes", |one| &one.boxes),
             ("matcher", |one| one.matcher.as_deref().unwrap_or_default()),
         ];
-        let says =
-            |of: fn(&Combination) -> &str| self.combinations.iter().any(|one| !of(one).is_empty());
+        let says = |of: Says| self.combinations.iter().any(|one| !of(one).is_empty());
         all.into_iter().filter(|(_, of)| says(*of)).collect()
     }
 }

@@ -90,9 +90,10 @@ pub(super) fn page(comparison: &Comparison) -> String {
 
 /// How two losses are joined; those of criteria are as they are.
 fn joined(objective: &Spec) -> String {
-    let Spec::Losses(LossesSpec { box_weight, quality, .. }) = objective else {
+    let Spec::Losses(losses) = objective else {
         return String::new();
     };
+    let LossesSpec { box_weight, quality, .. } = losses.as_ref();
     let labels =
         if *quality { ", and labels are the score of a match or the IoU of its box" } else { "" };
     format!(" Of two losses that of the boxes is taken times {box_weight}{labels}.")

@@ -3,7 +3,7 @@
 use detloss::criteria::{self, Outputs, Truths};
 
 use super::super::criterion::Fitted;
-use super::super::detector::{Output, anchors, middle, numbers};
+use super::super::output::{Output, anchors, middle, numbers};
 use super::super::run::Settings;
 use super::*;
 
@@ -124,7 +124,8 @@ fn the_gradient_is_that_of_the_criterion() {
         let expected = criterion.evaluate(&[outputs], &[Truths::new(&truth, &label)]).unwrap();
 
         let states = &mut States::default();
-        let value = objective.value(output, &[scene.clone()], &config, 0.0, states).unwrap();
+        let value =
+            objective.value(output, std::slice::from_ref(&scene), &config, 0.0, states).unwrap();
         assert!((value.scores + value.boxes.unwrap() - expected.total).abs() < 1e-9, "{text}");
         let gradients = value.total.backward();
         let of = &expected.grads[0];

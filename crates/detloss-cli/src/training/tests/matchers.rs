@@ -2,7 +2,7 @@
 
 use detloss::matching;
 
-use super::super::detector::Output;
+use super::super::output::Output;
 use super::super::run::Settings;
 use super::super::targets::{LEFT_OUT, matched};
 use super::*;

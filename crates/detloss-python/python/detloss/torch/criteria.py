@@ -74,7 +74,7 @@ class Criterion(_criteria.Data, nn.Module):
             truths: a list with the boxes of each image, of shape (truths, 4).
             labels: a list with the class of each of them, integers.
             backend: "fused" (the compiled core, on the CPU), "decomposed" (tensor operations on the device of the outputs), or "auto": the
-                former for outputs on the CPU, the latter for those on another device.
+                former for outputs on the CPU, the latter for those on another device. Where means over ranks are divided by, it is the former.
 
         Raises:
             ValueError: what is missing, does not fit, or is not finite; with the remedy.
@@ -85,12 +85,13 @@ class Criterion(_criteria.Data, nn.Module):
         tensors: list[Tensor] = [getattr(layers[layer], name) for layer, name in given]
         if not tensors:
             raise TypeError("no output is a tensor: for NumPy arrays use detloss.criteria")
-        if backend == "decomposed" or (backend == "auto" and tensors[0].device.type != "cpu"):
+        with_grad = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+        reduce = self._mean_over_ranks if with_grad and self._criterion.all_reduce and distributed.world_size(self.process_group) > 1 else None
+        # Means over ranks are asked for by the core alone.
+        if reduce is None and (backend == "decomposed" or (backend == "auto" and tensors[0].device.type != "cpu")):
             there = _of_tensors.evaluate(self._criterion, layers, truths, labels)
             if there is not None:
                 return Evaluation(*there)
-        with_grad = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-        reduce = self._mean_over_ranks if with_grad and self._criterion.all_reduce and distributed.world_size(self.process_group) > 1 else None
         result = _criteria.evaluate(self._criterion, layers, truths, labels, torch.get_num_threads(), with_grad, reduce)
         first = tensors[0]
         dtype = functools.reduce(torch.promote_types, (tensor.dtype for tensor in tensors), torch.float32)
@@ -99,7 +100,6 @@ class Criterion(_criteria.Data, nn.Module):
             grads = [torch.from_numpy(getattr(result.grads[layer], name)) for layer, name in given]
             total = _Given.apply(total, grads, *tensors)
         return Evaluation(total, result.terms, [torch.from_numpy(indices).to(first.device) for indices in result.indices])
-
 
     def _mean_over_ranks(self, numbers: list[float]) -> list[float]:
         return distributed.mean_over_ranks(numbers, self.process_group)

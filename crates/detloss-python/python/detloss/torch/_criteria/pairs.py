@@ -10,9 +10,7 @@ import torch
 from torch import Tensor
 
 from detloss._matching import BACKGROUND, Matches
-from detloss._spec import find
 from detloss.torch import _program
-from detloss.torch._call import Chosen
 from detloss.torch._criteria.decoder import Place
 from detloss.torch._criteria.layer import Layer, Truths
 from detloss.torch._matching.boxes import iou
@@ -102,7 +100,9 @@ class Pairs:
         preds, targets = self.preds.detach().unbind(-1), self.targets.unbind(-1)
         if not self.layer.decoder.is_rotated:
             return iou(preds, targets)
-        [value] = _program.run(_program.program(Chosen(find("rotated_iou"), {}).key, False), [*preds, *targets])
+        from detloss.torch import RotatedIoULoss  # Made when the package is.
+
+        [value] = _program.run(_program.program(RotatedIoULoss().chosen.key, False), [*preds, *targets])
         return 1.0 - value
 
     @cached_property
@@ -132,12 +132,11 @@ class Pairs:
                 return self.ones, 1.0
             case "score":
                 return self.score, 0.0
-            case "iou" | "confidence":
-                return self.iou, 0.0
             case "centerness":
                 return self.centerness, 0.0
             case {"background": weight}:
                 return self.ones, weight
-            case other:
-                raise NotImplementedError(f"row_weight {other} has no form for a device")
+            case _:
+                # The IoU, or the confidence, which is another one for background alone.
+                return self.iou, 0.0
 

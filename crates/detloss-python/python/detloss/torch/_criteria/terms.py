@@ -19,6 +19,9 @@ from detloss.torch._scalar import safe_div
 LEFT_OUT = -100
 """The class of a row that does not count."""
 
+INDICES = ("one_hot", "background_first", "background_last")
+"""Labels that are the index of a class."""
+
 LEAST_LABEL = 1e-30
 """The label of a match whose IoU is 0."""
 
@@ -69,7 +72,7 @@ class Term:
 
     def _classes(self, labels: str) -> Tensor:
         logits: Tensor = self.layer.given.logits.flatten(0, 1)
-        is_soft, rows = labels in ("score", "iou"), self.term["rows"]
+        is_soft, rows = labels not in INDICES, self.term["rows"]
         total = logits.new_zeros(())
         if rows != "matched":
             total = total + self._all_rows(labels, is_soft, logits)
@@ -108,7 +111,7 @@ class Term:
         pairs = self.pairs
         preds = logits[pairs.flat]
         by_class = class_weight(self.term, logits)
-        if labels not in ("score", "iou"):
+        if labels in INDICES:
             return self._sum(preds, pairs.labels, self._of_pairs(), class_weight=by_class)
         # A match that does not meet its truth is no background to a loss that tells them apart by the label.
         soft = pairs.score if labels == "score" else pairs.iou.clamp(min=LEAST_LABEL)
@@ -141,7 +144,7 @@ class Term:
 
     def _quality(self, label: str) -> Tensor:
         pairs, quality = self.pairs, self.layer.given.quality.flatten()
-        of_pairs = {"matched": lambda: pairs.ones, "centerness": lambda: pairs.centerness, "iou": lambda: pairs.iou}[label]()
+        of_pairs: Tensor = pairs.ones if label == "matched" else getattr(pairs, label)  # Centerness, or the IoU.
         labels = torch.zeros_like(quality, requires_grad=False).index_put((pairs.flat,), of_pairs)
         _, background = pairs.weights(self.term)
         return self._sum(quality, labels, self._of_rows(background if self.term["rows"] == "all" else 0.0, quality.dtype))
