@@ -178,13 +178,10 @@ fn evaluate_as<T: Number + parts::Number>(
     let result = criterion.evaluate_arrays(&of_outputs, &of_truths, options)?;
 
     let device = outputs.first().map_or_else(Device::flex, |outputs| outputs.boxes.device());
-    let indices = result.matches.iter().map(|images| {
-        let rows = images.first().map_or(0, |matches| matches.indices.len());
-        let all = images.iter().flat_map(|matches| matches.indices.iter().copied().map(i64::from));
-        let all = TensorData::new(all.collect::<Vec<_>>(), [images.len(), rows]);
-        Tensor::from_data(all, &device)
-    });
-    let indices = indices.collect();
+    let indices = result.indices();
+    let indices = indices
+        .map(|(shape, indices)| Tensor::from_data(TensorData::new(indices, shape), &device))
+        .collect();
     let total = TensorData::new(vec![narrow::<T>(result.total)], [1]);
     let mut total = Tensor::<1>::from_data(total, (&device, dtype::<T>()));
     for (outputs, grads) in outputs.iter().zip(result.grads) {

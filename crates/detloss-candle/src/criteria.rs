@@ -195,12 +195,10 @@ fn evaluate_as<T: Number + WithDType>(
         criterion.evaluate_arrays(&of_outputs, &of_truths, options).map_err(Error::wrap)?;
 
     let device = outputs.first().map_or(&Device::Cpu, |outputs| outputs.boxes.device());
-    let indices = result.matches.iter().map(|images| {
-        let rows = images.first().map_or(0, |matches| matches.indices.len());
-        let all = images.iter().flat_map(|matches| matches.indices.iter().copied().map(i64::from));
-        Tensor::from_vec(all.collect::<Vec<_>>(), (images.len(), rows), device)
-    });
-    let indices = indices.collect::<Result<Vec<_>>>()?;
+    let indices = result.indices();
+    let indices = indices
+        .map(|(shape, indices)| Tensor::from_vec(indices, &shape, device))
+        .collect::<Result<Vec<_>>>()?;
     let mut total = Tensor::new(result.total, device)?.to_dtype(T::DTYPE)?;
     for (outputs, grads) in outputs.iter().zip(result.grads) {
         let parts = [grads.logits, grads.boxes, grads.quality, grads.angle, grads.distribution];

@@ -87,9 +87,9 @@ impl Criterion {
     }
 
     /// Total, terms and gradients. `outputs` has a dictionary for each head or layer: logits, boxes, quality, angle, distribution and references,
-    /// anchors (a list: for all images, or for each) or points and strides,
-    /// levels, head, image_size, groups, pairs, seed. All arrays are contiguous and of one dtype, float32 or float64, but labels (int64)
-    /// and pairs (int32). `grads` has a dictionary for each of the outputs, too: memory for the gradients by its arrays. `all_reduce` takes sums of this process and gives their means over all.
+    /// anchors (a list: for all images, or for each) or points and strides, levels, head, image_size, groups, pairs, seed. All arrays are
+    /// contiguous and of one dtype, float32 or float64, but labels (int64) and pairs (int32). `grads` has a dictionary for each of the outputs,
+    /// too: memory for the gradients by its arrays. `all_reduce` takes sums of this process and gives their means over all.
     fn evaluate<'py>(
         &self,
         outputs: Vec<Bound<'py, PyDict>>,
@@ -283,13 +283,10 @@ fn answer<T: Number + Element>(
 ) -> PyResult<Bound<'_, PyDict>> {
     let answer = PyDict::new(py);
     answer.set_item("total", result.total)?;
+    let indices = result.indices().map(|(_, indices)| PyArray1::from_vec(py, indices));
+    answer.set_item("indices", PyList::new(py, indices.collect::<Vec<_>>())?)?;
     let terms = result.terms.into_iter().map(|term| (term.head, term.term, term.value));
     answer.set_item("terms", terms.collect::<Vec<_>>())?;
-    let indices = result.matches.iter().map(|images| {
-        let all = images.iter().flat_map(|matches| matches.indices.iter().copied().map(i64::from));
-        PyArray1::from_vec(py, all.collect())
-    });
-    answer.set_item("indices", PyList::new(py, indices.collect::<Vec<_>>())?)?;
     Ok(answer)
 }
 

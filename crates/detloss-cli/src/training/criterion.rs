@@ -134,11 +134,8 @@ impl Fitted {
         if self.labels().any(|labels| labels == Labels::BackgroundFirst) {
             return of_head("has the score of background first, and here it is the last");
         }
-        let groups = head.matcher.iter().flat_map(|matcher| {
-            let params = matcher.entry().params.iter().zip(matcher.params());
-            params.filter(|(param, groups)| param.name == "groups" && **groups > 1.0)
-        });
-        if let Some((_, groups)) = groups.last() {
+        let groups = head.matcher.as_ref().and_then(|matcher| matcher.param("groups"));
+        if let Some(groups) = groups.filter(|groups| *groups > 1.0) {
             let needs = format!(
                 "has {groups} groups of queries for the same objects, and there is one of cells: give it another matcher, as {}(matcher=hungarian)",
                 self.text.split('(').next().unwrap_or_default()

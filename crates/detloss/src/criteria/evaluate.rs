@@ -25,6 +25,18 @@ pub struct Evaluation<T> {
     pub matches: Vec<Vec<Matches<T>>>,
 }
 
+impl<T> Evaluation<T> {
+    /// The indices of the [matches](Self::matches) as tensors have them, for each of the outputs: their shape, images and predictions, and the
+    /// numbers image after image.
+    pub fn indices(&self) -> impl Iterator<Item = ([usize; 2], Vec<i64>)> {
+        self.matches.iter().map(|images| {
+            let predictions = images.first().map_or(0, |matches| matches.indices.len());
+            let indices = images.iter().flat_map(|matches| &matches.indices);
+            ([images.len(), predictions], indices.map(|&index| index.into()).collect())
+        })
+    }
+}
+
 /// The value of a term.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

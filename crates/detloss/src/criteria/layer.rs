@@ -105,7 +105,9 @@ impl<'a, T: Precision> Layer<'a, T> {
         if (is_of_classes || head.class_specific) && classes == 0 && rows * outputs.images > 0 {
             return Err(missing("logits of classes"));
         }
-        let own = head.matcher.as_ref().map_or(outputs.groups, groups_of);
+        // A matcher without groups takes all queries for one.
+        let of_matcher = |matcher: &AnyMatcher| matcher.param("groups").unwrap_or(1.0) as usize;
+        let own = head.matcher.as_ref().map_or(outputs.groups, of_matcher);
         if outputs.groups != 1 && outputs.groups != own {
             let (what, got) = ("the groups of the outputs", outputs.groups as f64);
             let wanted = "the number of groups of the matcher, or leave it out";
@@ -344,16 +346,6 @@ impl<'a, T: Precision> Layer<'a, T> {
         }
         Cow::Owned(scores)
     }
-}
-
-/// How many groups of queries a matcher takes apart.
-fn groups_of(matcher: &AnyMatcher) -> usize {
-    let params = matcher.entry().params.iter().zip(matcher.params());
-    params
-        .filter(|(param, _)| param.name == "groups")
-        .map(|(_, &value)| value as usize)
-        .next()
-        .unwrap_or(1)
 }
 
 fn of_image<T>(numbers: &[T], image: usize, length: usize) -> &[T] {

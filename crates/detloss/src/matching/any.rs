@@ -63,6 +63,13 @@ impl AnyMatcher {
         &self.values
     }
 
+    /// The value of a parameter; None if there is none of this name.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<f64> {
+        let place = self.entry.params.iter().position(|param| param.name == name)?;
+        Some(self.values[place])
+    }
+
     /// How it measures the overlap; None if that is not open.
     #[must_use]
     pub const fn overlap(&self) -> Option<&Overlap> {

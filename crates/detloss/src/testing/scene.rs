@@ -1,5 +1,6 @@
 //! Outputs of every head of a criterion, for a few images.
 
+use super::inputs::Random;
 use crate::criteria::{
     Compares, Criterion, Decoder, Evaluation, Head, Number, Options, OutputGrads, OutputGradsMut,
     Outputs, Truths,
@@ -66,29 +67,24 @@ impl SceneLayer {
     }
 }
 
-struct Random(u64);
+/// Roughly normal, with the standard deviation 1.
+fn normal(random: &mut Random) -> f64 {
+    ((0..4).map(|_| uniform(random)).sum::<f64>() - 2.0) * 3_f64.sqrt()
+}
 
-impl Random {
-    fn uniform(&mut self) -> f64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
-    }
+fn uniform(random: &mut Random) -> f64 {
+    random.between(0.0, 1.0)
+}
 
-    fn normal(&mut self) -> f64 {
-        ((0..4).map(|_| self.uniform()).sum::<f64>() - 2.0) * 3_f64.sqrt()
-    }
-
-    fn many(&mut self, count: usize, mut number: impl FnMut(&mut Self) -> f64) -> Vec<f64> {
-        (0..count).map(|_| number(self)).collect()
-    }
+fn many(random: &mut Random, count: usize, number: impl Fn(&mut Random) -> f64) -> Vec<f64> {
+    (0..count).map(|_| number(random)).collect()
 }
 
 impl Scene {
     /// Outputs that the criterion takes.
     #[must_use]
     pub fn new(criterion: &Criterion, seed: u64) -> Self {
-        let random = &mut Random(seed);
+        let random = &mut Random::new(seed);
         let decoder = criterion.heads[0].decoder;
         let points = decoder != Decoder::Centers;
         // Of queries a multiple of the groups that there may be.
@@ -97,18 +93,18 @@ impl Scene {
             let boxes = if head.class_specific { CLASSES } else { 1 };
             let columns = head.decoder.columns() * boxes;
             let box_number = |random: &mut Random| match head.decoder {
-                Decoder::Centers => 0.1 + 0.5 * random.uniform(),
-                Decoder::Distances => 3.0 * random.uniform(),
-                _ => 0.4 * random.normal(),
+                Decoder::Centers => 0.1 + 0.5 * uniform(random),
+                Decoder::Distances => 3.0 * uniform(random),
+                _ => 0.4 * normal(random),
             };
             SceneLayer {
                 head: head.name.clone(),
-                logits: random.many(IMAGES * rows * CLASSES, Random::normal),
-                boxes: random.many(IMAGES * rows * columns, box_number),
-                quality: random.many(IMAGES * rows, Random::normal),
-                angle: random.many(IMAGES * rows, Random::normal),
-                distribution: random.many(IMAGES * rows * 4 * PLACES, Random::normal),
-                references: random.many(IMAGES * rows * 4, |random| 0.1 + 0.5 * random.uniform()),
+                logits: many(random, IMAGES * rows * CLASSES, normal),
+                boxes: many(random, IMAGES * rows * columns, box_number),
+                quality: many(random, IMAGES * rows, normal),
+                angle: many(random, IMAGES * rows, normal),
+                distribution: many(random, IMAGES * rows * 4 * PLACES, normal),
+                references: many(random, IMAGES * rows * 4, |random| 0.1 + 0.5 * uniform(random)),
             }
         });
         let layers: Vec<SceneLayer> = layers.collect();
@@ -118,7 +114,7 @@ impl Scene {
             // From 1 on, as SSD has them, and below the last, which is no object for DETR.
             (
                 boxes,
-                (0..count).map(|_| 1 + (random.uniform() * (CLASSES - 2) as f64) as i64).collect(),
+                (0..count).map(|_| 1 + (uniform(random) * (CLASSES - 2) as f64) as i64).collect(),
             )
         });
         let truths = truths.collect();
@@ -319,11 +315,11 @@ fn places() -> Vec<(f64, f64, f64)> {
 }
 
 fn truth(random: &mut Random, decoder: Decoder) -> Vec<f64> {
-    let [x, y, w, h] = [0.3, 0.3, 0.5, 0.4].map(|most| 0.1 + most * random.uniform());
+    let [x, y, w, h] = [0.3, 0.3, 0.5, 0.4].map(|most| 0.1 + most * uniform(random));
     match decoder.kind() {
         _ if decoder == Decoder::Centers => vec![x + 0.2, y + 0.2, w, h],
         Kind::RotatedBox => {
-            vec![(x + w / 2.0) * SIDE, (y + h / 2.0) * SIDE, w * SIDE, h * SIDE, random.normal()]
+            vec![(x + w / 2.0) * SIDE, (y + h / 2.0) * SIDE, w * SIDE, h * SIDE, normal(random)]
         }
         _ => [x, y, x + w, y + h].map(|place| place * SIDE).to_vec(),
     }

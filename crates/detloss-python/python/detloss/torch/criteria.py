@@ -35,8 +35,8 @@ class Evaluation(NamedTuple):
     """What a batch is worth.
 
     ``total``: the sum of all terms, differentiable. ``terms``: the value of each by its name, with its head in front where there are
-    several, weighted and normalised; numbers, or on a device tensors without a gradient, since a number would be waited for. ``indices``: for each of the outputs, the truth of every prediction, -1 for background and -2 for what
-    is left out, of shape (images, predictions).
+    several, weighted and normalised; numbers, or on a device tensors without a gradient, since a number would be waited for. ``indices``: for
+    each of the outputs, the truth of every prediction, -1 for background and -2 for what is left out, of shape (images, predictions).
     """
 
     total: Tensor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import torch
@@ -11,6 +11,8 @@ from torch import Tensor
 
 from detloss import matching
 from detloss.matching import IGNORED, Matcher, Matches
+from detloss.torch._matching.boxes import Columns, area, intersection, iou
+from detloss.torch._scalar import safe_div
 
 NO_OVERLAP = -1e8
 """What a prediction without a truth has as its overlap there."""
@@ -85,7 +87,7 @@ class MaxIoUAssigner(Assigner):
         matches = self.matcher(torch.cat([truths, left_out.to(truths)]), crowd=crowd, anchors=priors)
         overlaps = largest_overlaps(priors, truths)
         if len(left_out):
-            is_left_out = largest_overlaps(priors, left_out, "iof") > self.ignore_iof_thr
+            is_left_out = largest_overlaps(priors, left_out, iof) > self.ignore_iof_thr
             overlaps = torch.where(is_left_out, overlaps.new_tensor(-1.0), overlaps)
         return result(matches, gt_instances.labels, overlaps)
 
@@ -291,20 +293,16 @@ def boxes_of(given: Any) -> Tensor:
     return tensor
 
 
-def iou_or_iof(boxes: Tensor, others: Tensor, mode: str = "iou") -> Tensor:
-    """By broadcasting; of nothing 0."""
-    sides = (torch.minimum(boxes[..., 2:], others[..., 2:]) - torch.maximum(boxes[..., :2], others[..., :2])).clamp(min=0)
-    area, other = ((one[..., 2:] - one[..., :2]).prod(-1) for one in (boxes, others))
-    inter = sides.prod(-1)
-    whole = area if mode == "iof" else area + other - inter
-    return inter / torch.where(whole > 0, whole, 1.0)
+def iof(box: Columns, other: Columns) -> Tensor:
+    """The part of a box that lies in another one; of nothing 0."""
+    return safe_div(area(intersection(box, other)), area(box))
 
 
-def largest_overlaps(priors: Tensor, truths: Tensor, mode: str = "iou") -> Tensor:
+def largest_overlaps(priors: Tensor, truths: Tensor, overlap: Callable[[Columns, Columns], Tensor] = iou) -> Tensor:
     """The largest overlap of every prior, of some truths at once; 0 without truths."""
     largest = priors.new_zeros(len(priors))
     for first in range(0, len(truths), TRUTHS_AT_ONCE):
-        overlaps = iou_or_iof(priors[:, None], truths[first : first + TRUTHS_AT_ONCE], mode)
+        overlaps = overlap(priors[:, None].unbind(-1), truths[first : first + TRUTHS_AT_ONCE].unbind(-1))
         largest = torch.maximum(largest, overlaps.amax(1))
     return largest
 
@@ -313,7 +311,7 @@ def overlaps_of(matches: Matches, boxes: Tensor, truths: Tensor, without: float)
     """The IoU of every box with its truth. What has none has ``without``; if there are no truths, 0."""
     overlaps = boxes.new_full((len(boxes),), without if len(truths) else 0.0)
     where, truth = matches.pairs()
-    overlaps[where] = iou_or_iof(boxes[where], truths[truth].to(boxes.dtype))
+    overlaps[where] = iou(boxes[where].unbind(-1), truths[truth].to(boxes.dtype).unbind(-1))
     return overlaps
 
 

@@ -138,7 +138,7 @@ class Term:
 
     def _distribution(self, how: dict[str, float]) -> Tensor:
         bins = self.layer.decoder.columns // 4
-        places = self.layer.decoder.encoded(self.pairs.targets, self.pairs.place).clamp(0.0, bins - 1.0 - how["margin"])
+        places = self.pairs.encoded.clamp(0.0, bins - 1.0 - how["margin"])
         weights = (self._of_pairs() * 0.25).repeat_interleave(4)
         return self._sum(self.pairs.raw.reshape(-1, bins), places.reshape(-1), weights)
 
