@@ -9,6 +9,7 @@ mod commands;
 mod doc;
 mod experiments;
 mod format;
+mod input;
 mod output;
 mod plot;
 mod random;

@@ -202,8 +202,8 @@ mod tests {
             return;
         }
         let truth: GroundTruth =
-            read_ground_truth(&folder.join("instances_val2014_100.json")).unwrap();
-        let found = read_results(&folder.join("fakebbox100_results.json"), &truth).unwrap();
+            read_ground_truth(&folder.join("instances_val2014_100.json")).unwrap().content;
+        let found = read_results(&folder.join("fakebbox100_results.json"), &truth).unwrap().content;
         for (metric, published) in evaluate(&truth, &found).iter().zip(PUBLISHED) {
             let value = metric.value.unwrap();
             assert!((value - published).abs() <= 0.0005, "{}: {value}, {published}", metric.name);

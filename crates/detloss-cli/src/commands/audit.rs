@@ -13,12 +13,13 @@ mod tally;
 use std::io::Write;
 
 use detloss::operand::Kind;
-use detloss_coco::{self as coco, Bbox, RotatedBox, Xywh};
+use detloss_coco::{Bbox, RotatedBox, Xywh};
 
 use self::findings::Findings;
 use self::measure::{Audit, Over};
 use crate::choice::{self, Chosen};
 use crate::cli::AuditArgs;
+use crate::input;
 use crate::output::{CliError, make_folder, print, print_json, progress, say, stdout_is_styled};
 use crate::table::Table;
 
@@ -37,9 +38,9 @@ fn of<B: Bbox>(args: &AuditArgs, json: bool) -> Result<(), CliError> {
     // Two files to read, an assignment, an evaluation, the losses, the findings, two kinds of files to write.
     let bar = progress(chosen.len() as u64 + 7, "audit");
     bar.tick();
-    let truth = coco::read_ground_truth::<B>(&args.gt).map_err(CliError::failure)?;
+    let truth = input::ground_truth::<B>(&args.gt)?;
     bar.inc(1);
-    let found = coco::read_results(&args.dt, &truth).map_err(CliError::failure)?;
+    let found = input::results(&args.dt, &truth)?;
     bar.inc(1);
     make_folder(&args.out)?;
     let audit = Audit::new(truth, found, &chosen, &bar)?;
