@@ -5,7 +5,6 @@
 mod chain;
 mod choice;
 mod cli;
-mod coco;
 mod commands;
 mod doc;
 mod experiments;
@@ -14,6 +13,7 @@ mod output;
 mod plot;
 mod random;
 mod report;
+mod score;
 mod table;
 mod text;
 #[cfg(feature = "train")]

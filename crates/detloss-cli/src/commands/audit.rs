@@ -13,12 +13,12 @@ mod tally;
 use std::io::Write;
 
 use detloss::operand::Kind;
+use detloss_coco::{self as coco, Bbox, RotatedBox, Xywh};
 
 use self::findings::Findings;
 use self::measure::{Audit, Over};
 use crate::choice::{self, Chosen};
 use crate::cli::AuditArgs;
-use crate::coco::{self, Bbox, RotatedBox, Xywh};
 use crate::output::{CliError, make_folder, print, print_json, progress, say, stdout_is_styled};
 use crate::table::Table;
 

@@ -8,11 +8,11 @@ mod report;
 mod tables;
 
 use detloss::matching::{self, AnyMatcher};
+use detloss_coco::{self as coco, Xywh};
 
 use self::anchors::Layout;
 use self::measure::Measured;
 use crate::cli::MatchArgs;
-use crate::coco::{self, Xywh};
 use crate::output::{
     CliError, make_folder, print, print_json, progress, save, say, stdout_is_styled,
 };

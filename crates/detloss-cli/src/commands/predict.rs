@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use detloss_coco::{Detection, Xywh};
 use image::RgbImage;
 use serde::Serialize;
 
 use crate::cli::PredictArgs;
-use crate::coco::{Detection, Xywh};
 use crate::output::{CliError, make_folder, print_json, print_table, save, say};
 use crate::table::{Column, Table};
 use crate::training::data::index_of;

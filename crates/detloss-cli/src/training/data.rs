@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use detloss_coco::{Annotation, GroundTruth};
+
 use super::scene::{Object, Scene, xywh};
-use crate::coco::{Annotation, GroundTruth};
 
 /// A class of objects.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]

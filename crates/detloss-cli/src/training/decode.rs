@@ -1,11 +1,11 @@
 //! From what a detector says of its cells to detections.
 
 use anyhow::bail;
+use detloss_coco::{Detection, MAX_DETECTIONS, Xywh, iou};
 
 use super::detector::Config;
 use super::output::{Output, numbers};
 use super::scene::Scene;
-use crate::coco::{Detection, MAX_DETECTIONS, Xywh, iou};
 
 /// Two detections of a class that overlap more than this are one.
 const SAME: f64 = 0.6;

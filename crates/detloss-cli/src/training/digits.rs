@@ -10,12 +10,12 @@
 
 mod canvas;
 
+use detloss_coco::GroundTruth;
 use smartcore::dataset::digits::load_dataset;
 
 use self::canvas::{Canvas, Color, Frame, Mark};
 use super::data::{Class, Data, truth};
 use super::scene::{Object, Scene};
-use crate::coco::GroundTruth;
 use crate::random::Random;
 
 /// Width and height of a digit of the collection.
@@ -233,7 +233,7 @@ fn clutter(random: &mut Random, side: usize, glyphs: &[Glyph]) -> Mark {
 mod tests {
     use super::super::scene::xywh;
     use super::*;
-    use crate::coco;
+    use detloss_coco as coco;
 
     const SIDE: usize = 64;
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use detloss_coco::{self as coco, Annotation, GroundTruth, ReadError};
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -17,7 +18,6 @@ use super::data::{Class, Data, index_of};
 use super::images::{read, scene_of};
 use super::random::scrambled;
 use super::scene::{Object, Scene};
-use crate::coco::{self, Annotation, GroundTruth, ReadError};
 use crate::random::Random;
 
 /// So many classes are named; the others are counted.

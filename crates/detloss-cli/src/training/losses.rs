@@ -7,6 +7,7 @@ use detloss::matching::AnyMatcher;
 use detloss::operand::Kind;
 use detloss::signature::Signature;
 use detloss_burn::{Batch, Loss};
+use detloss_coco::iou;
 use serde::{Deserialize, Serialize};
 
 use super::detector::Config;
@@ -14,7 +15,6 @@ use super::output::{CELL, Output, Value, numbers};
 use super::scene::{Scene, xywh};
 use super::targets::{LEFT_OUT, Targets, assign, matched};
 use crate::choice::{self, Chosen, is_of_two_boxes, kind_of_boxes, name_of_boxes};
-use crate::coco::iou;
 use crate::output::CliError;
 
 /// Whether a loss can train the scores of a detector.

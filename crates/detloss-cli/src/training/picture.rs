@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io::Cursor;
 
+use detloss_coco::Detection;
 use embedded_graphics::mono_font::iso_8859_1::{FONT_5X8, FONT_7X13};
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
 use embedded_graphics::pixelcolor::{Rgb888, RgbColor};
@@ -14,7 +15,6 @@ use image::{ImageError, ImageFormat, Rgb, RgbImage};
 
 use super::data::{Class, index_of};
 use super::scene::{Scene, corners};
-use crate::coco::Detection;
 
 /// Okabe and Ito's colours that stand out from most pictures, safe for the colour-blind.
 const COLORS: [[u8; 3]; 7] = [

@@ -12,6 +12,7 @@ use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, OptimizerRecord};
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device};
+use detloss_coco::{Detection, Summary, evaluate};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +22,6 @@ use super::detector::{Config, Detector};
 use super::losses::States;
 use super::objective::{Objective, Spec};
 use super::scene::Scene;
-use crate::coco::{Detection, Summary, evaluate};
 use crate::output;
 
 /// The share of the steps in which the learning rate rises.

@@ -1,6 +1,6 @@
 //! What a detector sees, and what is to be found in it.
 
-use crate::coco::Xywh;
+use detloss_coco::Xywh;
 
 /// Colours of a pixel: red, green, blue.
 pub(crate) const CHANNELS: usize = 3;

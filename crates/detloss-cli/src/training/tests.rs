@@ -11,6 +11,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use detloss::loss::Scope;
 use detloss::losses::{self, Entry};
+use detloss_coco::GroundTruth;
 
 use super::data::{Class, Data, truth};
 use super::decode::scores;
@@ -20,7 +21,6 @@ use super::objective::Objective;
 use super::run::{EvalPoint, Progress, Run, Settings};
 use super::scene::{CHANNELS, Object, Scene};
 use crate::choice::{self, Assignment};
-use crate::coco::GroundTruth;
 use crate::random::Random;
 
 const SIDE: usize = 32;

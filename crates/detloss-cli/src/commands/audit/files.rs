@@ -5,13 +5,13 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Context;
+use detloss_coco::{Bbox, Outcome};
 use serde_json::{Map, Value, json};
 
 use super::findings::Findings;
 use super::measure::{Audit, Measured, Over};
 use super::suspects::Suspect;
 use super::tally::Tally;
-use crate::coco::{Bbox, Outcome};
 
 /// Everything but the single detections; of what is ranked, the first `top`.
 pub(super) fn as_json(audit: &Audit<impl Bbox>, findings: &Findings, top: usize) -> Value {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use detloss_coco::{Bbox, Size};
+
 use super::measure::{Audit, Over};
 use super::suspects::{Suspect, suspects};
 use super::tally::{Tally, tally};
-use crate::coco::{Bbox, Size};
 
 /// What is read off an audit, the worst first.
 pub(super) struct Findings {

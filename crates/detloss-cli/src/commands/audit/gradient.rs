@@ -1,8 +1,9 @@
 //! Which detections hold the gradient of a loss, in shares, which have no unit.
 
+use detloss_coco::Bbox;
+
 use super::measure::{Audit, Measured};
 use super::stats::{Concentration, share};
-use crate::coco::Bbox;
 
 /// Who holds the gradient of a loss.
 pub(super) struct Gradient {

@@ -4,14 +4,15 @@ use detloss::Batch;
 use detloss::loss::Scope;
 use detloss::losses::Entry;
 use detloss::operand::Kind;
+use detloss_coco::{
+    self as coco, Assignment, Bbox, Detection, GroundTruth, MATCH, Outcome, Size, Summary,
+};
 use indicatif::ProgressBar;
 
 use super::stats::{Spread, share};
 use crate::choice::{self, Chosen};
-use crate::coco::{
-    self, Assignment, Bbox, Clamped, Detection, GroundTruth, MATCH, Outcome, Size, Summary,
-};
 use crate::output::CliError;
+use crate::score::Clamped;
 
 /// What a loss is measured on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,13 @@
 //! The audit as a page.
 
+use detloss_coco::{Bbox, MATCH, Size};
+
 use super::findings::Findings;
 use super::measure::{Audit, Measured, Over};
 use super::stats::{Histogram, share, tick_step};
 use super::suspects::{LOOSE, NEAR, SURE};
 use super::tables;
 use super::tally::Tally;
-use crate::coco::{Bbox, MATCH, Size};
 use crate::plot::{Axis, Chart, Series};
 use crate::report::Report;
 use crate::table::Table;

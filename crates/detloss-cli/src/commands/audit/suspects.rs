@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use detloss_coco::{Bbox, MATCH, Outcome};
+
 use super::measure::{Audit, Over};
-use crate::coco::{Bbox, MATCH, Outcome};
 
 /// From this score on a detector is sure.
 pub(super) const SURE: f64 = 0.5;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use detloss_coco::{Bbox, Outcome, Size};
+
 use super::measure::{Audit, Over};
 use super::suspects::Suspect;
 use super::tally::Tally;
-use crate::coco::{Bbox, Outcome, Size};
 use crate::table::{Column, Table};
 use crate::text::percent;
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use detloss_coco::Bbox;
+
 use super::measure::{Audit, Over};
 use super::stats::ratio;
-use crate::coco::Bbox;
 
 /// Sums over some detections and objects.
 #[derive(Debug, Clone, Default)]

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use detloss::matching::Anchors;
+use detloss_coco::Xywh;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cli::Detector;
-use crate::coco::Xywh;
 
 /// The sizes of torchvision's anchors of RetinaNet: three a level.
 const RETINANET: [[f64; 3]; 5] = [

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use anyhow::anyhow;
 use detloss::matching::{AnyMatcher, Image};
+use detloss_coco::{Annotation, GroundTruth, Size};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 use super::anchors::{Grid, Layout, Placed};
 use super::assumed::Assumed;
-use crate::coco::{Annotation, GroundTruth, Size};
 
 /// An object and what it gets.
 #[derive(Clone, Copy, Debug)]

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use crate::coco::{self, Clamped, GroundTruth, MATCH, Outcome};
+use detloss_coco::{self as coco, GroundTruth, MATCH, Outcome};
+
 use crate::experiments::ranking::Scores;
 use crate::output::{CliError, say};
+use crate::score::Clamped;
 
 /// The detections that count, as logits: those matched to an object are the positives.
 pub(super) fn read(

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer};
 
-use super::bbox::Bbox;
+use crate::bbox::Bbox;
 
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "B: Bbox"))]

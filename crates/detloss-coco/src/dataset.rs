@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::bbox::Xywh;
+use crate::bbox::Xywh;
 
 /// One annotated object.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Annotation<B = Xywh> {
+pub struct Annotation<B = Xywh> {
     /// The annotation's own id, if the file gives one.
     pub id: Option<u64>,
     /// The image it lies in.
@@ -23,7 +23,7 @@ pub(crate) struct Annotation<B = Xywh> {
 
 /// One detection of a results file.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Detection<B = Xywh> {
+pub struct Detection<B = Xywh> {
     /// The image it was found in.
     pub image: u64,
     /// What it is said to be.
@@ -36,7 +36,7 @@ pub(crate) struct Detection<B = Xywh> {
 
 /// The annotations of a dataset.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct GroundTruth<B = Xywh> {
+pub struct GroundTruth<B = Xywh> {
     /// Image id to file name (empty where the file gives none).
     pub images: BTreeMap<u64, String>,
     /// Image id to width and height in pixels, where the file gives both.
@@ -49,7 +49,7 @@ pub(crate) struct GroundTruth<B = Xywh> {
 
 impl<B> GroundTruth<B> {
     /// The file of an image, or its id where it has none.
-    pub(crate) fn file(&self, image: u64) -> String {
+    pub fn file(&self, image: u64) -> String {
         match self.images.get(&image) {
             Some(file) if !file.is_empty() => file.clone(),
             _ => format!("image {image}"),

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::bbox::Bbox;
-use super::dataset::{Detection, GroundTruth};
-use super::matching::{Group, MAX_DETECTIONS, Overlaps, groups};
+use crate::bbox::Bbox;
+use crate::dataset::{Detection, GroundTruth};
+use crate::matching::{Group, MAX_DETECTIONS, Overlaps, groups};
 
 /// One number of COCO's summary.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Metric {
+pub struct Metric {
     /// Its usual name, such as `AP50`.
     pub name: &'static str,
     /// From 0 to 1; none where the dataset has no object to find.
@@ -16,7 +16,7 @@ pub(crate) struct Metric {
 }
 
 /// COCO's twelve numbers in their usual order.
-pub(crate) type Summary = [Metric; 12];
+pub type Summary = [Metric; 12];
 
 /// The number of IoU thresholds, 0.50 to 0.95.
 const THRESHOLDS: usize = 10;
@@ -32,7 +32,7 @@ const MEDIUM: AreaRange = [32.0 * 32.0, 96.0 * 96.0];
 const LARGE: AreaRange = [96.0 * 96.0, 1e10];
 
 /// Evaluates `detections` against `truth` as COCO's server does.
-pub(crate) fn evaluate<B: Bbox>(truth: &GroundTruth<B>, detections: &[Detection<B>]) -> Summary {
+pub fn evaluate<B: Bbox>(truth: &GroundTruth<B>, detections: &[Detection<B>]) -> Summary {
     let mut categories: BTreeMap<u64, Vec<(Group, Overlaps)>> = BTreeMap::new();
     for ((category, _), group) in groups(truth, detections) {
         let overlaps = Overlaps::of(&group, truth, detections);
@@ -187,8 +187,8 @@ fn thresholds() -> impl Iterator<Item = f64> {
 mod tests {
     use std::path::Path;
 
-    use super::super::{Annotation, read_ground_truth, read_results};
     use super::*;
+    use crate::{Annotation, read_ground_truth, read_results};
 
     /// The numbers that the COCO API publishes for its own example.
     const PUBLISHED: [f64; 12] =

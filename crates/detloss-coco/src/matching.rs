@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::bbox::Bbox;
-use super::dataset::{Detection, GroundTruth};
+use crate::bbox::Bbox;
+use crate::dataset::{Detection, GroundTruth};
 
 /// The most detections per image and category that COCO looks at, best scores first.
-pub(crate) const MAX_DETECTIONS: usize = 100;
+pub const MAX_DETECTIONS: usize = 100;
 
 /// How well a detection has to overlap an object to be matched to it.
-pub(crate) const MATCH: f64 = 0.5;
+pub const MATCH: f64 = 0.5;
 
 /// The detections and objects of one category in one image, as indices.
 #[derive(Default)]

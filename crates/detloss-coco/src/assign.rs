@@ -1,12 +1,12 @@
 //! Which object each detection is charged with.
 
-use super::bbox::Bbox;
-use super::dataset::{Detection, GroundTruth};
-use super::matching::{MAX_DETECTIONS, Overlaps, groups};
+use crate::bbox::Bbox;
+use crate::dataset::{Detection, GroundTruth};
+use crate::matching::{MAX_DETECTIONS, Overlaps, groups};
 
 /// What became of one detection.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// It found an object.
     Object {
         /// The object's index in [`GroundTruth::annotations`].
@@ -24,7 +24,7 @@ pub(crate) enum Outcome {
 
 /// Detections and objects brought together.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Assignment {
+pub struct Assignment {
     /// One outcome per detection, in their order.
     pub outcomes: Vec<Outcome>,
     /// The objects nobody found, crowds aside: indices in [`GroundTruth::annotations`], ascending.
@@ -33,7 +33,7 @@ pub(crate) struct Assignment {
 
 /// Assigns `detections` to the objects of `truth` by COCO's rules: within an image and category,
 /// best score first, each takes the free object it overlaps most, if by `threshold` or more.
-pub(crate) fn assign<B: Bbox>(
+pub fn assign<B: Bbox>(
     truth: &GroundTruth<B>,
     detections: &[Detection<B>],
     threshold: f64,
@@ -64,8 +64,8 @@ pub(crate) fn assign<B: Bbox>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Annotation, Xywh};
     use super::*;
+    use crate::{Annotation, Xywh};
 
     fn object(bbox: Xywh, crowd: bool) -> Annotation {
         Annotation { id: None, image: 1, category: 1, bbox, area: bbox[2] * bbox[3], crowd }

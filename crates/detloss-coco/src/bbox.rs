@@ -8,19 +8,17 @@ use detloss::pairwise;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use crate::format::BoxFormat;
-
 /// A box as COCO writes it: left, top, width, height.
-pub(crate) type Xywh = [f64; 4];
+pub type Xywh = [f64; 4];
 
 /// A rotated box: the centre, the sides, and the angle in radians by which it is turned from x towards y.
-pub(crate) type RotatedBox = [f64; 5];
+pub type RotatedBox = [f64; 5];
 
 /// A whole turn, to either side, is the most an angle may be: beyond it is one in degrees.
 const MOST_ANGLE: f64 = std::f64::consts::TAU;
 
 /// A box of a file, by its numbers in their order.
-pub(crate) trait Bbox: Copy + Default + AsRef<[f64]> + Serialize {
+pub trait Bbox: Copy + Default + AsRef<[f64]> + Serialize {
     /// What losses take it as.
     const KIND: Kind;
     /// The names of the numbers.
@@ -81,7 +79,7 @@ impl Bbox for Xywh {
     }
 
     fn to_loss(boxes: &[Self]) -> Vec<f64> {
-        BoxFormat::Xywh.to_corners(boxes.as_flattened())
+        boxes.iter().flat_map(|&[x, y, w, h]| [x, y, x + w, y + h]).collect()
     }
 
     fn slope(self, gradient: &[f64]) -> f64 {
@@ -157,7 +155,7 @@ impl Bbox for RotatedBox {
 }
 
 /// The field `bbox` of an axis-aligned box. Counts the numbers itself: serde's arrays report a fifth one as "trailing characters".
-pub(crate) struct RawBox(Xywh);
+pub struct RawBox(Xywh);
 
 impl<'de> Deserialize<'de> for RawBox {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -197,7 +195,7 @@ impl<'de> Deserialize<'de> for RawBox {
 /// The field `segmentation`: the corners of one polygon, bare or in a list of polygons, or something else.
 #[derive(Deserialize)]
 #[serde(untagged)]
-pub(crate) enum RawSegmentation {
+pub enum RawSegmentation {
     Polygon(Vec<f64>),
     Polygons(Vec<Vec<f64>>),
     Other(IgnoredAny),
@@ -220,7 +218,7 @@ impl RawSegmentation {
 
 /// Intersection over union, by COCO's rule for crowds: those are compared by the share of the
 /// detection that lies inside.
-pub(crate) fn iou(detection: Xywh, object: Xywh, crowd: bool) -> f64 {
+pub fn iou(detection: Xywh, object: Xywh, crowd: bool) -> f64 {
     let side = |axis: usize| {
         let end = (detection[axis] + detection[axis + 2]).min(object[axis] + object[axis + 2]);
         (end - detection[axis].max(object[axis])).max(0.0)

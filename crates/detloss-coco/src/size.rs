@@ -2,7 +2,7 @@
 
 /// COCO's three sizes. An area on a border, which COCO counts twice, is of the larger size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Size {
+pub enum Size {
     /// Below 32² pixels.
     Small,
     /// Below 96² pixels.
@@ -12,9 +12,11 @@ pub(crate) enum Size {
 }
 
 impl Size {
-    pub(crate) const ALL: [Self; 3] = [Self::Small, Self::Medium, Self::Large];
+    /// All three, the smallest first.
+    pub const ALL: [Self; 3] = [Self::Small, Self::Medium, Self::Large];
 
-    pub(crate) fn of(area: f64) -> Self {
+    /// The size of an object of this area in pixels.
+    pub fn of(area: f64) -> Self {
         match area {
             ..1024.0 => Self::Small,
             ..9216.0 => Self::Medium,
@@ -22,7 +24,8 @@ impl Size {
         }
     }
 
-    pub(crate) fn word(self) -> &'static str {
+    /// Its name, in lower case.
+    pub fn word(self) -> &'static str {
         match self {
             Self::Small => "small",
             Self::Medium => "medium",

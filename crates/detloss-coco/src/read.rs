@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use super::bbox::Bbox;
-use super::dataset::{Annotation, Detection, GroundTruth};
-use super::raw::{RawAnnotation, RawDataset, RawDetection, Unreadable};
+use crate::bbox::Bbox;
+use crate::dataset::{Annotation, Detection, GroundTruth};
+use crate::raw::{RawAnnotation, RawDataset, RawDetection, Unreadable};
 
 /// A COCO file that could not be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ReadError {
+pub enum ReadError {
     /// The file could not be opened or read.
     #[error("could not read {}: check the path", path.display())]
     Io {
@@ -44,7 +44,7 @@ const ANNOTATION_REMEDY: &str = "an annotation is {image_id, category_id, bbox}"
 const RESULT_REMEDY: &str = "a detection is {image_id, category_id, bbox, score}";
 
 /// Reads an annotation file (`instances_*.json`).
-pub(crate) fn read_ground_truth<B: Bbox>(path: &Path) -> Result<GroundTruth<B>, ReadError> {
+pub fn read_ground_truth<B: Bbox>(path: &Path) -> Result<GroundTruth<B>, ReadError> {
     let raw: RawDataset<B, false> =
         parse(open(path)?, path, b'{', ANNOTATION_REMEDY, str::to_owned)?;
     gather(raw, path, Err)
@@ -52,8 +52,7 @@ pub(crate) fn read_ground_truth<B: Bbox>(path: &Path) -> Result<GroundTruth<B>, 
 
 /// Reads what can be used of an annotation file, and says what is left out. Only a file that has no lists of images and
 /// annotations is an error.
-#[cfg(any(test, feature = "train"))]
-pub(crate) fn read_usable(path: &Path) -> Result<(GroundTruth, Vec<ReadError>), ReadError> {
+pub fn read_usable(path: &Path) -> Result<(GroundTruth, Vec<ReadError>), ReadError> {
     let mut text =
         std::fs::read(path).map_err(|source| ReadError::Io { path: path.into(), source })?;
     quote_infinities(&mut text);
@@ -168,7 +167,6 @@ fn check<B: Bbox>(
 }
 
 /// Python writes NaN and Infinity, which are not JSON. As strings they spoil their entry instead of the file.
-#[cfg(any(test, feature = "train"))]
 fn quote_infinities(text: &mut Vec<u8>) {
     const WORDS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
     let mut quoted = Vec::new();
@@ -198,7 +196,7 @@ fn quote_infinities(text: &mut Vec<u8>) {
 }
 
 /// Reads a results file of boxes made on the images of `truth`.
-pub(crate) fn read_results<B: Bbox>(
+pub fn read_results<B: Bbox>(
     path: &Path,
     truth: &GroundTruth<B>,
 ) -> Result<Vec<Detection<B>>, ReadError> {
@@ -291,8 +289,8 @@ fn parse<T: DeserializeOwned>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::bbox::Xywh;
     use super::*;
+    use crate::bbox::Xywh;
 
     const IMAGES: &str = r#""images": [{"id": 1, "file_name": "a.jpg"}]"#;
     const CATEGORIES: &str = r#""categories": [{"id": 7, "name": "cat", "supercategory": "pet"}]"#;
