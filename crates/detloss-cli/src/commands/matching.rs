@@ -64,7 +64,7 @@ pub(crate) fn run(args: &MatchArgs, json: bool) -> Result<(), CliError> {
             "match.json",
             &serde_json::to_vec_pretty(&summary).map_err(CliError::failure)?,
         )?;
-        save(folder, "match.html", report::page(&measured, top).as_bytes())?;
+        save(folder, "match.html", report::page(&measured, &args.gt, top).as_bytes())?;
         let names = ["match.html", "match.json", "objects.csv", "classes.csv"];
         say(format_args!("wrote {} to {}", names.join(", "), folder.display()));
     }

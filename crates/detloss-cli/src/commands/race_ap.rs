@@ -87,7 +87,7 @@ pub(crate) fn run(args: &RaceApArgs, json: bool) -> Result<(), CliError> {
     save(&args.out, "race-ap.csv", &curves(&race)?)?;
     let document = serde_json::to_vec(&race).map_err(CliError::failure)?;
     save(&args.out, "race-ap.json", &document)?;
-    save(&args.out, "race-ap.html", page::page(&race, &scores).as_bytes())?;
+    save(&args.out, "race-ap.html", page::page(&race, &scores, args).as_bytes())?;
     say(format_args!(
         "{}: {} positives, {} negatives, {} iterations: {seconds:.1} s; see {}",
         race.scores,
