@@ -1,5 +1,6 @@
 //! Which loss is meant, with which parameters.
 
+use std::collections::HashSet;
 use std::str::FromStr;
 
 use detloss::batch::Kernel;
@@ -40,7 +41,12 @@ pub(crate) fn name_of_boxes(kind: Kind) -> Option<&'static str> {
 /// A loss that does not exist, or not so, was asked for.
 impl From<detloss::Error> for CliError {
     fn from(error: detloss::Error) -> Self {
-        Self::Usage(error.to_string())
+        match error {
+            detloss::Error::UnknownLoss { .. } => {
+                Self::Usage(format!("{error} `detloss list` has all of them"))
+            }
+            _ => Self::Usage(error.to_string()),
+        }
     }
 }
 
@@ -190,6 +196,12 @@ pub(crate) fn split(lists: &[String]) -> Vec<String> {
         names.extend(parts.map(|name| name.trim().to_owned()));
     }
     names
+}
+
+/// These without those that were there before.
+pub(crate) fn unique(names: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    names.into_iter().filter(|name| seen.insert(name.clone())).collect()
 }
 
 /// Parameters with their values.

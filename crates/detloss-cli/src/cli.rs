@@ -41,6 +41,16 @@ pub(crate) struct Cli {
     /// Print the data as JSON, with null for what is not finite
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Take options from a file in TOML, by their long names, in a table of the command or above all tables: `[race]`,
+    /// `seed = 3`. Those of the command line outweigh them
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say what the command ran on, and how long
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
 }
 
 /// What to do.
@@ -57,6 +67,31 @@ pub(crate) enum Command {
     Criteria(CriteriaArgs),
     Train(Box<TrainArgs>),
     Predict(PredictArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+/// Print the completions of a shell for all commands and options
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  detloss completions bash > ~/.local/share/bash-completion/completions/detloss
+  detloss completions zsh > ~/.zfunc/_detloss
+  detloss completions fish > ~/.config/fish/completions/detloss.fish")]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Print the manual page of detloss, or write those of all commands into a folder
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  detloss man | man -l -
+  detloss man ~/.local/share/man/man1")]
+pub(crate) struct ManArgs {
+    /// The folder to write detloss.1, detloss-race.1, … to
+    pub(crate) dir: Option<PathBuf>,
 }
 
 /// List the losses: id, parameters with their defaults, and a sentence on each

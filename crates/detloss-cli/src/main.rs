@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod call;
 mod chain;
 mod choice;
 mod cli;
@@ -24,8 +25,9 @@ mod training;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    output::finish(commands::run(cli::Cli::parse()))
+    match call::read() {
+        Ok(cli) => output::finish(commands::run(cli)),
+        Err(code) => code,
+    }
 }

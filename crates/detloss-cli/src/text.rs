@@ -93,6 +93,11 @@ pub(crate) fn is_unseen(letter: char) -> bool {
         )
 }
 
+/// Running text as a terminal shows it, whatever names it has in it.
+pub(crate) fn prose(words: &str) -> String {
+    textwrap::fill(&visible(words), width())
+}
+
 /// At most so many letters: a longer name loses its middle.
 pub(crate) fn shortened(name: &str, most: usize) -> String {
     let length = name.chars().count();

@@ -50,7 +50,7 @@ fn joined<S: serde::Serializer>(words: &[String], to: S) -> Result<S::Ok, S::Err
 
 /// Draws curves.
 pub(crate) fn run(args: &CurvesArgs, json: bool) -> Result<(), CliError> {
-    let chosen = choice::every(&args.losses, &args.params)?;
+    let chosen = choice::every(&choice::unique(args.losses.clone()), &args.params)?;
     let axis = common_axis(&chosen, args.axis)?;
     let range = range(axis, &args.range)?;
     let mut curves = Vec::new();

@@ -17,6 +17,7 @@ use crate::output::{
     CliError, make_folder, print, print_json, progress, save, say, stdout_is_styled,
 };
 use crate::table::Table;
+use crate::text::prose;
 
 /// So many of the worst classes are shown, and in a terminal of the objects without any.
 const RANKED: usize = 10;
@@ -97,7 +98,7 @@ fn assigner(text: &str) -> Result<AnyMatcher, CliError> {
 
 fn as_text(measured: &Measured) -> String {
     let styled = stdout_is_styled();
-    let mut text = format!("{}\n", textwrap::fill(&tables::lead(measured), crate::text::width()));
+    let mut text = format!("{}\n", prose(&tables::lead(measured)));
     let mut section = |heading: &str, table: &Table, all: usize| {
         let shown = table.rows.len();
         let more = if shown < all { format!(" ({shown} of {all})") } else { String::new() };
@@ -126,6 +127,6 @@ fn as_text(measured: &Measured) -> String {
     if measured.is_assumed() {
         notes.push(assumed::WORDS.to_owned());
     }
-    text.push_str(&format!("\n{}\n", textwrap::fill(&notes.join(" "), crate::text::width())));
+    text.push_str(&format!("\n{}\n", prose(&notes.join(" "))));
     text
 }

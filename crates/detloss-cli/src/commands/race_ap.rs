@@ -117,8 +117,11 @@ impl Run {
 
 /// Who takes part.
 fn racers(args: &RaceApArgs) -> Result<Vec<Chosen>, CliError> {
-    let names =
-        if args.losses.is_empty() { ranking::defaults() } else { choice::split(&args.losses) };
+    let names = if args.losses.is_empty() {
+        ranking::defaults()
+    } else {
+        choice::unique(choice::split(&args.losses))
+    };
     for name in &names {
         if !ranking::fits(name.parse::<AnyLoss>()?.entry()) {
             let all = losses::ALL.iter().filter(|entry| ranking::fits(entry));

@@ -24,8 +24,8 @@ impl Input {
                     data.modified().map_or(String::new(), |time| format!(" of {}", moment(time)));
                 format!("{} bytes{written}", data.len())
             }
-            Ok(_) => "a folder".to_owned(),
-            Err(_) => "not a file".to_owned(),
+            Ok(data) if data.is_dir() => "a folder".to_owned(),
+            _ => "not a file".to_owned(),
         };
         let path = visible(&path.display().to_string()).into_owned();
         Self { what: visible(what).into_owned(), path, state }
