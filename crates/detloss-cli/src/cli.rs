@@ -1,6 +1,7 @@
 //! What can be written on the command line. `commands` does what is said here.
 
 mod audit;
+mod check;
 // In every build: `help` shows these commands, and says what they take.
 mod train;
 
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 pub(crate) use audit::AuditArgs;
+pub(crate) use check::CheckArgs;
 #[cfg(feature = "train")]
 pub(crate) use train::{CompareArgs, SetupArgs, TrainCommand};
 pub(crate) use train::{PredictArgs, TrainArgs};
@@ -29,6 +31,7 @@ Start here:
   detloss curves bce focal --param gamma=0.5,1,2   how it looks
   detloss race                                     which box loss arrives first
   detloss race-ap                                  which score loss ranks best
+  detloss check instances.json                     what is wrong with a data set
   detloss audit --gt instances.json --dt dets.json  where a detector loses
   detloss match --gt instances.json --anchors yolo8  which objects it is not taught
   detloss criteria yolo8                           what a detector's whole loss is
@@ -62,6 +65,7 @@ pub(crate) enum Command {
     Curves(CurvesArgs),
     Race(RaceArgs),
     RaceAp(RaceApArgs),
+    Check(CheckArgs),
     Audit(AuditArgs),
     Match(MatchArgs),
     Criteria(CriteriaArgs),

@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod audit;
+mod check;
 mod completions;
 mod criteria;
 mod curves;
@@ -46,6 +47,7 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Curves(args) => curves::run(&args, cli.json),
         Command::Race(args) => race::run(&args, cli.json),
         Command::RaceAp(args) => race_ap::run(&args, cli.json),
+        Command::Check(args) => check::run(&args, cli.json),
         Command::Audit(args) => audit::run(&args, cli.json),
         Command::Criteria(args) => criteria::run(&args, cli.json),
         Command::Match(args) => matching::run(&args, cli.json),

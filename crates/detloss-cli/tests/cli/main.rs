@@ -1,5 +1,6 @@
 //! What a user of the binary sees: stdout, stderr and exit codes of good and bad calls.
 
+mod check;
 mod criteria;
 mod manners;
 mod matching;

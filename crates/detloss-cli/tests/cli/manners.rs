@@ -73,6 +73,11 @@ fn no_command_prints_what_would_act_on_a_terminal() {
                 vec![name, "--gt", &gt, "--dt", &dt, "-o", &out, "--json"],
                 vec![name, "--gt", &gt, "--dt", &missing, "-o", &out],
             ]),
+            "check" => calls.extend([
+                vec![name, &gt],
+                vec![name, &gt, "-o", &out, "--json"],
+                vec![name, &missing],
+            ]),
             "match" => calls.extend([
                 vec![name, "--gt", &gt, "--anchors", "yolo8", "-o", &out],
                 vec![name, "--gt", &gt, "--anchors", "yolo8", "--json"],

@@ -1,0 +1,184 @@
+//! `detloss check`: what is wrong with a data set.
+
+mod files;
+mod show;
+
+use std::path::Path;
+
+use detloss_coco::{self as coco, Change, Kind, Part, Problem, Severity};
+use serde::Serialize;
+
+use crate::cli::CheckArgs;
+use crate::output::{CliError, make_folder, print, print_json, save, say};
+
+/// What was found.
+#[derive(Serialize)]
+struct Checked {
+    parts: Vec<OfPart>,
+    errors: usize,
+    warnings: usize,
+    notes: usize,
+    kinds: Vec<OfKind>,
+    problems: Vec<Problem>,
+}
+
+/// A part, in numbers.
+#[derive(Serialize)]
+struct OfPart {
+    name: String,
+    file: String,
+    images: usize,
+    objects: usize,
+    classes: usize,
+}
+
+/// A kind of problem that occurs.
+#[derive(Serialize)]
+struct OfKind {
+    kind: Kind,
+    severity: Severity,
+    count: usize,
+    title: &'static str,
+    remedy: &'static str,
+}
+
+/// Checks a data set.
+pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<(), CliError> {
+    let parts = coco::parts_of(&args.data).map_err(CliError::failure)?;
+    for folder in args.out.iter().chain(&args.fix) {
+        make_folder(folder)?;
+    }
+    let mut problems = coco::check(&parts);
+    match &args.images {
+        Some(images) if !images.is_dir() => {
+            let problem = format!("--images {} is no folder", images.display());
+            return Err(CliError::Usage(problem));
+        }
+        Some(images) => files::check(&parts, images, &mut problems),
+        None => {}
+    }
+    let checked = Checked::new(&parts, problems);
+    let top = args.top as usize;
+    if json {
+        print_json(&checked)?;
+    } else {
+        print(&show::text(&checked, top))?;
+    }
+    if let Some(folder) = &args.out {
+        let document = serde_json::to_vec_pretty(&checked).map_err(CliError::failure)?;
+        save(folder, "check.json", &document)?;
+        save(folder, "problems.csv", &rows(checked.problems.iter().map(|it| (it, None)))?)?;
+        save(folder, "check.html", show::page(&checked, &args.data, top).as_bytes())?;
+        say(format_args!("wrote check.html, check.json, problems.csv to {}", folder.display()));
+    }
+    if let Some(folder) = &args.fix {
+        fix(&parts, &checked.problems, folder)?;
+    }
+    match checked.errors {
+        0 => Ok(()),
+        1 => Err(CliError::Failure(anyhow::anyhow!("1 error was found"))),
+        errors => Err(CliError::Failure(anyhow::anyhow!("{errors} errors were found"))),
+    }
+}
+
+impl Checked {
+    fn new(parts: &[Part], problems: Vec<Problem>) -> Self {
+        let count = |severity| problems.iter().filter(|it| it.kind.severity() == severity).count();
+        let kinds = Kind::ALL.iter().map(|&kind| OfKind {
+            kind,
+            severity: kind.severity(),
+            count: problems.iter().filter(|problem| problem.kind == kind).count(),
+            title: kind.title(),
+            remedy: kind.remedy(),
+        });
+        let part = |part: &Part| OfPart {
+            name: part.name.clone(),
+            file: part.file.display().to_string(),
+            images: part.truth.images.len(),
+            objects: part.truth.annotations.len(),
+            classes: part.truth.categories.len(),
+        };
+        Self {
+            parts: parts.iter().map(part).collect(),
+            errors: count(Severity::Error),
+            warnings: count(Severity::Warning),
+            notes: count(Severity::Note),
+            kinds: kinds.filter(|kind| kind.count > 0).collect(),
+            problems,
+        }
+    }
+
+    /// The problems of a kind.
+    fn of(&self, kind: Kind) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(move |problem| problem.kind == kind)
+    }
+}
+
+/// Writes cleaned copies, and what was done.
+fn fix(parts: &[Part], problems: &[Problem], folder: &Path) -> Result<(), CliError> {
+    let mut changes: Vec<Change> = Vec::new();
+    for part in parts {
+        if part.file == Path::new("-") {
+            let words = "standard input cannot be read twice: give --fix a file to clean";
+            return Err(CliError::Usage(words.into()));
+        }
+        let (value, done) = coco::fixed(part, problems).map_err(CliError::failure)?;
+        let name = part.file.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        // Roboflow has files of one name in a folder for each part.
+        let same = |other: &&Part| other.file.file_name() == part.file.file_name();
+        let place = if parts.iter().filter(same).count() > 1 {
+            let place = folder.join(&part.name);
+            make_folder(&place)?;
+            place
+        } else {
+            folder.to_owned()
+        };
+        if place.join(name).canonicalize().ok() == part.file.canonicalize().ok() {
+            let words =
+                format!("--fix would write over {}: choose another folder", part.file.display());
+            return Err(CliError::Usage(words));
+        }
+        save(&place, name, &serde_json::to_vec(&value).map_err(CliError::failure)?)?;
+        changes.extend(done);
+    }
+    let open = changes.iter().filter(|change| change.done.is_none());
+    let open = open.filter(|change| change.problem.kind.severity() != Severity::Note).count();
+    let done = changes.iter().filter(|change| change.done.is_some()).count();
+    save(
+        folder,
+        "changes.csv",
+        &rows(changes.iter().map(|it| (&it.problem, it.done.as_deref())))?,
+    )?;
+    say(format_args!(
+        "wrote cleaned copies to {}: {done} changes, {open} errors and warnings left to decide; changes.csv has them all",
+        folder.display()
+    ));
+    Ok(())
+}
+
+/// Problems as CSV, each with what was done about it.
+fn rows<'a>(
+    problems: impl Iterator<Item = (&'a Problem, Option<&'a str>)>,
+) -> anyhow::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record([
+        "severity", "kind", "file", "entry", "field", "id", "image", "problem", "done",
+    ])?;
+    for (problem, done) in problems {
+        let place = &problem.place;
+        let id = |id: &Option<coco::Id>| id.as_ref().map_or(String::new(), ToString::to_string);
+        writer.write_record([
+            problem.kind.severity().word(),
+            problem.kind.id(),
+            &place.file.display().to_string(),
+            &place.entry.to_string(),
+            place.field,
+            &id(&place.id),
+            &id(&place.image),
+            &problem.said,
+            done.unwrap_or_default(),
+        ])?;
+    }
+    Ok(writer.into_inner()?)
+}
