@@ -394,7 +394,7 @@ def test_what_cannot_be_compiled_is_replayed(as_on_a_device, monkeypatch):
 
 
 def test_where_triton_is_missing(as_on_a_device, monkeypatch):
-    monkeypatch.setattr(_kernel, "_triton", lambda: "Triton cannot be imported (ModuleNotFoundError: No module named 'triton')")
+    monkeypatch.setattr(_kernel, "_lacks_import", lambda: "Triton cannot be imported (ModuleNotFoundError: No module named 'triton')")
     _kernel._lacks_triton.cache_clear()
     pred, target = tensors(ordinary(BY_NAME["giou"]))
     with pytest.warns(RuntimeWarning, match="No module named 'triton'.*pip install triton"):
