@@ -150,7 +150,7 @@ def test_wide_loads(sizes):
 # Launching, on tensors that know no more than their device ----------------------------------------------------------------------------
 
 
-FREE = {"empty", "empty_like", "detach", "view", "device", "promote_types"}
+FREE = {"empty", "empty_like", "detach", "view", "select", "device", "promote_types"}
 """Operations that run nothing."""
 
 

@@ -37,7 +37,9 @@ def takes(call: Call, tensors: tuple[Tensor | None, ...]) -> bool:
     """Whether the automatic choice falls on this backend. That a GPU is there, and Triton is not, is said once."""
     pred = tensors[0]
     assert pred is not None
-    if pred.device.type not in DEVICES or _lacks_call(call, tensors) is not None or call.chosen.key in _failed:
+    if pred.device.type not in DEVICES or _lacks_call(call, tensors) is not None:
+        return False
+    if _failed and call.chosen.key in _failed:
         return False
     missing = _lacks_triton(pred.device)
     if missing is not None:
