@@ -1,5 +1,6 @@
 //! What can be written on the command line. `commands` does what is said here.
 
+mod audit;
 // In every build: `help` shows these commands, and says what they take.
 mod train;
 
@@ -7,6 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+pub(crate) use audit::AuditArgs;
 #[cfg(feature = "train")]
 pub(crate) use train::{CompareArgs, SetupArgs, TrainCommand};
 pub(crate) use train::{PredictArgs, TrainArgs};
@@ -359,44 +361,6 @@ pub(crate) struct RaceApArgs {
     /// The folder to write to
     #[arg(long, value_name = "DIR", default_value = "detloss-race-ap")]
     pub(crate) out: PathBuf,
-}
-
-/// Audit a detector: the losses of its COCO results by class, size, image and box
-///
-/// Detections are assigned to objects by COCO's rules (IoU >= 0.5). Box losses are taken of the matched pairs; score losses of
-/// every detection, its score as a logit, with label 1 if matched and 0 if background. Also: who holds the gradient of each
-/// loss, and which annotations look wrong. The folder gets audit.html, audit.json, boxes.csv, classes.csv and images.csv.
-///
-/// With --rotated, annotations and detections are rotated boxes: a bbox of five numbers, cx, cy, w, h and the angle in radians, from
-/// x towards y (clockwise where y points down); or else a segmentation of eight, the corners of a quadrangle as DOTA has them,
-/// which becomes the smallest box around it, with its longer side as w. They are matched by the exact rotated IoU.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  detloss audit --gt instances_val2017.json --dt results.json
-  detloss audit --gt instances.json --dt results.json --losses giou,ciou,focal --out report
-  detloss audit --gt instances.json --dt results.json --json | jq .suspects
-  detloss audit --rotated --gt dota.json --dt results.json --losses rotated_iou,gwd,prob_iou")]
-pub(crate) struct AuditArgs {
-    /// The annotations, as COCO writes them (instances_*.json)
-    #[arg(long, value_name = "JSON")]
-    pub(crate) gt: PathBuf,
-    /// The detections, as COCO takes them: a list of {image_id, category_id, bbox, score}
-    #[arg(long, value_name = "JSON")]
-    pub(crate) dt: PathBuf,
-    /// Boxes are rotated
-    #[arg(long)]
-    pub(crate) rotated: bool,
-    /// The ids of the losses, between commas [default: all of the families boxes (or rotated) and scores]
-    #[arg(long, value_name = "LOSS,…")]
-    pub(crate) losses: Vec<String>,
-    /// The folder to write to
-    #[arg(long, value_name = "DIR", default_value = "detloss-audit")]
-    pub(crate) out: PathBuf,
-    /// How many of the worst images, boxes, … the report and the JSON list; a terminal shows fewer
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) top: u32,
 }
 
 /// Match the objects of COCO annotations: how many positives each gets, and which get none

@@ -18,7 +18,7 @@ pub type RotatedBox = [f64; 5];
 const MOST_ANGLE: f64 = std::f64::consts::TAU;
 
 /// A box of a file, by its numbers in their order.
-pub trait Bbox: Copy + Default + AsRef<[f64]> + Serialize {
+pub trait Bbox: Copy + Default + AsRef<[f64]> + Serialize + Send + Sync {
     /// What losses take it as.
     const KIND: Kind;
     /// The names of the numbers.

@@ -1,29 +1,32 @@
 //! `detloss audit`: the losses of a real detector's output.
 
-mod files;
+mod boxes;
 mod findings;
 mod gradient;
+mod losses;
+mod matrix;
 mod measure;
-mod report;
+mod quality;
+mod records;
+mod section;
 mod stats;
 mod suspects;
-mod tables;
 mod tally;
+mod verdict;
+mod worst;
 
 use std::io::Write;
 
 use detloss::operand::Kind;
-use detloss_coco::{self as coco, Bbox, RotatedBox, Xywh};
+use detloss_coco::{self as coco, Area, Bbox, GroundTruth, MOST_IOUS, Options, RotatedBox, Xywh};
 
 use self::findings::Findings;
 use self::measure::{Audit, Over};
+use self::section::Section;
 use crate::choice::{self, Chosen};
 use crate::cli::AuditArgs;
 use crate::output::{CliError, make_folder, print, print_json, progress, say, stdout_is_styled};
-use crate::table::Table;
-
-/// A terminal shows at most so many rows of what is ranked; the files have the others.
-const SHOWN: usize = 8;
+use crate::report::Report;
 
 /// Audits a detector.
 pub(crate) fn run(args: &AuditArgs, json: bool) -> Result<(), CliError> {
@@ -32,59 +35,118 @@ pub(crate) fn run(args: &AuditArgs, json: bool) -> Result<(), CliError> {
 
 /// Audits a detector of such boxes.
 fn of<B: Bbox>(args: &AuditArgs, json: bool) -> Result<(), CliError> {
-    let chosen = choose(&args.losses, B::KIND)?;
+    let chosen = choose(args, B::KIND)?;
     let top = args.top as usize;
-    // Two files to read, an assignment, an evaluation, the losses, the findings, two kinds of files to write.
-    let bar = progress(chosen.len() as u64 + 7, "audit");
+    // Two files to read, an evaluation, the losses, the findings, the sections, the files.
+    let bar = progress(chosen.len() as u64 + 6, "audit");
     bar.tick();
     let truth = coco::read_ground_truth::<B>(&args.gt).map_err(CliError::failure)?;
     bar.inc(1);
+    let options = options(args, &truth)?;
     let found = coco::read_results(&args.dt, &truth).map_err(CliError::failure)?;
     bar.inc(1);
     make_folder(&args.out)?;
-    let audit = Audit::new(truth, found, &chosen, &bar)?;
+    let audit = Audit::new(truth, found, &options, &chosen, &bar)?;
     let findings = Findings::of(&audit);
     bar.inc(1);
-    let summary = files::as_json(&audit, &findings, top);
-    let note = audit.clamped.note();
-    let folder = &args.out;
-    files::write(folder, "boxes.csv", |file| files::boxes(&audit, file))?;
+    let remarks = verdict::remarks(&audit, &findings);
+    let sections = [
+        verdict::section(&remarks),
+        quality::counts(&audit),
+        quality::precision(&audit),
+        quality::errors(&audit),
+        quality::classes(&audit, &findings),
+        quality::confusions(&audit),
+        losses::sizes(&audit, &findings),
+        quality::crowding(&audit),
+        quality::calibration(&audit),
+        losses::losses(&audit),
+        losses::gradients(&audit),
+        worst::images(&audit, &findings),
+        worst::boxes(&audit, &findings, top),
+        worst::suspects(&audit, &findings),
+    ];
     bar.inc(1);
-    files::write(folder, "classes.csv", |file| {
-        let name = |category: &u64| audit.truth.categories[category].as_str();
-        let rows = findings.classes.iter().map(|(id, tally)| (*id, name(id), tally));
-        files::tallies(&audit, file, ["category_id", "class"], rows)
-    })?;
-    files::write(folder, "images.csv", |file| {
-        let name = |image: &u64| audit.truth.images[image].as_str();
-        let rows = findings.images.iter().map(|(id, tally)| (*id, name(id), tally));
-        files::tallies(&audit, file, ["image_id", "file_name"], rows)
-    })?;
-    files::write(folder, "audit.json", |file| Ok(serde_json::to_writer_pretty(file, &summary)?))?;
-    files::write(folder, "audit.html", |file| {
-        Ok(file.write_all(report::page(&audit, &findings, top, &note).as_bytes())?)
+    let folder = &args.out;
+    let summary = section::json(&sections, top);
+    let mut names = vec!["audit.html", "audit.json", "boxes.csv"];
+    section::write(folder, "boxes.csv", |file| boxes::write(&audit, file))?;
+    names.extend(section::csv(&sections, folder)?);
+    section::write(folder, "audit.json", |file| Ok(serde_json::to_writer_pretty(file, &summary)?))?;
+    section::write(folder, "audit.html", |file| {
+        Ok(file.write_all(page(args, &sections, top).as_bytes())?)
     })?;
     bar.finish_and_clear();
 
+    let note = audit.clamped.note();
     if !note.is_empty() {
-        say(&note);
+        say(note);
     }
     if json {
         print_json(&summary)?;
     } else {
-        print(&as_text(&audit, &findings, top.min(SHOWN)))?;
+        print(&section::text(&sections, top, stdout_is_styled()))?;
     }
-    let names = ["audit.html", "audit.json", "boxes.csv", "classes.csv", "images.csv"];
     say(format_args!("wrote {} to {}", names.join(", "), folder.display()));
     Ok(())
 }
 
+fn page(args: &AuditArgs, sections: &[Section], top: usize) -> String {
+    let lead = "Where the errors of a detector are, what they cost, and which losses they hold: by kind, class, size, image and box; \
+        and which annotations the detector disagrees with.";
+    let mut report = Report::new("Audit of a detector", lead);
+    report.input("Annotations", &args.gt).input("Detections", &args.dt);
+    section::page(&mut report, sections, top);
+    report.to_html()
+}
+
+/// How to evaluate.
+fn options<B>(args: &AuditArgs, truth: &GroundTruth<B>) -> Result<Options, CliError> {
+    let mut options = Options {
+        score: args.score,
+        threshold: args.threshold,
+        max_detections: args.max_dets as usize,
+        ..Options::default()
+    };
+    if !args.iou.is_empty() {
+        options.ious.clone_from(&args.iou);
+        options.ious.sort_by(f64::total_cmp);
+        options.ious.dedup();
+    }
+    if options.ious.len() > MOST_IOUS {
+        return Err(CliError::Usage(format!("--iou takes {MOST_IOUS} IoUs at most")));
+    }
+    if !args.area.is_empty() {
+        if !args.area.is_sorted_by(|a, b| a < b) {
+            return Err(CliError::Usage(
+                "give the sides of --area ascending, such as 16,64".into(),
+            ));
+        }
+        options.areas = Area::between(&args.area);
+    }
+    if !args.classes.is_empty() {
+        let id = |wanted: &String| {
+            let wanted = wanted.trim();
+            let named = truth.categories.iter().find(|(_, name)| *name == wanted);
+            let named = named.map(|(&id, _)| id);
+            let with_id = || wanted.parse().ok().filter(|id| truth.categories.contains_key(id));
+            named.or_else(with_id).ok_or_else(|| {
+                let names: Vec<&str> = truth.categories.values().map(String::as_str).collect();
+                let all = names.join(", ");
+                CliError::Usage(format!("there is no class {wanted:?}: the annotations have {all}"))
+            })
+        };
+        options.classes = Some(args.classes.iter().map(id).collect::<Result<_, _>>()?);
+    }
+    Ok(options)
+}
+
 /// The losses that were asked for, or all that an audit of such boxes can take.
-fn choose(names: &[String], boxes: Kind) -> Result<Vec<Chosen>, CliError> {
+fn choose(args: &AuditArgs, boxes: Kind) -> Result<Vec<Chosen>, CliError> {
     let fits = |entry: &&detloss::losses::Entry| Over::of(entry, boxes).is_some();
     let all: Vec<String> =
         detloss::losses::ALL.iter().filter(fits).map(|entry| entry.name.to_owned()).collect();
-    let names = choice::split(names);
+    let names = choice::split(&args.losses);
     for name in &names {
         let loss = name.parse::<detloss::losses::AnyLoss>()?;
         if !fits(&loss.entry()) {
@@ -106,42 +168,11 @@ fn choose(names: &[String], boxes: Kind) -> Result<Vec<Chosen>, CliError> {
         }
     }
     if names.is_empty() {
-        return choice::every(&all, &[]);
+        return choice::every(&all, &args.params);
     }
     // Each once, in the order of the list.
-    let mut chosen = choice::every(&names, &[])?;
+    let mut chosen = choice::every(&names, &args.params)?;
     chosen.sort_by_key(|chosen| all.iter().position(|known| known == chosen.entry.name));
     chosen.dedup_by(|next, before| next.loss == before.loss);
     Ok(chosen)
-}
-
-fn as_text(audit: &Audit<impl Bbox>, findings: &Findings, rows: usize) -> String {
-    let styled = stdout_is_styled();
-    let mut text = String::new();
-    let mut section = |heading: &str, table: Table, all: usize| {
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        let more = match all.saturating_sub(table.rows.len()) {
-            0 => String::new(),
-            more => format!(" ({} of {})", table.rows.len(), table.rows.len() + more),
-        };
-        text.push_str(&format!("# {heading}{more}\n"));
-        text.push_str(&if table.rows.is_empty() { "none\n".into() } else { table.to_text(styled) });
-    };
-    section("Detections and objects", tables::counts(audit), 0);
-    section("COCO", tables::precision(audit), 0);
-    section("Losses", tables::losses(audit), 0);
-    section("Gradient: share held by", tables::gradients(audit), 0);
-    section("Sizes", tables::sizes(audit, &findings.sizes), 0);
-    let classes = &findings.classes;
-    let shown = &classes[..rows.min(classes.len())];
-    section("Classes with the most loss", tables::classes(audit, shown), classes.len());
-    let images = &findings.images;
-    let shown = &images[..rows.min(images.len())];
-    section("Images with the most loss", tables::images(audit, shown), images.len());
-    let suspects = &findings.suspects;
-    let shown = &suspects[..rows.min(suspects.len())];
-    section("Annotations that look wrong", tables::suspects(audit, shown), suspects.len());
-    text
 }

@@ -12,7 +12,7 @@ use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, OptimizerRecord};
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device};
-use detloss_coco::{Detection, Summary, evaluate};
+use detloss_coco::{Detection, Options, Summary, summarize};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -295,7 +295,7 @@ impl<'a> Run<'a> {
     fn evaluate(&self) -> anyhow::Result<Summary> {
         let found = self.find(self.data.held_out());
         let found = found.with_context(|| format!("after step {}", self.progress.step))?;
-        Ok(evaluate(self.data.truth(), &found.concat()))
+        Ok(summarize(self.data.truth(), &found.concat(), &Options::default()))
     }
 
     /// The detections in each of these scenes.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use detloss_coco::{self as coco, GroundTruth, MATCH, Outcome};
+use detloss_coco::{self as coco, GroundTruth, MATCH, Options, Outcome};
 
 use crate::experiments::ranking::Scores;
 use crate::output::{CliError, say};
@@ -19,11 +19,12 @@ pub(super) fn read(
     let found = coco::read_results(found, &truth).map_err(CliError::failure)?;
     let (mut scores, mut classes, mut clamped) =
         (Scores::default(), Vec::new(), Clamped::default());
-    for (detection, outcome) in found.iter().zip(coco::assign(&truth, &found, MATCH).outcomes) {
+    let outcomes = coco::assign(&truth, &found, &Options::default()).outcomes;
+    for (detection, outcome) in found.iter().zip(outcomes) {
         let iou = match outcome {
             Outcome::Object { iou, .. } => Some(iou as f32),
             Outcome::Background => None,
-            Outcome::Crowd | Outcome::BeyondLimit => continue,
+            Outcome::Crowd | Outcome::BeyondLimit | Outcome::LeftOut => continue,
         };
         scores.ious.push(iou);
         scores.logits.push(clamped.logit(detection.score) as f32);
