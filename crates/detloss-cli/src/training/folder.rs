@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use detloss_coco::{self as coco, Annotation, GroundTruth, ReadError};
+use detloss_coco::{self as coco, Annotation, GroundTruth, Problem, Read, ReadError};
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -91,8 +91,8 @@ impl Folder {
         let mut parts = Vec::new();
         let mut skipped = Vec::new();
         for file in files {
-            let (truth, problems) = coco::read_usable(&file)?;
-            skipped.extend(problems.iter().map(ReadError::to_string));
+            let Read { content: truth, problems } = coco::read_ground_truth(&file)?;
+            skipped.extend(problems.iter().map(Problem::to_string));
             parts.push((file, truth));
         }
         let classes = classes(&parts)?;
@@ -388,9 +388,9 @@ fn fifth(images: Vec<Image>, seed: u64) -> (Vec<Image>, Vec<Image>) {
 fn truth(images: &[Image], classes: &[Class]) -> GroundTruth {
     GroundTruth {
         images: images.iter().map(|image| (image.scene.image, image.name.clone())).collect(),
-        sizes: BTreeMap::new(),
         categories: classes.iter().map(|class| (class.id, class.name.clone())).collect(),
         annotations: images.iter().flat_map(|image| image.annotations.iter().cloned()).collect(),
+        ..GroundTruth::default()
     }
 }
 
