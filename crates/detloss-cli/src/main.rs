@@ -9,6 +9,9 @@ mod commands;
 mod doc;
 mod experiments;
 mod format;
+// What `train` and `predict` do not need of it, `check` and `audit` do.
+#[allow(dead_code)]
+mod images;
 mod output;
 mod plot;
 mod random;
