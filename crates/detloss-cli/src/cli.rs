@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 #[cfg(feature = "train")]
-pub(crate) use train::{CompareArgs, SetupArgs, TrainCommand};
-pub(crate) use train::{PredictArgs, TrainArgs};
+pub(crate) use train::{CompareArgs, Part, SetupArgs, TrainCommand};
+pub(crate) use train::{PredictArgs, TrainArgs, ValArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -54,6 +54,7 @@ pub(crate) enum Command {
     Match(MatchArgs),
     Criteria(CriteriaArgs),
     Train(Box<TrainArgs>),
+    Val(ValArgs),
     Predict(PredictArgs),
 }
 
