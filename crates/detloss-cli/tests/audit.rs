@@ -550,6 +550,28 @@ fn options_change_what_is_looked_at() {
     }
 }
 
+#[test]
+fn the_worst_are_shown_as_pictures_and_images_that_are_not_there_are_named() {
+    let folder = TempDir::new().unwrap();
+    // Those of the tiny files, the second without a picture.
+    for name in ["a.jpg", "nothing-annotated.jpg"] {
+        let image = image::RgbImage::from_pixel(160, 120, image::Rgb([90, 120, 60]));
+        image.save(folder.path().join(name)).unwrap();
+    }
+    let seen = tiny(&format!("--losses iou,bce --images {}", folder.path().display()));
+    let page = seen.file("audit.html");
+    assert_eq!(page.matches("<img src=\"data:image/jpeg;base64,/9j/").count(), 4);
+    for part in ["Worst boxes: matched pairs", "wrong label? detected as cat", "with annotation 11"]
+    {
+        assert!(page.contains(part), "{part} is missing");
+    }
+    assert!(page.contains("1 image is not shown: could not read"), "the missed object of b.jpg");
+    assert!(seen.out.contains("# Pictures\n- 1 image is not shown"), "{}", seen.out);
+    let wrong = tiny("--images nowhere");
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("nowhere is no folder"), "{}", wrong.err);
+}
+
 /// Two sets of detections of the pets against each other.
 fn compared(first: &[(u64, u64, [f64; 4], f64)], second: &[(u64, u64, [f64; 4], f64)]) -> Seen {
     let made = made(&pets(), first, "--losses bce");

@@ -26,6 +26,7 @@ Examples:
   detloss audit --gt instances.json --dt results.json --losses giou,ciou,focal --param gamma=1.5 --out report
   detloss audit --gt instances.json --dt results.json --iou 0.3,0.5 --classes person,car --area 16,64
   detloss audit --gt instances.json --dt results.json --json | jq .suspects
+  detloss audit --gt instances.json --dt results.json --images val2017
   detloss audit --gt instances.json --dt before.json --dt after.json
   detloss audit --rotated --gt dota.json --dt results.json --losses rotated_iou,gwd,prob_iou")]
 pub(crate) struct AuditArgs {
@@ -64,6 +65,9 @@ pub(crate) struct AuditArgs {
     /// Where one size ends and the next begins, as sides of squares in pixels, ascending [default: 32,96, as COCO]
     #[arg(long, value_name = "SIDE,…", value_delimiter = ',', value_parser = side)]
     pub(crate) area: Vec<f64>,
+    /// The folder of the images: the report shows the worst boxes, misses and suspects
+    #[arg(long, value_name = "DIR")]
+    pub(crate) images: Option<PathBuf>,
     /// By which images are drawn anew where two detectors are compared
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,

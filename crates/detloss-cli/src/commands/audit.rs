@@ -7,6 +7,7 @@ mod gradient;
 mod losses;
 mod matrix;
 mod measure;
+mod pictures;
 mod quality;
 mod records;
 mod section;
@@ -17,6 +18,7 @@ mod verdict;
 mod worst;
 
 use std::io::Write;
+use std::path::Path;
 
 use detloss::operand::Kind;
 use detloss_coco::{self as coco, Area, Bbox, GroundTruth, MOST_IOUS, Options, RotatedBox, Xywh};
@@ -40,6 +42,14 @@ fn of<B: Bbox>(args: &AuditArgs, json: bool) -> Result<(), CliError> {
         let problem = "--dt is given more than twice: two detectors are compared at a time";
         return Err(CliError::Usage(problem.into()));
     }
+    if args.images.is_some() && args.dt.len() > 1 {
+        let problem = "--images shows one detector: give one --dt";
+        return Err(CliError::Usage(problem.into()));
+    }
+    if let Some(folder) = args.images.as_ref().filter(|folder| !folder.is_dir()) {
+        let problem = format!("--images: {} is no folder: check the path", folder.display());
+        return Err(CliError::Usage(problem));
+    }
     let chosen = choose(args, B::KIND)?;
     let top = args.top as usize;
     // For each detector a file to read, an evaluation, the losses; besides annotations, sections and files.
@@ -61,7 +71,7 @@ fn of<B: Bbox>(args: &AuditArgs, json: bool) -> Result<(), CliError> {
         audits => {
             names.push("boxes.csv");
             section::write(&args.out, "boxes.csv", |file| boxes::write(&audits[0], file))?;
-            of_one(&audits[0], top)
+            of_one(&audits[0], top, args.images.as_deref())
         }
     };
     bar.inc(1);
@@ -92,10 +102,11 @@ fn of<B: Bbox>(args: &AuditArgs, json: bool) -> Result<(), CliError> {
 }
 
 /// All sections of an audit; of the worst boxes, the first `top`.
-fn of_one(audit: &Audit<impl Bbox>, top: usize) -> Vec<Section> {
+fn of_one(audit: &Audit<impl Bbox>, top: usize, images: Option<&Path>) -> Vec<Section> {
     let findings = Findings::of(audit);
     let remarks = verdict::remarks(audit, &findings);
-    vec![
+    let pictures = images.map(|folder| pictures::section(audit, &findings, folder));
+    let sections = [
         verdict::section(&remarks),
         quality::counts(audit),
         quality::precision(audit),
@@ -110,7 +121,8 @@ fn of_one(audit: &Audit<impl Bbox>, top: usize) -> Vec<Section> {
         worst::images(audit, &findings),
         worst::boxes(audit, &findings, top),
         worst::suspects(audit, &findings),
-    ]
+    ];
+    sections.into_iter().chain(pictures).collect()
 }
 
 fn page(args: &AuditArgs, sections: &[Section], top: usize) -> String {
