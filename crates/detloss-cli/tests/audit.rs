@@ -13,6 +13,8 @@ struct Seen {
     out: String,
     err: String,
     folder: TempDir,
+    /// Where its files were, if they were made for it.
+    input: TempDir,
 }
 
 impl Seen {
@@ -38,7 +40,8 @@ fn audit(truth: &Path, found: &Path, more: &str) -> Seen {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let code = output.status.code().unwrap();
-    Seen { code, out: text(output.stdout), err: text(output.stderr), folder }
+    let (out, err, input) = (text(output.stdout), text(output.stderr), TempDir::new().unwrap());
+    Seen { code, out, err, folder, input }
 }
 
 fn tiny(more: &str) -> Seen {
@@ -356,7 +359,8 @@ fn made(objects: &[(u64, u64, [f64; 4])], found: &[(u64, u64, [f64; 4], f64)], m
         .map(|(image, class, bbox, score)| json!({ "image_id": image, "category_id": class, "bbox": bbox, "score": score }))
         .collect();
     let truth = json!({ "images": images, "categories": categories, "annotations": annotations });
-    audit(&write("truth.json", truth), &write("results.json", json!(results)), more)
+    let seen = audit(&write("truth.json", truth), &write("results.json", json!(results)), more);
+    Seen { input: folder, ..seen }
 }
 
 /// Forty images with a cat and a dog each.
@@ -544,6 +548,75 @@ fn options_change_what_is_looked_at() {
         assert_eq!((seen.code, &*seen.out), (2, ""), "{more}: {}", seen.err);
         assert!(seen.err.contains(words), "{more}: {}", seen.err);
     }
+}
+
+#[test]
+fn the_worst_are_shown_as_pictures_and_images_that_are_not_there_are_named() {
+    let folder = TempDir::new().unwrap();
+    // Those of the tiny files, the second without a picture.
+    for name in ["a.jpg", "nothing-annotated.jpg"] {
+        let image = image::RgbImage::from_pixel(160, 120, image::Rgb([90, 120, 60]));
+        image.save(folder.path().join(name)).unwrap();
+    }
+    let seen = tiny(&format!("--losses iou,bce --images {}", folder.path().display()));
+    let page = seen.file("audit.html");
+    assert_eq!(page.matches("<img src=\"data:image/jpeg;base64,/9j/").count(), 4);
+    for part in ["Worst boxes: matched pairs", "wrong label? detected as cat", "with annotation 11"]
+    {
+        assert!(page.contains(part), "{part} is missing");
+    }
+    assert!(page.contains("1 image is not shown: could not read"), "the missed object of b.jpg");
+    assert!(seen.out.contains("# Pictures\n- 1 image is not shown"), "{}", seen.out);
+    let wrong = tiny("--images nowhere");
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("nowhere is no folder"), "{}", wrong.err);
+}
+
+/// Two sets of detections of the pets against each other.
+fn compared(first: &[(u64, u64, [f64; 4], f64)], second: &[(u64, u64, [f64; 4], f64)]) -> Seen {
+    let made = made(&pets(), first, "--losses bce");
+    let results: Vec<Value> = second
+        .iter()
+        .map(|(image, class, bbox, score)| json!({ "image_id": image, "category_id": class, "bbox": bbox, "score": score }))
+        .collect();
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("second.json");
+    fs::write(&path, json!(results).to_string()).unwrap();
+    let [truth, one] = ["truth.json", "results.json"].map(|name| made.input.path().join(name));
+    audit(&truth, &one, &format!("--losses giou,bce --dt {}", path.display()))
+}
+
+#[test]
+fn two_detectors_are_compared_with_intervals() {
+    let all = seen_pets(|_, class, bbox| vec![(class, bbox, 0.9)]);
+    let no_cats = seen_pets(|image, class, bbox| match class {
+        1 if image % 2 == 0 => vec![],
+        _ => vec![(class, bbox, 0.9)],
+    });
+    let seen = compared(&no_cats, &all);
+    let audit = seen.json();
+    assert_eq!(rules(&audit), ["better", "class_differs"]);
+    assert!(seen.out.contains("- B is better than A by 0.2"), "{}", seen.out);
+    let ap = &audit["metrics"][0];
+    assert_near(&ap["second"], 1.0);
+    let number = |name: &str| ap[name].as_f64().unwrap();
+    assert_near(&ap["difference"], number("second") - number("first"));
+    assert!(0.0 < number("low") && number("low") < number("difference"));
+    assert!(number("difference") < number("high"));
+    let cat = &audit["classes"][0];
+    assert_eq!((&cat["class"], &cat["objects"]), (&json!("cat"), &json!(40)));
+    assert_near(&audit["classes"][1]["difference"], 0.0);
+    let miss = &audit["errors"][5];
+    assert_eq!((&miss["first"]["count"], &miss["second"]["count"]), (&json!(20), &json!(0)));
+    assert_near(&audit["losses"][1]["difference"], 0.0);
+    assert!(seen.file("classes.csv").starts_with("category_id,class,objects,first,second,"));
+    assert!(seen.file("audit.html").contains("Two detectors"));
+
+    let same = compared(&all, &all).json();
+    assert_eq!(rules(&same), ["no_clear_difference"]);
+    let seen = tiny("--dt x.json --dt y.json");
+    assert_eq!(seen.code, 2);
+    assert!(seen.err.contains("--dt is given more than twice"), "{}", seen.err);
 }
 
 #[test]

@@ -43,8 +43,8 @@ pub(super) fn heat_map(names: &[&str], counts: &[Vec<usize>]) -> Option<String> 
         let edge = NAMES - 6;
         _ = write!(
             svg,
-            "<text x=\"{edge}\" y=\"{}\" text-anchor=\"end\" fill=\"#222\">{name}</text>\
-             <text transform=\"translate({},{edge}) rotate(-60)\" fill=\"#222\">{name}</text>",
+            "<text x=\"{edge}\" y=\"{}\" text-anchor=\"end\">{name}</text>\
+             <text transform=\"translate({},{edge}) rotate(-60)\">{name}</text>",
             middle + 4,
             middle + 4,
         );
@@ -63,7 +63,7 @@ pub(super) fn heat_map(names: &[&str], counts: &[Vec<usize>]) -> Option<String> 
             if count > 0 {
                 _ = write!(
                     svg,
-                    "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\" fill=\"#222\">{count}</text>",
+                    "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{count}</text>",
                     x + CELL / 2,
                     y + CELL / 2 + 4
                 );

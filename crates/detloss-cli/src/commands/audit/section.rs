@@ -29,6 +29,8 @@ enum Part {
     Records(Listing),
     Chart(Chart, String),
     Charts(Vec<Chart>, String),
+    /// JPEG files with words, for the page.
+    Pictures(Vec<(Vec<u8>, String)>, String),
     /// A drawing for the page.
     Drawing(String, String),
     /// A file for spreadsheets alone.
@@ -106,6 +108,14 @@ impl Section {
 
     pub(super) fn charts(&mut self, charts: Vec<Chart>, caption: &str) -> &mut Self {
         self.add(Part::Charts(charts, caption.into()))
+    }
+
+    pub(super) fn pictures(
+        &mut self,
+        pictures: Vec<(Vec<u8>, String)>,
+        caption: &str,
+    ) -> &mut Self {
+        self.add(Part::Pictures(pictures, caption.into()))
     }
 
     pub(super) fn drawing(&mut self, svg: String, caption: &str) -> &mut Self {
@@ -243,6 +253,7 @@ pub(super) fn page(report: &mut Report, sections: &[Section], top: usize) {
                 }
                 Part::Chart(chart, caption) => _ = report.chart(chart, caption),
                 Part::Charts(charts, caption) => _ = report.charts(charts, caption),
+                Part::Pictures(pictures, caption) => _ = report.pictures(pictures, caption),
                 Part::Drawing(svg, caption) => _ = report.figure(svg, caption),
                 Part::File(..) | Part::Value(..) => {}
             }
