@@ -21,7 +21,7 @@ use std::io::Write;
 use std::path::Path;
 
 use detloss::operand::Kind;
-use detloss_coco::{Area, Bbox, GroundTruth, MOST_IOUS, Options, RotatedBox, Xywh};
+use detloss_coco::{Bbox, GroundTruth, Options, OptionsError, RotatedBox, Xywh};
 
 use self::findings::Findings;
 use self::measure::{Audit, Over};
@@ -156,35 +156,22 @@ fn options<B>(args: &AuditArgs, truth: &GroundTruth<B>) -> Result<Options, CliEr
         max_detections: args.max_dets as usize,
         ..Options::default()
     };
+    let wrong = |option| move |error: OptionsError| CliError::Usage(format!("{option}: {error}"));
     if !args.iou.is_empty() {
-        options.ious.clone_from(&args.iou);
-        options.ious.sort_by(f64::total_cmp);
-        options.ious.dedup();
-    }
-    if options.ious.len() > MOST_IOUS {
-        return Err(CliError::Usage(format!("--iou takes {MOST_IOUS} IoUs at most")));
+        options = options.with_ious(&args.iou).map_err(wrong("--iou"))?;
     }
     if !args.area.is_empty() {
-        if !args.area.is_sorted_by(|a, b| a < b) {
-            return Err(CliError::Usage(
-                "give the sides of --area ascending, such as 16,64".into(),
-            ));
-        }
-        options.areas = Area::between(&args.area);
+        options = options.with_sides(&args.area).map_err(wrong("--area"))?;
     }
     if !args.classes.is_empty() {
-        let id = |wanted: &String| {
-            let wanted = wanted.trim();
-            let named = truth.categories.iter().find(|(_, name)| *name == wanted);
-            let named = named.map(|(&id, _)| id);
-            let with_id = || wanted.parse().ok().filter(|id| truth.categories.contains_key(id));
-            named.or_else(with_id).ok_or_else(|| {
+        let key = |wanted: &String| {
+            truth.category(wanted.trim()).ok_or_else(|| {
                 let names: Vec<&str> = truth.categories.values().map(String::as_str).collect();
                 let all = names.join(", ");
                 CliError::Usage(format!("there is no class {wanted:?}: the annotations have {all}"))
             })
         };
-        options.classes = Some(args.classes.iter().map(id).collect::<Result<_, _>>()?);
+        options.classes = Some(args.classes.iter().map(key).collect::<Result<_, _>>()?);
     }
     Ok(options)
 }
