@@ -49,6 +49,10 @@ pub(crate) enum CliError {
     /// The command could not do its work; exit code 1.
     #[error("{0:#}")]
     Failure(#[from] anyhow::Error),
+    /// Somebody pressed Ctrl-C; exit code 130, as shells have it.
+    #[cfg(feature = "train")]
+    #[error("{0}")]
+    Stopped(String),
     /// Whoever read stdout has enough, as `head` does; exit code 0.
     #[error("nobody reads the output")]
     ReaderGone,
@@ -64,6 +68,8 @@ impl CliError {
         match self {
             Self::Usage(_) => 2,
             Self::Failure(_) => 1,
+            #[cfg(feature = "train")]
+            Self::Stopped(_) => 130,
             Self::ReaderGone => 0,
         }
     }
@@ -72,8 +78,11 @@ impl CliError {
 /// Tells the user about an error, if there is one to tell, and gives the exit code.
 pub(crate) fn finish(result: Result<(), CliError>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
-    if !matches!(error, CliError::ReaderGone) {
-        refuse(&format!("error: {error}\n"));
+    match error {
+        CliError::ReaderGone => {}
+        #[cfg(feature = "train")]
+        CliError::Stopped(_) => say(&error),
+        _ => refuse(&format!("error: {error}\n")),
     }
     ExitCode::from(error.exit_code())
 }

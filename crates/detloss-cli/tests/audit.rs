@@ -586,13 +586,63 @@ fn wrong_calls_end_with_2_and_say_what_to_do() {
     }
 }
 
+/// What is asked which annotations look wrong cannot stop at the first one that is.
+#[test]
+fn a_broken_annotation_is_said_and_the_others_are_audited() {
+    let folder = TempDir::new().unwrap();
+    let mut truth: Value =
+        serde_json::from_str(&fs::read_to_string(data("instances.json")).unwrap()).unwrap();
+    let sound = audit(&data("instances.json"), &data("results.json"), "").json();
+    let good = truth["annotations"][0].clone();
+    for (field, value) in
+        [("bbox", json!([1, 1, -5, 5])), ("bbox", json!([1, 1, 5])), ("image_id", json!(99))]
+    {
+        let mut bad = good.clone();
+        bad[field] = value;
+        bad["id"] = json!("bad");
+        truth["annotations"].as_array_mut().unwrap().insert(0, bad);
+    }
+    let path = folder.path().join("truth.json");
+    fs::write(&path, truth.to_string()).unwrap();
+    let seen = audit(&path, &data("results.json"), "");
+    for part in [
+        "3 problems in ",
+        "`detloss check ",
+        "annotations[2].bbox (id bad, image 1): negative width -5",
+    ] {
+        assert!(seen.err.contains(part), "{part}: {}", seen.err);
+    }
+    let audit = seen.json();
+    for what in ["objects", "matched", "missed", "average_precision"] {
+        assert_eq!(audit[what], sound[what], "{what}");
+    }
+}
+
+/// Files as pandas, CVAT and PowerShell write them.
+#[test]
+fn ids_and_files_are_taken_as_tools_write_them() {
+    let folder = TempDir::new().unwrap();
+    let image = json!({ "id": "000001", "file_name": "a.jpg", "width": 100, "height": 100 });
+    let object =
+        json!({ "id": "x", "image_id": "000001", "category_id": 1.0, "bbox": [10, 10, 20, 20] });
+    let truth = json!({ "images": [image], "categories": { "1": "cat" }, "annotations": [object] });
+    let found = json!([{ "image_id": "000001", "category_id": 1.0, "bbox": [10, 10, 20, 20], "score": 0.9 }]);
+    let [gt, dt] = ["truth.json", "found.json"].map(|name| folder.path().join(name));
+    fs::write(&gt, format!("\u{feff}{truth}")).unwrap();
+    fs::write(&dt, json!({ "predictions": found }).to_string()).unwrap();
+    let seen = audit(&gt, &dt, "--losses iou,bce");
+    assert_eq!(seen.json()["average_precision"]["AP"], 1.0);
+}
+
 #[test]
 fn bad_files_end_with_1_and_name_file_entry_and_field() {
     let seen = with_results(
         &json!([{ "image_id": 1, "category_id": 1, "bbox": [0, 0, -1, 1], "score": 1 }]),
     );
     assert_eq!((seen.code, &*seen.out), (1, ""));
-    for part in ["results.json", "results entry 0.bbox", "negative width -1"] {
+    for part in
+        ["results.json", "results entry 0.bbox", "negative width -1", "nothing else is left"]
+    {
         assert!(seen.err.contains(part), "{}", seen.err);
     }
     let swapped = audit(&data("results.json"), &data("instances.json"), "");

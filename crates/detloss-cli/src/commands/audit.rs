@@ -18,13 +18,14 @@ mod worst;
 use std::io::Write;
 
 use detloss::operand::Kind;
-use detloss_coco::{self as coco, Area, Bbox, GroundTruth, MOST_IOUS, Options, RotatedBox, Xywh};
+use detloss_coco::{Area, Bbox, GroundTruth, MOST_IOUS, Options, RotatedBox, Xywh};
 
 use self::findings::Findings;
 use self::measure::{Audit, Over};
 use self::section::Section;
 use crate::choice::{self, Chosen};
 use crate::cli::AuditArgs;
+use crate::input;
 use crate::output::{CliError, make_folder, print, print_json, progress, say, stdout_is_styled};
 use crate::report::Report;
 
@@ -40,10 +41,10 @@ fn of<B: Bbox>(args: &AuditArgs, json: bool) -> Result<(), CliError> {
     // Two files to read, an evaluation, the losses, the findings, the sections, the files.
     let bar = progress(chosen.len() as u64 + 6, "audit");
     bar.tick();
-    let truth = coco::read_ground_truth::<B>(&args.gt).map_err(CliError::failure)?;
+    let truth = input::ground_truth::<B>(&args.gt)?;
     bar.inc(1);
     let options = options(args, &truth)?;
-    let found = coco::read_results(&args.dt, &truth).map_err(CliError::failure)?;
+    let found = input::results(&args.dt, &truth)?;
     bar.inc(1);
     make_folder(&args.out)?;
     let audit = Audit::new(truth, found, &options, &chosen, &bar)?;
