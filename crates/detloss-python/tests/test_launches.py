@@ -22,6 +22,7 @@ import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 from detloss import Spec  # noqa: E402
 from detloss.torch import _launches, _program  # noqa: E402
+from detloss.torch._lowering import lowered  # noqa: E402
 from samples import classes, ordinary, takes_classes  # noqa: E402
 
 SPECS = detloss.losses()
@@ -113,6 +114,20 @@ def test_both_ways_to_replay_know_the_same_operations() -> None:
     assert of_core - {"input", "const"} <= set(_program._TENSOR_OPERATIONS)
     beside = set(_program._TENSOR_OPERATIONS) - {"safe_div", "if_lt"}
     assert beside <= set(_launches._OPERATIONS)
+
+
+def test_constants_are_no_places() -> None:
+    """Two formulas that differ in this alone: x · y, and x · 1."""
+    inputs = [("input", (0,)), ("input", (1,))]
+    product = lowered([*inputs, ("mul", (0, 1))], [2])
+    scaled = lowered([*inputs, ("const", 3.0), ("mul", (0, 2)), ("mul", (0, 1)), ("add", (3, 4))], [5])
+    assert len(scaled.nodes) == 5
+    of_constant = lowered([*inputs, ("const", 1.0), ("mul", (0, 2)), ("mul", (0, 1)), ("add", (3, 4))], [5])
+    assert len(of_constant.nodes) == 5
+    x, y = torch.tensor([2.0, 3.0]), torch.tensor([5.0, 7.0])
+    assert _launches.run(_launches.plan(product, (1, 1)), [x, y])[0].tolist() == [10.0, 21.0]
+    assert _launches.run(_launches.plan(scaled, (1, 1)), [x, y])[0].tolist() == [16.0, 30.0]
+    assert _launches.run(_launches.plan(of_constant, (1, 1)), [x, y])[0].tolist() == [12.0, 24.0]
 
 
 def test_values_may_be_changed_in_place() -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
-from detloss.torch._lowering import Lowered
+from detloss.torch._lowering import Lowered, Node
 from detloss.torch._scalar import clamp_finite, exp, exp_m1, ln, softplus
 
 
@@ -25,13 +26,6 @@ class Rows(NamedTuple):
     start: int
     length: int = 1
     step: int = 1
-
-    def of(self, tensors: Sequence[Any]) -> Any:
-        """These rows of the tensors there are."""
-        whole = tensors[self.tensor]
-        if self.start == 0 and self.length == whole.shape[0]:
-            return whole
-        return whole[self.start : self.start + (self.length - 1) * self.step + 1 : self.step]
 
 
 class Launch(NamedTuple):
@@ -50,6 +44,8 @@ class Plan(NamedTuple):
     value: Rows
     slopes: tuple[Rows, ...]
     """A row for each, or all of them in one."""
+    rows: tuple[int, ...]
+    """How many every tensor has."""
 
 
 Place: TypeAlias = "tuple[int, int]"
@@ -60,15 +56,29 @@ _COMMUTE = {"add", "mul", "mul_add", "min", "max"}
 
 
 def plan(formula: Lowered, inputs: Sequence[int]) -> Plan:
-    """The launches for a formula: the fewest of those that some orders give.
+    """The launches for a formula.
 
     Its inputs are the rows of a prediction and of a target, ``inputs`` says how many, and then single numbers.
     """
+    # Which constants they are is no matter, only which are the same: those on a schedule need no plan of their own.
+    constants = list(dict.fromkeys(of for node in formula.nodes for of in node.operands if isinstance(of, float)))
+    # Halves, which are not equal to any place of a number.
+    slots = {constant: slot + 0.5 for slot, constant in enumerate(constants)}
+    nodes = tuple(Node(name, tuple(slots.get(of, of) if isinstance(of, float) else of for of in operands)) for name, operands in formula.nodes)
+    made = _plan(Lowered(nodes, formula.outputs), tuple(inputs))
+    launches = tuple(
+        launch._replace(operands=tuple(constants[int(of)] if isinstance(of, float) else of for of in launch.operands))
+        for launch in made.launches
+    )
+    return made._replace(launches=launches)
+
+
+@lru_cache(maxsize=256)
+def _plan(formula: Lowered, inputs: tuple[int, ...]) -> Plan:
     kinds = _kinds(formula, inputs[0] + inputs[1])
     # Of scores there may be millions: to put some together would cost more than the launch it saves.
-    orders = (_one_by_one,) if max(inputs) == 1 else (_as_soon_as_possible, _as_late_as_possible, _when_complete)
-    plans = [_planned(formula, inputs, order(formula, kinds)) for order in orders]
-    return min(plans, key=lambda plan: len(plan.launches) + (len(plan.slopes) > 1))
+    groups = _one_by_one(formula) if max(inputs) == 1 else _when_complete(formula, kinds)
+    return _planned(formula, inputs, groups)
 
 
 Kind: TypeAlias = "tuple[Any, ...]"
@@ -90,31 +100,8 @@ def _kinds(formula: Lowered, of_units: int) -> list[Kind]:
     return kinds
 
 
-def _one_by_one(formula: Lowered, kinds: list[Kind]) -> Iterator[list[int]]:
+def _one_by_one(formula: Lowered) -> Iterator[list[int]]:
     return ([place] for place, node in enumerate(formula.nodes) if node.name != "input")
-
-
-def _by_level(formula: Lowered, kinds: list[Kind], levels: Sequence[int]) -> Iterator[list[int]]:
-    groups: dict[tuple[int, Kind], list[int]] = defaultdict(list)
-    for place, node in enumerate(formula.nodes):
-        if node.name != "input":
-            groups[levels[place], kinds[place]].append(place)
-    return (groups[key] for key in sorted(groups, key=lambda key: key[0]))
-
-
-def _as_soon_as_possible(formula: Lowered, kinds: list[Kind]) -> Iterator[list[int]]:
-    levels: list[int] = []
-    for node in formula.nodes:
-        levels.append(1 + max((levels[number] for number in node.numbers), default=-1))
-    return _by_level(formula, kinds, levels)
-
-
-def _as_late_as_possible(formula: Lowered, kinds: list[Kind]) -> Iterator[list[int]]:
-    levels = [0] * len(formula.nodes)
-    for place in range(len(formula.nodes) - 1, -1, -1):
-        for number in formula.nodes[place].numbers:
-            levels[number] = min(levels[number], levels[place] - 1)
-    return _by_level(formula, kinds, levels)
 
 
 def _when_complete(formula: Lowered, kinds: list[Kind]) -> Iterator[list[int]]:
@@ -153,7 +140,7 @@ def _planned(formula: Lowered, inputs: Sequence[int], groups: Iterable[list[int]
     value, *slopes = (made.places[output] for output in formula.outputs)
     together = _rows(slopes) if slopes else None
     outputs = Rows(*value), *([together] if together else [Rows(*slope) for slope in slopes])
-    return Plan(_with_ends(made.launches, outputs, len(inputs)), outputs[0], outputs[1:])
+    return Plan(_with_ends(made.launches, outputs, len(inputs)), outputs[0], outputs[1:], tuple(made.rows))
 
 
 def _with_ends(launches: list[Launch], outputs: Iterable[Rows], inputs: int) -> tuple[Launch, ...]:
@@ -184,7 +171,8 @@ class _Launches:
     def __init__(self, formula: Lowered, inputs: Sequence[int]) -> None:
         self.launches: list[Launch] = []
         self.places: dict[int, Place] = {}
-        self._formula, self._inputs = formula, len(inputs)
+        self.rows = list(inputs)
+        self._formula = formula
         self._gathered: dict[tuple[Place, ...], Rows] = {}
         rows = [(tensor, row) for tensor, count in enumerate(inputs) for row in range(count)]
         for place, node in enumerate(formula.nodes):
@@ -229,33 +217,23 @@ class _Launches:
     def launch(self, places: list[int]) -> None:
         """One operation, after those that put its operands together."""
         for column in dict.fromkeys(self._missing(places)):
-            self._gathered[column] = Rows(self._add("gather", tuple(_runs(column))), 0, len(column))
+            self._gathered[column] = Rows(self._add("gather", tuple(Rows(*place) for place in column), len(column)), 0, len(column))
         shown = iter([_rows(column) or self._gathered[column] for column in zip(*map(self._operands, places), strict=True)])
         node = self._formula.nodes[places[0]]
         operands = tuple(next(shown) if isinstance(operand, int) else operand for operand in node.operands)
-        tensor = self._add(node.name, operands)
+        tensor = self._add(node.name, operands, len(places))
         for row, place in enumerate(places):
             self.places[place] = tensor, row
 
-    def _add(self, name: str, operands: tuple[Rows | float, ...]) -> int:
+    def _add(self, name: str, operands: tuple[Rows | float, ...], rows: int) -> int:
         self.launches.append(Launch(name, operands))
-        return self._inputs + len(self.launches) - 1
-
-
-def _runs(places: Sequence[Place]) -> Iterator[Rows]:
-    """Places one after the other, as few views."""
-    run: list[Place] = []
-    for place in places:
-        rows = _rows([*run, place])
-        if run and (rows is None or rows.length == 1):
-            yield _rows(run)  # type: ignore[misc]
-            run = []
-        run.append(place)
-    yield _rows(run)  # type: ignore[misc]
+        self.rows.append(rows)
+        return len(self.rows) - 1
 
 
 _OPERATIONS: dict[str, Callable[..., Tensor]] = {
-    "gather": lambda *rows: torch.cat(rows),
+    "full": lambda like, constant: like.new_full((), constant),
+    "gather": lambda *rows: torch.stack(rows),
     "add": torch.add,
     "sub": torch.sub,
     "from": torch.rsub,
@@ -292,15 +270,38 @@ _OPERATIONS: dict[str, Callable[..., Tensor]] = {
 """What the operations of `_lowering` are."""
 
 
+class _Tensors:
+    """The tensors there are: (rows, ...), or of a single row without a dimension for it."""
+
+    def __init__(self, inputs: list[Tensor], rows: tuple[int, ...]) -> None:
+        self.all: list[Tensor | None] = [*inputs]
+        self._rows = rows
+        self._apart: dict[int, tuple[Tensor, ...]] = {}
+
+    def of(self, rows: Rows) -> Tensor:
+        tensor, start, length, step = rows
+        whole = self.all[tensor]
+        assert whole is not None
+        if length == self._rows[tensor]:
+            return whole
+        if length > 1:
+            return whole[start : start + (length - 1) * step + 1 : step]
+        # All of them at once: a view of each takes nearly as long as a launch.
+        if tensor not in self._apart:
+            self._apart[tensor] = whole.unbind(0)
+        return self._apart[tensor][start]
+
+    def drop(self, tensor: int) -> None:
+        self.all[tensor] = None
+        self._apart.pop(tensor, None)
+
+
 def run(plan: Plan, inputs: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """Value and slopes of a formula, as rows; of inputs whose fields are rows."""
-    tensors: list[Tensor | None] = [*inputs]
+    """Value and slopes of a formula; of inputs whose fields are rows."""
+    tensors = _Tensors(inputs, plan.rows)
     for name, operands, done_with in plan.launches:
-        given = [operand.of(tensors) if isinstance(operand, Rows) else operand for operand in operands]
-        if name == "full":
-            tensors.append(inputs[0].new_full((1,) * inputs[0].dim(), *given))
-        else:
-            tensors.append(_OPERATIONS[name](*given))
+        given = [tensors.of(operand) if isinstance(operand, Rows) else operand for operand in operands]
+        tensors.all.append(_OPERATIONS[name](inputs[0], *given) if name == "full" else _OPERATIONS[name](*given))
         for tensor in done_with:
-            tensors[tensor] = None
-    return plan.value.of(tensors), [rows.of(tensors) for rows in plan.slopes]
+            tensors.drop(tensor)
+    return tensors.of(plan.value), [tensors.of(rows) for rows in plan.slopes]

@@ -66,8 +66,7 @@ def _needed(nodes: list[Node], outputs: list[int]) -> Lowered:
 def fused(formula: Lowered) -> Lowered:
     """With a product and a sum of it as one operation, where the product is for this sum only.
 
-    A device may then leave out the rounding of the product. For a difference that has to be 0 where all is right, of boxes for
-    example, that would be too precise: this is for scores.
+    A device may then leave out the rounding of the product, and a sum that has to be 0 where a box is right is not: this is for scores.
     """
     uses = Counter(number for node in formula.nodes for number in node.numbers)
     uses.update(formula.outputs)
@@ -104,15 +103,16 @@ class _Made:
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
-        self._known: dict[Node, int] = {}
+        self._known: dict[Any, int] = {}
         self._steps: dict[int, _Step] = {}
 
     def node(self, name: str, *operands: Operand) -> int:
-        node = Node(name, operands)
-        if node not in self._known:
-            self._known[node] = len(self.nodes)
-            self.nodes.append(node)
-        return self._known[node]
+        # The constant 1.0 is not the number 1, though Python takes them for equal.
+        key = (name, operands, tuple(map(type, operands)))
+        if key not in self._known:
+            self._known[key] = len(self.nodes)
+            self.nodes.append(Node(name, operands))
+        return self._known[key]
 
     def number(self, operand: Operand) -> int:
         """A constant as a number of the device, for operations that take nothing else."""
@@ -131,12 +131,8 @@ class _Made:
                 return self._turned(self.number(other), -1.0, 0.0)
             case "mul", [float(constant), other] | [other, float(constant)]:
                 return self.node("mul", self.number(other), constant)
-            case "mul_add", [float(factor), other, addend] | [other, float(factor), addend]:
-                if isinstance(addend, float):
-                    return self.node("add", self.node("mul", self.number(other), factor), addend)
-                return self.node("times_add", self.number(other), factor, addend)
-            case "mul_add", [first, second, float(addend)]:
-                return self.node("add", self.node("mul", first, second), addend)
+            case "mul_add", [first, second, addend]:
+                return self.operation("add", [self.operation("mul", [first, second]), addend])
             case ("min" | "max"), [float(constant), other] | [other, float(constant)]:
                 return self.node("at_most" if name == "min" else "at_least", self.number(other), constant)
             case "safe_div", [numerator, denominator]:
@@ -187,7 +183,7 @@ class _Made:
         """Of three equidistant constants, for less, equal and more, one by the sign of a difference: derivatives of ``min``, ``max``
         and ``abs``, which split ties."""
         step = self._steps.get(otherwise) if isinstance(otherwise, int) else None
-        if step is None or not isinstance(then, float) or (step.low, step.high) != (high, low):
+        if step is None or not isinstance(then, float) or (repr(step.low), repr(step.high)) != (repr(high), repr(low)):
             return None
         slope, middle = then - step.otherwise, step.otherwise
         if middle - slope != step.then or any(not (2.0 * number).is_integer() for number in (slope, middle)):

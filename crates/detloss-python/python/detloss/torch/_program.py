@@ -182,7 +182,7 @@ def measured(pred: Tensor, target: Tensor, chosen: Chosen) -> Tensor:
         spec = chosen.spec
         inputs = [*_split(pred.detach(), len(spec.pred.fields)), *_split(target, len(spec.target.fields))]
         return run(running_mean(chosen.key).of, inputs)[0]
-    return _launches.run(_plan_of_mean(chosen.key), _in_rows(pred.detach(), target, chosen))[0].squeeze(0)
+    return _launches.run(_plan_of_mean(chosen.key), _in_rows(pred.detach(), target, chosen))[0]
 
 
 def units(pred: Tensor, target: Tensor, chosen: Chosen, mean: Tensor | None = None) -> Terms:
@@ -195,13 +195,10 @@ def units(pred: Tensor, target: Tensor, chosen: Chosen, mean: Tensor | None = No
         value, *slopes = run(program(chosen.key, with_grad, at_mean), inputs)
     else:
         inputs = _in_rows(pred.detach(), target, chosen)
-        means = [mean.reshape((1,) * inputs[0].dim()) for mean in means]
         value, slopes = _launches.run(_plan(chosen.key, with_grad, at_mean), [*inputs, *means])
-        value = value.squeeze(0)
-        if with_grad and len(slopes) == 1:
-            grad = slopes[0].expand(fields, *shape)
-            return Terms(value.expand(shape), grad.squeeze(0) if fields == 1 else grad.movedim(0, -1).contiguous())
-        slopes = [slope.squeeze(0) for slope in slopes]
+        if fields > 1 and len(slopes) == 1:
+            grad = slopes[0].expand(fields, *shape).movedim(0, -1).contiguous()
+            return Terms(value.expand(shape), grad)
     if not with_grad:
         return Terms(value.expand(shape), None)
     slopes = [slope.expand(shape) for slope in slopes]
@@ -213,6 +210,6 @@ def _split(array: Tensor, fields: int) -> tuple[Tensor, ...]:
 
 
 def _in_rows(pred: Tensor, target: Tensor, chosen: Chosen) -> list[Tensor]:
-    """Prediction and target, with a row for each of their fields."""
+    """Prediction and target, with a row for each of their fields if there are several."""
     operands = (pred, chosen.spec.pred), (target, chosen.spec.target)
-    return [array.unsqueeze(0) if len(operand.fields) == 1 else array.movedim(-1, 0) for array, operand in operands]
+    return [array if len(operand.fields) == 1 else array.movedim(-1, 0) for array, operand in operands]
