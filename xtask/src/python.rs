@@ -136,7 +136,8 @@ impl Environment {
                 self.tests.clone()
             }
         };
-        self.test(&place, &self.requests(requests)?)?;
+        let chosen = if core == Core::Wheel { &[][..] } else { &["-m", "not slow"] };
+        self.test(&place, &self.requests(requests)?, chosen)?;
         self.check_types()
     }
 
@@ -193,8 +194,8 @@ impl Environment {
         self.pip(&["--force-reinstall".as_ref(), "--no-deps".as_ref(), wheel])
     }
 
-    /// Runs the tests, which have to see the package in this folder.
-    fn test(&self, place: &Path, requests: &Path) -> anyhow::Result<()> {
+    /// Runs the tests that are `chosen`, which have to see the package in this folder.
+    fn test(&self, place: &Path, requests: &Path, chosen: &[&str]) -> anyhow::Result<()> {
         let seen = Command::new(&self.python)
             .args(["-c", "import detloss; print(detloss.__file__)"])
             .current_dir(&self.tests)
@@ -209,8 +210,11 @@ impl Environment {
             Command::new(&self.python)
                 .env("DETLOSS_REQUESTS", requests)
                 .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "--numprocesses", "2"])
+                .args(chosen)
                 .arg(self.package.join("tests"))
                 .env("PYTHONDONTWRITEBYTECODE", "1")
+                // What was compiled for GPUs is not compiled again until its text changes.
+                .env("TRITON_CACHE_DIR", self.target.join("triton"))
                 .current_dir(&self.tests),
         )
     }

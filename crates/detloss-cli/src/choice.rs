@@ -1,5 +1,6 @@
 //! Which loss is meant, with which parameters.
 
+use std::collections::HashSet;
 use std::str::FromStr;
 
 use detloss::batch::Kernel;
@@ -12,6 +13,9 @@ use crate::output::CliError;
 
 /// Numbers of more characters are written with a power of ten.
 const LONG: usize = 12;
+
+/// The longest name of a file, in bytes, before what is added to it: far below the 255 that systems take.
+const LONGEST_NAME: usize = 80;
 
 /// The kind of boxes that a loss takes two of; None if it takes anything else.
 pub(crate) fn kind_of_boxes(entry: &Entry) -> Option<Kind> {
@@ -37,7 +41,12 @@ pub(crate) fn name_of_boxes(kind: Kind) -> Option<&'static str> {
 /// A loss that does not exist, or not so, was asked for.
 impl From<detloss::Error> for CliError {
     fn from(error: detloss::Error) -> Self {
-        Self::Usage(error.to_string())
+        match error {
+            detloss::Error::UnknownLoss { .. } => {
+                Self::Usage(format!("{error} `detloss list` has all of them"))
+            }
+            _ => Self::Usage(error.to_string()),
+        }
     }
 }
 
@@ -163,6 +172,18 @@ pub(crate) fn file_name(written: &str) -> String {
     parts.collect::<Vec<_>>().join("-")
 }
 
+/// A name of a file that every system takes: a long one is cut, and told from others by a number that is made of all of it.
+pub(crate) fn bounded(name: &str) -> String {
+    if name.len() <= LONGEST_NAME {
+        return name.to_owned();
+    }
+    let end = name.floor_char_boundary(LONGEST_NAME - 9);
+    // FNV-1a, because the same losses are to have the same file in every version.
+    let mix = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    let hash = name.bytes().fold(0x811c_9dc5, mix);
+    format!("{}-{hash:08x}", &name[..end])
+}
+
 /// The losses of lists of them, between commas that stand in no parentheses.
 pub(crate) fn split(lists: &[String]) -> Vec<String> {
     let mut names = Vec::new();
@@ -175,6 +196,12 @@ pub(crate) fn split(lists: &[String]) -> Vec<String> {
         names.extend(parts.map(|name| name.trim().to_owned()));
     }
     names
+}
+
+/// These without those that were there before.
+pub(crate) fn unique(names: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    names.into_iter().filter(|name| seen.insert(name.clone())).collect()
 }
 
 /// Parameters with their values.
@@ -309,6 +336,16 @@ mod tests {
         assert_eq!(file_name(&chosen[1].name), "inner-focaler-ciou-ratio=0.8");
         let set = every(&names[1..], &["gate=0".parse().unwrap()]).unwrap();
         assert_eq!(set[0].title(), "Inner-Focaler-CIoU, ratio = 0.8, gate = 0");
+    }
+
+    #[test]
+    fn names_of_files_are_bounded_and_stay_apart() {
+        let many = bounded(&["gaussian_focal"; 12].join("-"));
+        let other = bounded(&format!("{}-iou", ["gaussian_focal"; 12].join("-")));
+        assert_eq!(bounded("giou-ciou"), "giou-ciou");
+        assert!(many.len() == 80 && many.starts_with("gaussian_focal-gaussian_focal-"));
+        assert!(other.len() == 80 && other != many);
+        assert!(bounded(&"猫".repeat(40)).len() <= 80);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What can be written on the command line. `commands` does what is said here.
 
+mod audit;
 // In every build: `help` shows these commands, and says what they take.
 mod train;
 
@@ -7,6 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+pub(crate) use audit::AuditArgs;
 #[cfg(feature = "train")]
 pub(crate) use train::{CompareArgs, Part, SetupArgs, TrainCommand};
 pub(crate) use train::{PredictArgs, TrainArgs, ValArgs};
@@ -39,6 +41,16 @@ pub(crate) struct Cli {
     /// Print the data as JSON, with null for what is not finite
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Take options from a file in TOML, by their long names, in a table of the command or above all tables: `[race]`,
+    /// `seed = 3`. Those of the command line outweigh them
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say what the command ran on, and how long
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
 }
 
 /// What to do.
@@ -56,6 +68,31 @@ pub(crate) enum Command {
     Train(Box<TrainArgs>),
     Val(ValArgs),
     Predict(PredictArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+/// Print the completions of a shell for all commands and options
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  detloss completions bash > ~/.local/share/bash-completion/completions/detloss
+  detloss completions zsh > ~/.zfunc/_detloss
+  detloss completions fish > ~/.config/fish/completions/detloss.fish")]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Print the manual page of detloss, or write those of all commands into a folder
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  detloss man | man -l -
+  detloss man ~/.local/share/man/man1")]
+pub(crate) struct ManArgs {
+    /// The folder to write detloss.1, detloss-race.1, … to
+    pub(crate) dir: Option<PathBuf>,
 }
 
 /// List the losses: id, parameters with their defaults, and a sentence on each
@@ -325,44 +362,6 @@ pub(crate) struct RaceApArgs {
     /// The folder to write to
     #[arg(long, value_name = "DIR", default_value = "detloss-race-ap")]
     pub(crate) out: PathBuf,
-}
-
-/// Audit a detector: the losses of its COCO results by class, size, image and box
-///
-/// Detections are assigned to objects by COCO's rules (IoU >= 0.5). Box losses are taken of the matched pairs; score losses of
-/// every detection, its score as a logit, with label 1 if matched and 0 if background. Also: who holds the gradient of each
-/// loss, and which annotations look wrong. The folder gets audit.html, audit.json, boxes.csv, classes.csv and images.csv.
-///
-/// With --rotated, annotations and detections are rotated boxes: a bbox of five numbers, cx, cy, w, h and the angle in radians, from
-/// x towards y (clockwise where y points down); or else a segmentation of eight, the corners of a quadrangle as DOTA has them,
-/// which becomes the smallest box around it, with its longer side as w. They are matched by the exact rotated IoU.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  detloss audit --gt instances_val2017.json --dt results.json
-  detloss audit --gt instances.json --dt results.json --losses giou,ciou,focal --out report
-  detloss audit --gt instances.json --dt results.json --json | jq .suspects
-  detloss audit --rotated --gt dota.json --dt results.json --losses rotated_iou,gwd,prob_iou")]
-pub(crate) struct AuditArgs {
-    /// The annotations, as COCO writes them (instances_*.json)
-    #[arg(long, value_name = "JSON")]
-    pub(crate) gt: PathBuf,
-    /// The detections, as COCO takes them: a list of {image_id, category_id, bbox, score}
-    #[arg(long, value_name = "JSON")]
-    pub(crate) dt: PathBuf,
-    /// Boxes are rotated
-    #[arg(long)]
-    pub(crate) rotated: bool,
-    /// The ids of the losses, between commas [default: all of the families boxes (or rotated) and scores]
-    #[arg(long, value_name = "LOSS,…")]
-    pub(crate) losses: Vec<String>,
-    /// The folder to write to
-    #[arg(long, value_name = "DIR", default_value = "detloss-audit")]
-    pub(crate) out: PathBuf,
-    /// How many of the worst images, boxes, … the report and the JSON list; a terminal shows fewer
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) top: u32,
 }
 
 /// Match the objects of COCO annotations: how many positives each gets, and which get none

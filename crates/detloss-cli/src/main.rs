@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod call;
 mod chain;
 mod choice;
 mod cli;
@@ -12,6 +13,7 @@ mod format;
 // What `train` and `predict` do not need of it, `check` and `audit` do.
 #[allow(dead_code)]
 mod images;
+mod input;
 mod output;
 mod plot;
 mod random;
@@ -24,8 +26,9 @@ mod training;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    output::finish(commands::run(cli::Cli::parse()))
+    match call::read() {
+        Ok(cli) => output::finish(commands::run(cli)),
+        Err(code) => code,
+    }
 }

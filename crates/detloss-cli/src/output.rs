@@ -1,16 +1,44 @@
 //! How commands speak: data on stdout, words on stderr, and how they end.
 
+mod lines;
+
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::fs;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use self::lines::Lines;
 use crate::table::Table;
+use crate::text::{visible, visible_lines};
+
+/// How much is said on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Volume {
+    /// What went wrong.
+    Errors,
+    /// What is worth knowing, too.
+    Words,
+    /// And what it ran on.
+    All,
+}
+
+static VOLUME: OnceLock<Volume> = OnceLock::new();
+
+/// Sets how much is said, once.
+pub(crate) fn set_volume(volume: Volume) {
+    _ = VOLUME.set(volume);
+}
+
+fn volume() -> Volume {
+    *VOLUME.get().unwrap_or(&Volume::Words)
+}
 
 /// Why a command ended early.
 #[derive(Debug, thiserror::Error)]
@@ -54,21 +82,51 @@ pub(crate) fn finish(result: Result<(), CliError>) -> ExitCode {
         CliError::ReaderGone => {}
         #[cfg(feature = "train")]
         CliError::Stopped(_) => say(&error),
-        _ => say(format_args!("error: {error}")),
+        _ => refuse(&format!("error: {error}\n")),
     }
     ExitCode::from(error.exit_code())
 }
 
-/// Prints data to stdout as it is.
+/// Says what is wrong, whatever the volume.
+pub(crate) fn refuse(words: &str) {
+    let _ = io::stderr().lock().write_all(visible_lines(words).as_bytes());
+}
+
+/// The same in the colours that it has.
+pub(crate) fn refuse_in_colors(words: &str) {
+    let _ = io::stderr().lock().write_all(words.as_bytes());
+}
+
+/// Whether what goes to stderr may have colours.
+pub(crate) fn stderr_is_styled() -> bool {
+    styled(io::stderr().is_terminal())
+}
+
+/// Prints data to stdout: to a file or a pipe as it is, to a terminal without what would act on it.
 pub(crate) fn print(data: &str) -> Result<(), CliError> {
-    deliver(&mut io::stdout().lock(), data.as_bytes())
+    let is_terminal = io::stdout().is_terminal();
+    let shown = if is_terminal { Cow::Owned(for_terminal(data)) } else { Cow::Borrowed(data) };
+    deliver(&mut io::stdout().lock(), shown.as_bytes())
+}
+
+/// What is not seen made visible, but for tabs, line breaks, and the headings that this program makes bold.
+fn for_terminal(data: &str) -> String {
+    const BOLD: &str = "\x1b[1m";
+    const PLAIN: &str = "\x1b[0m";
+    let seen = |text: &str| text.split('\t').map(visible).collect::<Vec<_>>().join("\t");
+    let line = |line: &str| match line.strip_prefix(BOLD).and_then(|line| line.strip_suffix(PLAIN))
+    {
+        Some(heading) => format!("{BOLD}{}{PLAIN}", seen(heading)),
+        None => seen(line),
+    };
+    data.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Prints a value to stdout as indented JSON. What is not finite becomes `null`.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
-    let mut text = serde_json::to_string_pretty(value).map_err(CliError::failure)?;
-    text.push('\n');
-    print(&text)
+    let text = serde_json::to_string_pretty(value).map_err(CliError::failure)?;
+    // JSON need not escape all that acts on a terminal, but may.
+    print(&format!("{}\n", visible_lines(&text)))
 }
 
 /// Prints a table to stdout; its headings are bold in a terminal, unless `NO_COLOR` is set.
@@ -103,13 +161,30 @@ pub(crate) fn save(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<St
 
 /// Says a line on stderr. That nobody listens is no error.
 pub(crate) fn say(words: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{words}");
+    if volume() >= Volume::Words {
+        let _ = writeln!(io::stderr().lock(), "{}", visible_lines(&words.to_string()));
+    }
 }
 
-/// A bar on stderr that counts `length` steps of `work`; hidden where stderr is no terminal.
+/// Says a line that only those want to know who ask for it.
+pub(crate) fn detail(words: impl Display) {
+    if volume() >= Volume::All {
+        say(words);
+    }
+}
+
+/// A bar on stderr that counts `length` steps of `work`; where stderr is no terminal a line now and then.
 pub(crate) fn progress(length: u64, work: &'static str) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
-    let template = if styled(true) {
+    let terminal = io::stderr().is_terminal();
+    let target = match (volume(), terminal) {
+        (Volume::Errors, _) => ProgressDrawTarget::hidden(),
+        (_, true) => ProgressDrawTarget::stderr(),
+        (_, false) => ProgressDrawTarget::term_like_with_hz(Box::<Lines>::default(), 1),
+    };
+    let bar = ProgressBar::with_draw_target(Some(length), target);
+    let template = if !terminal {
+        "{pos} of {len} {msg}, {eta} to go"
+    } else if styled(true) {
         "{msg} {bar:40.cyan/dim} {pos}/{len} {eta}"
     } else {
         "{msg} {bar:40} {pos}/{len} {eta}"
@@ -180,6 +255,13 @@ mod tests {
         fs::write(folder.path().join("folder/file"), "").unwrap();
         assert!(save(folder.path(), "folder", b"new").unwrap_err().to_string().contains("--out"));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn a_terminal_gets_tabs_and_headings_and_nothing_else_that_acts() {
+        let data = "\x1b[1mloss\x07\x1b[0m\n a\tb\x1b[31m\nc\x1b[1md\x1b[0m\n";
+        let shown = "\x1b[1mloss\\u0007\x1b[0m\n a\tb\\u001b[31m\nc\\u001b[1md\\u001b[0m\n";
+        assert_eq!(for_terminal(data), shown);
     }
 
     #[test]

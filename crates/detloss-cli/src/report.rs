@@ -1,67 +1,140 @@
-//! Reports as one HTML file: no scripts, nothing fetched, light and dark.
+//! Reports as one HTML file: nothing fetched, light and dark, whole on a telephone and on paper. A script sorts the tables; without it
+//! they are as they were written.
 
+mod source;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use self::source::Input;
+use crate::plot::Chart;
 use crate::table::Table;
+use crate::text::visible;
+
+/// Pages with fewer sections have no table of contents.
+const CONTENTS: usize = 3;
+
+/// How wide a table may be, in rem: it becomes a list of its rows where there is less room than the first of these that it fits.
+const WIDTHS: [u32; 7] = [18, 26, 34, 42, 52, 64, 72];
+
+/// The widest column of words, in letters: longer cells go on in a second line.
+const WORDS: usize = 28;
 
 /// A page of sections.
 #[derive(Debug, Clone)]
 pub(crate) struct Report {
     title: String,
+    lead: String,
+    inputs: Vec<Input>,
+    /// The id of each section with its heading.
+    sections: Vec<(String, String)>,
+    /// The widths of the tables.
+    widths: BTreeSet<u32>,
     parts: Vec<Markup>,
 }
 
 impl Report {
-    /// An empty page; `lead` says in a sentence or two what it shows.
+    /// An empty page; `lead` says in a sentence or two what it shows. It names the command it was made by, and when.
     pub(crate) fn new(title: &str, lead: &str) -> Self {
-        let head = html! { h1 { (title) } p.lead { (lead) } };
-        Self { title: title.into(), parts: vec![head] }
+        Self {
+            title: title.into(),
+            lead: visible(lead).into_owned(),
+            inputs: Vec::new(),
+            sections: Vec::new(),
+            widths: BTreeSet::new(),
+            parts: Vec::new(),
+        }
+    }
+
+    /// Names a file or a folder that the page was made from, and what it is.
+    pub(crate) fn input(&mut self, what: &str, path: &Path) -> &mut Self {
+        self.inputs.push(Input::new(what, path));
+        self
     }
 
     /// Opens a section; what is added next belongs to it.
     pub(crate) fn section(&mut self, heading: &str) -> &mut Self {
-        self.add(html! { h2 { (heading) } })
+        let heading = visible(heading);
+        let id = self.id(&heading);
+        self.sections.push((id.clone(), heading.to_string()));
+        self.add(html! { h2 id=(id) { (heading) " " a.anchor href={ "#" (id) } aria-label={ "Link to " (heading) } { "#" } } })
     }
 
     /// Adds a paragraph of prose.
     pub(crate) fn prose(&mut self, text: &str) -> &mut Self {
-        self.add(html! { p { (text) } })
+        self.add(html! { p { (visible(text)) } })
     }
 
     /// Adds a table with a caption.
     pub(crate) fn table(&mut self, table: &Table, caption: &str) -> &mut Self {
         let class = |column: usize| table.columns[column].numbers.then_some("number");
+        let width = width(table);
+        self.widths.insert(width);
         self.add(html! {
-            div.wide { table {
-                caption { (caption) }
+            div.wide { table class={ "w" (width) } {
+                caption { (visible(caption)) }
                 thead { tr { @for (index, column) in table.columns.iter().enumerate() {
                     th scope="col" class=[class(index)] { (column.name) }
                 } } }
                 tbody { @for row in &table.rows { tr { @for (index, cell) in row.iter().enumerate() {
-                    td class=[class(index)] { (cell) }
+                    td class=[class(index)] data-label=(table.columns[index].name) { (cell) }
                 } } } }
             } }
         })
     }
 
-    /// Adds a figure drawn by [`crate::plot`] with a caption; `svg` is taken as it is.
-    pub(crate) fn figure(&mut self, svg: &str, caption: &str) -> &mut Self {
-        // An XML declaration is not allowed inside HTML.
-        let svg = &svg[svg.find("<svg").unwrap_or(0)..];
+    /// Adds a chart with a caption.
+    pub(crate) fn chart(&mut self, chart: &Chart, caption: &str) -> &mut Self {
+        let narrow = chart.narrow_svg();
+        let class = if narrow.is_some() { "plot broad" } else { "plot only" };
         self.add(html! {
-            figure role="group" aria-label=(caption) {
-                div.plot { (PreEscaped(svg)) }
-                figcaption { (caption) }
+            figure {
+                div class=(class) { (PreEscaped(chart.svg())) }
+                @if let Some(narrow) = narrow { div.plot.slim { (PreEscaped(narrow)) } }
+                figcaption { (visible(caption)) }
             }
         })
     }
 
-    /// Adds small figures side by side, under one caption.
-    pub(crate) fn figures(&mut self, svgs: &[String], caption: &str) -> &mut Self {
+    /// Adds small charts side by side, under one caption.
+    pub(crate) fn charts(&mut self, charts: &[Chart], caption: &str) -> &mut Self {
         self.add(html! {
-            figure role="group" aria-label=(caption) {
-                div.plots { @for svg in svgs { div.plot { (PreEscaped(&svg[svg.find("<svg").unwrap_or(0)..])) } } }
-                figcaption { (caption) }
+            figure {
+                div.plots { @for chart in charts { div.plot { (PreEscaped(chart.svg())) } } }
+                figcaption { (visible(caption)) }
+            }
+        })
+    }
+
+    /// Adds a drawing as it is, with a caption: see [`chart`](Self::chart) for one that fits a telephone, too.
+    pub(crate) fn figure(&mut self, svg: &str, caption: &str) -> &mut Self {
+        self.figures(&[svg.to_owned()], caption)
+    }
+
+    /// Adds small drawings as they are side by side, under one caption.
+    pub(crate) fn figures(&mut self, svgs: &[String], caption: &str) -> &mut Self {
+        let class = if svgs.len() > 1 { "plots" } else { "alone" };
+        self.add(html! {
+            figure {
+                div class=(class) { @for svg in svgs { div.plot { (PreEscaped(svg)) } } }
+                figcaption { (visible(caption)) }
+            }
+        })
+    }
+
+    /// Adds pictures side by side, each JPEG bytes with what is to be seen, under one caption.
+    pub(crate) fn pictures(&mut self, pictures: &[(Vec<u8>, String)], caption: &str) -> &mut Self {
+        let source =
+            |bytes: &[u8]| format!("data:image/jpeg;base64,{}", BASE64_STANDARD.encode(bytes));
+        self.add(html! {
+            figure {
+                div.pictures { @for (bytes, words) in pictures {
+                    figure { img src=(source(bytes)) alt=(visible(words)); figcaption { (visible(words)) } }
+                } }
+                figcaption { (visible(caption)) }
             }
         })
     }
@@ -75,16 +148,63 @@ impl Report {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
+                    meta name="generator" content={ "detloss " (env!("CARGO_PKG_VERSION")) };
                     title { (self.title) }
-                    style { (PreEscaped(include_str!("report.css"))) }
+                    style { (PreEscaped(include_str!("report/page.css"))) (PreEscaped(self.lists())) }
                 }
                 body {
-                    main { @for part in &self.parts { (part) } }
+                    main {
+                        h1 { (self.title) }
+                        p.lead { (self.lead) }
+                        (self.source())
+                        @if self.sections.len() >= CONTENTS { (self.contents()) }
+                        @for part in &self.parts { (part) }
+                    }
                     footer { "made by detloss " (env!("CARGO_PKG_VERSION")) }
+                    script { (PreEscaped(include_str!("report/sort.js"))) }
                 }
             }
         }
         .into_string()
+    }
+
+    /// What the page was made from, by what, and when.
+    fn source(&self) -> Markup {
+        html! {
+            dl.source {
+                dt { "Command" } dd { code { (source::command()) } }
+                dt { "Date" } dd { (source::date()) }
+                @for input in &self.inputs {
+                    dt { (input.what) } dd { (input.path) " " span.soft { "(" (input.state) ")" } }
+                }
+            }
+        }
+    }
+
+    fn contents(&self) -> Markup {
+        html! {
+            nav aria-label="Contents" { ol { @for (id, heading) in &self.sections {
+                li { a href={ "#" (id) } { (heading) } }
+            } } }
+        }
+    }
+
+    /// How tables look where they do not fit.
+    fn lists(&self) -> String {
+        let rules = include_str!("report/list.css");
+        let of = |width: &u32| rules.replace("WIDTH", &width.to_string());
+        self.widths.iter().map(of).collect()
+    }
+
+    /// A name for a heading that no other has.
+    fn id(&self, heading: &str) -> String {
+        let parts = heading.split(|letter: char| !letter.is_alphanumeric());
+        let parts: Vec<String> =
+            parts.filter(|part| !part.is_empty()).map(str::to_lowercase).collect();
+        let name = if parts.is_empty() { "section".to_owned() } else { parts.join("-") };
+        let counted = (2..).map(|count| format!("{name}-{count}"));
+        let is_free = |id: &String| self.sections.iter().all(|(other, _)| other != id);
+        std::iter::once(name.clone()).chain(counted).find(is_free).unwrap_or(name)
     }
 
     fn add(&mut self, part: Markup) -> &mut Self {
@@ -93,40 +213,20 @@ impl Report {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::table::Column;
-
-    fn report() -> String {
-        let mut table = Table::new([Column::words("loss"), Column::numbers("AP")]);
-        table.push(["<giou>", "0.5"]);
-        let mut report = Report::new("Race & rank", "Which loss is fastest?");
-        report.section("Result").prose("a < b").table(&table, "AP by loss");
-        report.figure("<?xml version=\"1.0\"?><svg id=\"x\"></svg>", "Error by step");
-        report.to_html()
-    }
-
-    #[test]
-    fn words_are_escaped_and_drawings_are_not() {
-        let page = report();
-        for part in ["<title>Race &amp; rank", "a &lt; b", "&lt;giou&gt;", "<svg id=\"x\">"] {
-            assert!(page.contains(part), "{part} is missing in {page}");
-        }
-        assert!(!page.contains("<?xml"));
-    }
-
-    #[test]
-    fn numbers_have_the_class_that_aligns_them() {
-        let page = report();
-        assert!(page.contains("<td>&lt;giou&gt;</td><td class=\"number\">0.5</td>"));
-    }
-
-    #[test]
-    fn nothing_is_fetched_and_nothing_runs() {
-        let page = report();
-        for part in ["http", "<script", "<link", "url(", "@import"] {
-            assert!(!page.contains(part), "{part} is in {page}");
-        }
-    }
+/// The least of [`WIDTHS`] that a table fits, or the last.
+fn width(table: &Table) -> u32 {
+    let of = |(index, column): (usize, &crate::table::Column)| {
+        let heading = column.name.split(' ').map(|word| word.chars().count()).max();
+        let cells = table.rows.iter().map(|row| row[index].chars().count());
+        let most = if column.numbers { usize::MAX } else { WORDS };
+        heading.into_iter().chain(cells.map(|cell| cell.min(most))).max().unwrap_or_default()
+    };
+    let letters: usize = table.columns.iter().enumerate().map(of).sum();
+    // Half a rem for a letter, and one for what is around a cell.
+    let rem = letters as f64 * 0.5 + table.columns.len() as f64;
+    let fits = |width: &&u32| rem <= f64::from(**width);
+    *WIDTHS.iter().find(fits).unwrap_or(&WIDTHS[WIDTHS.len() - 1])
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
 
+use crate::text::visible;
+
 /// A column: its heading, and the side its cells line up on.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Column {
@@ -14,12 +16,12 @@ pub(crate) struct Column {
 impl Column {
     /// A column of words.
     pub(crate) fn words(name: impl Into<String>) -> Self {
-        Self { name: name.into(), numbers: false }
+        Self { name: visible(&name.into()).into_owned(), numbers: false }
     }
 
     /// A column of numbers.
     pub(crate) fn numbers(name: impl Into<String>) -> Self {
-        Self { name: name.into(), numbers: true }
+        Self { name: visible(&name.into()).into_owned(), numbers: true }
     }
 }
 
@@ -38,9 +40,10 @@ impl Table {
         Self { columns: columns.into_iter().collect(), rows: Vec::new() }
     }
 
-    /// Adds a row of one cell per column.
+    /// Adds a row of one cell per column. What a terminal would take for an order is made visible.
     pub(crate) fn push<C: Into<String>>(&mut self, cells: impl IntoIterator<Item = C>) {
-        let row: Vec<String> = cells.into_iter().map(Into::into).collect();
+        let row: Vec<String> =
+            cells.into_iter().map(|cell| visible(&cell.into()).into_owned()).collect();
         debug_assert_eq!(row.len(), self.columns.len(), "a row has one cell per column");
         self.rows.push(row);
     }

@@ -1,9 +1,10 @@
 //! The greedy matching of one image and category, shared by [`super::assign`] and [`super::ap`].
 
-use std::collections::BTreeMap;
+use rayon::prelude::*;
 
 use crate::bbox::Bbox;
 use crate::dataset::{Detection, GroundTruth};
+use crate::options::Options;
 
 /// The most detections per image and category that COCO looks at, best scores first.
 pub const MAX_DETECTIONS: usize = 100;
@@ -19,23 +20,30 @@ pub(super) struct Group {
     pub(super) objects: Vec<usize>,
 }
 
-/// Everything by (category, image), in the order in which COCO walks it.
-pub(super) fn groups<B>(
+/// Everything that is looked at by (category, image), in the order in which COCO walks it.
+pub(super) fn groups<B: Bbox>(
     truth: &GroundTruth<B>,
     found: &[Detection<B>],
-) -> BTreeMap<(u64, u64), Group> {
-    let mut groups: BTreeMap<(u64, u64), Group> = BTreeMap::new();
-    for (index, object) in truth.annotations.iter().enumerate() {
-        groups.entry((object.category, object.image)).or_default().objects.push(index);
-    }
-    for (index, detection) in found.iter().enumerate() {
-        let key = (detection.category, detection.image);
-        groups.entry(key).or_default().detections.push(index);
-    }
-    for group in groups.values_mut() {
+    options: &Options,
+) -> Vec<((u64, u64), Group)> {
+    let objects = truth.annotations.iter().enumerate();
+    let objects = objects.filter(|(_, object)| options.has_class(object.category));
+    let objects = objects.map(|(index, object)| ((object.category, object.image), index, false));
+    let detections = found.iter().enumerate();
+    let detections = detections.filter(|(_, it)| options.has(it.category, it.score));
+    let detections = detections.map(|(index, it)| ((it.category, it.image), index, true));
+    let mut all: Vec<((u64, u64), usize, bool)> = objects.chain(detections).collect();
+    // Files are mostly in the order of images: sorting a list is several times faster than a tree.
+    all.par_sort_by_key(|&(key, ..)| key);
+    let group = |members: &[((u64, u64), usize, bool)]| {
+        let mut group = Group::default();
+        for &(_, index, is_detection) in members {
+            if is_detection { &mut group.detections } else { &mut group.objects }.push(index);
+        }
         group.detections.sort_by(|&a, &b| found[b].score.total_cmp(&found[a].score));
-    }
-    groups
+        (members[0].0, group)
+    };
+    all.chunk_by(|a, b| a.0 == b.0).map(group).collect()
 }
 
 /// How the detections of a group overlap its objects.
@@ -45,13 +53,14 @@ pub(super) struct Overlaps {
 }
 
 impl Overlaps {
-    /// Compares the best [`MAX_DETECTIONS`] detections with every object.
+    /// Compares the best `most` detections with every object.
     pub(super) fn of<B: Bbox>(
         group: &Group,
         truth: &GroundTruth<B>,
         found: &[Detection<B>],
+        most: usize,
     ) -> Self {
-        let best = group.detections.iter().take(MAX_DETECTIONS);
+        let best = group.detections.iter().take(most);
         let detections: Vec<B> = best.map(|&detection| found[detection].bbox).collect();
         let objects = group.objects.iter().map(|&index| &truth.annotations[index]);
         let objects: Vec<_> = objects.map(|object| (object.bbox, object.crowd)).collect();
@@ -83,7 +92,8 @@ impl Overlaps {
         let mut taken = vec![false; ignored.len()];
         let mut take = |d: usize| {
             let mut best: Option<usize> = None;
-            let mut bar = threshold;
+            // Rounding may keep equal boxes from an IoU of 1.
+            let mut bar = threshold.min(1.0 - 1e-10);
             for &o in &order {
                 if taken[o] && !self.crowd[o] {
                     continue;

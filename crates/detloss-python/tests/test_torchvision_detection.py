@@ -114,6 +114,7 @@ def test_its_own_losses_give_its_numbers(build: Callable[[], nn.Module]) -> None
     torch.testing.assert_close(step(restored)[0], theirs, rtol=0.0, atol=0.0)
 
 
+@pytest.mark.slow
 @MODELS
 def test_other_losses_train(build: Callable[[], nn.Module]) -> None:
     model = built(build)

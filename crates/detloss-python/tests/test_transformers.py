@@ -88,6 +88,7 @@ def test_rt_detr_is_its_own(auxiliary: bool, images: int, transformers: Any) -> 
     assert len(ours.auxiliary_outputs or []) >= (2 if auxiliary else 0)
 
 
+@pytest.mark.slow
 def test_rt_detr_trains_with_another_loss(transformers: Any) -> None:
     model, given = rt_detr(transformers), batch()
     theirs = step(model, given)[0].loss.item()

@@ -402,6 +402,7 @@ def curve(trainer: Any) -> list[float]:
     return [sum(value for key, value in row.items() if key.startswith("train/")) for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["yolo11n-obb", "yolo11n-seg", "yolo11n-pose"])
 def test_a_training_goes_its_way(head: str, ours: Any, tmp_path: Path) -> None:
     data = shapes(tmp_path / "shapes", head.partition("-")[2])
@@ -410,6 +411,7 @@ def test_a_training_goes_its_way(head: str, ours: Any, tmp_path: Path) -> None:
     assert math.isfinite(epoch) and epoch > 0
 
 
+@pytest.mark.slow
 def test_its_own_losses_have_its_curve_and_others_another(ours: Any, tmp_path: Path) -> None:
     data = shapes(tmp_path / "shapes", "")
     theirs = curve(train("yolo11n", tmp_path, data, 8, val=False))
@@ -422,6 +424,7 @@ def test_its_own_losses_have_its_curve_and_others_another(ours: Any, tmp_path: P
     assert other != pytest.approx(theirs, rel=2e-2) and sum(other[-3:]) < sum(other[:3])
 
 
+@pytest.mark.slow
 def test_checkpoints_are_its_own_and_trainings_resume(ours: Any, tmp_path: Path) -> None:
     data, yolo = shapes(tmp_path / "shapes", ""), pytest.importorskip("ultralytics").YOLO
     stopped: list[Path] = []

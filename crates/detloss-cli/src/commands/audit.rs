@@ -1,90 +1,200 @@
 //! `detloss audit`: the losses of a real detector's output.
 
-mod files;
+mod boxes;
+mod compare;
 mod findings;
 mod gradient;
+mod losses;
+mod matrix;
 mod measure;
-mod report;
+mod pictures;
+mod quality;
+mod records;
+mod section;
 mod stats;
 mod suspects;
-mod tables;
 mod tally;
+mod verdict;
+mod worst;
 
 use std::io::Write;
+use std::path::Path;
 
 use detloss::operand::Kind;
-use detloss_coco::{self as coco, Bbox, RotatedBox, Xywh};
+use detloss_coco::{Area, Bbox, GroundTruth, MOST_IOUS, Options, RotatedBox, Xywh};
 
 use self::findings::Findings;
 use self::measure::{Audit, Over};
+use self::section::Section;
 use crate::choice::{self, Chosen};
 use crate::cli::AuditArgs;
+use crate::input;
 use crate::output::{CliError, make_folder, print, print_json, progress, say, stdout_is_styled};
-use crate::table::Table;
-
-/// A terminal shows at most so many rows of what is ranked; the files have the others.
-const SHOWN: usize = 8;
+use crate::report::Report;
 
 /// Audits a detector.
 pub(crate) fn run(args: &AuditArgs, json: bool) -> Result<(), CliError> {
     if args.rotated { of::<RotatedBox>(args, json) } else { of::<Xywh>(args, json) }
 }
 
-/// Audits a detector of such boxes.
+/// Audits a detector of such boxes, or compares two.
 fn of<B: Bbox>(args: &AuditArgs, json: bool) -> Result<(), CliError> {
-    let chosen = choose(&args.losses, B::KIND)?;
+    if args.dt.len() > 2 {
+        let problem = "--dt is given more than twice: two detectors are compared at a time";
+        return Err(CliError::Usage(problem.into()));
+    }
+    if args.images.is_some() && args.dt.len() > 1 {
+        let problem = "--images shows one detector: give one --dt";
+        return Err(CliError::Usage(problem.into()));
+    }
+    if let Some(folder) = args.images.as_ref().filter(|folder| !folder.is_dir()) {
+        let problem = format!("--images: {} is no folder: check the path", folder.display());
+        return Err(CliError::Usage(problem));
+    }
+    let chosen = choose(args, B::KIND)?;
     let top = args.top as usize;
-    // Two files to read, an assignment, an evaluation, the losses, the findings, two kinds of files to write.
-    let bar = progress(chosen.len() as u64 + 7, "audit");
+    // For each detector a file to read, an evaluation, the losses; besides annotations, sections and files.
+    let bar = progress((args.dt.len() * (chosen.len() + 2) + 3) as u64, "audit");
     bar.tick();
-    let truth = coco::read_ground_truth::<B>(&args.gt).map_err(CliError::failure)?;
+    let truth = input::ground_truth::<B>(&args.gt)?;
     bar.inc(1);
-    let found = coco::read_results(&args.dt, &truth).map_err(CliError::failure)?;
-    bar.inc(1);
+    let options = options(args, &truth)?;
+    let mut audits = Vec::new();
+    for path in &args.dt {
+        let found = input::results(path, &truth)?;
+        bar.inc(1);
+        audits.push(Audit::new(truth.clone(), found, &options, &chosen, &bar)?);
+    }
     make_folder(&args.out)?;
-    let audit = Audit::new(truth, found, &chosen, &bar)?;
-    let findings = Findings::of(&audit);
+    let mut names = vec!["audit.html", "audit.json"];
+    let sections = match &audits[..] {
+        [first, second] => compare::sections(first, second, args.seed),
+        audits => {
+            names.push("boxes.csv");
+            section::write(&args.out, "boxes.csv", |file| boxes::write(&audits[0], file))?;
+            of_one(&audits[0], top, args.images.as_deref())
+        }
+    };
     bar.inc(1);
-    let summary = files::as_json(&audit, &findings, top);
-    let note = audit.clamped.note();
     let folder = &args.out;
-    files::write(folder, "boxes.csv", |file| files::boxes(&audit, file))?;
-    bar.inc(1);
-    files::write(folder, "classes.csv", |file| {
-        let name = |category: &u64| audit.truth.categories[category].as_str();
-        let rows = findings.classes.iter().map(|(id, tally)| (*id, name(id), tally));
-        files::tallies(&audit, file, ["category_id", "class"], rows)
-    })?;
-    files::write(folder, "images.csv", |file| {
-        let name = |image: &u64| audit.truth.images[image].as_str();
-        let rows = findings.images.iter().map(|(id, tally)| (*id, name(id), tally));
-        files::tallies(&audit, file, ["image_id", "file_name"], rows)
-    })?;
-    files::write(folder, "audit.json", |file| Ok(serde_json::to_writer_pretty(file, &summary)?))?;
-    files::write(folder, "audit.html", |file| {
-        Ok(file.write_all(report::page(&audit, &findings, top, &note).as_bytes())?)
+    let summary = section::json(&sections, top);
+    names.extend(section::csv(&sections, folder)?);
+    section::write(folder, "audit.json", |file| Ok(serde_json::to_writer_pretty(file, &summary)?))?;
+    section::write(folder, "audit.html", |file| {
+        Ok(file.write_all(page(args, &sections, top).as_bytes())?)
     })?;
     bar.finish_and_clear();
 
-    if !note.is_empty() {
-        say(&note);
+    for (audit, path) in audits.iter().zip(&args.dt) {
+        let note = audit.clamped.note();
+        for line in note.lines() {
+            let which =
+                if audits.len() > 1 { format!("{}: ", path.display()) } else { String::new() };
+            say(format_args!("{which}{line}"));
+        }
     }
     if json {
         print_json(&summary)?;
     } else {
-        print(&as_text(&audit, &findings, top.min(SHOWN)))?;
+        print(&section::text(&sections, top, stdout_is_styled()))?;
     }
-    let names = ["audit.html", "audit.json", "boxes.csv", "classes.csv", "images.csv"];
     say(format_args!("wrote {} to {}", names.join(", "), folder.display()));
     Ok(())
 }
 
+/// All sections of an audit; of the worst boxes, the first `top`.
+fn of_one(audit: &Audit<impl Bbox>, top: usize, images: Option<&Path>) -> Vec<Section> {
+    let findings = Findings::of(audit);
+    let remarks = verdict::remarks(audit, &findings);
+    let pictures = images.map(|folder| pictures::section(audit, &findings, folder));
+    let sections = [
+        verdict::section(&remarks),
+        quality::counts(audit),
+        quality::precision(audit),
+        quality::errors(audit),
+        quality::classes(audit, &findings),
+        quality::confusions(audit),
+        losses::sizes(audit, &findings),
+        quality::crowding(audit),
+        quality::calibration(audit),
+        losses::losses(audit),
+        losses::gradients(audit),
+        worst::images(audit, &findings),
+        worst::boxes(audit, &findings, top),
+        worst::suspects(audit, &findings),
+    ];
+    sections.into_iter().chain(pictures).collect()
+}
+
+fn page(args: &AuditArgs, sections: &[Section], top: usize) -> String {
+    let (title, lead) = match args.dt.len() {
+        1 => (
+            "Audit of a detector",
+            "Where the errors of a detector are, what they cost, and which losses they hold: by kind, class, size, image and box; \
+             and which annotations the detector disagrees with.",
+        ),
+        _ => (
+            "Two detectors",
+            "How two detectors differ on the same images, by class, size and loss, and which of the differences would stay.",
+        ),
+    };
+    let mut report = Report::new(title, lead);
+    report.input("Annotations", &args.gt);
+    for (place, path) in args.dt.iter().enumerate() {
+        let name = if args.dt.len() == 1 { "Detections" } else { ["A", "B"][place] };
+        report.input(name, path);
+    }
+    section::page(&mut report, sections, top);
+    report.to_html()
+}
+
+/// How to evaluate.
+fn options<B>(args: &AuditArgs, truth: &GroundTruth<B>) -> Result<Options, CliError> {
+    let mut options = Options {
+        score: args.score,
+        threshold: args.threshold,
+        max_detections: args.max_dets as usize,
+        ..Options::default()
+    };
+    if !args.iou.is_empty() {
+        options.ious.clone_from(&args.iou);
+        options.ious.sort_by(f64::total_cmp);
+        options.ious.dedup();
+    }
+    if options.ious.len() > MOST_IOUS {
+        return Err(CliError::Usage(format!("--iou takes {MOST_IOUS} IoUs at most")));
+    }
+    if !args.area.is_empty() {
+        if !args.area.is_sorted_by(|a, b| a < b) {
+            return Err(CliError::Usage(
+                "give the sides of --area ascending, such as 16,64".into(),
+            ));
+        }
+        options.areas = Area::between(&args.area);
+    }
+    if !args.classes.is_empty() {
+        let id = |wanted: &String| {
+            let wanted = wanted.trim();
+            let named = truth.categories.iter().find(|(_, name)| *name == wanted);
+            let named = named.map(|(&id, _)| id);
+            let with_id = || wanted.parse().ok().filter(|id| truth.categories.contains_key(id));
+            named.or_else(with_id).ok_or_else(|| {
+                let names: Vec<&str> = truth.categories.values().map(String::as_str).collect();
+                let all = names.join(", ");
+                CliError::Usage(format!("there is no class {wanted:?}: the annotations have {all}"))
+            })
+        };
+        options.classes = Some(args.classes.iter().map(id).collect::<Result<_, _>>()?);
+    }
+    Ok(options)
+}
+
 /// The losses that were asked for, or all that an audit of such boxes can take.
-fn choose(names: &[String], boxes: Kind) -> Result<Vec<Chosen>, CliError> {
+fn choose(args: &AuditArgs, boxes: Kind) -> Result<Vec<Chosen>, CliError> {
     let fits = |entry: &&detloss::losses::Entry| Over::of(entry, boxes).is_some();
     let all: Vec<String> =
         detloss::losses::ALL.iter().filter(fits).map(|entry| entry.name.to_owned()).collect();
-    let names = choice::split(names);
+    let names = choice::split(&args.losses);
     for name in &names {
         let loss = name.parse::<detloss::losses::AnyLoss>()?;
         if !fits(&loss.entry()) {
@@ -106,42 +216,11 @@ fn choose(names: &[String], boxes: Kind) -> Result<Vec<Chosen>, CliError> {
         }
     }
     if names.is_empty() {
-        return choice::every(&all, &[]);
+        return choice::every(&all, &args.params);
     }
     // Each once, in the order of the list.
-    let mut chosen = choice::every(&names, &[])?;
+    let mut chosen = choice::every(&names, &args.params)?;
     chosen.sort_by_key(|chosen| all.iter().position(|known| known == chosen.entry.name));
     chosen.dedup_by(|next, before| next.loss == before.loss);
     Ok(chosen)
-}
-
-fn as_text(audit: &Audit<impl Bbox>, findings: &Findings, rows: usize) -> String {
-    let styled = stdout_is_styled();
-    let mut text = String::new();
-    let mut section = |heading: &str, table: Table, all: usize| {
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        let more = match all.saturating_sub(table.rows.len()) {
-            0 => String::new(),
-            more => format!(" ({} of {})", table.rows.len(), table.rows.len() + more),
-        };
-        text.push_str(&format!("# {heading}{more}\n"));
-        text.push_str(&if table.rows.is_empty() { "none\n".into() } else { table.to_text(styled) });
-    };
-    section("Detections and objects", tables::counts(audit), 0);
-    section("COCO", tables::precision(audit), 0);
-    section("Losses", tables::losses(audit), 0);
-    section("Gradient: share held by", tables::gradients(audit), 0);
-    section("Sizes", tables::sizes(audit, &findings.sizes), 0);
-    let classes = &findings.classes;
-    let shown = &classes[..rows.min(classes.len())];
-    section("Classes with the most loss", tables::classes(audit, shown), classes.len());
-    let images = &findings.images;
-    let shown = &images[..rows.min(images.len())];
-    section("Images with the most loss", tables::images(audit, shown), images.len());
-    let suspects = &findings.suspects;
-    let shown = &suspects[..rows.min(suspects.len())];
-    section("Annotations that look wrong", tables::suspects(audit, shown), suspects.len());
-    text
 }

@@ -16,6 +16,9 @@ use crate::plot::{Axis, Chart, Series};
 /// How many points make a curve: an odd number, so that the middle is one of them.
 const POINTS: u32 = 601;
 
+/// Longer titles name some of the losses only: the legend has them all.
+const TITLE: usize = 120;
+
 /// A loss along an axis.
 #[derive(Serialize)]
 struct Curve {
@@ -47,7 +50,7 @@ fn joined<S: serde::Serializer>(words: &[String], to: S) -> Result<S::Ok, S::Err
 
 /// Draws curves.
 pub(crate) fn run(args: &CurvesArgs, json: bool) -> Result<(), CliError> {
-    let chosen = choice::every(&args.losses, &args.params)?;
+    let chosen = choice::every(&choice::unique(args.losses.clone()), &args.params)?;
     let axis = common_axis(&chosen, args.axis)?;
     let range = range(axis, &args.range)?;
     let mut curves = Vec::new();
@@ -164,7 +167,19 @@ fn split_title(curves: &mut [Curve]) -> String {
             }
         }
     }
-    title.join(", ")
+    at_most(TITLE, &title)
+}
+
+/// These between commas, as many of them as fit into a number of letters, and how many more there are.
+fn at_most(letters: usize, words: &[String]) -> String {
+    let mut text = words[0].clone();
+    for (place, word) in words.iter().enumerate().skip(1) {
+        if text.chars().count() + word.chars().count() > letters {
+            return format!("{text} and {} more", words.len() - place);
+        }
+        text = format!("{text}, {word}");
+    }
+    text
 }
 
 /// Writes pictures and points; the names of the files.
@@ -174,7 +189,7 @@ fn write(
     title: &str,
     curves: &[Curve],
 ) -> Result<Vec<String>, CliError> {
-    let name = choice::file_name(&args.losses.join("-"));
+    let name = choice::bounded(&choice::file_name(&args.losses.join("-")));
     let x = Axis::linear(axis.label());
     let y = format!("slope by the {}", axis.by());
     let value = Chart::lines(title, x, Axis::linear("loss"), &series(curves, |point| point.value));
@@ -185,7 +200,7 @@ fn write(
     let mut files = Vec::new();
     for (chart, stem) in [(value, name.clone()), (slope, format!("{name}-slope"))] {
         files.push(save(&args.out, &format!("{stem}.svg"), chart.svg().as_bytes())?);
-        files.push(save(&args.out, &format!("{stem}.png"), &chart.png()?)?);
+        files.push(save(&args.out, &format!("{stem}.png"), &chart.into_png()?)?);
     }
     files.push(save(&args.out, &format!("{name}.csv"), &points(curves)?)?);
     Ok(files)

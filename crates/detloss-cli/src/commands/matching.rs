@@ -8,15 +8,17 @@ mod report;
 mod tables;
 
 use detloss::matching::{self, AnyMatcher};
-use detloss_coco::{self as coco, Xywh};
+use detloss_coco::Xywh;
 
 use self::anchors::Layout;
 use self::measure::Measured;
 use crate::cli::MatchArgs;
+use crate::input;
 use crate::output::{
     CliError, make_folder, print, print_json, progress, save, say, stdout_is_styled,
 };
 use crate::table::Table;
+use crate::text::prose;
 
 /// So many of the worst classes are shown, and in a terminal of the objects without any.
 const RANKED: usize = 10;
@@ -33,7 +35,7 @@ pub(crate) fn run(args: &MatchArgs, json: bool) -> Result<(), CliError> {
     if let Some(folder) = &args.out {
         make_folder(folder)?;
     }
-    let truth = coco::read_ground_truth::<Xywh>(&args.gt).map_err(CliError::failure)?;
+    let truth = input::ground_truth::<Xywh>(&args.gt)?;
     let bar = progress(0, "images");
     let objects = measure::measure(&truth, &layout, &assigner, &bar)
         .map_err(|error| error.context(args.gt.display().to_string()))?;
@@ -64,7 +66,7 @@ pub(crate) fn run(args: &MatchArgs, json: bool) -> Result<(), CliError> {
             "match.json",
             &serde_json::to_vec_pretty(&summary).map_err(CliError::failure)?,
         )?;
-        save(folder, "match.html", report::page(&measured, top).as_bytes())?;
+        save(folder, "match.html", report::page(&measured, &args.gt, top).as_bytes())?;
         let names = ["match.html", "match.json", "objects.csv", "classes.csv"];
         say(format_args!("wrote {} to {}", names.join(", "), folder.display()));
     }
@@ -97,7 +99,7 @@ fn assigner(text: &str) -> Result<AnyMatcher, CliError> {
 
 fn as_text(measured: &Measured) -> String {
     let styled = stdout_is_styled();
-    let mut text = format!("{}\n", textwrap::fill(&tables::lead(measured), crate::text::width()));
+    let mut text = format!("{}\n", prose(&tables::lead(measured)));
     let mut section = |heading: &str, table: &Table, all: usize| {
         let shown = table.rows.len();
         let more = if shown < all { format!(" ({shown} of {all})") } else { String::new() };
@@ -126,6 +128,6 @@ fn as_text(measured: &Measured) -> String {
     if measured.is_assumed() {
         notes.push(assumed::WORDS.to_owned());
     }
-    text.push_str(&format!("\n{}\n", textwrap::fill(&notes.join(" "), crate::text::width())));
+    text.push_str(&format!("\n{}\n", prose(&notes.join(" "))));
     text
 }

@@ -23,6 +23,9 @@ const MARKS: [usize; 5] = [1, 50, 100, 160, ITERATIONS];
 /// As many starting points as the paper has.
 const CENTERS: usize = 5000;
 
+/// More would take hours for each loss, and no longer change a figure.
+const MOST_CENTERS: usize = 100_000;
+
 /// A race and how it went.
 #[derive(Serialize)]
 struct Race {
@@ -56,6 +59,12 @@ struct Run {
 pub(crate) fn run(args: &RaceArgs, json: bool) -> Result<(), CliError> {
     if args.centers == Some(0) {
         return Err(CliError::Usage("--centres is 0: give at least 1".into()));
+    }
+    if let Some(centers) = args.centers.filter(|&centers| centers > MOST_CENTERS) {
+        let problem = format!(
+            "--centres is {centers}: give {MOST_CENTERS} at most; the paper has {CENTERS}, and more change little"
+        );
+        return Err(CliError::Usage(problem));
     }
     let names = names(args);
     match kind(&names)? {
@@ -130,7 +139,7 @@ impl Racer {
 
 /// The losses that were asked for, or all of two axis-aligned boxes.
 fn names(args: &RaceArgs) -> Vec<String> {
-    let named = choice::split(&[&args.names[..], &args.losses].concat());
+    let named = choice::unique(choice::split(&[&args.names[..], &args.losses].concat()));
     if !named.is_empty() {
         return named;
     }

@@ -87,7 +87,7 @@ pub(crate) fn run(args: &RaceApArgs, json: bool) -> Result<(), CliError> {
     save(&args.out, "race-ap.csv", &curves(&race)?)?;
     let document = serde_json::to_vec(&race).map_err(CliError::failure)?;
     save(&args.out, "race-ap.json", &document)?;
-    save(&args.out, "race-ap.html", page::page(&race, &scores).as_bytes())?;
+    save(&args.out, "race-ap.html", page::page(&race, &scores, args).as_bytes())?;
     say(format_args!(
         "{}: {} positives, {} negatives, {} iterations: {seconds:.1} s; see {}",
         race.scores,
@@ -117,8 +117,11 @@ impl Run {
 
 /// Who takes part.
 fn racers(args: &RaceApArgs) -> Result<Vec<Chosen>, CliError> {
-    let names =
-        if args.losses.is_empty() { ranking::defaults() } else { choice::split(&args.losses) };
+    let names = if args.losses.is_empty() {
+        ranking::defaults()
+    } else {
+        choice::unique(choice::split(&args.losses))
+    };
     for name in &names {
         if !ranking::fits(name.parse::<AnyLoss>()?.entry()) {
             let all = losses::ALL.iter().filter(|entry| ranking::fits(entry));

@@ -14,7 +14,7 @@ use detloss::loss::Described as _;
 use detloss::losses::boxes::Giou;
 use detloss::losses::scores::Focal;
 use detloss::matching::AnyMatcher;
-use detloss_coco::Detection;
+use detloss_coco::{Detection, Options, evaluate};
 
 use self::outcome::Outcome;
 use self::show::Show;
@@ -318,7 +318,7 @@ fn train(
         }
     }
     let found = run.find(data.held_out())?;
-    let classes = files::classes(data.truth(), &found.concat());
+    let classes = files::classes(&evaluate(data.truth(), &found.concat(), &Options::default()));
     let outcome = Outcome::new(settings, run.progress(), classes);
     model::save(run.detector(), run.config(), folder)?;
     files::write(data.truth(), HELD_OUT, &found.concat(), folder)?;

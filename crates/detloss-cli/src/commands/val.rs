@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use detloss_coco::{Detection, GroundTruth, Metric, evaluate};
+use detloss_coco::{Detection, GroundTruth, Metric, Options, evaluate};
 use serde::Serialize;
 
 use super::train::HELD_OUT_SEED;
@@ -57,8 +57,9 @@ pub(crate) fn run(args: &ValArgs, json: bool) -> Result<(), CliError> {
         say(format_args!("note: {note}"));
     }
     files::write(&truth, TRUTH, &found, &args.out)?;
-    let summary = evaluate(&truth, &found);
-    let classes = files::classes(&truth, &found);
+    let evaluation = evaluate(&truth, &found, &Options::default());
+    let summary = &evaluation.summary;
+    let classes = files::classes(&evaluation);
     let metrics = summary.iter().map(|metric| (metric.name.to_owned(), metric.value.into()));
     let judged = Judged {
         images: scenes.len(),
@@ -75,7 +76,7 @@ pub(crate) fn run(args: &ValArgs, json: bool) -> Result<(), CliError> {
     if json {
         return print_json(&judged);
     }
-    print_table(&table(&summary))?;
+    print_table(&table(summary))?;
     print("\n")?;
     print_table(&files::table(&judged.classes))
 }

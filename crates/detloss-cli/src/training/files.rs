@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use detloss_coco::{Annotation, Detection, GroundTruth, evaluate};
+use detloss_coco::{Annotation, Class, Detection, Evaluation, GroundTruth};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -29,25 +29,13 @@ pub(crate) struct ClassScore {
     pub(crate) ap75: Option<f64>,
 }
 
-/// Every class of the truth by itself.
-pub(crate) fn classes(truth: &GroundTruth, found: &[Detection]) -> Vec<ClassScore> {
-    let class = |(&id, name): (&u64, &String)| {
-        let of_class = |annotation: &&Annotation| annotation.category == id;
-        let annotations: Vec<Annotation> =
-            truth.annotations.iter().filter(of_class).cloned().collect();
-        let objects = annotations.iter().filter(|annotation| !annotation.crowd).count();
-        let images = truth.images.clone();
-        let categories = [(id, name.clone())].into();
-        let truth = GroundTruth { images, categories, annotations, ..GroundTruth::default() };
-        let found: Vec<Detection> =
-            found.iter().filter(|found| found.category == id).cloned().collect();
-        let summary = evaluate(&truth, &found);
-        let [ap, ap50, ap75] = ["AP", "AP50", "AP75"].map(|name| {
-            summary.iter().find(|metric| metric.name == name).and_then(|metric| metric.value)
-        });
-        ClassScore { id, name: name.clone(), objects, ap, ap50, ap75 }
+/// Every class of an evaluation by itself.
+pub(crate) fn classes(evaluation: &Evaluation) -> Vec<ClassScore> {
+    let score = |class: &Class| {
+        let Class { id, objects, ap, ap50, ap75, .. } = *class;
+        ClassScore { id, name: class.name.clone(), objects, ap, ap50, ap75 }
     };
-    truth.categories.iter().map(class).collect()
+    evaluation.classes.iter().map(score).collect()
 }
 
 /// A line for each class.
@@ -119,7 +107,7 @@ pub(crate) fn annotations(truth: &GroundTruth) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use detloss_coco::{read_ground_truth, read_results};
+    use detloss_coco::{Options, evaluate, read_ground_truth, read_results};
 
     use super::super::data::Data;
     use super::super::digits::Digits;
@@ -143,16 +131,17 @@ mod tests {
             .collect();
         let folder = tempfile::tempdir().unwrap();
         write(truth, "truth.json", &found, folder.path()).unwrap();
-        let read = read_ground_truth(&folder.path().join("truth.json")).unwrap();
+        let read = read_ground_truth(&folder.path().join("truth.json")).unwrap().content;
         assert_eq!(&read, truth);
         let results = read_results(&folder.path().join(DETECTIONS), &read).unwrap();
-        assert_eq!(results, found);
+        assert_eq!(results.content, found);
 
-        let of_classes = classes(truth, &found);
+        let evaluation = evaluate(truth, &found, &Options::default());
+        let of_classes = classes(&evaluation);
         assert_eq!(of_classes.len(), 10);
         assert_eq!((of_classes[3].ap, &*of_classes[3].name), (Some(0.0), "3"));
         let mean: f64 = of_classes.iter().map(|class| class.ap.unwrap()).sum::<f64>() / 10.0;
-        let all = evaluate(truth, &found)[0].value.unwrap();
+        let all = evaluation.summary[0].value.unwrap();
         assert!((mean - all).abs() < 1e-12 && all > 0.1, "{mean} and {all}");
         let objects: usize = of_classes.iter().map(|class| class.objects).sum();
         assert_eq!(objects, truth.annotations.len());

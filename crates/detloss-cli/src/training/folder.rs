@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use detloss_coco::{self as coco, Annotation, GroundTruth, ReadError};
+use detloss_coco::{self as coco, Annotation, GroundTruth, Problem, Read, ReadError};
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -102,8 +102,8 @@ impl Folder {
         let mut parts = Vec::new();
         let mut skipped = Vec::new();
         for file in files {
-            let (truth, problems) = coco::read_usable(&file)?;
-            skipped.extend(problems.iter().map(ReadError::to_string));
+            let Read { content: truth, problems } = coco::read_ground_truth(&file)?;
+            skipped.extend(problems.iter().map(Problem::to_string));
             parts.push((file, truth));
         }
         let classes = classes(&parts)?;
@@ -488,6 +488,7 @@ fn truth(images: &[Image], classes: &[Class]) -> GroundTruth {
             .collect(),
         categories: classes.iter().map(|class| (class.id, class.name.clone())).collect(),
         annotations: images.iter().flat_map(|image| image.annotations.iter().cloned()).collect(),
+        ..GroundTruth::default()
     }
 }
 

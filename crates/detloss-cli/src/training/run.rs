@@ -13,7 +13,7 @@ use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, OptimizerRecord};
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device};
-use detloss_coco::{Detection, Summary, evaluate};
+use detloss_coco::{Detection, Options, Summary, summarize};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -324,7 +324,7 @@ impl<'a> Run<'a> {
         let step = self.progress.step;
         let found = self.find(self.data.held_out());
         let found = found.with_context(|| format!("after step {step}"))?;
-        let summary = evaluate(self.data.truth(), &found.concat());
+        let summary = summarize(self.data.truth(), &found.concat(), &Options::default());
         let losses = self.held_out_losses();
         Ok((summary, losses.with_context(|| format!("after step {step}"))?))
     }

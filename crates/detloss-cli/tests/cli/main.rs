@@ -1,6 +1,7 @@
 //! What a user of the binary sees: stdout, stderr and exit codes of good and bad calls.
 
 mod criteria;
+mod manners;
 mod matching;
 mod modifiers;
 mod race;
@@ -238,6 +239,24 @@ fn curves_are_drawn_and_their_points_kept() {
         points.iter().find(near).unwrap()["value"].as_f64().unwrap()
     };
     assert!((at(1) / at(0) - 0.01).abs() < 5e-4);
+}
+
+#[test]
+fn curves_of_many_losses_have_a_title_that_fits_and_files_of_bounded_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let losses = "bce focal gaussian_focal varifocal quality_focal alpha_balanced_ce softmax_ce dice jaccard lovasz_hinge tversky focal_tversky";
+    let drawn = json(&format!("curves {losses} --out {}", folder.path().display()));
+    let title = drawn["title"].as_str().unwrap();
+    assert!(title.starts_with("BCE, Focal, ") && title.ends_with(" more"), "{title}");
+    assert!(title.chars().count() < 135, "{title}");
+    for file in drawn["files"].as_array().unwrap() {
+        let name = std::path::Path::new(file.as_str().unwrap()).file_name().unwrap();
+        assert!(name.len() <= 100, "{name:?}");
+    }
+    // A range beyond all losses is drawn with ticks that can be read.
+    let huge = json(&format!("curves l1 --range=-1e300,1e300 --out {}", folder.path().display()));
+    let svg = std::fs::read_to_string(huge["files"][0].as_str().unwrap()).unwrap();
+    assert!(svg.contains(">1e300</text>") && !svg.contains("000000</text>"), "{svg}");
 }
 
 #[test]

@@ -20,7 +20,8 @@ KEYWORDS = {
     "reduction": '"mean", "sum", "weighted_mean" (the sum is divided by that of the weights) or "none".',
     "loss_weight": "a factor of the result.",
     "num_classes": "how many columns a row has: the state has numbers for each.",
-    "backend": '"fused" (one pass over the memory of the CPU), "decomposed" (torch operations on any device), or "auto".',
+    "backend": '"fused" (one pass over the memory of the CPU), "decomposed" (torch operations on any device), "kernel" (one launch '
+    'on a GPU, for losses that are formulas), or "auto".',
 }
 """What the keywords do, but for weight and the parameters."""
 

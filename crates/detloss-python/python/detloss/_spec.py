@@ -14,6 +14,7 @@ OPTIONS = ("weight", "class_weight", "ignore_index", "groups")
 REDUCTIONS = ("none", "mean", "sum", "weighted_mean")
 
 BACKENDS = ("auto", "fused", "decomposed")
+"""What there is for whatever takes tensors."""
 
 
 MAX_LABEL: float = _core.MAX_LABEL
@@ -212,10 +213,10 @@ def loss(name: str, values: tuple[float, ...]) -> _core.Loss:
     return _core.Loss(name, values)
 
 
-def check_backend(backend: str) -> None:
+def check_backend(backend: str, backends: tuple[str, ...] = BACKENDS) -> None:
     """An error for a backend that there is not."""
-    if backend not in BACKENDS:
-        raise ValueError(f"backend is {backend!r}: give one of {', '.join(map(repr, BACKENDS))}")
+    if backend not in backends:
+        raise ValueError(f"backend is {backend!r}: give one of {', '.join(map(repr, backends))}")
 
 
 def check_reduction(reduction: str, divisor: object, keyword: str) -> None:

@@ -118,7 +118,7 @@ impl Hungarian {
         let mut costs = self.costs(scene, overlap, queries.clone())?;
         let is_number = |cost: T| cost.to_f64().is_finite();
         if costs.iter().fold(true, |all, cost| all & is_number(*cost)) {
-            return assign(&costs, size, scene.work);
+            return assign(&mut costs, size, scene.work);
         }
         for (place, cost) in costs.iter_mut().enumerate().filter(|(_, cost)| !is_number(**cost)) {
             if !self.skip {

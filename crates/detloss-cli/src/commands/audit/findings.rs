@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use detloss_coco::{Bbox, Size};
+use detloss_coco::Bbox;
 
 use super::measure::{Audit, Over};
 use super::suspects::{Suspect, suspects};
@@ -10,7 +10,7 @@ use super::tally::{Tally, tally};
 
 /// What is read off an audit, the worst first.
 pub(super) struct Findings {
-    pub(super) sizes: BTreeMap<Size, Tally>,
+    pub(super) sizes: BTreeMap<usize, Tally>,
     pub(super) classes: Vec<(u64, Tally)>,
     pub(super) images: Vec<(u64, Tally)>,
     /// Matched detections.
@@ -23,7 +23,7 @@ impl Findings {
         let annotation = |index: usize| &audit.truth.annotations[index];
         let classes = tally(
             audit,
-            audit.truth.categories.keys().copied(),
+            audit.evaluation.classes.iter().map(|class| class.id),
             |detection| audit.found[detection].category,
             |object| annotation(object).category,
         );
@@ -35,9 +35,9 @@ impl Findings {
         );
         let sizes = tally(
             audit,
-            Size::ALL,
+            0..audit.sizes().len(),
             |detection| audit.size(detection),
-            |object| Size::of(annotation(object).area),
+            |object| audit.size_of(annotation(object).area),
         );
         let mut boxes = audit.units(Over::Pairs).to_vec();
         let share = |&detection: &usize| audit.share(Over::Pairs, detection);

@@ -7,8 +7,8 @@ use super::stats::{Concentration, share};
 
 /// Who holds the gradient of a loss.
 pub(super) struct Gradient {
-    /// The shares of small, medium and large.
-    pub(super) sizes: [f64; 3],
+    /// The share of each size.
+    pub(super) sizes: Vec<f64>,
     /// The share of detections without object.
     pub(super) background: f64,
     /// The share of the largest.
@@ -28,16 +28,16 @@ impl<B: Bbox> Audit<B> {
                 *slope *= object.map_or(0.0, side);
             }
         }
-        let (mut sizes, mut background) = ([0.0; 3], 0.0);
+        let (mut sizes, mut background) = (vec![0.0; self.sizes().len()], 0.0);
         for (&slope, &detection) in slopes.iter().zip(units) {
-            sizes[self.size(detection) as usize] += slope;
+            sizes[self.size(detection)] += slope;
             if self.object(detection).is_none() {
                 background += slope;
             }
         }
         let total: f64 = sizes.iter().sum();
         Gradient {
-            sizes: sizes.map(|size| share(size, total)),
+            sizes: sizes.into_iter().map(|size| share(size, total)).collect(),
             background: share(background, total),
             parts: Concentration::of(slopes),
         }

@@ -5,7 +5,7 @@ use detloss::loss::Scope;
 use detloss::losses::Entry;
 use detloss::operand::Kind;
 use detloss_coco::{
-    self as coco, Assignment, Bbox, Detection, GroundTruth, MATCH, Outcome, Size, Summary,
+    Area, Bbox, Detection, ErrorKind, Evaluation, GroundTruth, Options, Outcome, evaluate,
 };
 use indicatif::ProgressBar;
 
@@ -62,8 +62,7 @@ pub(super) struct Measured {
 pub(super) struct Audit<B> {
     pub(super) truth: GroundTruth<B>,
     pub(super) found: Vec<Detection<B>>,
-    pub(super) assignment: Assignment,
-    pub(super) summary: Summary,
+    pub(super) evaluation: Evaluation,
     pub(super) losses: Vec<Measured>,
     /// How many scores had to be moved away from 0 and 1, or into that range.
     pub(super) clamped: Clamped,
@@ -76,22 +75,21 @@ pub(super) struct Audit<B> {
 }
 
 impl<B: Bbox> Audit<B> {
-    /// Assigns and measures; `bar` advances once per loss and twice more.
+    /// Evaluates and measures; `bar` advances once per loss and once more.
     pub(super) fn new(
         truth: GroundTruth<B>,
         found: Vec<Detection<B>>,
+        options: &Options,
         chosen: &[Chosen],
         bar: &ProgressBar,
     ) -> Result<Self, CliError> {
-        let assignment = coco::assign(&truth, &found, MATCH);
-        bar.inc(1);
-        let summary = coco::evaluate(&truth, &found);
+        let evaluation = evaluate(&truth, &found, options);
         bar.inc(1);
         let listed = |over| {
-            let is_unit = |&index: &usize| match assignment.outcomes[index] {
+            let is_unit = |&index: &usize| match evaluation.assignment.outcomes[index] {
                 Outcome::Object { .. } => true,
                 Outcome::Background => over == Over::Scores,
-                Outcome::Crowd | Outcome::BeyondLimit => false,
+                Outcome::Crowd | Outcome::BeyondLimit | Outcome::LeftOut => false,
             };
             (0..found.len()).filter(is_unit).collect::<Vec<_>>()
         };
@@ -105,14 +103,13 @@ impl<B: Bbox> Audit<B> {
         });
         let shares = vec![[0.0; 2]; found.len()];
         let (losses, clamped) = (Vec::new(), Clamped::default());
-        let mut audit =
-            Self { truth, found, assignment, summary, losses, clamped, units, places, shares };
+        let mut audit = Self { truth, found, evaluation, losses, clamped, units, places, shares };
         audit.measure(chosen, bar)?;
         audit.share_out();
         Ok(audit)
     }
 
-    fn measure(&mut self, chosen: &[Chosen], bar: &ProgressBar) -> Result<(), CliError> {
+    fn measure(&mut self, all: &[Chosen], bar: &ProgressBar) -> Result<(), CliError> {
         for over in Over::BOTH {
             let (pred, target) = match over {
                 Over::Pairs => self.boxes(),
@@ -120,7 +117,7 @@ impl<B: Bbox> Audit<B> {
             };
             let mut gradient = vec![0.0; pred.len()];
             let is_over = |chosen: &&Chosen| Over::of(chosen.entry, B::KIND) == Some(over);
-            for chosen in chosen.iter().filter(is_over) {
+            for chosen in all.iter().filter(is_over) {
                 let mut values = vec![0.0; self.units(over).len()];
                 Batch::new(&pred, &target).values_and_grad_into(
                     chosen.kernel(),
@@ -134,9 +131,12 @@ impl<B: Bbox> Audit<B> {
                     Over::Scores => slopes[0].abs(),
                 });
                 let slopes = slopes.collect();
+                // One loss with several values of a parameter has several names.
+                let is_alone = all.iter().filter(|other| other.name == chosen.name).count() == 1;
+                let name = if is_alone { chosen.name.clone() } else { chosen.title() };
                 self.losses.push(Measured {
-                    name: chosen.name.clone(),
-                    label: chosen.loss.label(),
+                    name,
+                    label: chosen.title(),
                     params: chosen.params(),
                     over,
                     slopes,
@@ -221,23 +221,43 @@ impl<B: Bbox> Audit<B> {
 
     /// The object a detection is matched to, with their overlap.
     pub(super) fn object(&self, detection: usize) -> Option<(usize, f64)> {
-        match self.assignment.outcomes[detection] {
+        match self.evaluation.assignment.outcomes[detection] {
             Outcome::Object { annotation, iou } => Some((annotation, iou)),
             _ => None,
         }
     }
 
-    /// The size of the object that was found, or else of the detection.
-    pub(super) fn size(&self, detection: usize) -> Size {
+    /// The size of the object that was found, or else of the detection: its place among the sizes.
+    pub(super) fn size(&self, detection: usize) -> usize {
         let object = self.object(detection);
-        Size::of(match object {
+        self.size_of(match object {
             Some((object, _)) => self.truth.annotations[object].area,
             None => self.found[detection].bbox.area(),
         })
     }
 
+    /// The size of an area: its place among the sizes.
+    pub(super) fn size_of(&self, area: f64) -> usize {
+        Area::place(&self.evaluation.options.areas, area)
+    }
+
+    /// What the sizes are called.
+    pub(super) fn sizes(&self) -> Vec<&str> {
+        self.evaluation.options.areas.iter().map(|area| &*area.name).collect()
+    }
+
+    /// What is wrong with a detection; none if it found an object.
+    pub(super) fn error(&self, detection: usize) -> Option<ErrorKind> {
+        self.evaluation.errors.of_detections[detection]
+    }
+
+    /// The objects that nobody found.
+    pub(super) fn missed(&self) -> &[usize] {
+        &self.evaluation.assignment.missed
+    }
+
     /// How many detections ended in this way.
     pub(super) fn count(&self, is: impl Fn(&Outcome) -> bool) -> usize {
-        self.assignment.outcomes.iter().filter(|outcome| is(outcome)).count()
+        self.evaluation.assignment.outcomes.iter().filter(|outcome| is(outcome)).count()
     }
 }

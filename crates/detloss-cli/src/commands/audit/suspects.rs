@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use detloss_coco::{Bbox, MATCH, Outcome};
+use detloss_coco::{Bbox, Outcome};
 
 use super::measure::{Audit, Over};
 
@@ -51,7 +51,7 @@ pub(super) fn suspects(audit: &Audit<impl Bbox>) -> Vec<Suspect> {
     let sure = (0..audit.found.len()).filter(|&detection| audit.found[detection].score >= SURE);
     let mut suspects: Vec<Suspect> = sure
         .filter_map(|detection| {
-            let (suspicion, annotation) = match audit.assignment.outcomes[detection] {
+            let (suspicion, annotation) = match audit.evaluation.assignment.outcomes[detection] {
                 Outcome::Object { annotation, iou } if iou < LOOSE => {
                     (Suspicion::Sloppy, Some((annotation, iou)))
                 }
@@ -91,7 +91,7 @@ impl<'a, B: Bbox> Neighbours<'a, B> {
             }
         }
         let mut missed = vec![false; audit.truth.annotations.len()];
-        for &object in &audit.assignment.missed {
+        for &object in audit.missed() {
             missed[object] = true;
         }
         Self { audit, objects, missed }
@@ -109,7 +109,10 @@ impl<'a, B: Bbox> Neighbours<'a, B> {
         for &object in self.objects.get(&found.image).into_iter().flatten() {
             let annotation = &self.audit.truth.annotations[object];
             let overlap = found.bbox.iou(annotation.bbox, false);
-            match (annotation.category == found.category, overlap >= MATCH) {
+            match (
+                annotation.category == found.category,
+                overlap >= self.audit.evaluation.options.iou(),
+            ) {
                 (true, true) => duplicate = true,
                 (false, true) => keep(&mut other, object, overlap),
                 (true, false) if overlap >= NEAR && self.missed[object] => {

@@ -82,7 +82,7 @@ pub(super) fn tally<K: Ord>(
             tally.shares[over as usize] += audit.share(over, detection);
         }
     }
-    for &object in &audit.assignment.missed {
+    for &object in audit.missed() {
         tallies.entry(of_object(object)).or_insert_with(empty).missed += 1;
     }
     tallies

@@ -16,7 +16,7 @@ use serde_json::json;
 use self::read::{Rows, read};
 use super::{Question, input};
 use crate::cli::{EvalArgs, Reduction};
-use crate::output::{CliError, print, print_json};
+use crate::output::{CliError, print, print_json, say};
 
 /// Evaluates the lines of `file`.
 pub(super) fn run(
@@ -29,11 +29,18 @@ pub(super) fn run(
         read(question, args, "standard input", io::stdin().lock())?
     } else {
         let name = file.display().to_string();
+        if file.is_dir() {
+            let problem = format!("{name} is a folder: give a CSV file, or - for standard input");
+            return Err(anyhow::anyhow!(problem).into());
+        }
         let open = File::open(file).with_context(|| {
             format!("could not open {name}: give a CSV file, or - for standard input")
         })?;
         read(question, args, &name, open)?
     };
+    if rows.count == 0 {
+        say("note: there is no line with numbers");
+    }
     let pred = question.to_loss(&rows.pred);
     let target = question.to_loss(&rows.target);
     let batch = batch(question, args, &rows, &pred, &target);

@@ -1,15 +1,17 @@
 //! Positives as a page.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::measure::{Measured, Tally};
 use super::{RANKED, assumed, tables};
 use crate::plot::{Axis, Chart, Series};
 use crate::report::Report;
 
-/// The page; of the objects without any, the first `top`.
-pub(super) fn page(measured: &Measured, top: usize) -> String {
+/// The page about the annotations of a file; of the objects without any, the first `top`.
+pub(super) fn page(measured: &Measured, truth: &Path, top: usize) -> String {
     let mut report = Report::new("Positives of each object", &tables::lead(measured));
+    report.input("Annotations", truth);
     report.prose(&format!(
         "A detector learns an object from its positives: the predictions that {} gives to it. Here are those of {} objects in {} images, \
          with anchors of {}, {}. Crowds: {}, {}.",
@@ -75,11 +77,11 @@ fn by_size(report: &mut Report, measured: &Measured) {
     ];
     let chart =
         Chart::lines("Positives by size", side, Axis::linear("positives of an object"), &series);
-    report.figure(&chart.svg(), "Positives of an object by its size: mean, and what 10, 50 and 90 % of the objects do not exceed");
+    report.chart(&chart, "Positives of an object by its size: mean, and what 10, 50 and 90 % of the objects do not exceed");
     let series = [curve("without any", &|tally| 100.0 * tally.share_without())];
     let share = Axis::linear("objects without any positive, %");
     let chart = Chart::lines("Objects without any positive by size", side, share, &series);
-    report.figure(&chart.svg(), "Share of the objects that get no positive, by their size");
+    report.chart(&chart, "Share of the objects that get no positive, by their size");
 }
 
 /// Objects by the octave of their sides, under its middle.

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use detloss_coco::read_usable;
+use detloss_coco::{GroundTruth, read_ground_truth};
 use image::RgbImage;
 
 use crate::cli::PredictArgs;
@@ -122,7 +122,7 @@ fn is_image(path: &Path) -> bool {
 
 /// Finds each image among the annotated ones by its name: the whole of it, folders included, is how the path ends.
 fn known(file: &Path, images: &[PathBuf]) -> Result<Vec<Option<Known>>, CliError> {
-    let (truth, _) = read_usable(file).map_err(CliError::failure)?;
+    let truth: GroundTruth = read_ground_truth(file).map_err(CliError::failure)?.content;
     let mut by_name: HashMap<_, Vec<(&str, Known)>> = HashMap::new();
     for (&id, name) in truth.images.iter().filter(|(_, name)| !name.is_empty()) {
         let known = Known { id, size: truth.sizes.get(&id).copied() };

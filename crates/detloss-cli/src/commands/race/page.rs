@@ -53,13 +53,14 @@ pub(super) fn page(race: &Race, centers: &[[f64; 2]]) -> String {
         "Each point is a centre that anchors start from, seen from the target; its colour is the sum of what its 343 cases \
          still lack after the last iteration. The scales differ from loss to loss.",
     );
-    for run in &race.runs {
+    let surface = |run: &Run| {
         let points: Vec<(f64, f64, f64)> =
             centers.iter().zip(&run.last).map(|(&[x, y], &last)| (x, y, last)).collect();
         let axes = ["x of the start, from the target", "y of the start", "error left, 343 cases"];
-        let chart = Chart::surface(&run.name, axes, &points);
-        report.figure(&chart.svg(), &format!("{}: error left by starting point.", run.name));
-    }
+        Chart::surface(&run.name, axes, &points)
+    };
+    let surfaces: Vec<Chart> = race.runs.iter().map(surface).collect();
+    report.charts(&surfaces, "Error left by starting point.");
     report.to_html()
 }
 
@@ -85,6 +86,6 @@ fn curves(report: &mut Report, heading: &str, runs: &[&Run]) {
             "The same, so that equal ratios are equal steps: the end of the race.",
         ),
     ] {
-        report.figure(&Chart::lines(heading, x, y, &series).svg(), caption);
+        report.chart(&Chart::lines(heading, x, y, &series), caption);
     }
 }

@@ -1,6 +1,7 @@
 //! The report of a race.
 
 use super::{GOOD, Race, Run, table};
+use crate::cli::RaceApArgs;
 use crate::experiments::ranking::{STEP, Scores};
 use crate::plot::{Axis, Chart, Series};
 use crate::report::Report;
@@ -30,9 +31,14 @@ const LIMITS: &str = "Free scores have no weights to share, so that nothing gene
 const BINS: usize = 48;
 
 /// The report as one HTML file.
-pub(super) fn page(race: &Race, scores: &Scores) -> String {
+pub(super) fn page(race: &Race, scores: &Scores, args: &RaceApArgs) -> String {
     debug_assert_eq!(STEP, 0.1, "the text says so");
     let mut report = Report::new("Race of score losses", LEAD);
+    for (what, file) in [("Annotations", &args.gt), ("Detections", &args.dt)] {
+        if let Some(file) = file {
+            report.input(what, file);
+        }
+    }
     report.section("The experiment").prose(PROTOCOL);
     report.prose(if race.seed.is_some() { MADE_UP } else { REAL }).prose(LIMITS);
     let classes = if race.per_class {
@@ -59,7 +65,7 @@ pub(super) fn page(race: &Race, scores: &Scores) -> String {
         Axis::linear("average precision"),
         &series(race, |run| &run.precision, |_| 1.0),
     );
-    report.figure(&chart.svg(), "Average precision, iteration by iteration.");
+    report.chart(&chart, "Average precision, iteration by iteration.");
     report.section("Losses").prose(
         "Losses are measured in units of their own: each is shown as a share of what it was at the start. A ranking loss has no \
          slope that its gradient would follow, so it need not fall in every step; and one that also weighs the quality of boxes \
@@ -72,7 +78,7 @@ pub(super) fn page(race: &Race, scores: &Scores) -> String {
         Axis::linear("loss, share of the start"),
         &series(race, |run| &run.values, start),
     );
-    report.figure(&chart.svg(), "Value of each loss, as a share of its value at the start.");
+    report.chart(&chart, "Value of each loss, as a share of its value at the start.");
     report.section("Scores before and after").prose(
         "How the logits of positives and of negatives lie, each in shares of their own number. Logits beyond the axis are in the \
          first and the last bar.",
@@ -80,9 +86,9 @@ pub(super) fn page(race: &Race, scores: &Scores) -> String {
     let (low, high) = reach(race, scores);
     let all = std::iter::once(("Before", &scores.logits));
     let all = all.chain(race.runs.iter().map(|run| (&*run.name, &run.logits)));
-    let drawings: Vec<String> =
-        all.map(|(title, logits)| shares(title, scores, logits, low, high).svg()).collect();
-    report.figures(
+    let drawings: Vec<Chart> =
+        all.map(|(title, logits)| shares(title, scores, logits, low, high)).collect();
+    report.charts(
         &drawings,
         "Logits of positives and negatives: before, and after the last iteration of each loss.",
     );

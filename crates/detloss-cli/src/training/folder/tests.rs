@@ -126,12 +126,12 @@ fn whatever_is_broken_is_named_and_left_out_and_the_rest_is_used() {
     fs::write(folder.path().join("cut.png"), &whole[..whole.len() / 2]).unwrap();
     let data = read(&folder).unwrap();
     let expected = [
-        "annotations[2].bbox[1]: invalid type: string \"NaN\"",
-        "annotations[3].bbox: expected 4 numbers, got 3",
-        "annotations[4].bbox: negative width -4",
-        "annotations[7].image_id: no image has id 99",
-        "annotations[8].category_id: no category has id 8",
-        "annotations[10]",
+        "annotations[2].bbox (image 1): NaN is no number of pixels",
+        "annotations[3].bbox (image 1): expected 4 numbers, got 3",
+        "annotations[4].bbox (image 1): negative width -4",
+        "annotations[7].image_id (image 99): no image has id 99",
+        "annotations[8].category_id (image 1): no category has id 8",
+        "annotations[10].bbox (image 1): is missing",
         "image 1: the box [1.0, 1.0, 0.0, 4.0] has no area inside a.png of 16 x 16 pixels",
         "image 1: the box [100.0, 1.0, 4.0, 4.0] has no area inside a.png",
         "image 3: missing.png is neither beside the annotations nor in ",
@@ -174,7 +174,10 @@ fn a_folder_without_anything_to_train_on_is_an_error_with_a_remedy() {
     let text = r#"{"images": [], "annotations": [], "categories": []}"#;
     let parts = ["annotations.json: there are no classes", "under `categories`"];
     fails(&folder(&[("annotations.json", text)], &images), &parts);
-    fails(&folder(&[("annotations.json", "{")], &images), &["annotations.json", "ends too early"]);
+    fails(
+        &folder(&[("annotations.json", "{")], &images),
+        &["annotations.json", "ends in the middle"],
+    );
     let text = annotations(&names, &cat);
     let other = text.replace("dog", "wolf");
     let parts = ["val.json: category 7 is \"wolf\" here and \"dog\" elsewhere", "the same id"];

@@ -65,7 +65,7 @@ def _units(call: Call, pred: Tensor, target: Tensor) -> Tensor:
     known, labels = _known(call, pred, target)
     if spec.is_formula:
         goal = _labels(call, known, labels)
-        values = _program.units(known, goal, call.chosen, _mean(call, known, goal, weight))
+        values = _program.units(known, goal, call.chosen, mean_of(call, known, goal))
     else:
         rows = prod(at.rows)
         values = OPERATIONS[spec.name](
@@ -79,11 +79,11 @@ def _units(call: Call, pred: Tensor, target: Tensor) -> Tensor:
     return _reduced(call, values, mass)
 
 
-def _mean(call: Call, pred: Tensor, target: Tensor, weight: Tensor | None) -> Tensor | None:
+def mean_of(call: Call, pred: Tensor, target: Tensor) -> Tensor | None:
     """The running mean with the units of this step in it. What has weight 0 is left out, the rest counts alike."""
     if call.state is None:
         return None
-    momentum = _program.running_mean(call.chosen.key).momentum
+    momentum, weight = _program.running_mean(call.chosen.key).momentum, _weight(call, pred, target)
     values = _program.measured(pred, target, call.chosen)
     counts = torch.ones_like(values) if weight is None else (weight != 0).to(values.dtype).expand(values.shape)
     after = running_mean(call.state, values, counts, momentum)

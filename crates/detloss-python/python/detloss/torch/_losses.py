@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 from detloss._layout import Form, check_dim, form
+from detloss._spec import BACKENDS as OF_TENSORS
 from detloss._spec import Spec, check_backend, check_divisor, check_reduction
-from detloss.torch import _fused, _decomposed
+from detloss.torch import _decomposed, _fused, _kernel
 from detloss.torch._call import Call, Chosen, as_integers, choose, in_precision
 
 OPTIONS: dict[str, Any] = {
@@ -25,6 +26,12 @@ OPTIONS: dict[str, Any] = {
     "backend": "auto",
 }
 """The keywords of every function, and their defaults. A function has those that make sense for its loss."""
+
+BACKENDS = (*OF_TENSORS, "kernel")
+"""What there is for losses."""
+
+Run: TypeAlias = Callable[[Call, Tensor, Tensor], Tensor]
+"""How a backend is called."""
 
 _PRECISIONS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -51,7 +58,22 @@ def prepare(
     groups: Tensor | None,
     dim: int,
 ) -> Tensors:
-    """Checks the tensors of a call, and brings each into the type that is computed with. The backends meet no other."""
+    """Checks the tensors of a call, and brings each into the type that is computed with. The fused and the decomposed backend meet no
+    other."""
+    return _converted(_arranged(spec, pred, target, weight, class_weight, ignore_index, groups, dim))
+
+
+def _arranged(
+    spec: Spec,
+    pred: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    class_weight: Tensor | None,
+    ignore_index: int | None,
+    groups: Tensor | None,
+    dim: int,
+) -> Tensors:
+    """Checks the tensors of a call, and puts their columns last."""
     given = {"pred": pred, "target": target, "weight": weight, "class_weight": class_weight, "groups": groups}
     _check_tensors(spec, {what: tensor for what, tensor in given.items() if tensor is not None or what in ("pred", "target")})
     if dim != -1:
@@ -59,15 +81,21 @@ def prepare(
         dims = pred.dim()
         pred, target = _columns_last(pred, dim, dims), _columns_last(target, dim, dims)
         weight = None if weight is None else _columns_last(weight, dim, dims)
-    pred, target = _in_one_precision(pred, target)
     is_integer = not (target.is_floating_point() or target.dtype == torch.bool)
     shapes = (None if tensor is None else tensor.shape for tensor in (weight, class_weight, groups))
     at = form(spec, pred.shape, target.shape, is_integer, *shapes, dim=dim)
     if ignore_index is not None and not at.classes:
         raise ValueError(f"{spec.name}: ignore_index is for class indices: give the target as integers of shape {at.rows}")
-    target = as_integers(target) if at.classes else in_precision(target, pred.dtype)
     if not (spec.is_elementwise or spec.target.is_row) and len(spec.target.fields) == 1:
         target = target.reshape(at.rows)  # One per row, with a last dimension of 1 or without.
+    return Tensors(pred, target, weight, class_weight, groups, at)
+
+
+def _converted(given: Tensors) -> Tensors:
+    """The tensors in the types that are computed with."""
+    pred, target, weight, class_weight, groups, at = given
+    pred, target = _in_one_precision(pred, target)
+    target = as_integers(target) if at.classes else in_precision(target, pred.dtype)
     if weight is not None:
         weight = in_precision(weight, torch.promote_types(pred.dtype, torch.float32))
     if class_weight is not None:
@@ -98,42 +126,42 @@ def compute(
     state: Tensor | None = None,
 ) -> Tensor:
     """A loss; a ``state`` is brought up to date in place."""
-    check_backend(backend)
+    check_backend(backend, BACKENDS)
     check_reduction(reduction, avg_factor, "avg_factor")
     if state is not None and reduction == "none":
         raise ValueError(f"{spec.name}: its state is updated once per step: use a reduction other than 'none'")
     avg_factor = check_factor(avg_factor, "avg_factor")
     if isinstance(loss_weight, Tensor):
         raise TypeError(f"{spec.name}: loss_weight is a tensor: give a number, and multiply the loss by the tensor yourself")
-    pred, target, weight, class_weight, groups, at = prepare(
-        spec,
-        pred,
-        target,
-        weight=weight,
-        class_weight=class_weight,
-        ignore_index=ignore_index,
-        groups=groups,
-        dim=dim,
-    )
-    call = Call(
-        params if isinstance(params, Chosen) else choose(spec, params),
-        at,
-        weight,
-        class_weight,
-        ignore_index,
-        groups,
-        avg_factor,
-        reduction,
-        loss_weight,
-        state,
-    )
-    run = _fused.run if backend == "fused" or (backend == "auto" and _is_for_kernels(pred)) else _decomposed.run
-    if target.requires_grad and torch.is_grad_enabled():
-        value = _by_both(run, call, pred, target)
-    else:
-        value = run(call, pred, target)
+    given = _arranged(spec, pred, target, weight, class_weight, ignore_index, groups, dim)
+    chosen = params if isinstance(params, Chosen) else choose(spec, params)
+
+    def call(of: Tensors) -> Call:
+        options = (ignore_index, of.groups, avg_factor, reduction, loss_weight, state)
+        return Call(chosen, of.at, of.weight, of.class_weight, *options)
+
+    is_by_both = target.requires_grad and torch.is_grad_enabled()
+    value: Tensor | None = None
+    if backend == "kernel" or (backend == "auto" and pred.device.type in _kernel.DEVICES):
+        value = _by_kernel(call(given), given, backend == "kernel", is_by_both)
+    if value is None:
+        given = _converted(given)
+        is_fused = backend == "fused" or (backend == "auto" and _is_for_kernels(pred))
+        run = _fused.run if is_fused else _decomposed.run
+        value = (_by_both if is_by_both else _by_pred)(run, call(given), given.pred, given.target)
     # A value per number goes back to where the number was.
     return value.movedim(-1, dim) if dim != -1 and reduction == "none" and value.dim() == pred.dim() else value
+
+
+def _by_kernel(call: Call, given: Tensors, is_forced: bool, is_by_both: bool) -> Tensor | None:
+    """The loss by a kernel on the device, which reads the tensors in whatever type they are; None if there is none."""
+    if is_forced:
+        _kernel.check(call, given[:4])
+    elif not _kernel.takes(call, given[:4]):
+        return None
+    dtype = _precision(given.pred, given.target)
+    pred, target = _in_one_precision(given.pred, given.target) if is_by_both else (given.pred, given.target)
+    return _kernel.attempt(call, pred, target, dtype, is_forced, _by_both if is_by_both else _by_pred)
 
 
 def _is_for_kernels(pred: Tensor) -> bool:
@@ -180,17 +208,26 @@ def _check_tensors(spec: Spec, tensors: dict[str, Any]) -> None:
         raise TypeError(f"{spec.name}: pred is of {tensors['pred'].dtype}: give one of {names}")
 
 
-def _in_one_precision(pred: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Both in the wider precision of the two; in float32 at least where autocast is on, as PyTorch's own losses."""
+def _precision(pred: Tensor, target: Tensor) -> torch.dtype:
+    """The wider precision of the two; float32 at least where autocast is on, as in PyTorch's own losses."""
     wide, kind = pred.dtype, pred.device.type
     if target.dtype != wide and target.is_floating_point():
         wide = torch.promote_types(wide, target.dtype)
     if (kind == "cpu" or torch.amp.is_autocast_available(kind)) and torch.is_autocast_enabled(kind):
         wide = torch.promote_types(wide, torch.float32)
+    return wide
+
+
+def _in_one_precision(pred: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    wide = _precision(pred, target)
     return in_precision(pred, wide), in_precision(target, wide) if target.is_floating_point() else target
 
 
-def _by_both(run: Callable[[Call, Tensor, Tensor], Tensor], call: Call, pred: Tensor, target: Tensor) -> Tensor:
+def _by_pred(run: Run, call: Call, pred: Tensor, target: Tensor) -> Tensor:
+    return run(call, pred, target)
+
+
+def _by_both(run: Run, call: Call, pred: Tensor, target: Tensor) -> Tensor:
     """A loss that is the same both ways round has a gradient by the target, too."""
     spec = call.chosen.spec
     if not spec.symmetric:

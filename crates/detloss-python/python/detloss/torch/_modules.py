@@ -16,7 +16,7 @@ from detloss import _core
 from detloss._functions import documentation, signature
 from detloss._spec import Spec, check_backend, check_reduction, find, loss
 from detloss.torch._call import Chosen
-from detloss.torch._losses import OPTIONS, compute
+from detloss.torch._losses import BACKENDS, OPTIONS, compute
 
 
 _STEP = threading.Lock()
@@ -29,7 +29,7 @@ class Loss(nn.Module):
     Args:
         reduction: "mean", "sum", "weighted_mean" or "none".
         loss_weight: what the loss is multiplied by.
-        backend: "auto", "fused" or "decomposed".
+        backend: "auto", "fused", "decomposed" or "kernel".
         dim: the dimension of ``pred`` that the columns (classes) are in, for a loss that has columns; the last one by default.
         num_classes: for a loss whose state has numbers per column (class): how many columns there are.
         **params: the parameters of the loss.
@@ -54,7 +54,7 @@ class Loss(nn.Module):
     ) -> None:
         super().__init__()
         check_reduction(reduction, None, "avg_factor")
-        check_backend(backend)
+        check_backend(backend, BACKENDS)
         values = self.spec.values(params)
         chosen = loss(self.spec.name, values)  # Raises if a value is out of range.
         is_per_column = self.spec.state == "per_column"

@@ -45,6 +45,12 @@ pub(super) fn read(
     let mut rows = Rows { width, ..Rows::default() };
     for (index, record) in reader.records().enumerate() {
         let record = record.with_context(|| format!("could not read {file}: give CSV"))?;
+        if let Some(mark) = other_separator(&record) {
+            let line = record.position().map_or(0, |position| line_of(position, &text));
+            let problem =
+                format!("{file}, line {line} has {mark} between its numbers: give commas");
+            return Err(anyhow::anyhow!(problem).into());
+        }
         let is_header = index == 0 && record.iter().all(|cell| cell.parse::<f64>().is_err());
         if !is_header {
             rows.add(question, args, &record).map_err(|wrong| {
@@ -54,6 +60,18 @@ pub(super) fn read(
         }
     }
     Ok(rows)
+}
+
+/// What stands between numbers that the reader takes for one cell of words: a file of another kind than CSV.
+fn other_separator(record: &StringRecord) -> Option<&'static str> {
+    let marks = [('\t', "tabs"), (';', "semicolons"), (' ', "blanks")];
+    let parts = |mark: char| {
+        move |cell: &str| {
+            let parts: Vec<&str> = cell.split(mark).filter(|part| !part.is_empty()).collect();
+            parts.len() > 1 && parts.iter().all(|part| part.trim().parse::<f64>().is_ok())
+        }
+    };
+    marks.iter().find(|(mark, _)| record.iter().any(parts(*mark))).map(|(_, name)| *name)
 }
 
 /// The line of a record, which for the reader begins with the empty lines and the comments before it.

@@ -40,31 +40,32 @@ pub(super) fn page(race: &Race, starts: &[Start]) -> String {
     let iteration = Axis::linear("iteration");
     let iou = Axis::linear("mean IoU");
     let curves = series(race, |run| numbered(&run.iou));
-    report.figure(&Chart::lines("IoU", iteration, iou, &curves).svg(), "How well boxes overlap.");
+    report.chart(&Chart::lines("IoU", iteration, iou, &curves), "How well boxes overlap.");
     let angle = Axis::linear("mean error of the angle, degrees");
     let curves = series(race, |run| numbered(&run.angle_error));
-    report.figure(
-        &Chart::lines("Angle", iteration, angle, &curves).svg(),
+    report.chart(
+        &Chart::lines("Angle", iteration, angle, &curves),
         "How far boxes are turned; without the square targets.",
     );
     let first = Axis::linear("error of the angle at the start, degrees");
     let last = Axis::linear("mean error after the last iteration, degrees");
     let curves = series(race, |run| run.by_angle.clone());
-    report.figure(
-        &Chart::lines("Angle, by the angle at the start", first, last, &curves).svg(),
+    report.chart(
+        &Chart::lines("Angle, by the angle at the start", first, last, &curves),
         "How far boxes are turned in the end, by how far they were turned at the start.",
     );
     report.section("Where boxes are left behind").prose(
         "Each point is a centre that anchors start from, seen from the target; its colour is the mean IoU of its 343 cases after \
          the last iteration. The scales differ from loss to loss.",
     );
-    for run in &race.runs {
+    let surface = |run: &Run| {
         let point = |(start, last): (&Start, &Means)| (start.center[0], start.center[1], last.iou);
         let points: Vec<_> = starts.iter().zip(&run.last).map(point).collect();
         let axes = ["x of the start, from the target", "y of the start", "mean IoU, 343 cases"];
-        let chart = Chart::surface(&run.name, axes, &points);
-        report.figure(&chart.svg(), &format!("{}: IoU by starting point.", run.name));
-    }
+        Chart::surface(&run.name, axes, &points)
+    };
+    let surfaces: Vec<Chart> = race.runs.iter().map(surface).collect();
+    report.charts(&surfaces, "IoU by starting point.");
     report.to_html()
 }
 

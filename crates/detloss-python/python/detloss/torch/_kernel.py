@@ -1,0 +1,136 @@
+"""The kernel backend: value and gradient of a formula in one launch on a GPU, by Triton. Nothing waits for the device.
+
+This file decides which calls it takes; Triton is imported for the first tensor that it might serve.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from detloss.torch._call import Call
+
+DEVICES = ("cuda", "xpu")
+"""Where the automatic choice takes this backend. PyTorch calls the devices of ROCm cuda, too."""
+
+_DTYPES = {
+    *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
+    *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+    *(torch.uint16, torch.uint32, torch.uint64),
+}
+
+_failed: set[str] = set()
+"""Losses, with their parameters, whose kernel could not be compiled or launched."""
+
+_warnings: list[str] = []
+"""What was warned of: one thing, once."""
+
+
+def takes(call: Call, tensors: tuple[Tensor | None, ...]) -> bool:
+    """Whether the automatic choice falls on this backend. That a GPU is there, and Triton is not, is said once."""
+    pred = tensors[0]
+    assert pred is not None
+    if pred.device.type not in DEVICES or _lacks_call(call, tensors) is not None:
+        return False
+    if _failed and call.chosen.key in _failed:
+        return False
+    missing = _lacks_triton(pred.device)
+    if missing is not None:
+        _warn(missing)
+    return missing is None
+
+
+def check(call: Call, tensors: tuple[Tensor | None, ...]) -> None:
+    """A ``ValueError`` that says why this backend cannot take a call."""
+    pred = tensors[0]
+    assert pred is not None
+    lacks = _lacks_call(call, tensors)
+    if lacks is None and not _is_served(pred.device):
+        lacks = f"pred is on {pred.device}, and has to be on a GPU of CUDA, ROCm or XPU"
+    lacks = lacks or _lacks_triton(pred.device)
+    if lacks is not None:
+        raise ValueError(f"{call.chosen.spec.name}: backend 'kernel' cannot take this call: {lacks}; 'auto' takes what can")
+
+
+def attempt(
+    call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, is_forced: bool, by: Callable[[Any, Call, Tensor, Tensor], Tensor]
+) -> Tensor | None:
+    """The loss in this precision, differentiated as ``by`` does; None, after a warning, where its kernel cannot be compiled and need not
+    be."""
+    from detloss.torch._triton import launch
+
+    try:
+        return by(partial(launch.run, dtype=dtype), call, pred, target)
+    except launch.Failed as error:
+        if is_forced:
+            raise
+        _failed.add(call.chosen.key)
+        _warn(f"the kernel of {call.chosen.spec.name} failed, {error}")
+    return None
+
+
+def _is_served(device: torch.device) -> bool:
+    """Whether Triton has kernels for such a device. On the CPU it interprets them, for tests."""
+    return device.type in DEVICES or (device.type == "cpu" and _is_interpreted())
+
+
+def _is_interpreted() -> bool:
+    return os.environ.get("TRITON_INTERPRET") == "1"
+
+
+@lru_cache(maxsize=1)
+def _lacks_import() -> str | None:
+    """Why Triton cannot be imported."""
+    try:
+        import detloss.torch._triton.launch  # noqa: F401
+    except Exception as error:  # A library that does not fit the machine raises whatever it likes.
+        return f"Triton cannot be imported ({type(error).__name__}: {error})"
+    return None
+
+
+def _lacks_call(call: Call, tensors: tuple[Tensor | None, ...]) -> str | None:
+    """What stands against a call, wherever it is to run."""
+    # Of all ways to ask for a trace, the one that the compiler of PyTorch 2.6 knows.
+    is_traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # pyright: ignore[reportPrivateImportUsage]
+    if torch.compiler.is_compiling() or is_traced or torch._C._len_torch_dispatch_stack() > 0:
+        return "somebody takes note of all operations, and would see none"
+    if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+        return "a transform looks through operations, not into kernels"
+    if not call.chosen.spec.is_formula:
+        return "it is for losses that are formulas of single units, and this one is of rows or of whole batches"
+    for tensor in tensors:
+        if tensor is None:
+            continue
+        if type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.is_neg():
+            return f"a tensor is a {type(tensor).__name__} whose memory does not hold its numbers"
+        if tensor.dtype not in _DTYPES:
+            return f"a tensor is of {tensor.dtype}"
+    return None
+
+
+@lru_cache(maxsize=64)
+def _lacks_triton(device: torch.device) -> str | None:
+    """What stands against kernels on this device."""
+    lacks = _lacks_import()
+    if lacks is not None:
+        return f"{lacks}: install the version that goes with this PyTorch, `pip install triton` (on Windows triton-windows)"
+    if device.type == "cuda" and torch.version.hip is None and torch.cuda.get_device_capability(device) < (7, 5):
+        return f"Triton compiles for no {torch.cuda.get_device_name(device)}"
+    return None
+
+
+def _warn(why: str) -> None:
+    if not _warnings:
+        _warnings.append(why)
+        warnings.warn(
+            f"detloss runs formulas as many operations each instead of one kernel: {why}. backend='decomposed' asks for that in silence",
+            RuntimeWarning,
+            stacklevel=6,
+        )

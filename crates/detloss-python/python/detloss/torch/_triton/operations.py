@@ -1,0 +1,168 @@
+"""What the operations of ``detloss::scalar::expr`` are in Triton: the text of each, and the functions that the text calls.
+
+Single precision comes out the same on all devices up to the last bit or so. ``tl.exp``, ``tl.log`` and the like are not used: near 1
+these approximations have an absolute error.
+"""
+
+# mypy: ignore-errors
+# pyright: basic, reportOperatorIssue=false, reportArgumentType=false, reportOptionalOperand=false, reportAttributeAccessIssue=false
+# Triton reads the functions as text of a language of its own.
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+from triton.language.extra import libdevice
+
+OPERATIONS: dict[str, str] = {
+    "add": "{0} + {1}",
+    "sub": "{0} - {1}",
+    "mul": "{0} * {1}",
+    "mul_add": "tl.fma({0}, {1}, {2})",
+    "neg": "-{0}",
+    "safe_div": "safe_div({0}, {1})",
+    "recip": "1.0 / {0}",
+    "if_lt": "tl.where({0} < {1}, {2}, {3})",
+    "min": "least({0}, {1})",
+    "max": "largest({0}, {1})",
+    "abs": "tl.abs({0})",
+    "clamp_finite": "clamp_finite({0})",
+    "sqrt": "sqrt({0})",
+    "exp": "exp({0}, TINY, HUGE)",
+    "exp_m1": "least(libdevice.expm1({0}), HUGE)",
+    "ln": "libdevice.log(largest({0}, TINY))",
+    "ln_1p": "libdevice.log1p({0})",
+    "atan2": "atan2({0}, {1})",
+    "sin": "sin({0})",
+    "cos": "cos({0})",
+    "atan": "libdevice.atan({0})",
+    "sigmoid": "sigmoid({0})",
+    "softplus": "softplus({0})",
+}
+"""A line for each; {0}, {1} and so on are the operands, TINY and HUGE the limits of the precision that is computed in."""
+
+
+@triton.jit
+def least(a, b):
+    return tl.minimum(a, b, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def largest(a, b):
+    return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def clamp_finite(x):
+    # Between opposite numbers tl.clamp is one instruction, which there is not for double precision: it fails to compile.
+    if x.dtype == tl.float64:
+        return least(largest(x, -281474976710656.0), 281474976710656.0)
+    else:
+        return tl.clamp(x, -281474976710656.0, 281474976710656.0, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def safe_div(a, b):
+    # The derivatives need the reciprocal anyway; the correction makes x / x exactly 1.
+    per_unit = 1.0 / b
+    quotient = a * per_unit
+    quotient = tl.fma(tl.fma(-quotient, b, a), per_unit, quotient)
+    return tl.where(b < 2.117582368135751e-22, 0.0, quotient)
+
+
+@triton.jit
+def sqrt(x):
+    if x.dtype == tl.float64:
+        return tl.sqrt(x)
+    else:
+        return tl.sqrt_rn(x)
+
+
+@triton.jit
+def exp(x, TINY: tl.constexpr, HUGE: tl.constexpr):
+    power = libdevice.exp(x)
+    return tl.where(power < TINY, 0.0, least(power, HUGE))
+
+
+@triton.jit
+def sigmoid(x):
+    small = libdevice.exp(-tl.abs(x))
+    large = 1.0 / (1.0 + small)
+    return tl.where(x < 0.0, small * large, large)
+
+
+@triton.jit
+def softplus(x):
+    small = libdevice.exp(-tl.abs(x))
+    if x.dtype == tl.float64:
+        rest = libdevice.log1p(small)
+    else:
+        # ln(1 + e) = 2 artanh(e / (2 + e)): a series without a branch, as e is between 0 and 1.
+        place = small / (2.0 + small)
+        square = place * place
+        series = tl.fma(square, 0.11619591, 0.10851641)
+        series = tl.fma(square, series, 0.14296293)
+        series = tl.fma(square, series, 0.19999851)
+        series = tl.fma(square, series, 0.33333333)
+        rest = 2.0 * tl.fma(place * square, series, place)
+    return largest(x, 0.0) + rest
+
+
+@triton.jit
+def atan2(y, x):
+    if x.dtype == tl.float64:
+        return libdevice.atan2(y, x)
+    else:
+        across, up = tl.abs(x), tl.abs(y)
+        long = largest(across, up)
+        place = least(across, up) / tl.where(long == 0.0, 1.0, long)
+        square = place * place
+        series = tl.fma(square, -0.0024470331, 0.013750292)
+        series = tl.fma(square, series, -0.036270186)
+        series = tl.fma(square, series, 0.062843621)
+        series = tl.fma(square, series, -0.086731717)
+        series = tl.fma(square, series, 0.11037994)
+        series = tl.fma(square, series, -0.14279111)
+        series = tl.fma(square, series, 0.19999766)
+        series = tl.fma(square, series, -0.33333331)
+        angle = tl.fma(place * square, series, place)
+        angle = tl.where(up > across, 1.5707963267948966 - angle, angle)
+        angle = tl.where(x < 0.0, 3.141592653589793 - angle, angle)
+        return tl.where(y < 0.0, -angle, angle)
+
+
+@triton.jit
+def sin(x):
+    if x.dtype == tl.float64:
+        return libdevice.sin(x)
+    else:
+        return _sin_of_turned(x, 0)
+
+
+@triton.jit
+def cos(x):
+    if x.dtype == tl.float64:
+        return libdevice.cos(x)
+    else:
+        return _sin_of_turned(x, 1)
+
+
+@triton.jit
+def _sin_of_turned(x, quarters: tl.constexpr):
+    # libdevice's takes any angle, and a table in memory for it. This one is accurate up to 1e5, as those of the CPU are.
+    # 1.5 * 2^23: adding it rounds to a whole number, which is left in the lowest bits of the sum.
+    rounded = tl.fma(x, 0.6366197723675814, 12582912.0)
+    n = rounded - 12582912.0
+    # pi / 2 in three parts.
+    r = tl.fma(n, -1.57079637050628662109375, x)
+    r = tl.fma(n, 4.37113882867379114e-8, r)
+    r = tl.fma(n, 1.71512451e-15, r)
+    r = tl.clamp(r, -0.786, 0.786, propagate_nan=tl.PropagateNan.ALL)
+    square = r * r
+    odd = tl.fma(square, tl.fma(square, -0.000195182920, 0.00833218900), -0.166666550)
+    odd = tl.fma(r * square, odd, r)
+    even = tl.fma(square, tl.fma(square, 2.44323200e-5, -0.00138873100), 0.0416666460)
+    even = tl.fma(square * square, even, tl.fma(square, -0.5, 1.0))
+    turns = rounded.to(tl.int32, bitcast=True) + quarters
+    size = tl.where((turns & 1) == 0, odd, even)
+    return tl.where((turns & 2) == 0, size, -size)

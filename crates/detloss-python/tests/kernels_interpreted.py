@@ -1,0 +1,422 @@
+"""The generated kernels in Triton's interpreter, held to the compiled core. ``test_kernels.py`` runs this in a process of its own: that it is
+to interpret, Triton has to know when it is imported."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+
+import detloss
+import detloss.torch
+import numpy as np
+import pytest
+import torch
+import triton_host
+from detloss.torch import _kernel
+from detloss.torch._triton import formula, launch
+from samples import COLUMNS, classes, covering, near_default, ordinary, shapes, takes_classes
+
+triton_host.install()
+
+SPECS = [spec for spec in detloss.losses() if spec.is_formula]
+BY_NAME = {spec.name: spec for spec in SPECS}
+KINDS = covering(SPECS, lambda spec: {(spec.pred, spec.target, tuple(spec.options))})
+"""Losses that together are called in all ways."""
+
+@pytest.fixture(autouse=True)
+def _like_a_device():
+    """NumPy, which computes for the interpreter, would warn of what is as it is to be."""
+    with np.errstate(all="ignore"):
+        yield
+
+
+all_formulas = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+all_kinds = pytest.mark.parametrize("spec", KINDS, ids=lambda spec: spec.name)
+EPS = {torch.float64: 1e-12, torch.float32: 2e-6, torch.float16: 1.5e-3, torch.bfloat16: 1.2e-2}
+
+
+def result(spec, pred, target, upstream=None, **options):
+    pred = pred.detach().requires_grad_()
+    value = getattr(detloss.torch, spec.name)(pred, target, **options)
+    return value.detach(), torch.autograd.grad(value, pred, torch.ones_like(value) if upstream is None else upstream)[0]
+
+
+def assert_equal_to_core(spec, pred, target, upstream=None, eps=None, **options):
+    """What the kernel makes of numbers is what the core makes of the same numbers in double precision."""
+    eps = EPS[pred.dtype] if eps is None else eps
+    exactly = lambda given: given.double() if torch.is_tensor(given) and given.is_floating_point() else given  # noqa: E731
+    value, grad = result(spec, pred, target, upstream, backend="kernel", **options)
+    given = {name: exactly(option) for name, option in options.items()}
+    true_value, true_grad = result(spec, exactly(pred), exactly(target), exactly(upstream), backend="fused", **given)
+    assert value.shape == true_value.shape and grad.shape == true_grad.shape and grad.dtype == pred.dtype
+    for numbers, true in ((value, true_value), (grad, true_grad)):
+        most = true.nan_to_num(0.0).abs().max().item()
+        torch.testing.assert_close(numbers.double(), true, rtol=eps, atol=eps * most, equal_nan=True)
+
+
+def tensors(arrays, dtype=torch.float32):
+    pred, target = (torch.from_numpy(np.asarray(array)) for array in arrays)
+    return pred.to(dtype), target.to(dtype) if target.is_floating_point() else target
+
+
+def random(shape, low=0.0, high=2.0, seed=3):
+    return torch.from_numpy(np.random.default_rng(seed).uniform(low, high, shape)).float()
+
+
+@all_formulas
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+def test_value_and_gradient(spec, dtype):
+    """With an odd number of units, and several programs of which one adds up."""
+    assert_equal_to_core(spec, *tensors(ordinary(spec, rows=333), dtype))
+
+
+@all_kinds
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_half_precision(spec, dtype):
+    assert_equal_to_core(spec, *tensors(ordinary(spec, rows=333), dtype))
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.params], ids=lambda spec: spec.name)
+def test_parameters(spec):
+    """They are constants of the text, each kernel has its own."""
+    for param in spec.params:
+        assert_equal_to_core(spec, *tensors(ordinary(spec, rows=9), torch.float64), **{param.name: near_default(param)})
+
+
+@all_formulas
+def test_value_alone(spec):
+    pred, target = tensors(ordinary(spec, rows=37), torch.float64)
+    function = getattr(detloss.torch, spec.name)
+    for reduction in ("none", "mean"):
+        value = function(pred, target, backend="kernel", reduction=reduction)
+        torch.testing.assert_close(value, function(pred, target, reduction=reduction), rtol=1e-12, atol=1e-14)
+
+
+def options_of(spec, rows):
+    units = shapes(spec, rows)[0] if len(spec.pred.fields) == 1 else (rows,)
+    yield {"reduction": "sum", "loss_weight": 2.5}
+    yield {"reduction": "none", "loss_weight": 0.5}
+    yield {"reduction": "weighted_mean"}
+    yield {"loss_weight": 0.0}
+    yield {"avg_factor": 3.0, "loss_weight": 0.3}
+    yield {"avg_factor": torch.tensor(7.0)}
+    yield {"avg_factor": torch.tensor(0)}
+    for shape, reduction in itertools.product({units, (rows,)}, ("none", "sum", "mean", "weighted_mean")):
+        yield {"weight": random(shape), "reduction": reduction}
+    yield {"weight": torch.zeros(rows), "reduction": "weighted_mean"}
+    yield {"weight": random((rows, 2))[:, 0], "reduction": "sum"}
+    if "class_weight" in spec.options:
+        yield {"class_weight": random((COLUMNS,)), "reduction": "weighted_mean"}
+        yield {"class_weight": random((COLUMNS,)), "weight": random((rows,)), "reduction": "none"}
+
+
+@all_kinds
+def test_options(spec):
+    pred, target = tensors(ordinary(spec, rows=37))
+    for options in options_of(spec, 37):
+        assert_equal_to_core(spec, pred, target, **options)
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if takes_classes(spec)], ids=lambda spec: spec.name)
+def test_classes(spec):
+    """Class indices, background among them, have no label in memory."""
+    pred, target = tensors(classes(spec, rows=37))
+    kinds = (torch.int64, torch.int32, torch.uint8, torch.int16)
+    for options, kind in zip(options_of(spec, 37), itertools.cycle(kinds), strict=False):
+        assert_equal_to_core(spec, pred, target.to(kind), **options)
+        assert_equal_to_core(spec, pred, target.to(kind), ignore_index=2, **options)
+    unknown = torch.where(target == 1, -100, target)
+    assert_equal_to_core(spec, pred, unknown, ignore_index=-100, reduction="weighted_mean")
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if takes_classes(spec)], ids=lambda spec: spec.name)
+def test_what_is_no_class_or_label(spec):
+    """It makes its own elements NaN and no others; what is ignored or left out may hold anything."""
+    function = getattr(detloss.torch, spec.name)
+    pred = random((6, COLUMNS), -2.0, 2.0).requires_grad_()
+    target = torch.tensor([0, COLUMNS, -1, COLUMNS + 1, 2, -7])
+    value = function(pred, target, reduction="none", backend="kernel")
+    (grad,) = torch.autograd.grad(value.sum(), pred)
+    for numbers in (value, grad):
+        assert numbers.isnan().all(-1).tolist() == numbers.isnan().any(-1).tolist() == [False, False, True, True, False, True]
+    with torch.no_grad():
+        pred[4] = torch.nan
+    value = function(pred, torch.tensor([0, 1, 5, 3, 2, 2]), ignore_index=2, backend="kernel")
+    (grad,) = torch.autograd.grad(value, pred)
+    assert value.isfinite() and grad.isfinite().all() and not grad[4:].any()
+    labels = torch.zeros(6, COLUMNS)
+    labels[0, 1], labels[1, 2], labels[2, 3] = -1.0, 1.5, -0.5
+    value = function(pred.detach().nan_to_num().requires_grad_(), labels, reduction="none", backend="kernel")
+    assert value.isnan().sum() == 2 and value[1, 2].isnan() and value[2, 3].isnan() and value[0, 1] == 0.0
+    whole = labels.clamp(max=1.0).nan_to_num()
+    whole[2, 3] = 0.0
+    assert_equal_to_core(spec, pred.detach().nan_to_num(), whole, reduction="weighted_mean")
+    for kind in (torch.bool, torch.uint8, torch.int64):
+        assert_equal_to_core(spec, pred.detach().nan_to_num(), (labels == 0.0).to(kind))
+
+
+UGLY = (0.0, -0.0, 1e-30, -1e-30, 1e4, -1e4, 3e38, -3e38, 1e-45, float("inf"), float("-inf"), 30.0, -30.0)
+
+
+@all_formulas
+def test_ugly_numbers(spec):
+    """Whatever goes in, the kernel is NaN where the core is, and says the same elsewhere."""
+    choose = np.random.default_rng(3).choice
+    of_pred, of_target = shapes(spec, 400)
+    labels = (0.0, 1.0, 0.5)
+    pred = torch.tensor(choose(UGLY, of_pred), dtype=torch.float32)
+    target = torch.tensor(choose(labels if spec.target.is_label else UGLY, of_target), dtype=torch.float32)
+    for numbers, wanted in zip(*(result(spec, pred, target, backend=way, reduction="none") for way in ("kernel", "fused")), strict=True):
+        assert torch.equal(numbers.isnan(), wanted.isnan())
+        differ = ~torch.isclose(numbers, wanted, rtol=1e-4, atol=1e-6, equal_nan=True)
+        assert not differ.any(), f"{int(differ.sum())} of {differ.numel()}: {numbers[differ][:4]} instead of {wanted[differ][:4]}"
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if len(spec.pred.fields) >= 4], ids=lambda spec: spec.name)
+def test_perfect_predictions(spec):
+    """They cost exactly as much as in the core, which is nothing for most losses, and have the same slopes."""
+    _, target = tensors(ordinary(spec, rows=300, seed=5))
+    ways = [result(spec, target, target, backend=backend, reduction="none") for backend in ("kernel", "fused")]
+    assert torch.equal(ways[0][0] == 0.0, ways[1][0] == 0.0)
+    torch.testing.assert_close(ways[0], ways[1], rtol=1e-5, atol=1e-6)
+
+
+@all_kinds
+def test_rows_of_wider_tensors(spec):
+    pred, target = tensors(ordinary(spec, rows=37))
+    wide = torch.full((*pred.shape[:-1], pred.shape[-1] + 3), torch.nan)
+    wide[..., 1:-2] = pred
+    views = [wide[..., 1:-2], pred.t().contiguous().t(), pred[:1].expand_as(pred), pred.repeat_interleave(2, 0)[::2]]
+    for view, options in itertools.product(views, ({}, {"weight": random((37,)), "reduction": "none"})):
+        assert_equal_to_core(spec, view, target, **options)
+    images = wide.reshape(1, *wide.shape).expand(3, *wide.shape)[..., 1:-2]
+    assert_equal_to_core(spec, images, target.expand(3, *target.shape), reduction="sum")
+
+
+def test_one_column_of_wider_tensors():
+    wide, labels = random((37, 6), -2.0, 2.0), (random((37,)) > 1.0).float()
+    for options in ({"reduction": "none"}, {"weight": labels + 1.0}):
+        assert_equal_to_core(BY_NAME["focal"], wide[:, 4], labels, **options)
+
+
+@all_kinds
+def test_columns_in_another_dimension(spec):
+    if not spec.has_columns:
+        return
+    pred, target = random((2, COLUMNS, 3, 4), -2.0, 2.0), (random((2, COLUMNS, 3, 4), seed=5) > 1.0).float()
+    for options in ({}, {"reduction": "none"}, {"weight": random((2, 3, 4))}):
+        assert_equal_to_core(spec, pred, target, dim=1, **options)
+    if takes_classes(spec):
+        assert_equal_to_core(spec, pred, torch.randint(0, COLUMNS + 1, (2, 3, 4)), dim=1)
+
+
+@all_kinds
+def test_mixed_precision(spec):
+    """Every tensor may be of its own; the widest is computed in, and the gradient goes back in that of the prediction."""
+    pred, target = tensors(ordinary(spec, rows=23))
+    for of_pred, of_target in itertools.product((torch.float16, torch.float32), (torch.float16, torch.bfloat16, torch.float64)):
+        value, grad = result(spec, pred.to(of_pred), target.to(of_target), backend="kernel")
+        wanted, of_core = result(spec, pred.to(of_pred), target.to(of_target), backend="fused")
+        assert value.dtype == wanted.dtype and grad.dtype == of_core.dtype
+        torch.testing.assert_close(value, wanted)
+        torch.testing.assert_close(grad, of_core)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        value, grad = result(spec, pred.bfloat16(), target.bfloat16(), backend="kernel")
+    assert value.dtype == torch.float32 and grad.dtype == torch.bfloat16
+
+
+@all_kinds
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64], ids=str)
+def test_the_way_back(spec, dtype):
+    pred, target = tensors(ordinary(spec, rows=37), dtype)
+    weight = random((37,))
+    for options in ({}, {"weight": weight, "reduction": "weighted_mean"}):
+        for upstream in (0.0, 1.0, -2.5):
+            assert_equal_to_core(spec, pred, target, torch.tensor(upstream, dtype=dtype), **options)
+    value = getattr(detloss.torch, spec.name)(pred, target, reduction="none", backend="fused")
+    assert_equal_to_core(spec, pred, target, random(value.shape, -1.0, 1.0).to(dtype), reduction="none")
+
+
+@all_kinds
+def test_kept_graphs(spec):
+    """The gradient is changed in place where nobody can see it again, and nowhere else."""
+    pred, target = tensors(ordinary(spec, rows=37))
+    pred.requires_grad_()
+    for options in ({}, {"weight": random((37,)), "reduction": "weighted_mean"}):
+        call = lambda: getattr(detloss.torch, spec.name)(pred, target, backend="kernel", **options)  # noqa: B023, E731
+        expected = torch.autograd.grad(call(), pred)[0]
+        tripled = 3.0 * call()
+        for keeps in (True, True, False):
+            torch.testing.assert_close(torch.autograd.grad(tripled, pred, retain_graph=keeps)[0], 3.0 * expected)
+        value = call()
+        many = torch.autograd.grad(value, pred, torch.tensor([1.0, 2.0]), is_grads_batched=True)[0]
+        torch.testing.assert_close(many, torch.stack([expected, 2.0 * expected]))
+        (again,) = torch.autograd.grad(call(), pred, create_graph=True)
+        torch.testing.assert_close(again, expected)
+        with pytest.raises(NotImplementedError, match="first derivatives only"):
+            again.square().sum().backward()
+
+
+def test_slopes_of_a_scaled_loss_in_half_precision():
+    """They are too small for float16 until they are multiplied."""
+    focal = BY_NAME["focal"]
+    pred, labels = random((1 << 12, 16), -3.0, 3.0).half(), (random((1 << 12, 16), seed=4) > 1.9).half()
+    assert_equal_to_core(focal, pred, labels, torch.tensor(8192.0, dtype=torch.float16))
+
+
+@all_kinds
+def test_gradient_by_the_target(spec):
+    pred, target = tensors(ordinary(spec, rows=37), torch.float64)
+    function = getattr(detloss.torch, spec.name)
+    pred.requires_grad_()
+    target.requires_grad_()
+    if not spec.symmetric:
+        with pytest.raises(ValueError, match="target.detach"):
+            function(pred, target, backend="kernel")
+        return
+    ways = [torch.autograd.grad(function(pred, target, backend=backend), (pred, target)) for backend in ("kernel", "fused")]
+    torch.testing.assert_close(ways[0], ways[1])
+
+
+@all_kinds
+def test_several_tiles_of_a_program(spec, monkeypatch):
+    monkeypatch.setattr(launch, "PROGRAMS", 2)
+    pred, target = tensors(ordinary(spec, rows=1100))
+    assert_equal_to_core(spec, pred, target)
+    assert_equal_to_core(spec, pred, target, weight=random((1100,)), reduction="weighted_mean")
+
+
+def test_large_indices(monkeypatch):
+    """Numbers beyond 2³¹ are counted by wider integers."""
+    monkeypatch.setattr(launch, "_index", lambda numbers: launch.tl.int64)
+    for spec in KINDS:
+        assert_equal_to_core(spec, *tensors(ordinary(spec, rows=37)))
+
+
+@pytest.mark.parametrize("name", ["inner(focaler(ciou), ratio=0.8)", "wise(siou(theta=2))", "alpha(giou, alpha=2)"])
+def test_modifiers(name):
+    giou = BY_NAME["giou"]
+    pred, target = tensors(ordinary(giou, rows=37), torch.float64)
+    loss = detloss.torch.get_loss(name)
+    values = []
+    for loss.backend in ("kernel", "fused"):
+        asked = pred.clone().requires_grad_()
+        value = loss(asked, target)
+        values.append((value.detach(), torch.autograd.grad(value, asked)[0]))
+    torch.testing.assert_close(values[0], values[1], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.is_stateful], ids=lambda spec: spec.name)
+def test_running_mean(spec):
+    """Losses of units with a state are taken, too: the mean is one number more that the kernel reads."""
+    modules = [getattr(detloss.torch, spec.class_name)(backend=backend) for backend in ("kernel", "fused")]
+    for step in range(3):
+        pred, target = tensors(ordinary(spec, rows=37, seed=step), torch.float64)
+        weight = (random((37,), seed=step) > 0.5).double()
+        ways = []
+        for module in modules:
+            asked = pred.clone().requires_grad_()
+            value = module(asked, target, weight=weight)
+            ways.append((value.detach(), torch.autograd.grad(value, asked)[0], module.state.clone()))
+        torch.testing.assert_close(ways[0], ways[1], rtol=1e-10, atol=1e-12)
+
+
+def test_nothing_at_all():
+    for spec in KINDS:
+        pred, target = (torch.zeros(shape) for shape in shapes(spec, 0))
+        value, grad = result(spec, pred, target, backend="kernel")
+        assert value == 0.0 and grad.shape == pred.shape
+        assert getattr(detloss.torch, spec.name)(pred, target, reduction="none", backend="kernel").numel() == 0
+
+
+def test_same_bits():
+    """The counter is as it was after every launch, and the order of the sum does not change."""
+    spec = BY_NAME["focal"]
+    pred, target = tensors(ordinary(spec, rows=1000))
+    values = {detloss.torch.focal(pred, target, backend="kernel").item() for _ in range(3)}
+    assert len(values) == 1
+
+
+@pytest.fixture
+def as_on_a_device(monkeypatch):
+    """The CPU is taken for a device with kernels. Gives the losses that were launched."""
+    launched = []
+    whole = formula.kernel
+
+    def kernel(name, *rest):
+        launched.append(name)
+        return whole(name, *rest)
+
+    monkeypatch.setattr(_kernel, "DEVICES", ("cpu",))
+    monkeypatch.setattr(_kernel, "_warnings", [])
+    monkeypatch.setattr(_kernel, "_failed", set())
+    monkeypatch.setattr(formula, "kernel", kernel)
+    return launched
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace:FutureWarning", "ignore::torch.jit.TracerWarning")
+def test_automatic_choice(as_on_a_device):
+    """Formulas are launched; what looks through operations, and what is no formula, is not."""
+    pred, target = tensors(ordinary(BY_NAME["giou"]))
+    loss = lambda x: detloss.torch.giou(x, target)  # noqa: E731
+    expected = loss(pred)
+    assert as_on_a_device == ["giou"]
+    others = [
+        torch.compile(loss, backend="eager", fullgraph=True)(pred.requires_grad_()),
+        torch.func.vmap(loss)(pred.detach().expand(2, *pred.shape))[0],
+        torch.func.grad_and_value(loss)(pred.detach())[1],
+        torch.fx.experimental.proxy_tensor.make_fx(loss)(pred.detach())(pred.detach()),
+        torch.jit.trace(loss, pred.detach(), check_trace=False)(pred.detach()),
+        detloss.torch.giou(pred, target, backend="decomposed"),
+        detloss.torch.giou(pred, target, backend="fused"),
+    ]
+    detloss.torch.dice(torch.zeros(2, 4), torch.ones(2, 4))
+    assert as_on_a_device == ["giou"]
+    for value in others:
+        torch.testing.assert_close(value, expected)
+
+
+def test_what_cannot_be_compiled_is_replayed(as_on_a_device, monkeypatch):
+    """With one warning, and with the state as it is to be; and an error if the kernel was asked for."""
+
+    def kernel(*_):
+        raise RuntimeError("Failed to find C compiler. Please specify via CC environment variable.\nMore words.")
+
+    monkeypatch.setattr(formula, "kernel", kernel)
+    spec = next(spec for spec in SPECS if spec.is_stateful)
+    modules = [getattr(detloss.torch, spec.class_name)(backend=backend) for backend in ("auto", "decomposed")]
+    pred, target = tensors(ordinary(spec))
+    with pytest.warns(RuntimeWarning, match="one kernel.*Failed to find C compiler.*'decomposed'") as seen:
+        values = [modules[0](pred, target)]
+    assert len(seen) == 1
+    torch.testing.assert_close(values[0], modules[1](pred, target))
+    torch.testing.assert_close(modules[0].state, modules[1].state)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detloss.torch.giou(pred, target)
+        modules[0](pred, target)
+    with pytest.raises(RuntimeError, match="Failed to find C compiler"):
+        detloss.torch.giou(pred, target, backend="kernel")
+
+
+def test_where_triton_is_missing(as_on_a_device, monkeypatch):
+    monkeypatch.setattr(_kernel, "_lacks_import", lambda: "Triton cannot be imported (ModuleNotFoundError: No module named 'triton')")
+    _kernel._lacks_triton.cache_clear()
+    pred, target = tensors(ordinary(BY_NAME["giou"]))
+    with pytest.warns(RuntimeWarning, match="No module named 'triton'.*pip install triton"):
+        detloss.torch.giou(pred, target)
+    with pytest.raises(ValueError, match="giou: backend 'kernel' cannot take this call.*pip install triton"):
+        detloss.torch.giou(pred, target, backend="kernel")
+    assert not as_on_a_device
+    _kernel._lacks_triton.cache_clear()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace:FutureWarning", "ignore::torch.jit.TracerWarning")
+def test_what_the_kernel_backend_refuses():
+    pred, target = tensors(ordinary(BY_NAME["giou"]))
+    with pytest.raises(ValueError, match="dice: backend 'kernel' cannot take this call: .*formulas"):
+        detloss.torch.dice(torch.zeros(2, 4), torch.ones(2, 4), backend="kernel")
+    with pytest.raises(ValueError, match="giou: backend 'kernel' .*transform"):
+        torch.func.grad(lambda x: detloss.torch.giou(x, target, backend="kernel"))(pred)
+    with pytest.raises(ValueError, match="giou: backend 'kernel' .*takes note"):
+        torch.jit.trace(lambda x: detloss.torch.giou(x, target, backend="kernel"), pred)

@@ -1,0 +1,277 @@
+"""The kernels that are made of formulas, without a GPU: they are interpreted, and compiled for GPUs that are not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install detloss[torch]")
+
+import detloss  # noqa: E402
+import detloss.torch  # noqa: E402
+import numpy as np  # noqa: E402
+from detloss.torch import _kernel, _program  # noqa: E402
+from samples import classes, covering, ordinary, takes_classes  # noqa: E402
+from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+
+SPECS = [spec for spec in detloss.losses() if spec.is_formula]
+all_formulas = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+
+
+@pytest.fixture(scope="session")
+def triton():
+    """PyTorch's own wheels for Linux have it; elsewhere these tests are for nobody."""
+    return pytest.importorskip("triton", reason="Triton is not installed: there are wheels for Linux, pip install triton")
+
+
+def test_interpreted(triton):
+    """That it is to interpret, Triton has to know when it is imported: so in a process of its own."""
+    tests = Path(__file__).with_name("kernels_interpreted.py")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", str(tests)]
+    run = subprocess.run(command, env=os.environ | {"TRITON_INTERPRET": "1"}, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-2_000:]
+    assert " passed" in run.stdout and " skipped" not in run.stdout, run.stdout
+
+
+def test_every_operation_has_its_line(triton):
+    """A scalar operation that a formula uses is known to all who follow traces; and nobody knows more than the others."""
+    from detloss.torch._triton.operations import OPERATIONS
+
+    used = {"mul_add", "if_lt"}
+    for spec in SPECS:
+        loss = detloss._core.Loss(spec.name)
+        traces = [loss.trace(True)]
+        if spec.is_stateful:
+            traces += [loss.trace(True, True), loss.running_mean()[1]]
+        used |= {name for operations, _ in traces for name, _ in operations}
+    used -= {"input", "const"}
+    assert len(used) > 15
+    for what, table in (("_program.py", _program._TENSOR_OPERATIONS), ("_triton/operations.py", OPERATIONS)):
+        assert not used - set(table), f"detloss/torch/{what} has no line for {sorted(used - set(table))}"
+    assert set(OPERATIONS) == set(_program._TENSOR_OPERATIONS)
+
+
+# Compiling -----------------------------------------------------------------------------------------------------------------------------
+
+TARGETS = ("sm_80", "sm_90", "gfx942")
+ROOM = 1.1
+"""How much more than what is on record a kernel may take."""
+
+
+@pytest.fixture(scope="session")
+def sizes(triton):
+    """What compiles and counts, and what was counted before."""
+    import kernel_sizes
+
+    if not (kernel_sizes.TOOLS / "nvdisasm").exists():
+        pytest.skip("this Triton comes without the tools that read machine code: there are in its wheels for Linux")
+    return kernel_sizes, json.loads(kernel_sizes.RECORD.read_text())
+
+
+@all_formulas
+def test_compiled(spec, sizes):
+    """Nothing is spilled, and neither registers nor instructions for a unit grow unseen."""
+    sizes, record = sizes
+    assert spec.name in record, f"{spec.name} is not on record: run {sizes.__file__}"
+    for target in TARGETS:
+        size = sizes.size(spec.name, target)
+        assert size.spilled == 0, f"{size} on {target}"
+        assert size.registers <= ROOM * record[spec.name][target] + 2, f"{size} on {target}, on record are {record[spec.name]}"
+    instructions = sizes.per_unit(spec.name, "sm_90")
+    assert instructions <= ROOM * record[spec.name]["instructions"], f"{instructions}, on record are {record[spec.name]}"
+
+
+def test_nothing_else_is_on_record(sizes):
+    assert set(sizes[1]) == {spec.name for spec in SPECS}
+
+
+def test_page(sizes):
+    """The page has what is on record."""
+    page = Path(__file__).parents[3] / "docs" / "gpu-performance.md"
+    assert sizes[0].table(sizes[1]) in page.read_text(encoding="utf-8"), f"run {sizes[0].__file__} and put its table into {page}"
+
+
+def operations(spec):
+    return [name for name, _ in detloss._core.Loss(spec.name).trace(True)[0]]
+
+
+SHORTEST = covering(
+    sorted(SPECS, key=lambda spec: len(operations(spec))), lambda spec: {*operations(spec), len(spec.pred.fields), spec.target}
+)
+
+
+@pytest.mark.parametrize("spec", SHORTEST, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("target", ["sm_90", "gfx942"])
+def test_compiled_in_other_precisions(spec, target, sizes):
+    """All operations are there in double precision, and tensors may be of half. Class indices are compiled, too."""
+    for dtype in (torch.float64, torch.float16):
+        assert sizes[0].compiled(spec, target, dtype).asm
+    if takes_classes(spec):
+        assert sizes[0].size(spec.name, target, classes=True).spilled == 0
+
+
+@pytest.mark.parametrize("target", ["sm_90", "gfx942"])
+def test_compiled_with_all_options(target, sizes):
+    """Every argument is there, each in a type of its own; so is the running mean, and the way back."""
+    from detloss.torch._triton import formula, launch, scale
+
+    tl = sizes[0].tl
+    focal, wise = (next(spec for spec in SPECS if spec.name == name) for name in ("focal", "wiou_v3"))
+    types = {"pred": "*bf16", "value": "*bf16", "grad": "*fp32", "partials": "*fp32", "counter": "*i32"}
+    types |= dict.fromkeys(("lots", "tiles", "scale", "scale_low"), "i32")
+    options = {"weight": "*i1", "class_weight": "*fp64", "divisor": "*i64", "ignore": "i32"}
+    kernel = formula.kernel("focal", focal.values({}), True, False)
+    for of_target, has_classes in (("*i1", False), ("*u8", False), ("*i64", False), ("*u32", True), ("*i8", True)):
+        known = launch.constants(torch.float32, tl.float64, 1, 85, 80, has_classes, True, True, 512, tl.int64)
+        assert sizes[0].compile_for(kernel, types | options | {"target": of_target}, known, target).asm
+    kernel = formula.kernel("wiou_v3", wise.values({}), True, True)
+    known = launch.constants(torch.float32, tl.float32, 1, 85, 1, False, True, True, 256, tl.int32)
+    assert sizes[0].compile_for(kernel, types | {"target": "*fp32", "mean": "*fp64"}, known, target).asm
+    for of_grad, of_slope, upstream in (("*fp32", "*fp32", "*fp32"), ("*fp32", "*bf16", "*bf16"), ("*fp64", "*fp64", "*fp64")):
+        types = {"slope": of_slope, "grad": of_grad, "upstream": upstream, "mass": of_grad, "numbers": "i32"}
+        known = {"INDEX": tl.int32, "IN_PLACE": of_grad == of_slope, "TILE": 1024}
+        assert sizes[0].compile_for(scale.detloss_scale, types, known, target).asm
+
+
+def test_wide_loads(sizes):
+    """Boxes come and go as 128 bits; so do single numbers, if there is a multiple of 16."""
+    for name in ("giou", "focal"):
+        spec = next(spec for spec in SPECS if spec.name == name)
+        text = sizes[0].compiled(spec, "sm_90").asm["ptx"]
+        assert "ld.global.v4.b32" in text and "st.global.v4.b32" in text, name
+
+
+# Launching, on tensors that know no more than their device ----------------------------------------------------------------------------
+
+
+FREE = {"empty", "empty_like", "detach", "view", "select", "device", "promote_types"}
+"""Operations that run nothing."""
+
+
+class _OnDevice(TorchDispatchMode):
+    """Notes the operations, and refuses results that are elsewhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.operations = []
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        result = operation(*args, **(kwargs or {}))
+        self.operations.append(operation.overloadpacket.__name__)
+        for tensor in filter(torch.is_tensor, result if isinstance(result, tuple | list) else [result]):
+            assert tensor.device.type == "cuda", f"{operation} works on {tensor.device}"
+        return result
+
+
+@pytest.mark.parametrize("spec", SHORTEST, ids=lambda spec: spec.name)
+def test_one_launch_and_nothing_else(spec, triton, monkeypatch):
+    """A call allocates memory and launches one kernel, the way back another: no tensor is made, converted or asked for its numbers. The
+    launch itself is left out."""
+    from detloss.torch._triton import launch, scale
+
+    launched = []
+    monkeypatch.setattr(launch, "start", lambda kernel, *given: launched.append((kernel, given)))
+    monkeypatch.setattr(launch, "_counter", lambda device: torch.empty((), dtype=torch.int32, device=device))
+    monkeypatch.setattr(launch, "_is_plain", lambda grad_output: True)
+    monkeypatch.setattr(_kernel, "takes", lambda call, tensors: True)
+
+    def there(array, dtype):
+        given = torch.from_numpy(np.asarray(array))
+        return torch.empty(given.shape, dtype=dtype if given.is_floating_point() else given.dtype, device="cuda")
+
+    for arrays in [ordinary(spec), *([classes(spec)] if takes_classes(spec) else [])]:
+        for dtype, reduction in ((torch.float32, "mean"), (torch.float16, "weighted_mean"), (torch.bfloat16, "none")):
+            launched.clear()
+            fake = FakeTensorMode()
+            with fake:
+                pred = there(arrays[0], dtype).requires_grad_()
+                target, weight = there(arrays[1], torch.float32), there(arrays[0][..., 0], torch.float64)
+                with _OnDevice() as watched:
+                    value = getattr(detloss.torch, spec.name)(pred, target, weight=weight, reduction=reduction)
+                assert not set(watched.operations) - FREE, watched.operations
+                assert value.dtype == torch.promote_types(dtype, torch.float32 if target.is_floating_point() else dtype)
+                [(_, (device, programs, arguments, _))] = launched
+                assert device.type == "cuda" and programs == 1
+                assert arguments[0] is pred and all(given.device == device for given in arguments if torch.is_tensor(given))
+                if reduction == "none":
+                    continue
+                # As the engine of PyTorch would, which waits for a device that is there.
+                with fake, torch.no_grad():
+                    upstream = torch.empty((), dtype=value.dtype, device="cuda")
+                    with _OnDevice() as watched:
+                        slope, *_ = value.grad_fn.apply(upstream, None)
+                assert launched[1][0] is scale.detloss_scale and slope.dtype == dtype and slope.shape == pred.shape
+                assert not set(watched.operations) - FREE, watched.operations
+
+
+@all_formulas
+def test_name_of_the_kernel(spec, triton):
+    """In profiles a kernel has the name of its loss."""
+    from detloss.torch._triton import formula
+
+    name, text = formula.source(spec, spec.values({}), True, False)
+    assert name == f"detloss_{spec.name}" and f"def {name}(" in text
+
+
+def test_where_there_is_no_device():
+    pred, target = (torch.from_numpy(array) for array in ordinary(SPECS[0]))
+    with pytest.raises(ValueError, match=r"iou: backend 'kernel' cannot take this call: pred is on cpu, and has to be on a GPU"):
+        detloss.torch.iou(pred, target, backend="kernel")
+    with pytest.raises(ValueError, match="give one of 'auto', 'fused', 'decomposed', 'kernel'"):
+        detloss.torch.iou(pred, target, backend="triton")
+
+
+def test_triton_is_imported_for_a_device_only():
+    """Importing the package and calling it on the CPU costs nothing of it."""
+    lines = (
+        "import sys, torch, detloss.torch",
+        "before = 'triton' in sys.modules",
+        "detloss.torch.l1(torch.ones(2, requires_grad=True), torch.zeros(2)).backward()",
+        "assert 'detloss.torch._triton.launch' not in sys.modules and ('triton' in sys.modules) == before",
+    )
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
+
+
+# With a GPU ---------------------------------------------------------------------------------------------------------------------------
+
+gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is at hand")
+
+
+@all_formulas
+@gpu
+def test_gpu_kernel(spec, triton):
+    """What the host computes in double precision the kernel computes, too, again and again with the same bits."""
+    for arrays in [ordinary(spec, rows=4001), *([classes(spec, rows=4001)] if takes_classes(spec) else [])]:
+        for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-12)):
+            pred, target = (torch.from_numpy(np.asarray(array)) for array in arrays)
+            pred, target = pred.to(dtype), target.to(dtype) if target.is_floating_point() else target
+            exact = pred.double().requires_grad_()
+            wanted = getattr(detloss.torch, spec.name)(exact, target.double() if target.is_floating_point() else target)
+            (of_host,) = torch.autograd.grad(wanted, exact)
+            there = pred.cuda().requires_grad_()
+            values = [getattr(detloss.torch, spec.name)(there, target.cuda(), backend="kernel") for _ in range(100)]
+            assert all(torch.equal(value, values[0]) for value in values)
+            (grad,) = torch.autograd.grad(values[0], there)
+            torch.testing.assert_close(values[0].double().cpu(), wanted, rtol=tolerance, atol=tolerance)
+            torch.testing.assert_close(grad.double().cpu(), of_host, rtol=tolerance, atol=tolerance * of_host.abs().max().item())
+
+
+@gpu
+def test_gpu_perfect_boxes_and_confident_logits(triton):
+    """A perfect box costs nothing at all, and a logit of 88 has a loss that is right in all its digits."""
+    corner, side = torch.rand(2, 100_000, 2, device="cuda") * 300.0
+    box = torch.cat([corner, corner + side + 0.01], -1)
+    for name in ("iou", "giou", "diou", "ciou", "eiou"):
+        assert not getattr(detloss.torch, name)(box, box, backend="kernel", reduction="none").any(), name
+    logits = torch.linspace(-88.0, 88.0, 100_001)
+    for name in ("bce", "focal"):
+        for label in (0.0, 1.0):
+            wanted = getattr(detloss.torch, name)(logits.double(), torch.full_like(logits, label).double(), reduction="none")
+            value = getattr(detloss.torch, name)(logits.cuda(), torch.full_like(logits, label).cuda(), reduction="none", backend="kernel")
+            torch.testing.assert_close(value.double().cpu(), wanted, rtol=1e-5, atol=1e-37)

@@ -1,0 +1,44 @@
+"""What Triton's interpreter lacks: the functions of its mathematical library, which are bitcode for GPUs, and a fused multiply-add."""
+
+from __future__ import annotations
+
+import numpy as np
+import triton.language as tl
+from triton.language.extra import libdevice
+from triton.runtime import interpreter
+
+FUNCTIONS = {
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log1p": np.log1p,
+    "sin": np.sin,
+    "cos": np.cos,
+    "atan": np.arctan,
+    "atan2": np.arctan2,
+}
+
+
+def _of_numpy(function):
+    def call(*operands):
+        like = next(operand for operand in operands if isinstance(operand, tl.tensor))
+        arrays = [operand.handle.data if isinstance(operand, tl.tensor) else operand for operand in operands]
+        with np.errstate(all="ignore"):
+            result = np.asarray(function(*arrays), dtype=like.handle.data.dtype)
+        return tl.tensor(interpreter.TensorHandle(result, like.handle.dtype), like.type)
+
+    return call
+
+
+def _multiply_add(a, b, c):
+    """Rounded once, or nearly so: in double precision before."""
+    wide = [operand.data.astype(np.float64) for operand in (a, b, c)]
+    with np.errstate(all="ignore"):
+        return interpreter.TensorHandle((wide[0] * wide[1] + wide[2]).astype(c.data.dtype), c.dtype)
+
+
+def install() -> None:
+    """Puts NumPy's functions in the places of those that are missing."""
+    for name, function in FUNCTIONS.items():
+        setattr(libdevice, name, _of_numpy(function))
+    interpreter.interpreter_builder.create_fma = _multiply_add
