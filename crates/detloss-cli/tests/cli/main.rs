@@ -7,6 +7,8 @@ mod modifiers;
 mod race;
 mod race_ap;
 #[cfg(feature = "train")]
+mod small_set;
+#[cfg(feature = "train")]
 mod train;
 #[cfg(feature = "train")]
 mod training_loop;
