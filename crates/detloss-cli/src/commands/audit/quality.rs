@@ -147,7 +147,7 @@ impl ByError {
 }
 
 /// The shares of each score loss, and of its gradient.
-pub(super) fn by_error<'a, B: Bbox>(audit: &'a Audit<B>) -> Vec<(&'a Measured, ByError, ByError)> {
+pub(super) fn by_error<B: Bbox>(audit: &Audit<B>) -> Vec<(&Measured, ByError, ByError)> {
     let losses = audit.of_kind(Over::Scores).map(|loss| {
         let value = |detection| audit.value(loss, detection).unwrap_or(0.0);
         let slope = |detection| audit.slope(loss, detection).unwrap_or(0.0);

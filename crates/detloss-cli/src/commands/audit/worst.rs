@@ -11,6 +11,9 @@ use super::records::{Records, Show, field, hidden};
 use super::section::{Section, Shown};
 use super::suspects::{LOOSE, NEAR, SURE};
 
+/// Of more suspects, nobody looks at the last.
+const MOST: usize = 10_000;
+
 /// The images with the most loss.
 pub(super) fn images(audit: &Audit<impl Bbox>, findings: &Findings) -> Section {
     let fields = [
@@ -120,7 +123,7 @@ pub(super) fn suspects<B: Bbox>(audit: &Audit<B>, findings: &Findings) -> Sectio
         field("annotation_bbox", annotated, Show::Box),
         field("weight", "score x loss", Show::Short),
     ]);
-    for suspect in &findings.suspects {
+    for suspect in findings.suspects.iter().take(MOST) {
         let detection = &audit.found[suspect.detection];
         let class = |category: u64| audit.truth.categories[&category].clone();
         let index = suspect.annotation.map(|(index, _)| index);
