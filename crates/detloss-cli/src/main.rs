@@ -13,6 +13,7 @@ mod format;
 // What `train` and `predict` do not need of it, `check` and `audit` do.
 #[allow(dead_code)]
 mod images;
+mod input;
 mod output;
 mod plot;
 mod random;

@@ -231,7 +231,7 @@ fn boxes_of_the_other_kind_say_what_to_do() {
         (
             tiny("--rotated"),
             1,
-            "annotations[0].bbox: expected 5 numbers, or a segmentation of 8, got a bbox of 4; write bbox as [cx, cy, w, h, angle] with the angle in radians",
+            "annotations[0].bbox (id 11, image 1): expected 5 numbers, or a segmentation of 8, got a bbox of 4; write bbox as [cx, cy, w, h, angle] with the angle in radians",
         ),
     ] {
         assert_eq!((seen.code, &*seen.out), (code, ""));
@@ -441,6 +441,54 @@ fn each_rule_says_what_stands_out() {
         vec![(class, if image % 2 == 0 { bbox } else { away }, 0.95)]
     });
     says(&audit(sure), "calibration", "above the share of detections that are right");
+}
+
+#[test]
+fn annotations_that_nothing_can_find_stand_out_with_their_place() {
+    let mut objects = pets();
+    objects.insert(3, (1, 3, [50.0, 50.0, 0.0, 20.0]));
+    let found = seen_pets(|_, class, bbox| vec![(class, bbox, 0.97)]);
+    let seen = made(&objects, &found, "--losses bce");
+    assert_eq!(rules(&seen.json())[0], "broken_annotations");
+    assert!(seen.out.contains("1 annotated box has no area, or lies outside of the image"));
+    assert!(seen.out.contains("annotations[3]"), "{}", seen.out);
+}
+
+#[test]
+fn ids_are_shown_as_they_are_written() {
+    let folder = TempDir::new().unwrap();
+    let write = |name: &str, value: Value| {
+        let path = folder.path().join(name);
+        fs::write(&path, value.to_string()).unwrap();
+        path
+    };
+    let truth = json!({
+        "images": [{ "id": "000001", "file_name": "a.jpg" }],
+        "categories": [{ "id": "c-7", "name": "cat" }],
+        "annotations": [
+            { "id": "broken", "image_id": "000001", "category_id": "c-7", "bbox": [0, 0] },
+            { "id": "a-1", "image_id": "000001", "category_id": "c-7", "bbox": [0, 0, 10, 10] },
+            { "image_id": "000001", "category_id": "c-7", "bbox": [50, 50, 10, 10] },
+        ],
+    });
+    let found = json!([
+        { "image_id": "000001", "category_id": "c-7", "bbox": [0, 0, 10, 6], "score": 0.9 },
+        { "image_id": "000001", "category_id": "c-7", "bbox": [50, 50, 10, 6], "score": 0.8 },
+    ]);
+    let seen = audit(&write("t.json", truth), &write("r.json", found), "--classes c-7");
+    let audit = seen.json();
+    assert_eq!(audit["suspects"][0]["image_id"], "000001");
+    let ids = audit["suspects"].as_array().unwrap().iter();
+    let ids: Vec<_> = ids.map(|it| (&it["annotation_id"], &it["annotation_index"])).collect();
+    assert!(ids.contains(&(&json!("a-1"), &json!(1))), "{ids:?}");
+    assert!(ids.contains(&(&Value::Null, &json!(2))), "{ids:?}");
+    assert_eq!(audit["classes"][0]["category_id"], "c-7");
+    assert!(seen.out.contains("annotations[2]"), "{}", seen.out);
+    assert!(seen.file("confusion.csv").starts_with("annotated,c-7 cat,background"));
+    assert!(seen.file("boxes.csv").contains(
+        "
+0,000001,a.jpg,c-7,cat,"
+    ));
 }
 
 #[test]
@@ -659,13 +707,63 @@ fn wrong_calls_end_with_2_and_say_what_to_do() {
     }
 }
 
+/// What is asked which annotations look wrong cannot stop at the first one that is.
+#[test]
+fn a_broken_annotation_is_said_and_the_others_are_audited() {
+    let folder = TempDir::new().unwrap();
+    let mut truth: Value =
+        serde_json::from_str(&fs::read_to_string(data("instances.json")).unwrap()).unwrap();
+    let sound = audit(&data("instances.json"), &data("results.json"), "").json();
+    let good = truth["annotations"][0].clone();
+    for (field, value) in
+        [("bbox", json!([1, 1, -5, 5])), ("bbox", json!([1, 1, 5])), ("image_id", json!(99))]
+    {
+        let mut bad = good.clone();
+        bad[field] = value;
+        bad["id"] = json!("bad");
+        truth["annotations"].as_array_mut().unwrap().insert(0, bad);
+    }
+    let path = folder.path().join("truth.json");
+    fs::write(&path, truth.to_string()).unwrap();
+    let seen = audit(&path, &data("results.json"), "");
+    for part in [
+        "3 problems in ",
+        "`detloss check ",
+        "annotations[2].bbox (id bad, image 1): negative width -5",
+    ] {
+        assert!(seen.err.contains(part), "{part}: {}", seen.err);
+    }
+    let audit = seen.json();
+    for what in ["objects", "matched", "missed", "average_precision"] {
+        assert_eq!(audit[what], sound[what], "{what}");
+    }
+}
+
+/// Files as pandas, CVAT and PowerShell write them.
+#[test]
+fn ids_and_files_are_taken_as_tools_write_them() {
+    let folder = TempDir::new().unwrap();
+    let image = json!({ "id": "000001", "file_name": "a.jpg", "width": 100, "height": 100 });
+    let object =
+        json!({ "id": "x", "image_id": "000001", "category_id": 1.0, "bbox": [10, 10, 20, 20] });
+    let truth = json!({ "images": [image], "categories": { "1": "cat" }, "annotations": [object] });
+    let found = json!([{ "image_id": "000001", "category_id": 1.0, "bbox": [10, 10, 20, 20], "score": 0.9 }]);
+    let [gt, dt] = ["truth.json", "found.json"].map(|name| folder.path().join(name));
+    fs::write(&gt, format!("\u{feff}{truth}")).unwrap();
+    fs::write(&dt, json!({ "predictions": found }).to_string()).unwrap();
+    let seen = audit(&gt, &dt, "--losses iou,bce");
+    assert_eq!(seen.json()["average_precision"]["AP"], 1.0);
+}
+
 #[test]
 fn bad_files_end_with_1_and_name_file_entry_and_field() {
     let seen = with_results(
         &json!([{ "image_id": 1, "category_id": 1, "bbox": [0, 0, -1, 1], "score": 1 }]),
     );
     assert_eq!((seen.code, &*seen.out), (1, ""));
-    for part in ["results.json", "results entry 0.bbox", "negative width -1"] {
+    for part in
+        ["results.json", "results entry 0.bbox", "negative width -1", "nothing else is left"]
+    {
         assert!(seen.err.contains(part), "{}", seen.err);
     }
     let swapped = audit(&data("results.json"), &data("instances.json"), "");

@@ -1,12 +1,12 @@
 //! Axis-aligned and rotated boxes, as files have them.
 
-use std::fmt;
-
 use detloss::geometry::{Rotated, min_area_rect};
 use detloss::operand::Kind;
 use detloss::pairwise;
-use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+
+use crate::problem::Kind as Fault;
 
 /// A box as COCO writes it: left, top, width, height.
 pub type Xywh = [f64; 4];
@@ -27,16 +27,11 @@ pub trait Bbox: Copy + Default + AsRef<[f64]> + Serialize + Send + Sync {
     const SEEN_BY: &'static str;
     /// How to write it.
     const REMEDY: &'static str;
-    /// The field `bbox` of a file.
-    type Raw: DeserializeOwned;
-    /// The field `segmentation` of a file.
-    type Segmentation: DeserializeOwned;
+    /// Whether the corners of a `segmentation` are such a box.
+    const SEGMENTED: bool;
 
-    /// The box of these two fields; or the field that is wrong, and what is wrong there.
-    fn read(
-        bbox: Self::Raw,
-        segmentation: Self::Segmentation,
-    ) -> Result<Self, (&'static str, String)>;
+    /// The box of the field `bbox`, if there is one, and of `segmentation`, as JSON; or what is wrong.
+    fn read(bbox: Option<&[f64]>, segmentation: Option<&str>) -> Result<Self, (Fault, String)>;
 
     /// Intersection over union with an object, by COCO's rule for crowds.
     fn iou(self, object: Self, crowd: bool) -> f64;
@@ -66,10 +61,17 @@ impl Bbox for Xywh {
     const FIELDS: &'static [&'static str] = &["x", "y", "w", "h"];
     const SEEN_BY: &'static str = "by their corners in pixels";
     const REMEDY: &'static str = "write bbox as [left, top, width, height] in pixels";
-    type Raw = RawBox;
-    type Segmentation = Option<IgnoredAny>;
+    const SEGMENTED: bool = false;
 
-    fn read(RawBox(bbox): RawBox, _: Option<IgnoredAny>) -> Result<Self, (&'static str, String)> {
+    fn read(bbox: Option<&[f64]>, _: Option<&str>) -> Result<Self, (Fault, String)> {
+        let Some(numbers) = bbox else {
+            return Err((Fault::NoBox, "is missing: expected 4 numbers".into()));
+        };
+        let Ok(bbox) = Self::try_from(numbers) else {
+            let count = numbers.len();
+            let hint = if count == 5 { " (of a rotated box: `audit --rotated`)" } else { "" };
+            return Err((Fault::NoBox, format!("expected 4 numbers, got {count}{hint}")));
+        };
         check_sides(bbox[2], bbox[3])?;
         Ok(bbox)
     }
@@ -94,20 +96,19 @@ impl Bbox for RotatedBox {
         the pixels by which it moves a corner)";
     const REMEDY: &'static str = "write bbox as [cx, cy, w, h, angle] with the angle in radians from x towards y, or segmentation as \
         the 8 numbers of four corners";
-    type Raw = Option<Vec<f64>>;
-    type Segmentation = Option<RawSegmentation>;
+    const SEGMENTED: bool = true;
 
-    fn read(
-        bbox: Option<Vec<f64>>,
-        segmentation: Option<RawSegmentation>,
-    ) -> Result<Self, (&'static str, String)> {
-        if let Some(&[cx, cy, w, h, angle]) = bbox.as_deref() {
+    fn read(bbox: Option<&[f64]>, segmentation: Option<&str>) -> Result<Self, (Fault, String)> {
+        if let Some(&[cx, cy, w, h, angle]) = bbox {
             check_sides(w, h)?;
             if angle.abs() > MOST_ANGLE {
-                return Err(("bbox", format!("an angle of {angle} is more than a whole turn")));
+                let said = format!("an angle of {angle} is more than a whole turn: write radians");
+                return Err((Fault::NoBox, said));
             }
             return Ok([cx, cy, w, h, angle]);
         }
+        let segmentation: Option<RawSegmentation> =
+            segmentation.and_then(|text| serde_json::from_str(text).ok());
         let corners = segmentation.as_ref().and_then(RawSegmentation::corners);
         let around = corners.and_then(|corners| min_area_rect(corners.as_chunks().0));
         let Some(Rotated { cx, cy, w, h, angle }) = around.map(Rotated::to_le90) else {
@@ -116,7 +117,7 @@ impl Bbox for RotatedBox {
                 None => "no bbox".to_owned(),
             };
             let problem = format!("expected 5 numbers, or a segmentation of 8, got {got}");
-            return Err(("bbox", problem));
+            return Err((Fault::NoBox, problem));
         };
         Ok([cx, cy, w, h, angle])
     }
@@ -154,48 +155,10 @@ impl Bbox for RotatedBox {
     }
 }
 
-/// The field `bbox` of an axis-aligned box. Counts the numbers itself: serde's arrays report a fifth one as "trailing characters".
-pub struct RawBox(Xywh);
-
-impl<'de> Deserialize<'de> for RawBox {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Four;
-        impl<'de> Visitor<'de> for Four {
-            type Value = RawBox;
-
-            fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
-                out.write_str("4 numbers")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<RawBox, A::Error> {
-                let mut bbox = [0.0; 4];
-                let mut count = 0;
-                while count < 4 {
-                    match seq.next_element()? {
-                        Some(number) => bbox[count] = number,
-                        None => break,
-                    }
-                    count += 1;
-                }
-                while seq.next_element::<IgnoredAny>()?.is_some() {
-                    count += 1;
-                }
-                if count == 4 {
-                    return Ok(RawBox(bbox));
-                }
-                let hint = if count == 5 { " (of a rotated box: `audit --rotated`)" } else { "" };
-                let problem = format!("expected 4 numbers, got {count}{hint}");
-                Err(serde::de::Error::custom(problem))
-            }
-        }
-        deserializer.deserialize_seq(Four)
-    }
-}
-
 /// The field `segmentation`: the corners of one polygon, bare or in a list of polygons, or something else.
 #[derive(Deserialize)]
 #[serde(untagged)]
-pub enum RawSegmentation {
+enum RawSegmentation {
     Polygon(Vec<f64>),
     Polygons(Vec<Vec<f64>>),
     Other(IgnoredAny),
@@ -229,10 +192,12 @@ pub fn iou(detection: Xywh, object: Xywh, crowd: bool) -> f64 {
     if union > 0.0 { meet / union } else { 0.0 }
 }
 
-fn check_sides(width: f64, height: f64) -> Result<(), (&'static str, String)> {
+fn check_sides(width: f64, height: f64) -> Result<(), (Fault, String)> {
     match (width, height) {
-        (width, _) if width < 0.0 => Err(("bbox", format!("negative width {width}"))),
-        (_, height) if height < 0.0 => Err(("bbox", format!("negative height {height}"))),
+        (width, _) if width < 0.0 => Err((Fault::NegativeSide, format!("negative width {width}"))),
+        (_, height) if height < 0.0 => {
+            Err((Fault::NegativeSide, format!("negative height {height}")))
+        }
         _ => Ok(()),
     }
 }
@@ -247,9 +212,9 @@ mod tests {
 
     use super::*;
 
-    fn read(bbox: &str, segmentation: &str) -> Result<RotatedBox, (&'static str, String)> {
-        let read = |text: &str| serde_json::from_str(text).unwrap();
-        RotatedBox::read(read(bbox), serde_json::from_str(segmentation).unwrap())
+    fn read(bbox: &str, segmentation: &str) -> Result<RotatedBox, (Fault, String)> {
+        let numbers: Option<Vec<f64>> = serde_json::from_str(bbox).unwrap();
+        RotatedBox::read(numbers.as_deref(), Some(segmentation))
     }
 
     #[test]
@@ -300,8 +265,7 @@ mod tests {
             ("[1, 2, 3, -4, 0]", "null", "negative height -4"),
             ("[1, 2, 3, 4, -30]", "null", "an angle of -30 is more than a whole turn"),
         ] {
-            let (field, said) = read(bbox, segmentation).unwrap_err();
-            assert_eq!(field, "bbox");
+            let (_, said) = read(bbox, segmentation).unwrap_err();
             assert!(said.contains(problem), "{said}");
         }
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::bbox::Xywh;
+use crate::id::{Id, Ids};
 
 /// One annotated object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Annotation<B = Xywh> {
-    /// The annotation's own id, if the file gives one.
+    /// The key of the annotation's own id, if the file gives one.
     pub id: Option<u64>,
     /// The image it lies in.
     pub image: u64,
@@ -35,16 +36,23 @@ pub struct Detection<B = Xywh> {
 }
 
 /// The annotations of a dataset.
+///
+/// Images, categories and annotations are known by the keys of their ids: those of [`GroundTruth::ids`]. The key of a whole number is
+/// that number.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GroundTruth<B = Xywh> {
-    /// Image id to file name (empty where the file gives none).
+    /// What the keys of ids stand for.
+    pub ids: Ids,
+    /// Image to file name (empty where the file gives none).
     pub images: BTreeMap<u64, String>,
-    /// Image id to width and height in pixels, where the file gives both.
+    /// Image to width and height in pixels, where the file gives both.
     pub sizes: BTreeMap<u64, [f64; 2]>,
-    /// Category id to name; from the annotations alone where the file lists no categories.
+    /// Category to name; from the annotations alone where the file lists no categories.
     pub categories: BTreeMap<u64, String>,
     /// Every object, in file order.
     pub annotations: Vec<Annotation<B>>,
+    /// Which entry of the file each object is; empty if they are all of the file.
+    pub entries: Vec<usize>,
 }
 
 impl<B> GroundTruth<B> {
@@ -52,7 +60,12 @@ impl<B> GroundTruth<B> {
     pub fn file(&self, image: u64) -> String {
         match self.images.get(&image) {
             Some(file) if !file.is_empty() => file.clone(),
-            _ => format!("image {image}"),
+            _ => format!("image {}", self.id(image)),
         }
+    }
+
+    /// The id of an image, a category or an annotation, as the file has it.
+    pub fn id(&self, key: u64) -> Id {
+        self.ids.id(key)
     }
 }

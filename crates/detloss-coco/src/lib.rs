@@ -1,6 +1,6 @@
 //! COCO boxes: reading annotations and results, assigning detections to objects, average precision.
 //!
-//! Only what box losses need is kept of a file. Ids are those of the files; indices are positions in
+//! Only what box losses need is kept of a file. Indices are positions in
 //! [`GroundTruth::annotations`] and in the slice of detections.
 //!
 //! [`evaluate`] has all that is said of a detector. Its numbers are those of pycocotools 2.0.11 and, for the kinds of errors, of TIDE
@@ -19,9 +19,10 @@ mod crowding;
 mod dataset;
 mod errors;
 mod evaluation;
+mod id;
 mod matching;
 mod options;
-mod raw;
+mod problem;
 mod read;
 mod size;
 
@@ -35,7 +36,9 @@ pub use crowding::{Crowding, NEIGHBOUR, neighbours};
 pub use dataset::{Annotation, Detection, GroundTruth};
 pub use errors::{BACKGROUND, ErrorCost, ErrorKind, Errors};
 pub use evaluation::{Class, Curve, Evaluation, OfSize, Operating, evaluate};
+pub use id::{Id, Ids};
 pub use matching::{MATCH, MAX_DETECTIONS};
 pub use options::{Area, MOST_IOUS, Options};
-pub use read::{ReadError, read_ground_truth, read_results, read_usable};
+pub use problem::{Entry, Kind, Place, Problem, Read, Severity};
+pub use read::{ReadError, read_ground_truth, read_results};
 pub use size::Size;

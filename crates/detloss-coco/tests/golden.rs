@@ -24,8 +24,8 @@ fn sets(golden: &Value) -> Vec<(GroundTruth, Vec<Detection>, &Value)> {
     };
     let sets = golden["sets"].as_array().unwrap().iter();
     sets.map(|set| {
-        let truth = read_ground_truth(&write("truth.json", &set["truth"])).unwrap();
-        let found = read_results(&write("results.json", &set["results"]), &truth).unwrap();
+        let truth = read_ground_truth(&write("truth.json", &set["truth"])).unwrap().content;
+        let found = read_results(&write("results.json", &set["results"]), &truth).unwrap().content;
         (truth, found, set)
     })
     .collect()
@@ -38,8 +38,8 @@ fn example() -> Option<(GroundTruth, Vec<Detection>)> {
         println!("skipped: the COCO example is not beside the project");
         return None;
     }
-    let truth = read_ground_truth(&folder.join("instances_val2014_100.json")).unwrap();
-    let found = read_results(&folder.join("fakebbox100_results.json"), &truth).unwrap();
+    let truth = read_ground_truth(&folder.join("instances_val2014_100.json")).unwrap().content;
+    let found = read_results(&folder.join("fakebbox100_results.json"), &truth).unwrap().content;
     Some((truth, found))
 }
 

@@ -21,13 +21,14 @@ use std::io::Write;
 use std::path::Path;
 
 use detloss::operand::Kind;
-use detloss_coco::{self as coco, Area, Bbox, GroundTruth, MOST_IOUS, Options, RotatedBox, Xywh};
+use detloss_coco::{Area, Bbox, GroundTruth, MOST_IOUS, Options, RotatedBox, Xywh};
 
 use self::findings::Findings;
 use self::measure::{Audit, Over};
 use self::section::Section;
 use crate::choice::{self, Chosen};
 use crate::cli::AuditArgs;
+use crate::input;
 use crate::output::{CliError, make_folder, print, print_json, progress, say, stdout_is_styled};
 use crate::report::Report;
 
@@ -55,12 +56,12 @@ fn of<B: Bbox>(args: &AuditArgs, json: bool) -> Result<(), CliError> {
     // For each detector a file to read, an evaluation, the losses; besides annotations, sections and files.
     let bar = progress((args.dt.len() * (chosen.len() + 2) + 3) as u64, "audit");
     bar.tick();
-    let truth = coco::read_ground_truth::<B>(&args.gt).map_err(CliError::failure)?;
+    let truth = input::ground_truth::<B>(&args.gt)?;
     bar.inc(1);
     let options = options(args, &truth)?;
     let mut audits = Vec::new();
     for path in &args.dt {
-        let found = coco::read_results(path, &truth).map_err(CliError::failure)?;
+        let found = input::results(path, &truth)?;
         bar.inc(1);
         audits.push(Audit::new(truth.clone(), found, &options, &chosen, &bar)?);
     }
@@ -176,7 +177,8 @@ fn options<B>(args: &AuditArgs, truth: &GroundTruth<B>) -> Result<Options, CliEr
             let wanted = wanted.trim();
             let named = truth.categories.iter().find(|(_, name)| *name == wanted);
             let named = named.map(|(&id, _)| id);
-            let with_id = || wanted.parse().ok().filter(|id| truth.categories.contains_key(id));
+            let has_id = |id: &&u64| truth.id(**id).to_string() == wanted;
+            let with_id = || truth.categories.keys().find(has_id).copied();
             named.or_else(with_id).ok_or_else(|| {
                 let names: Vec<&str> = truth.categories.values().map(String::as_str).collect();
                 let all = names.join(", ");

@@ -8,11 +8,12 @@ mod report;
 mod tables;
 
 use detloss::matching::{self, AnyMatcher};
-use detloss_coco::{self as coco, Xywh};
+use detloss_coco::Xywh;
 
 use self::anchors::Layout;
 use self::measure::Measured;
 use crate::cli::MatchArgs;
+use crate::input;
 use crate::output::{
     CliError, make_folder, print, print_json, progress, save, say, stdout_is_styled,
 };
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &MatchArgs, json: bool) -> Result<(), CliError> {
     if let Some(folder) = &args.out {
         make_folder(folder)?;
     }
-    let truth = coco::read_ground_truth::<Xywh>(&args.gt).map_err(CliError::failure)?;
+    let truth = input::ground_truth::<Xywh>(&args.gt)?;
     let bar = progress(0, "images");
     let objects = measure::measure(&truth, &layout, &assigner, &bar)
         .map_err(|error| error.context(args.gt.display().to_string()))?;

@@ -1,7 +1,5 @@
 //! Where scenes come from.
 
-use std::collections::BTreeMap;
-
 use detloss_coco::{Annotation, GroundTruth};
 
 use super::scene::{Object, Scene, xywh};
@@ -47,8 +45,9 @@ pub(crate) fn truth(scenes: &[Scene], classes: &[Class]) -> GroundTruth {
     };
     GroundTruth {
         images: scenes.iter().map(|scene| (scene.image, format!("{}.png", scene.image))).collect(),
-        sizes: BTreeMap::new(),
+        sizes: scenes.iter().map(|scene| (scene.image, scene.size.map(f64::from))).collect(),
         categories: classes.iter().map(|class| (class.id, class.name.clone())).collect(),
         annotations: objects.enumerate().map(annotation).collect(),
+        ..GroundTruth::default()
     }
 }

@@ -8,6 +8,8 @@ mod race;
 mod race_ap;
 #[cfg(feature = "train")]
 mod train;
+#[cfg(feature = "train")]
+mod training_loop;
 mod whole;
 
 use assert_cmd::Command;

@@ -282,7 +282,7 @@ pub(super) fn classes(audit: &Audit<impl Bbox>, findings: &Findings) -> Section 
     for (id, tally) in &findings.classes {
         let Some(class) = of_class.get(id) else { continue };
         let head = [
-            json!(id),
+            json!(audit.truth.id(*id)),
             json!(class.name),
             json!(tally.objects()),
             json!(tally.matched),
@@ -365,7 +365,8 @@ pub(super) fn confusions(audit: &Audit<impl Bbox>) -> Section {
     if let Some(svg) = heat_map(&names, &confusion.counts) {
         section.drawing(svg, "Annotated classes (rows) and what they were detected as (columns); the darker, the larger the share of the row");
     }
-    let ids = confusion.classes.iter().zip(&names).map(|(id, name)| format!("{id} {name}"));
+    let ids = confusion.classes.iter().zip(&names);
+    let ids = ids.map(|(&id, name)| format!("{} {name}", audit.truth.id(id)));
     let all: Vec<String> = ids.chain(["background".to_owned()]).collect();
     let mut matrix = Records::new([hidden("annotated")].into_iter().chain(all.iter().map(hidden)));
     for (name, row) in all.iter().zip(&confusion.counts) {

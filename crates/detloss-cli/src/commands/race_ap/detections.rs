@@ -1,10 +1,12 @@
 //! The scores of a real detector.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use detloss_coco::{self as coco, GroundTruth, MATCH, Options, Outcome};
 
 use crate::experiments::ranking::Scores;
+use crate::input;
 use crate::output::{CliError, say};
 use crate::score::Clamped;
 
@@ -15,8 +17,9 @@ pub(super) fn read(
     per_class: bool,
 ) -> Result<(String, Scores), CliError> {
     let words = format!("the detections of {}", found.display());
-    let truth: GroundTruth = coco::read_ground_truth(truth).map_err(CliError::failure)?;
-    let found = coco::read_results(found, &truth).map_err(CliError::failure)?;
+    let truth: GroundTruth = input::ground_truth(truth)?;
+    let found = input::results(found, &truth)?;
+    let index: HashMap<u64, i64> = truth.categories.keys().copied().zip(0..).collect();
     let (mut scores, mut classes, mut clamped) =
         (Scores::default(), Vec::new(), Clamped::default());
     let outcomes = coco::assign(&truth, &found, &Options::default()).outcomes;
@@ -28,7 +31,7 @@ pub(super) fn read(
         };
         scores.ious.push(iou);
         scores.logits.push(clamped.logit(detection.score) as f32);
-        classes.push(i64::try_from(detection.category).map_err(CliError::failure)?);
+        classes.push(index[&detection.category]);
     }
     if scores.positives() == 0 {
         return Err(CliError::Failure(anyhow::anyhow!(
