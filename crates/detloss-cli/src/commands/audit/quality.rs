@@ -271,10 +271,10 @@ pub(super) fn classes(audit: &Audit<impl Bbox>, findings: &Findings) -> Section 
         field("matched", "found", Show::Numbers),
         hidden("missed"),
         field("background", "background", Show::Numbers),
-        field("ap", "AP", Show::Fixed),
-        field("ap50", "AP50", Show::Fixed),
-        hidden("ap75"),
-        hidden("ar"),
+        field("AP", "AP", Show::Fixed),
+        field("AP50", "AP50", Show::Fixed),
+        hidden("AP75"),
+        hidden("AR"),
     ];
     let fields = fields.into_iter().chain(operating_fields("best/"));
     let fields = fields.chain(super::losses::tally_fields(audit));
@@ -377,7 +377,7 @@ pub(super) fn confusions(audit: &Audit<impl Bbox>) -> Section {
         "confusion",
         json!({
             "threshold": confusion.threshold,
-            "iou": confusion.iou,
+            "at_iou": confusion.iou,
             "classes": names.iter().chain(&["background"]).collect::<Vec<_>>(),
             "counts": confusion.counts,
         }),
