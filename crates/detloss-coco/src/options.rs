@@ -2,7 +2,11 @@
 
 use serde::Serialize;
 
-use crate::matching::{MATCH, MAX_DETECTIONS};
+/// The most detections per image and category that COCO looks at, best scores first.
+pub const MAX_DETECTIONS: usize = 100;
+
+/// How well a detection has to overlap an object to be matched to it.
+pub const MATCH: f64 = 0.5;
 
 /// The most IoUs that AP and AR can be means over.
 pub const MOST_IOUS: usize = 64;

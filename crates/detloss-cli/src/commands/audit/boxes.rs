@@ -50,11 +50,14 @@ pub(super) fn write<B: Bbox>(audit: &Audit<B>, to: impl Write) -> anyhow::Result
             (short(audit.value(loss, index)), short(audit.slope(loss, index)))
         });
         writer.serialize((
-            (index, detection.image, &audit.truth.images[&detection.image]),
-            (detection.category, &audit.truth.categories[&detection.category]),
+            (index, audit.truth.id(detection.image), &audit.truth.images[&detection.image]),
+            (audit.truth.id(detection.category), &audit.truth.categories[&detection.category]),
             (detection.score as f32, outcome, error, sizes[audit.size(index)]),
             fields(detection.bbox),
-            (annotation.and_then(|annotation| annotation.id), object.map(|(_, iou)| iou as f32)),
+            (
+                annotation.and_then(|it| it.id).map(|id| audit.truth.id(id)),
+                object.map(|(_, iou)| iou as f32),
+            ),
             of_annotation,
             losses.collect::<Vec<_>>(),
         ))?;

@@ -109,7 +109,7 @@ fn classes(audit: &Audit<impl Bbox>, comparison: &Comparison) -> Section {
     ranked.sort_by(|(_, a), (_, b)| most(b).total_cmp(&most(a)));
     for (id, difference) in ranked {
         let name = audit.truth.categories.get(id).cloned().unwrap_or_else(|| id.to_string());
-        let head = [json!(id), json!(name), json!(objects.get(id))];
+        let head = [json!(audit.truth.id(*id)), json!(name), json!(objects.get(id))];
         records.push(head.into_iter().chain(values(difference)));
     }
     let mut section = Section::new("AP by class");

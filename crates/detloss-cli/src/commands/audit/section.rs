@@ -27,7 +27,7 @@ enum Part {
         caption: String,
     },
     Records(Listing),
-    Chart(Chart, String),
+    Chart(Box<Chart>, String),
     Charts(Vec<Chart>, String),
     /// JPEG files with words, for the page.
     Pictures(Vec<(Vec<u8>, String)>, String),
@@ -103,7 +103,7 @@ impl Section {
     }
 
     pub(super) fn chart(&mut self, chart: Chart, caption: &str) -> &mut Self {
-        self.add(Part::Chart(chart, caption.into()))
+        self.add(Part::Chart(Box::new(chart), caption.into()))
     }
 
     pub(super) fn charts(&mut self, charts: Vec<Chart>, caption: &str) -> &mut Self {
