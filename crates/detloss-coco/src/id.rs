@@ -36,9 +36,11 @@ impl fmt::Display for Id {
 impl Serialize for Id {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Whole(number) => match u64::try_from(*number) {
-                Ok(number) => serializer.serialize_u64(number),
-                Err(_) => serializer.serialize_i128(*number),
+            // What fits no number of JSON's readers is written as text.
+            Self::Whole(number) => match (u64::try_from(*number), i64::try_from(*number)) {
+                (Ok(number), _) => serializer.serialize_u64(number),
+                (_, Ok(number)) => serializer.serialize_i64(number),
+                _ => serializer.serialize_str(&number.to_string()),
             },
             Self::Text(text) => serializer.serialize_str(text),
         }
@@ -68,7 +70,7 @@ pub struct Ids(HashMap<u64, Id>);
 
 impl Ids {
     /// The key of an id, which is listed if it has to be.
-    pub fn key(&mut self, id: Id) -> u64 {
+    pub(crate) fn key(&mut self, id: Id) -> u64 {
         let key = self.known(&id);
         if key >= FIRST {
             self.0.insert(key, id);
@@ -77,7 +79,7 @@ impl Ids {
     }
 
     /// The id of a key.
-    pub fn id(&self, key: u64) -> Id {
+    pub(crate) fn id(&self, key: u64) -> Id {
         self.0.get(&key).cloned().unwrap_or(Id::Whole(key.into()))
     }
 

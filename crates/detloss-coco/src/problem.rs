@@ -84,6 +84,37 @@ kinds! {
         "list the image under `images`; detect on the annotated images only";
     UnknownClass: "unknown_class", Error, "boxes of classes that are not listed",
         "list the class; in results write the category's id of the annotations, not the network's class index";
+    NoObjects: "no_objects", Error, "files without a usable object", "give annotations with boxes";
+    ClassNames: "class_names", Error, "ids that are different classes in different parts", "give a class the same id in every file";
+    NoArea: "no_area", Error, "boxes without area", "remove them, or draw them again";
+    NotPixels: "not_pixels", Error, "boxes below one pixel: normalised?", "multiply by the width and the height of the image";
+    Corners: "corners", Error, "boxes that look like x1, y1, x2, y2", "write bbox as [left, top, width, height]: subtract";
+    Outside: "outside", Error, "boxes outside their image", "check that image and size are those that were annotated";
+    SameBox: "same_box", Error, "objects annotated twice", "keep one of them";
+    SameFile: "same_file", Error, "image files listed twice", "list each once, with the objects of both";
+    MissingFile: "missing_file", Error, "images without a file", "check --images and file_name";
+    UnreadableFile: "unreadable_file", Error, "image files that cannot be read", "save them again as PNG or JPEG";
+    CutOff: "cut_off", Error, "image files that are cut off", "copy or download them again";
+    WrongSize: "wrong_size", Error, "images that are not as large as is said", "give width, height and boxes in pixels of the file";
+    SameContent: "same_content", Error, "image files with the content of another", "keep one of them";
+    Leak: "leak", Error, "images in two parts", "keep each in one part: a detector is not judged by what it was trained on";
+    Beyond: "beyond", Warning, "boxes that go beyond their image", "clip them, or check the size of the image";
+    Tiny: "tiny", Warning, "boxes below two pixels", "remove them, or train on larger images: most detectors cannot see them";
+    Covering: "covering", Warning, "boxes that cover their whole image", "check that they are objects";
+    OddShape: "odd_shape", Warning, "very long or very flat boxes", "check that they are objects";
+    OtherClass: "other_class", Warning, "objects annotated as two classes", "keep the right one";
+    BadArea: "bad_area", Warning, "areas larger than their box", "leave area out, or give that of the mask";
+    NoSize: "no_size", Warning, "images without width and height", "give both, in pixels";
+    NoName: "no_name", Warning, "images without a file name", "give file_name";
+    OddSize: "odd_size", Warning, "images of an odd size", "check that they belong to the data set";
+    Turned: "turned", Warning, "images that are turned when displayed, but not in their annotation",
+        "apply the orientation to the file, and annotate it as it is displayed";
+    SameName: "same_name", Warning, "classes of one name", "make them one class";
+    LeakedName: "leaked_name", Warning, "file names in two parts", "check that they are different images: give --images";
+    EmptyClass: "empty_class", Note, "classes without an object", "they will not be learnt: annotate some, or leave the class out";
+    EmptyImage: "empty_image", Note, "images without an object", "right if nothing is to be found there";
+    Balance: "balance", Note, "classes of very different frequency", "expect little of the rare ones: weigh or sample classes";
+    Crowds: "crowds", Note, "many crowds", "they are neither trained on nor judged by";
 }
 
 impl fmt::Display for Kind {

@@ -42,7 +42,7 @@ fn prefix(place: &str) -> String {
 }
 
 impl ReadError {
-    fn whole(path: &Path, problem: impl Into<String>, remedy: &'static str) -> Self {
+    pub(crate) fn whole(path: &Path, problem: impl Into<String>, remedy: &'static str) -> Self {
         let problem = problem.into();
         Self::Content { path: path.into(), place: String::new(), problem, remedy }
     }
@@ -96,6 +96,16 @@ fn parse<T>(
         ),
     };
     Err(ReadError::Content { path: path.into(), place, problem, remedy })
+}
+
+/// The whole of a file.
+pub(crate) fn json_of(path: &Path) -> Result<serde_json::Value, ReadError> {
+    let text = load(path)?;
+    parse(path, &text, |value| {
+        // Of a field that is there twice the last one stays.
+        serde_json::from_str(value.get())
+            .map_err(|error| ReadError::whole(path, error.to_string(), "write plain json"))
+    })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub(super) fn as_json(measured: &Measured, top: usize) -> Value {
     });
     let classes = measured.classes().into_iter().map(|(class, tally)| {
         let mut map = Map::new();
-        map.insert("category_id".into(), class.into());
+        map.insert("category_id".into(), serde_json::json!(measured.truth.id(class)));
         map.insert("class".into(), measured.truth.categories[&class].clone().into());
         with_tally(map, &tally)
     });
@@ -20,9 +20,9 @@ pub(super) fn as_json(measured: &Measured, top: usize) -> Value {
     let object = |object: &Object| {
         let annotation = measured.annotation(object);
         json!({
-            "annotation_id": annotation.id,
+            "annotation_id": annotation.id.map(|id| measured.truth.id(id)),
             "annotation_index": object.annotation,
-            "image_id": annotation.image,
+            "image_id": measured.truth.id(annotation.image),
             "file_name": measured.truth.images[&annotation.image],
             "class": measured.class(object),
             "size": measured.size(object).word(),
@@ -82,9 +82,9 @@ pub(super) fn objects(measured: &Measured) -> anyhow::Result<Vec<u8>> {
     for object in &measured.objects {
         let annotation = measured.annotation(object);
         writer.serialize((
-            annotation.id,
-            (annotation.image, &measured.truth.images[&annotation.image]),
-            (annotation.category, measured.class(object)),
+            annotation.id.map(|id| measured.truth.id(id)),
+            (measured.truth.id(annotation.image), &measured.truth.images[&annotation.image]),
+            (measured.truth.id(annotation.category), measured.class(object)),
             (measured.size(object).word(), annotation.area),
             annotation.bbox,
             object.sides.map(|side| side as f32),
@@ -112,7 +112,7 @@ pub(super) fn classes(measured: &Measured) -> anyhow::Result<Vec<u8>> {
     ])?;
     for (class, tally) in measured.classes() {
         writer.serialize((
-            (class, &measured.truth.categories[&class]),
+            (measured.truth.id(class), &measured.truth.categories[&class]),
             (tally.objects(), tally.positives(), tally.mean()),
             [0.1, 0.5, 0.9, 1.0].map(|share| tally.quantile(share)),
             (tally.without(), tally.share_without()),
