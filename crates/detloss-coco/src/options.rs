@@ -65,7 +65,8 @@ pub struct Options {
     pub score: Option<f64>,
     /// The most detections per image and class that are looked at, best scores first.
     pub max_detections: usize,
-    /// The ids of the classes to look at; none for all. What is of another class is left out.
+    /// The keys of the classes to look at; none for all. What is of another class is left out.
+    #[serde(skip)]
     pub classes: Option<Vec<u64>>,
     /// The sizes that are told apart, ascending from 0.
     pub areas: Vec<Area>,

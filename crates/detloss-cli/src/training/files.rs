@@ -32,8 +32,8 @@ pub(crate) struct ClassScore {
 /// Every class of an evaluation by itself.
 pub(crate) fn classes(evaluation: &Evaluation) -> Vec<ClassScore> {
     let score = |class: &Class| {
-        let Class { id, objects, ap, ap50, ap75, .. } = *class;
-        ClassScore { id, name: class.name.clone(), objects, ap, ap50, ap75 }
+        let Class { key, objects, ap, ap50, ap75, .. } = *class;
+        ClassScore { id: key, name: class.name.clone(), objects, ap, ap50, ap75 }
     };
     evaluation.classes.iter().map(score).collect()
 }

@@ -97,7 +97,7 @@ fn metrics(
 
 fn classes(audit: &Audit<impl Bbox>, comparison: &Comparison) -> Section {
     let objects: HashMap<u64, usize> =
-        audit.evaluation.classes.iter().map(|class| (class.id, class.objects)).collect();
+        audit.evaluation.classes.iter().map(|class| (class.key, class.objects)).collect();
     let head = [
         hidden("category_id"),
         field("class", "class", Show::Words),

@@ -263,7 +263,7 @@ pub(super) fn errors(audit: &Audit<impl Bbox>) -> Section {
 /// By class: precision, the best threshold, and the losses.
 pub(super) fn classes(audit: &Audit<impl Bbox>, findings: &Findings) -> Section {
     let of_class: BTreeMap<u64, &detloss_coco::Class> =
-        audit.evaluation.classes.iter().map(|class| (class.id, class)).collect();
+        audit.evaluation.classes.iter().map(|class| (class.key, class)).collect();
     let fields = [
         hidden("category_id"),
         field("class", "class", Show::Words),
