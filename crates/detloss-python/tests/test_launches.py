@@ -118,7 +118,7 @@ def test_both_ways_to_replay_know_the_same_operations() -> None:
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if len(spec.pred.fields) >= 4], ids=lambda spec: spec.name)
 def test_right_boxes_are_left_alone(spec: Spec) -> None:
-    """Where the kernels have a gradient of exactly 0, launches have it: nothing that cancels is rounded in two ways."""
+    """Where the kernels have a gradient of exactly 0, launches have it: ties are split in half."""
     target = torch.from_numpy(ordinary(spec, rows=200)[1]).float()
     grads = []
     for backend in ("fused", "decomposed"):
