@@ -174,7 +174,8 @@ def _evaluation(data: dict[str, Any], detections: Columns, problems: list[str]) 
         "detections": detections,
         "problems": problems,
     }
-    return Evaluation(**{field.name: made.get(field.name, data.get(field.name)) for field in fields(Evaluation)})
+    values: dict[str, Any] = {field.name: made.get(field.name, data.get(field.name)) for field in fields(Evaluation)}
+    return Evaluation(**values)
 
 
 def _columns(lines: Sequence[Mapping[str, Any]], keys: tuple[str, ...]) -> Columns:
