@@ -51,7 +51,7 @@ def test_everything_of_a_small_set() -> None:
     assert result.detections["annotation"] == [0, None, None, None]
     assert result.detections["error"] == [None, "Dupe", "Cls", "Bkg"]
     assert dict(zip(result.errors["kind"], result.errors["count"])) == {
-        "cls": 1, "loc": 0, "both": 0, "dupe": 1, "bkg": 1, "miss": 1
+        "Cls": 1, "Loc": 0, "Both": 0, "Dupe": 1, "Bkg": 1, "Miss": 1
     }
     everything = coco.evaluate(truth(), found(), threshold=0.0).confusion
     assert everything["truth"] == ["cat", "dog", "background"]
