@@ -213,6 +213,8 @@ impl Environment {
                 .args(chosen)
                 .arg(self.package.join("tests"))
                 .env("PYTHONDONTWRITEBYTECODE", "1")
+                // What was compiled for GPUs is not compiled again until its text changes.
+                .env("TRITON_CACHE_DIR", self.target.join("triton"))
                 .current_dir(&self.tests),
         )
     }

@@ -10,6 +10,7 @@ use toml::{Table, Value};
 
 use crate::cli::Cli;
 use crate::output::{self, CliError, Volume};
+use crate::text::is_unseen;
 
 /// Where Unix has standard input as a file.
 const STANDARD_INPUT: &str = "/dev/stdin";
@@ -22,8 +23,10 @@ pub(crate) fn read() -> Result<Cli, ExitCode> {
     let words: Vec<OsString> = std::env::args_os().collect();
     let words = with_settings(words, &command()).and_then(with_standard_input);
     let words = words.map_err(|problem| output::finish(Err(CliError::Usage(problem))))?;
+    let is_plain = words.iter().all(|word| !word.to_string_lossy().contains(is_unseen));
     let parsed = command().try_get_matches_from(words);
-    let cli = parsed.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(refuse)?;
+    let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = parsed.map_err(|error| refuse(&error, is_plain))?;
     output::set_volume(match (cli.quiet, cli.verbose) {
         (true, _) => Volume::Errors,
         (_, true) => Volume::All,
@@ -54,8 +57,8 @@ fn takes_value(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
 }
 
-/// Says what is wrong with a call, or shows the help that it asked for.
-fn refuse(error: clap::Error) -> ExitCode {
+/// Says what is wrong with a call, in colours if nothing in the call could be taken for some; or shows the help that it asked for.
+fn refuse(error: &clap::Error, is_plain: bool) -> ExitCode {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp
@@ -64,7 +67,12 @@ fn refuse(error: clap::Error) -> ExitCode {
     ) {
         error.exit();
     }
-    output::refuse(&remedied(&error.render().to_string()));
+    let words = error.render();
+    if is_plain && output::stderr_is_styled() {
+        output::refuse_in_colors(&remedied(&words.ansi().to_string()));
+    } else {
+        output::refuse(&remedied(&words.to_string()));
+    }
     ExitCode::from(2)
 }
 
@@ -104,7 +112,6 @@ fn with_settings(mut words: Vec<OsString>, root: &Command) -> Result<Vec<OsStrin
     let inner = path.iter().try_fold(&settings, |table, command| {
         table.get(command.get_name()).and_then(Value::as_table)
     });
-    let [inner, outer] = [inner, (inner != Some(&settings)).then_some(&settings)];
     let mut more = Vec::new();
     for (key, value) in inner.into_iter().flatten().filter(|(_, value)| !value.is_table()) {
         let Some(arg) = known(key) else {
@@ -115,7 +122,7 @@ fn with_settings(mut words: Vec<OsString>, root: &Command) -> Result<Vec<OsStrin
         };
         more.push((arg, key, value));
     }
-    for (key, value) in outer.into_iter().flatten().filter(|(_, value)| !value.is_table()) {
+    for (key, value) in settings.iter().filter(|(_, value)| !value.is_table()) {
         match known(key) {
             Some(arg) if more.iter().all(|(other, ..)| other.get_id() != arg.get_id()) => {
                 more.push((arg, key, value));

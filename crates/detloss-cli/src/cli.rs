@@ -12,8 +12,8 @@ use std::str::FromStr;
 pub(crate) use audit::AuditArgs;
 pub(crate) use check::CheckArgs;
 #[cfg(feature = "train")]
-pub(crate) use train::{CompareArgs, SetupArgs, TrainCommand};
-pub(crate) use train::{PredictArgs, TrainArgs};
+pub(crate) use train::{CompareArgs, Part, SetupArgs, TrainCommand};
+pub(crate) use train::{PredictArgs, TrainArgs, ValArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -70,6 +70,7 @@ pub(crate) enum Command {
     Match(MatchArgs),
     Criteria(CriteriaArgs),
     Train(Box<TrainArgs>),
+    Val(ValArgs),
     Predict(PredictArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),

@@ -16,6 +16,8 @@ mod race;
 mod race_ap;
 #[cfg(feature = "train")]
 mod train;
+#[cfg(feature = "train")]
+mod val;
 
 use std::time::Instant;
 
@@ -56,10 +58,12 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args, cli.json),
         #[cfg(feature = "train")]
+        Command::Val(args) => val::run(&args, cli.json),
+        #[cfg(feature = "train")]
         Command::Predict(args) => predict::run(&args, cli.json),
         #[cfg(not(feature = "train"))]
-        Command::Train(_) | Command::Predict(_) => Err(CliError::Usage(
-            "train and predict are not in this build: `cargo run --release --features train -- train` has them, or \
+        Command::Train(_) | Command::Val(_) | Command::Predict(_) => Err(CliError::Usage(
+            "train, val and predict are not in this build: `cargo run --release --features train -- train` has them, or \
              `cargo install --path crates/detloss-cli --features train`"
                 .to_owned(),
         )),

@@ -160,8 +160,16 @@ pub(crate) fn open_declared(
     path: &Path,
     declared: Option<[f64; 2]>,
 ) -> Result<(RgbImage, Frame), ImageFileError> {
-    let bytes = read(path)?;
-    let mut decoder = decoder(path, &bytes)?;
+    decode(path, &read(path)?, declared)
+}
+
+/// The same of a file that was read: `path` is what errors call it.
+pub(crate) fn decode(
+    path: &Path,
+    bytes: &[u8],
+    declared: Option<[f64; 2]>,
+) -> Result<(RgbImage, Frame), ImageFileError> {
+    let mut decoder = decoder(path, bytes)?;
     let header = Header::of(&mut decoder);
     let frame = match declared {
         None => Frame::Displayed,
@@ -171,8 +179,8 @@ pub(crate) fn open_declared(
         })?,
     };
     let mut image =
-        DynamicImage::from_decoder(decoder).map_err(|error| problem(path, &bytes, &error))?;
-    if is_jpeg(&bytes) && !jpeg_ends(&bytes) {
+        DynamicImage::from_decoder(decoder).map_err(|error| problem(path, bytes, &error))?;
+    if is_jpeg(bytes) && !jpeg_ends(bytes) {
         return Err(ImageFileError::CutOff { path: path.into(), bytes: bytes.len() });
     }
     if frame == Frame::Displayed {

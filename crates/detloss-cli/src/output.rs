@@ -2,6 +2,7 @@
 
 mod lines;
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::fs;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -48,6 +49,10 @@ pub(crate) enum CliError {
     /// The command could not do its work; exit code 1.
     #[error("{0:#}")]
     Failure(#[from] anyhow::Error),
+    /// Somebody pressed Ctrl-C; exit code 130, as shells have it.
+    #[cfg(feature = "train")]
+    #[error("{0}")]
+    Stopped(String),
     /// Whoever read stdout has enough, as `head` does; exit code 0.
     #[error("nobody reads the output")]
     ReaderGone,
@@ -63,6 +68,8 @@ impl CliError {
         match self {
             Self::Usage(_) => 2,
             Self::Failure(_) => 1,
+            #[cfg(feature = "train")]
+            Self::Stopped(_) => 130,
             Self::ReaderGone => 0,
         }
     }
@@ -71,8 +78,11 @@ impl CliError {
 /// Tells the user about an error, if there is one to tell, and gives the exit code.
 pub(crate) fn finish(result: Result<(), CliError>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
-    if !matches!(error, CliError::ReaderGone) {
-        refuse(&format!("error: {error}\n"));
+    match error {
+        CliError::ReaderGone => {}
+        #[cfg(feature = "train")]
+        CliError::Stopped(_) => say(&error),
+        _ => refuse(&format!("error: {error}\n")),
     }
     ExitCode::from(error.exit_code())
 }
@@ -82,21 +92,34 @@ pub(crate) fn refuse(words: &str) {
     let _ = io::stderr().lock().write_all(visible_lines(words).as_bytes());
 }
 
+/// The same in the colours that it has.
+pub(crate) fn refuse_in_colors(words: &str) {
+    let _ = io::stderr().lock().write_all(words.as_bytes());
+}
+
+/// Whether what goes to stderr may have colours.
+pub(crate) fn stderr_is_styled() -> bool {
+    styled(io::stderr().is_terminal())
+}
+
 /// Prints data to stdout: to a file or a pipe as it is, to a terminal without what would act on it.
 pub(crate) fn print(data: &str) -> Result<(), CliError> {
-    if !io::stdout().is_terminal() {
-        return deliver(&mut io::stdout().lock(), data.as_bytes());
-    }
-    // The lines that are bold are so by this program.
-    let [bold, plain] = ["\x1b[1m", "\x1b[0m"];
-    let lines = data.split('\n').map(|line| {
-        let inner = line.strip_prefix(bold).and_then(|line| line.strip_suffix(plain));
-        inner.map_or_else(
-            || visible(line).into_owned(),
-            |line| format!("{bold}{}{plain}", visible(line)),
-        )
-    });
-    deliver(&mut io::stdout().lock(), lines.collect::<Vec<_>>().join("\n").as_bytes())
+    let is_terminal = io::stdout().is_terminal();
+    let shown = if is_terminal { Cow::Owned(for_terminal(data)) } else { Cow::Borrowed(data) };
+    deliver(&mut io::stdout().lock(), shown.as_bytes())
+}
+
+/// What is not seen made visible, but for tabs, line breaks, and the headings that this program makes bold.
+fn for_terminal(data: &str) -> String {
+    const BOLD: &str = "\x1b[1m";
+    const PLAIN: &str = "\x1b[0m";
+    let seen = |text: &str| text.split('\t').map(visible).collect::<Vec<_>>().join("\t");
+    let line = |line: &str| match line.strip_prefix(BOLD).and_then(|line| line.strip_suffix(PLAIN))
+    {
+        Some(heading) => format!("{BOLD}{}{PLAIN}", seen(heading)),
+        None => seen(line),
+    };
+    data.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Prints a value to stdout as indented JSON. What is not finite becomes `null`.
@@ -232,6 +255,13 @@ mod tests {
         fs::write(folder.path().join("folder/file"), "").unwrap();
         assert!(save(folder.path(), "folder", b"new").unwrap_err().to_string().contains("--out"));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn a_terminal_gets_tabs_and_headings_and_nothing_else_that_acts() {
+        let data = "\x1b[1mloss\x07\x1b[0m\n a\tb\x1b[31m\nc\x1b[1md\x1b[0m\n";
+        let shown = "\x1b[1mloss\\u0007\x1b[0m\n a\tb\\u001b[31m\nc\\u001b[1md\\u001b[0m\n";
+        assert_eq!(for_terminal(data), shown);
     }
 
     #[test]

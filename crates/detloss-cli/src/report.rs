@@ -6,6 +6,7 @@ mod source;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use self::source::Input;
@@ -119,6 +120,20 @@ impl Report {
         self.add(html! {
             figure {
                 div class=(class) { @for svg in svgs { div.plot { (PreEscaped(svg)) } } }
+                figcaption { (visible(caption)) }
+            }
+        })
+    }
+
+    /// Adds pictures side by side, each JPEG bytes with what is to be seen, under one caption.
+    pub(crate) fn pictures(&mut self, pictures: &[(Vec<u8>, String)], caption: &str) -> &mut Self {
+        let source =
+            |bytes: &[u8]| format!("data:image/jpeg;base64,{}", BASE64_STANDARD.encode(bytes));
+        self.add(html! {
+            figure {
+                div.pictures { @for (bytes, words) in pictures {
+                    figure { img src=(source(bytes)) alt=(visible(words)); figcaption { (visible(words)) } }
+                } }
                 figcaption { (visible(caption)) }
             }
         })

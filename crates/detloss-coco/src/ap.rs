@@ -60,6 +60,8 @@ pub(crate) struct Scores {
     areas: Vec<Option<Score>>,
     /// Its detections and objects of any size.
     pub(crate) category: Category,
+    /// Those of each size, if they were to be kept.
+    pub(crate) by_size: Vec<Category>,
 }
 
 impl<'a> Scored<'a> {
@@ -68,15 +70,19 @@ impl<'a> Scored<'a> {
         found: &[Detection<B>],
         options: &'a Options,
     ) -> Self {
+        Self::with(truth, found, options, &numbered(truth, &[found]), false)
+    }
+
+    /// With images by these numbers, keeping what belongs to each size or not.
+    pub(crate) fn with<B: Bbox>(
+        truth: &GroundTruth<B>,
+        found: &[Detection<B>],
+        options: &'a Options,
+        places: &HashMap<u64, usize>,
+        keep: bool,
+    ) -> Self {
         assert!(options.ious.len() <= MOST_IOUS, "at most {MOST_IOUS} IoUs");
         let groups = groups(truth, found, options);
-        let images: BTreeSet<u64> = truth
-            .images
-            .keys()
-            .copied()
-            .chain(groups.iter().map(|&((_, image), _)| image))
-            .collect();
-        let places: HashMap<u64, usize> = images.into_iter().zip(0..).collect();
         let mut categories: BTreeMap<u64, Vec<(usize, Group)>> = BTreeMap::new();
         for ((category, image), group) in groups {
             categories.entry(category).or_default().push((places[&image], group));
@@ -90,8 +96,15 @@ impl<'a> Scored<'a> {
                 |area: Option<&Area>| Category::of(&images, &overlaps, area, truth, found, options);
             let any = of_area(None);
             let limited = limits(options).into_iter().map(|limit| any.recall(limit)).collect();
-            let areas = options.areas.iter().map(|area| of_area(Some(area)).score()).collect();
-            (category, Scores { all: any.score(), limited, areas, category: any })
+            let by_size = options.areas.iter().map(|area| of_area(Some(area)));
+            let mut kept = Vec::new();
+            let score = |category: Category| {
+                let score = category.score();
+                kept.extend(keep.then_some(category));
+                score
+            };
+            let areas = by_size.map(score).collect();
+            (category, Scores { all: any.score(), limited, areas, category: any, by_size: kept })
         };
         let categories: Vec<_> = categories.into_iter().collect();
         let categories = categories.into_par_iter().map(score).collect();
@@ -121,6 +134,11 @@ impl<'a> Scored<'a> {
         summary
     }
 
+    /// How many sizes are told apart.
+    pub(crate) fn sizes(&self) -> usize {
+        self.options.areas.len()
+    }
+
     /// AP and AR of each size.
     pub(crate) fn by_area(&self) -> impl Iterator<Item = (Option<f64>, Option<f64>)> {
         (0..self.options.areas.len()).map(|area| {
@@ -128,6 +146,18 @@ impl<'a> Scored<'a> {
             (mean(scores().map(Score::ap)), mean(scores().map(|score| score.ar)))
         })
     }
+}
+
+/// The images of objects and detections, numbered by their ids.
+pub(crate) fn numbered<B>(
+    truth: &GroundTruth<B>,
+    found: &[&[Detection<B>]],
+) -> HashMap<u64, usize> {
+    let of_objects = truth.annotations.iter().map(|object| object.image);
+    let of_detections = found.iter().copied().flatten().map(|detection| detection.image);
+    let images = truth.images.keys().copied().chain(of_objects).chain(of_detections);
+    let images: BTreeSet<u64> = images.collect();
+    images.into_iter().zip(0..).collect()
 }
 
 /// What follows AP or AR for a size: `s` for COCO's small ones.
@@ -182,7 +212,7 @@ pub(crate) struct Category {
     pub(crate) judged: Vec<Judged>,
     /// The images that have objects, and how many.
     pub(crate) objects: Vec<(usize, usize)>,
-    ious: usize,
+    pub(crate) ious: usize,
 }
 
 impl Category {

@@ -22,7 +22,8 @@ pub struct Confusion {
     pub threshold: f64,
     /// From this IoU on, a detection is at an object.
     pub iou: f64,
-    /// The ids of the classes in the order of rows and columns.
+    /// The keys of the classes in the order of rows and columns, which is that of [`crate::Evaluation::classes`].
+    #[serde(skip)]
     pub classes: Vec<u64>,
     /// The counts, row by row.
     pub counts: Vec<Vec<usize>>,

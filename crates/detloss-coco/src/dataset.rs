@@ -64,6 +64,13 @@ impl<B> GroundTruth<B> {
         }
     }
 
+    /// The category that is called so, or else has this id.
+    pub fn category(&self, wanted: &str) -> Option<u64> {
+        let named = self.categories.iter().find(|(_, name)| *name == wanted).map(|(&key, _)| key);
+        let exists = |key| self.categories.contains_key(&key);
+        named.or_else(|| self.ids.find(&Id::Text(wanted.to_owned()), exists))
+    }
+
     /// The id of an image, a category or an annotation, as the file has it.
     pub fn id(&self, key: u64) -> Id {
         self.ids.id(key)

@@ -18,7 +18,6 @@ const MOST: usize = 100;
 
 /// What is wrong with a detection that found no object, or with an object that nobody found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
 pub enum ErrorKind {
     /// It lies on an object of another class.
     Cls,

@@ -13,6 +13,7 @@ use crate::confusion::Confusion;
 use crate::crowding::{Crowding, GROUPS, neighbours};
 use crate::dataset::{Detection, GroundTruth};
 use crate::errors::{Errors, errors};
+use crate::id::Id;
 use crate::options::{Area, Options};
 
 /// What became of a detector's output.
@@ -66,8 +67,11 @@ pub struct Operating {
 /// One class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Class {
-    /// Its id.
-    pub id: u64,
+    /// The key of its id in [`GroundTruth::categories`].
+    #[serde(skip)]
+    pub key: u64,
+    /// Its id, as the file has it.
+    pub id: Id,
     /// Its name.
     pub name: String,
     /// How many objects are to be found.
@@ -141,9 +145,10 @@ pub fn evaluate<B: Bbox>(
     let listed: Vec<u64> = listed.into_iter().collect();
     let confusion = Confusion::of(truth, found, &assignment, listed.clone(), options, threshold);
 
-    let classes = listed.iter().map(|id| {
-        let name = truth.categories.get(id).cloned().unwrap_or_else(|| id.to_string());
-        Class::of(*id, name, scored.categories.get(id), options)
+    let classes = listed.iter().map(|&key| {
+        let id = truth.id(key);
+        let name = truth.categories.get(&key).cloned().unwrap_or_else(|| id.to_string());
+        Class::of(key, id, name, scored.categories.get(&key), options)
     });
     let classes = classes.collect();
     let with_objects = || scored.categories.values().filter(|scores| scores.all.is_some());
@@ -206,7 +211,7 @@ pub fn evaluate<B: Bbox>(
 }
 
 impl Class {
-    fn of(id: u64, name: String, scores: Option<&Scores>, options: &Options) -> Self {
+    fn of(key: u64, id: Id, name: String, scores: Option<&Scores>, options: &Options) -> Self {
         let all = scores.and_then(|scores| scores.all.as_ref());
         let at = |iou: f64| Some(all?.precision[place_of(&options.ious, iou)?]);
         let category = scores.map(|scores| &scores.category);
@@ -214,6 +219,7 @@ impl Class {
         let objects = category.map_or(0, Category::count);
         let precision = category.filter(|_| objects > 0).map(|category| precisions(category, 0));
         Self {
+            key,
             id,
             name,
             objects,

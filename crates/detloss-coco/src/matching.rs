@@ -6,12 +6,6 @@ use crate::bbox::Bbox;
 use crate::dataset::{Detection, GroundTruth};
 use crate::options::Options;
 
-/// The most detections per image and category that COCO looks at, best scores first.
-pub const MAX_DETECTIONS: usize = 100;
-
-/// How well a detection has to overlap an object to be matched to it.
-pub const MATCH: f64 = 0.5;
-
 /// The detections and objects of one category in one image, as indices.
 #[derive(Default)]
 pub(super) struct Group {

@@ -2,7 +2,11 @@
 
 use serde::Serialize;
 
-use crate::matching::{MATCH, MAX_DETECTIONS};
+/// The most detections per image and category that COCO looks at, best scores first.
+pub const MAX_DETECTIONS: usize = 100;
+
+/// How well a detection has to overlap an object to be matched to it.
+pub const MATCH: f64 = 0.5;
 
 /// The most IoUs that AP and AR can be means over.
 pub const MOST_IOUS: usize = 64;
@@ -61,7 +65,8 @@ pub struct Options {
     pub score: Option<f64>,
     /// The most detections per image and class that are looked at, best scores first.
     pub max_detections: usize,
-    /// The ids of the classes to look at; none for all. What is of another class is left out.
+    /// The keys of the classes to look at; none for all. What is of another class is left out.
+    #[serde(skip)]
     pub classes: Option<Vec<u64>>,
     /// The sizes that are told apart, ascending from 0.
     pub areas: Vec<Area>,
@@ -85,7 +90,45 @@ impl Default for Options {
     }
 }
 
+/// An option that cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum OptionsError {
+    /// An IoU out of its range.
+    #[error("{0} is no IoU: give numbers above 0 and at most 1")]
+    Iou(f64),
+    /// No IoU, or too many.
+    #[error("there are {0} IoUs: give 1 to {MOST_IOUS}")]
+    Ious(usize),
+    /// Sides of areas that are not in order.
+    #[error("the sides of areas do not ascend from above 0: give such as 16, 64")]
+    Sides,
+}
+
 impl Options {
+    /// The same with these IoUs, in any order.
+    pub fn with_ious(mut self, ious: &[f64]) -> Result<Self, OptionsError> {
+        self.ious = ious.to_vec();
+        self.ious.sort_by(f64::total_cmp);
+        self.ious.dedup();
+        if let Some(&iou) = self.ious.iter().find(|iou| !(**iou > 0.0 && **iou <= 1.0)) {
+            return Err(OptionsError::Iou(iou));
+        }
+        if !(1..=MOST_IOUS).contains(&self.ious.len()) {
+            return Err(OptionsError::Ious(self.ious.len()));
+        }
+        Ok(self)
+    }
+
+    /// The same with the ranges between these sides of squares in pixels as sizes.
+    pub fn with_sides(mut self, sides: &[f64]) -> Result<Self, OptionsError> {
+        let ascend = sides.is_sorted_by(|a, b| a < b);
+        if !ascend || !sides.iter().all(|side| *side > 0.0 && side.is_finite()) {
+            return Err(OptionsError::Sides);
+        }
+        self.areas = Area::between(sides);
+        Ok(self)
+    }
+
     /// The IoU from which a detection has found an object where a single one decides.
     pub fn iou(&self) -> f64 {
         self.ious.first().copied().unwrap_or(MATCH)
@@ -105,6 +148,18 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let with = |ious: &[f64]| Options::default().with_ious(ious);
+        assert_eq!(with(&[0.75, 0.5, 0.75]).unwrap().ious, [0.5, 0.75]);
+        assert_eq!(with(&[0.0]), Err(OptionsError::Iou(0.0)));
+        assert!(matches!(with(&[0.5, f64::NAN]), Err(OptionsError::Iou(_))));
+        assert_eq!(with(&[]), Err(OptionsError::Ious(0)));
+        for sides in [&[32.0, 16.0][..], &[0.0], &[f64::INFINITY], &[f64::NAN]] {
+            assert_eq!(Options::default().with_sides(sides), Err(OptionsError::Sides));
+        }
+    }
 
     #[test]
     fn ranges_are_named_by_the_sides_of_squares() {

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::value::RawValue;
 
-pub use self::results::read_results;
-pub use self::truth::read_ground_truth;
+pub use self::results::{parse_results, read_results};
+pub use self::truth::{parse_ground_truth, read_ground_truth};
 
 /// A file that could not be used.
 #[derive(Debug, thiserror::Error)]

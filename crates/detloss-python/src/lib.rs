@@ -1,8 +1,10 @@
 //! The list of losses for Python: what `import detloss` is made of.
 //!
-//! Python checks shapes and names (`python/detloss/_spec.py`); this crate lends the memory of NumPy arrays to [`detloss::Batch`].
+//! Python checks shapes and names (`python/detloss/_spec.py`); this crate lends the memory of NumPy arrays to [`detloss::Batch`],
+//! and hands evaluations of `detloss-coco` on.
 
 mod arrays;
+mod coco;
 mod criteria;
 mod functions;
 mod loss;
@@ -16,6 +18,8 @@ use pyo3::prelude::*;
 /// The compiled part of detloss.
 #[pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use super::coco::evaluate_coco;
     #[pymodule_export]
     use super::criteria::{Criterion, criteria_list};
     #[pymodule_export]

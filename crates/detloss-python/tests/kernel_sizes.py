@@ -2,7 +2,7 @@
 
     python crates/detloss-python/tests/kernel_sizes.py
 
-writes ``kernel_sizes.json`` beside this file, which ``test_kernels.py`` holds the kernels to, and the table of
+writes ``kernel_sizes.json`` beside this file, which ``test_kernels.py`` holds the kernels to, and prints the table of
 ``docs/gpu-performance.md``.
 """
 
@@ -32,7 +32,6 @@ TARGETS = {
 }
 RECORD = Path(__file__).with_name("kernel_sizes.json")
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
-POINTERS = ("pred", "target", "weight", "class_weight", "divisor", "mean", "value", "grad", "partials", "counter")
 THREADS = 128
 
 
@@ -61,13 +60,18 @@ def compiled(spec: Any, target: str, dtype: torch.dtype = torch.float32, tiles: 
         "partials": f"*{names[wide]}",
         "counter": "*i32",
     } | dict.fromkeys(("lots", "tiles", "scale", "scale_low"), "i32")
+    return compile_for(kernel, types, constants, target)
+
+
+def compile_for(kernel: Any, types: dict[str, str], constants: dict[str, Any], target: str) -> Any:
+    """A kernel with arguments of these types, and none in the place of all others."""
     absent = dict.fromkeys((name for name in kernel.arg_names if name not in types and name not in constants), None)
     places = {name: place for place, name in enumerate(kernel.arg_names)}
     source = ASTSource(
         fn=kernel,
         signature={name: types.get(name, "constexpr") for name in kernel.arg_names},
         constexprs={(places[name],): constant for name, constant in (constants | absent).items()},
-        attrs={(places[name],): [["tt.divisibility", 16]] for name in types if name in POINTERS},
+        attrs={(places[name],): [["tt.divisibility", 16]] for name, type_ in types.items() if type_.startswith("*")},
     )
     return triton.compile(source, target=TARGETS[target], options=launch.OPTIONS)
 
@@ -103,15 +107,26 @@ def record(name: str) -> dict[str, float]:
     return {**registers, "instructions": round(per_unit(name, "sm_90"))}
 
 
-if __name__ == "__main__":
-    names = [spec.name for spec in detloss.losses() if spec.is_formula]
-    lines = {}
-    for name in names:
-        lines[name] = record(name)
-        print(name, lines[name], file=sys.stderr, flush=True)
-    RECORD.write_text("{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(line)}" for name, line in lines.items()) + "\n}\n")
+FREE = 132 * 128 * 1.755e9 / 3.35e12
+"""Instructions that an H100 can issue while a byte comes or goes: multiprocessors, lanes and clock, by bytes in a second."""
+
+
+def table(lines: dict[str, dict[str, float]]) -> str:
+    """The table of the page."""
     specs = {spec.name: spec for spec in detloss.losses()}
-    print("| loss | registers, sm_80 | sm_90 | gfx942 | instructions per unit, sm_90 | bytes per unit |\n| --- | --- | --- | --- | --- | --- |")
+    rows = [["loss", "bytes", "instructions", "part of an H100's", "registers: sm_80", "sm_90", "gfx942"], ["---"] * 7]
     for name, line in lines.items():
         moved = 4 * (2 * len(specs[name].pred.fields) + len(specs[name].target.fields))
-        print(f"| {name} | {line['sm_80']} | {line['sm_90']} | {line['gfx942']} | {line['instructions']} | {moved} |")
+        part = line["instructions"] / (FREE * moved)
+        rows.append([name, moved, line["instructions"], f"{part:.0%}", *(line[target] for target in TARGETS)])
+    return "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)
+
+
+if __name__ == "__main__":
+    lines = {}
+    for spec in detloss.losses():
+        if spec.is_formula:
+            lines[spec.name] = record(spec.name)
+            print(spec.name, lines[spec.name], file=sys.stderr, flush=True)
+    RECORD.write_text("{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(line)}" for name, line in lines.items()) + "\n}\n")
+    print(table(lines), end="")

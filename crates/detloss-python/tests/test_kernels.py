@@ -91,6 +91,12 @@ def test_nothing_else_is_on_record(sizes):
     assert set(sizes[1]) == {spec.name for spec in SPECS}
 
 
+def test_page(sizes):
+    """The page has what is on record."""
+    page = Path(__file__).parents[3] / "docs" / "gpu-performance.md"
+    assert sizes[0].table(sizes[1]) in page.read_text(encoding="utf-8"), f"run {sizes[0].__file__} and put its table into {page}"
+
+
 def operations(spec):
     return [name for name, _ in detloss._core.Loss(spec.name).trace(True)[0]]
 
@@ -110,6 +116,29 @@ def test_compiled_in_other_precisions(spec, target, sizes):
         assert sizes[0].size(spec.name, target, classes=True).spilled == 0
 
 
+@pytest.mark.parametrize("target", ["sm_90", "gfx942"])
+def test_compiled_with_all_options(target, sizes):
+    """Every argument is there, each in a type of its own; so is the running mean, and the way back."""
+    from detloss.torch._triton import formula, launch, scale
+
+    tl = sizes[0].tl
+    focal, wise = (next(spec for spec in SPECS if spec.name == name) for name in ("focal", "wiou_v3"))
+    types = {"pred": "*bf16", "value": "*bf16", "grad": "*fp32", "partials": "*fp32", "counter": "*i32"}
+    types |= dict.fromkeys(("lots", "tiles", "scale", "scale_low"), "i32")
+    options = {"weight": "*i1", "class_weight": "*fp64", "divisor": "*i64", "ignore": "i32"}
+    kernel = formula.kernel("focal", focal.values({}), True, False)
+    for of_target, has_classes in (("*i1", False), ("*u8", False), ("*i64", False), ("*u32", True), ("*i8", True)):
+        known = launch.constants(torch.float32, tl.float64, 1, 85, 80, has_classes, True, True, 512, tl.int64)
+        assert sizes[0].compile_for(kernel, types | options | {"target": of_target}, known, target).asm
+    kernel = formula.kernel("wiou_v3", wise.values({}), True, True)
+    known = launch.constants(torch.float32, tl.float32, 1, 85, 1, False, True, True, 256, tl.int32)
+    assert sizes[0].compile_for(kernel, types | {"target": "*fp32", "mean": "*fp64"}, known, target).asm
+    for of_grad, of_slope, upstream in (("*fp32", "*fp32", "*fp32"), ("*fp32", "*bf16", "*bf16"), ("*fp64", "*fp64", "*fp64")):
+        types = {"slope": of_slope, "grad": of_grad, "upstream": upstream, "mass": of_grad, "numbers": "i32"}
+        known = {"INDEX": tl.int32, "IN_PLACE": of_grad == of_slope, "TILE": 1024}
+        assert sizes[0].compile_for(scale.detloss_scale, types, known, target).asm
+
+
 def test_wide_loads(sizes):
     """Boxes come and go as 128 bits; so do single numbers, if there is a multiple of 16."""
     for name in ("giou", "focal"):
@@ -121,7 +150,7 @@ def test_wide_loads(sizes):
 # Launching, on tensors that know no more than their device ----------------------------------------------------------------------------
 
 
-FREE = {"empty", "empty_like", "detach", "view", "device", "promote_types"}
+FREE = {"empty", "empty_like", "detach", "view", "select", "device", "promote_types"}
 """Operations that run nothing."""
 
 

@@ -13,6 +13,9 @@ use crate::choice::Assignment;
 /// score as a logit, with label 1 if matched and 0 if background; who holds the gradient of each loss, and which annotations look
 /// wrong. The folder gets audit.html, audit.json, and tables as CSV: boxes, classes, images, suspects and others.
 ///
+/// Two files of detections are compared: AP by class and size, kinds of errors, and losses, each difference with the interval that has
+/// 95 % of those on images drawn anew (bootstrap).
+///
 /// With --rotated, annotations and detections are rotated boxes: a bbox of five numbers, cx, cy, w, h and the angle in radians, from
 /// x towards y (clockwise where y points down); or else a segmentation of eight, the corners of a quadrangle as DOTA has them,
 /// which becomes the smallest box around it, with its longer side as w. They are matched by the exact rotated IoU.
@@ -23,14 +26,16 @@ Examples:
   detloss audit --gt instances.json --dt results.json --losses giou,ciou,focal --param gamma=1.5 --out report
   detloss audit --gt instances.json --dt results.json --iou 0.3,0.5 --classes person,car --area 16,64
   detloss audit --gt instances.json --dt results.json --json | jq .suspects
+  detloss audit --gt instances.json --dt results.json --images val2017
+  detloss audit --gt instances.json --dt before.json --dt after.json
   detloss audit --rotated --gt dota.json --dt results.json --losses rotated_iou,gwd,prob_iou")]
 pub(crate) struct AuditArgs {
     /// The annotations, as COCO writes them (instances_*.json)
     #[arg(long, value_name = "JSON")]
     pub(crate) gt: PathBuf,
-    /// The detections, as COCO takes them: a list of {image_id, category_id, bbox, score}
-    #[arg(long, value_name = "JSON")]
-    pub(crate) dt: PathBuf,
+    /// The detections, as COCO takes them: a list of {image_id, category_id, bbox, score}; give two files to compare two detectors
+    #[arg(long, value_name = "JSON", required = true)]
+    pub(crate) dt: Vec<PathBuf>,
     /// Boxes are rotated
     #[arg(long)]
     pub(crate) rotated: bool,
@@ -60,6 +65,12 @@ pub(crate) struct AuditArgs {
     /// Where one size ends and the next begins, as sides of squares in pixels, ascending [default: 32,96, as COCO]
     #[arg(long, value_name = "SIDE,…", value_delimiter = ',', value_parser = side)]
     pub(crate) area: Vec<f64>,
+    /// The folder of the images: the report shows the worst boxes, misses and suspects
+    #[arg(long, value_name = "DIR")]
+    pub(crate) images: Option<PathBuf>,
+    /// By which images are drawn anew where two detectors are compared
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
     /// The folder to write to
     #[arg(long, value_name = "DIR", default_value = "detloss-audit")]
     pub(crate) out: PathBuf,

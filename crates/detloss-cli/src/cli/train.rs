@@ -1,8 +1,8 @@
-//! Arguments of `detloss train` and `detloss predict`.
+//! Arguments of `detloss train`, `detloss val` and `detloss predict`.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, value_parser};
+use clap::{Args, Subcommand, ValueEnum, value_parser};
 
 use crate::choice::Assignment;
 
@@ -10,10 +10,11 @@ use crate::choice::Assignment;
 ///
 /// Without --data it learns to find handwritten digits in scenes with clutter, in about a minute. The detector is small: six
 /// convolutions, one stage, no anchors, cells of 8 by 8 pixels. What it finds in scenes that it was not trained on is judged by COCO's
-/// average precision. Written are model.bpk and model.json (the detector, for `detloss predict`), detections.png, metrics.csv and
-/// result.json.
+/// average precision. Written are model.bpk and model.json (the detector, for `detloss predict` and `detloss val`), held-out.json and
+/// detections.json (what is there and what was found in scenes that it was not trained on, for `detloss audit`), detections.png,
+/// metrics.csv and result.json.
 ///
-/// A run that was stopped goes on when it is called again with the same arguments. One with other arguments needs another --out:
+/// A run that was stopped, by Ctrl-C too, goes on when it is called again with the same arguments. One with other arguments needs another --out:
 /// no detector is written over.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -26,6 +27,7 @@ Examples:
   detloss train --criterion yolo8 --out yolo8
   detloss train --criterion \"fcos(bbox_regression=siou)\" --out fcos-siou
   detloss train --data my-coco-folder --side 128 --out mine
+  detloss audit --gt mine/held-out.json --dt mine/detections.json
   detloss train compare --box iou,giou,diou,ciou,eiou --cls bce,focal,ap --seeds 3")]
 pub(crate) struct TrainArgs {
     #[command(subcommand)]
@@ -118,6 +120,10 @@ pub(crate) struct SetupArgs {
     /// Of the scenes of digits, only one in N has digits: the more background, the more losses differ
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "data")]
     pub(crate) imbalance: u32,
+    /// How pictures of --data are varied, so that few are not learned by heart: all, none, or some of flip,scale,crop,colour,mosaic.
+    /// Leave out flip where left and right mean something [default: all]
+    #[arg(long, value_name = "LIST", requires = "data")]
+    pub(crate) augment: Option<String>,
     /// Steps of the optimizer
     #[arg(long, value_name = "N", default_value_t = 500)]
     pub(crate) steps: usize,
@@ -136,25 +142,72 @@ pub(crate) struct SetupArgs {
     pub(crate) seed: u64,
 }
 
-/// Find objects in images with a detector that `detloss train` trained
+/// Judge a detector that `detloss train` trained by a folder of images with annotations
 ///
-/// The table has a line for each detection; boxes are left, top, width, height in pixels of the image. Each image is written with its
-/// detections drawn.
+/// Judged are the images that training on this folder holds out, unless --part says otherwise. Classes are known by their names. Printed are
+/// COCO's twelve figures and those of every class; written are truth.json and detections.json, for `detloss audit`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  detloss predict --model detloss-train scene.png
-  detloss predict --model detloss-train --score 0.5 --json photos/*.jpg")]
+  detloss val detloss-train --data docs/samples --part all
+  detloss val mine --data my-coco-folder
+  detloss audit --gt detloss-val/truth.json --dt detloss-val/detections.json")]
+pub(crate) struct ValArgs {
+    /// The folder that `detloss train` wrote
+    #[arg(value_name = "MODEL", default_value = "detloss-train")]
+    pub(crate) model: PathBuf,
+    /// A folder in COCO's format: annotations and images
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Which of its images: those held out from training, those trained on, or all
+    #[arg(long, value_enum, default_value_t = Part::HeldOut)]
+    pub(crate) part: Part,
+    /// The folder to write to
+    #[arg(long, value_name = "DIR", default_value = "detloss-val")]
+    pub(crate) out: PathBuf,
+}
+
+/// Some images of a folder.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub(crate) enum Part {
+    /// Those held out from training
+    HeldOut,
+    /// Those trained on
+    Train,
+    /// All
+    All,
+}
+
+/// Find objects in images with a detector that `detloss train` trained
+///
+/// The table has a line for each detection; boxes are left, top, width, height in pixels of the image, turned as its EXIF data say. Each image
+/// is written with its detections drawn.
+///
+/// With --coco all detections, those with low scores too, are written as COCO has results. Their images have the ids that --annotations
+/// gives them by their names, or the one annotation file of a FOLDER; without either they are counted from 1.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  detloss predict docs/samples
+  detloss predict --model mine --score 0.5 --json photos/*.jpg
+  detloss predict docs/samples --coco results.json && detloss audit --gt docs/samples/annotations.json --dt results.json
+  curl -s https://example.com/scene.png | detloss predict -")]
 pub(crate) struct PredictArgs {
-    /// The images, PNG or JPEG
-    #[arg(required = true, value_name = "IMAGE")]
+    /// The images: PNG, JPEG, WebP, BMP or TIFF; folders of such; - for one on standard input
+    #[arg(required = true, value_name = "IMAGE|FOLDER")]
     pub(crate) images: Vec<PathBuf>,
     /// The folder that `detloss train` wrote
     #[arg(long, value_name = "DIR", default_value = "detloss-train")]
     pub(crate) model: PathBuf,
-    /// Only detections with this score or more
+    /// Only detections with this score or more are printed and drawn
     #[arg(long, value_name = "SCORE", default_value_t = 0.3)]
     pub(crate) score: f64,
+    /// Write all detections into this file, as COCO has results
+    #[arg(long, value_name = "FILE")]
+    pub(crate) coco: Option<PathBuf>,
+    /// The COCO file that has the ids of the images, by their names
+    #[arg(long, value_name = "FILE", requires = "coco")]
+    pub(crate) annotations: Option<PathBuf>,
     /// The folder to write to
     #[arg(long, value_name = "DIR", default_value = "detloss-predict")]
     pub(crate) out: PathBuf,

@@ -1,11 +1,13 @@
 //! `detloss audit`: the losses of a real detector's output.
 
 mod boxes;
+mod compare;
 mod findings;
 mod gradient;
 mod losses;
 mod matrix;
 mod measure;
+mod pictures;
 mod quality;
 mod records;
 mod section;
@@ -16,9 +18,10 @@ mod verdict;
 mod worst;
 
 use std::io::Write;
+use std::path::Path;
 
 use detloss::operand::Kind;
-use detloss_coco::{Area, Bbox, GroundTruth, MOST_IOUS, Options, RotatedBox, Xywh};
+use detloss_coco::{Bbox, GroundTruth, Options, OptionsError, RotatedBox, Xywh};
 
 use self::findings::Findings;
 use self::measure::{Audit, Over};
@@ -34,44 +37,47 @@ pub(crate) fn run(args: &AuditArgs, json: bool) -> Result<(), CliError> {
     if args.rotated { of::<RotatedBox>(args, json) } else { of::<Xywh>(args, json) }
 }
 
-/// Audits a detector of such boxes.
+/// Audits a detector of such boxes, or compares two.
 fn of<B: Bbox>(args: &AuditArgs, json: bool) -> Result<(), CliError> {
+    if args.dt.len() > 2 {
+        let problem = "--dt is given more than twice: two detectors are compared at a time";
+        return Err(CliError::Usage(problem.into()));
+    }
+    if args.images.is_some() && args.dt.len() > 1 {
+        let problem = "--images shows one detector: give one --dt";
+        return Err(CliError::Usage(problem.into()));
+    }
+    if let Some(folder) = args.images.as_ref().filter(|folder| !folder.is_dir()) {
+        let problem = format!("--images: {} is no folder: check the path", folder.display());
+        return Err(CliError::Usage(problem));
+    }
     let chosen = choose(args, B::KIND)?;
     let top = args.top as usize;
-    // Two files to read, an evaluation, the losses, the findings, the sections, the files.
-    let bar = progress(chosen.len() as u64 + 6, "audit");
+    // For each detector a file to read, an evaluation, the losses; besides annotations, sections and files.
+    let bar = progress((args.dt.len() * (chosen.len() + 2) + 3) as u64, "audit");
     bar.tick();
     let truth = input::ground_truth::<B>(&args.gt)?;
     bar.inc(1);
     let options = options(args, &truth)?;
-    let found = input::results(&args.dt, &truth)?;
-    bar.inc(1);
+    let mut audits = Vec::new();
+    for path in &args.dt {
+        let found = input::results(path, &truth)?;
+        bar.inc(1);
+        audits.push(Audit::new(truth.clone(), found, &options, &chosen, &bar)?);
+    }
     make_folder(&args.out)?;
-    let audit = Audit::new(truth, found, &options, &chosen, &bar)?;
-    let findings = Findings::of(&audit);
-    bar.inc(1);
-    let remarks = verdict::remarks(&audit, &findings);
-    let sections = [
-        verdict::section(&remarks),
-        quality::counts(&audit),
-        quality::precision(&audit),
-        quality::errors(&audit),
-        quality::classes(&audit, &findings),
-        quality::confusions(&audit),
-        losses::sizes(&audit, &findings),
-        quality::crowding(&audit),
-        quality::calibration(&audit),
-        losses::losses(&audit),
-        losses::gradients(&audit),
-        worst::images(&audit, &findings),
-        worst::boxes(&audit, &findings, top),
-        worst::suspects(&audit, &findings),
-    ];
+    let mut names = vec!["audit.html", "audit.json"];
+    let sections = match &audits[..] {
+        [first, second] => compare::sections(first, second, args.seed),
+        audits => {
+            names.push("boxes.csv");
+            section::write(&args.out, "boxes.csv", |file| boxes::write(&audits[0], file))?;
+            of_one(&audits[0], top, args.images.as_deref())
+        }
+    };
     bar.inc(1);
     let folder = &args.out;
     let summary = section::json(&sections, top);
-    let mut names = vec!["audit.html", "audit.json", "boxes.csv"];
-    section::write(folder, "boxes.csv", |file| boxes::write(&audit, file))?;
     names.extend(section::csv(&sections, folder)?);
     section::write(folder, "audit.json", |file| Ok(serde_json::to_writer_pretty(file, &summary)?))?;
     section::write(folder, "audit.html", |file| {
@@ -79,9 +85,13 @@ fn of<B: Bbox>(args: &AuditArgs, json: bool) -> Result<(), CliError> {
     })?;
     bar.finish_and_clear();
 
-    let note = audit.clamped.note();
-    if !note.is_empty() {
-        say(note);
+    for (audit, path) in audits.iter().zip(&args.dt) {
+        let note = audit.clamped.note();
+        for line in note.lines() {
+            let which =
+                if audits.len() > 1 { format!("{}: ", path.display()) } else { String::new() };
+            say(format_args!("{which}{line}"));
+        }
     }
     if json {
         print_json(&summary)?;
@@ -92,11 +102,48 @@ fn of<B: Bbox>(args: &AuditArgs, json: bool) -> Result<(), CliError> {
     Ok(())
 }
 
+/// All sections of an audit; of the worst boxes, the first `top`.
+fn of_one(audit: &Audit<impl Bbox>, top: usize, images: Option<&Path>) -> Vec<Section> {
+    let findings = Findings::of(audit);
+    let remarks = verdict::remarks(audit, &findings);
+    let pictures = images.map(|folder| pictures::section(audit, &findings, folder));
+    let sections = [
+        verdict::section(&remarks),
+        quality::counts(audit),
+        quality::precision(audit),
+        quality::errors(audit),
+        quality::classes(audit, &findings),
+        quality::confusions(audit),
+        losses::sizes(audit, &findings),
+        quality::crowding(audit),
+        quality::calibration(audit),
+        losses::losses(audit),
+        losses::gradients(audit),
+        worst::images(audit, &findings),
+        worst::boxes(audit, &findings, top),
+        worst::suspects(audit, &findings),
+    ];
+    sections.into_iter().chain(pictures).collect()
+}
+
 fn page(args: &AuditArgs, sections: &[Section], top: usize) -> String {
-    let lead = "Where the errors of a detector are, what they cost, and which losses they hold: by kind, class, size, image and box; \
-        and which annotations the detector disagrees with.";
-    let mut report = Report::new("Audit of a detector", lead);
-    report.input("Annotations", &args.gt).input("Detections", &args.dt);
+    let (title, lead) = match args.dt.len() {
+        1 => (
+            "Audit of a detector",
+            "Where the errors of a detector are, what they cost, and which losses they hold: by kind, class, size, image and box; \
+             and which annotations the detector disagrees with.",
+        ),
+        _ => (
+            "Two detectors",
+            "How two detectors differ on the same images, by class, size and loss, and which of the differences would stay.",
+        ),
+    };
+    let mut report = Report::new(title, lead);
+    report.input("Annotations", &args.gt);
+    for (place, path) in args.dt.iter().enumerate() {
+        let name = if args.dt.len() == 1 { "Detections" } else { ["A", "B"][place] };
+        report.input(name, path);
+    }
     section::page(&mut report, sections, top);
     report.to_html()
 }
@@ -109,35 +156,22 @@ fn options<B>(args: &AuditArgs, truth: &GroundTruth<B>) -> Result<Options, CliEr
         max_detections: args.max_dets as usize,
         ..Options::default()
     };
+    let wrong = |option| move |error: OptionsError| CliError::Usage(format!("{option}: {error}"));
     if !args.iou.is_empty() {
-        options.ious.clone_from(&args.iou);
-        options.ious.sort_by(f64::total_cmp);
-        options.ious.dedup();
-    }
-    if options.ious.len() > MOST_IOUS {
-        return Err(CliError::Usage(format!("--iou takes {MOST_IOUS} IoUs at most")));
+        options = options.with_ious(&args.iou).map_err(wrong("--iou"))?;
     }
     if !args.area.is_empty() {
-        if !args.area.is_sorted_by(|a, b| a < b) {
-            return Err(CliError::Usage(
-                "give the sides of --area ascending, such as 16,64".into(),
-            ));
-        }
-        options.areas = Area::between(&args.area);
+        options = options.with_sides(&args.area).map_err(wrong("--area"))?;
     }
     if !args.classes.is_empty() {
-        let id = |wanted: &String| {
-            let wanted = wanted.trim();
-            let named = truth.categories.iter().find(|(_, name)| *name == wanted);
-            let named = named.map(|(&id, _)| id);
-            let with_id = || wanted.parse().ok().filter(|id| truth.categories.contains_key(id));
-            named.or_else(with_id).ok_or_else(|| {
+        let key = |wanted: &String| {
+            truth.category(wanted.trim()).ok_or_else(|| {
                 let names: Vec<&str> = truth.categories.values().map(String::as_str).collect();
                 let all = names.join(", ");
                 CliError::Usage(format!("there is no class {wanted:?}: the annotations have {all}"))
             })
         };
-        options.classes = Some(args.classes.iter().map(id).collect::<Result<_, _>>()?);
+        options.classes = Some(args.classes.iter().map(key).collect::<Result<_, _>>()?);
     }
     Ok(options)
 }

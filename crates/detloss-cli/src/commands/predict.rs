@@ -1,5 +1,7 @@
 //! `detloss predict`: a trained detector looks at images.
 
+mod inputs;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -8,13 +10,14 @@ use detloss_coco::{Detection, Xywh};
 use image::RgbImage;
 use serde::Serialize;
 
+use self::inputs::Inputs;
 use crate::cli::PredictArgs;
 use crate::output::{CliError, make_folder, print_json, print_table, save, say};
 use crate::table::{Column, Table};
 use crate::training::data::index_of;
 use crate::training::detector::{Config, Detector};
 use crate::training::picture::{self, Detected, Drawn};
-use crate::training::{images, model, run};
+use crate::training::{files, images, model, run};
 
 /// Something that was found.
 #[derive(Serialize)]
@@ -34,13 +37,28 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
         return Err(CliError::Usage(problem));
     }
     let (detector, config) = model::load(&args.model)?;
+    let inputs = Inputs::new(args)?;
     make_folder(&args.out)?;
-    let (mut found, mut broken) = (Vec::new(), 0);
-    let names = names(&args.images);
-    refuse_to_overwrite(&args.images, &args.out, &names)?;
-    for (path, name) in args.images.iter().zip(&names) {
-        let detections = read(path).and_then(|image| {
-            let detections = detect(&detector, &config, &image, args.score)?;
+    let (mut found, mut results, mut broken) = (Vec::new(), Vec::new(), 0);
+    let names = names(&inputs.images);
+    refuse_to_overwrite(&inputs.images, &args.out, &names)?;
+    for (place, (path, name)) in inputs.images.iter().zip(&names).enumerate() {
+        let detections = inputs.open(path).map_err(anyhow::Error::new).and_then(|image| {
+            let mut detections = detect(&detector, &config, &image)?;
+            if args.coco.is_some() {
+                match inputs.id(place) {
+                    Some(image) => results.extend(detections.iter().map(|found| {
+                        let mut result = files::result(&Detection { image, ..found.clone() });
+                        result["file_name"] = path.display().to_string().into();
+                        result
+                    })),
+                    None => say(format_args!(
+                        "note: {} is not among the images of the annotations, and not in the results",
+                        path.display()
+                    )),
+                }
+            }
+            detections.retain(|detection| detection.score >= args.score);
             save(&args.out, name, &drawn(image, &detections, &config)?)?;
             Ok(detections)
         });
@@ -55,15 +73,27 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
             }
         }
     }
-    let seen = args.images.len() - broken;
-    say(format_args!("{} found in {seen} images; see {}", found.len(), args.out.display()));
+    let all = inputs.images.len();
+    say(format_args!(
+        "{} found in {} images; see {}",
+        found.len(),
+        all - broken,
+        args.out.display()
+    ));
+    if let Some(file) = &args.coco {
+        let text = serde_json::to_vec(&results).map_err(CliError::failure)?;
+        std::fs::write(file, text).with_context(|| {
+            format!("could not write {}: choose another --coco", file.display())
+        })?;
+        say(format_args!("{} detections in {}{}", results.len(), file.display(), inputs.note()));
+    }
     if json {
         print_json(&found)?
     } else {
         print_table(&table(&found))?
     }
     if broken > 0 {
-        let problem = format!("{broken} of {} images were skipped: see above", args.images.len());
+        let problem = format!("{broken} of {all} images were skipped: see above");
         return Err(anyhow::anyhow!(problem).into());
     }
     Ok(())
@@ -77,21 +107,13 @@ impl<'a> Found<'a> {
     }
 }
 
-fn read(path: &Path) -> anyhow::Result<RgbImage> {
-    images::read(path)
-        .with_context(|| format!("could not read {}: give a PNG or JPEG file", path.display()))
-}
-
 fn detect(
     detector: &Detector,
     config: &Config,
     image: &RgbImage,
-    least: f64,
 ) -> anyhow::Result<Vec<Detection>> {
     let scene = images::scene_of(0, image, config.side);
-    let mut detections = run::find(detector, config, &[scene])?.concat();
-    detections.retain(|detection| detection.score >= least);
-    Ok(detections)
+    Ok(run::find(detector, config, &[scene])?.concat())
 }
 
 fn drawn(

@@ -2,8 +2,10 @@
 
 mod compare;
 mod comparison;
+mod lock;
 mod outcome;
 mod page;
+mod show;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,25 +14,34 @@ use detloss::loss::Described as _;
 use detloss::losses::boxes::Giou;
 use detloss::losses::scores::Focal;
 use detloss::matching::AnyMatcher;
+use detloss_coco::{Detection, Options, evaluate};
 
 use self::outcome::Outcome;
+use self::show::Show;
 use crate::choice::{self, Chosen};
 use crate::cli::{SetupArgs, TrainArgs, TrainCommand};
-use crate::output::{CliError, make_folder, print_json, print_table, progress, save, say};
+use crate::output::{CliError, make_folder, print, print_json, print_table, progress, save, say};
 use crate::table::{Column, Table};
+use crate::training::augment::Augment;
 use crate::training::data::Data;
 use crate::training::detector::{SIDES, is_side};
 use crate::training::digits::Digits;
 use crate::training::folder::Folder;
 use crate::training::losses::Losses;
-use crate::training::model;
 use crate::training::objective::Objective;
 use crate::training::output::CELL;
 use crate::training::picture::{self, Detected};
-use crate::training::run::{Progress, Run, Settings};
+use crate::training::run::{Run, Settings};
+use crate::training::{files, memory, model};
 
 /// So many problems of a folder are named; the others are counted.
 const NAMED: usize = 10;
+
+/// The file of what is there in the scenes that are held out.
+const HELD_OUT: &str = "held-out.json";
+
+/// The file that names all of them.
+const SKIPPED: &str = "skipped.txt";
 
 /// Scenes in the picture of detections.
 const PICTURED: usize = 12;
@@ -53,7 +64,7 @@ const CELLS: &str = "cells";
 const HEAVIEST: f64 = 1e6;
 
 /// Whatever the seed of a run, its detector is judged by the same scenes.
-const HELD_OUT_SEED: u64 = 0;
+pub(super) const HELD_OUT_SEED: u64 = 0;
 
 /// Trains a detector, or compares losses by training many.
 pub(crate) fn run(args: &TrainArgs, json: bool) -> Result<(), CliError> {
@@ -88,13 +99,7 @@ pub(crate) fn run(args: &TrainArgs, json: bool) -> Result<(), CliError> {
     make_folder(&args.out)?;
     let data = setup.data(&args.out)?;
     let settings = setup.settings(&*data, &objective, args.setup.seed);
-    let bar = progress(settings.steps as u64, "steps");
-    let show = |progress: &Progress| {
-        if let Some(mark) = progress.points.last() {
-            bar.set_message(format!("AP {:.3}, steps", mark.ap));
-        }
-        bar.set_position(progress.step as u64);
-    };
+    let _lock = lock::lock(&args.out)?;
     let outcome = match Outcome::read(&args.out, &settings)? {
         Some(outcome) => {
             say(format_args!(
@@ -103,9 +108,18 @@ pub(crate) fn run(args: &TrainArgs, json: bool) -> Result<(), CliError> {
             ));
             outcome
         }
-        None => train(&*data, &objective, settings, &args.out, &show)?,
+        None => {
+            let show = Show::new(settings.steps)?;
+            let trained = train(&*data, &objective, settings, &args.out, &show);
+            show.end();
+            trained?.map_err(|step| {
+                let steps = args.setup.steps;
+                let words =
+                    format!("stopped after {step} of {steps} steps; the same command goes on");
+                CliError::Stopped(words)
+            })?
+        }
     };
-    bar.finish_and_clear();
     let last = outcome.last();
     say(format_args!(
         "{}, {} steps of {} scenes, seed {}: {:.1} s, {:.1} % of them in the losses; AP {:.3}; see {}",
@@ -118,11 +132,16 @@ pub(crate) fn run(args: &TrainArgs, json: bool) -> Result<(), CliError> {
         last.ap,
         args.out.join("detections.png").display()
     ));
-    if json { print_json(&outcome) } else { print_table(&table(&outcome)) }
+    if json {
+        return print_json(&outcome);
+    }
+    print_table(&table(&outcome))?;
+    print("\n")?;
+    print_table(&files::table(&outcome.classes))
 }
 
 /// How to train, checked.
-struct Setup<'a>(&'a SetupArgs);
+struct Setup<'a>(&'a SetupArgs, Augment);
 
 impl<'a> Setup<'a> {
     fn new(args: &'a SetupArgs) -> Result<Self, CliError> {
@@ -145,6 +164,9 @@ impl<'a> Setup<'a> {
                 format!("--side is {}: give a multiple of {CELL}, {least} to {most}", args.side);
             return wrong(problem);
         }
+        if let Some(problem) = too_large(args.batch, args.side) {
+            return Err(anyhow::anyhow!(problem).into());
+        }
         if !(args.rate > 0.0 && args.rate.is_finite()) {
             return wrong(format!(
                 "--rate is {}: give a positive number, such as 0.006",
@@ -159,7 +181,12 @@ impl<'a> Setup<'a> {
         if !(args.prior > 0.0 && args.prior < 1.0) {
             return wrong(format!("--prior is {}: give a probability between 0 and 1", args.prior));
         }
-        Ok(Self(args))
+        // Pictures of one's own are few.
+        let other = if args.data.is_some() { "all" } else { "none" };
+        let augment = args.augment.as_deref().unwrap_or(other).parse();
+        let augment =
+            augment.map_err(|problem| CliError::Usage(format!("--augment: {problem}")))?;
+        Ok(Self(args, augment))
     }
 
     /// Two losses, and which cell is to find which object.
@@ -204,7 +231,7 @@ impl<'a> Setup<'a> {
             bar.set_position(done as u64);
         });
         bar.finish_and_clear();
-        let data = data.map_err(CliError::failure)?;
+        let data = data.map_err(CliError::failure)?.augmented(self.1.clone());
         if data.reads(out) {
             let problem = format!(
                 "{} is a folder of the --data, where files could be written over: choose another --out",
@@ -212,24 +239,48 @@ impl<'a> Setup<'a> {
             );
             return Err(CliError::Usage(problem));
         }
+        say(data.counts());
         for note in data.notes() {
             say(format_args!("note: {note}"));
         }
-        let skipped = data.skipped();
-        for problem in skipped.iter().take(NAMED) {
-            say(format_args!("skipped: {problem}"));
-        }
-        if skipped.len() > NAMED {
-            say(format_args!("skipped: {} more, {} in all", skipped.len() - NAMED, skipped.len()));
-        }
+        say_skipped(data.skipped(), out)?;
         Ok(Box::new(data))
     }
 
     fn settings(&self, data: &dyn Data, objective: &Objective, seed: u64) -> Settings {
         let SetupArgs { side, prior, steps, batch, rate, .. } = *self.0;
         let (data, objective) = (data.name().to_owned(), objective.spec());
-        Settings { data, side, objective, prior, steps, batch, rate, seed }
+        let augment = self.1.clone();
+        Settings { data, augment, side, objective, prior, steps, batch, rate, seed }
     }
+}
+
+/// Names what is left out of a folder: the first few here, all in a file.
+pub(super) fn say_skipped(skipped: &[String], out: &Path) -> Result<(), CliError> {
+    for problem in skipped.iter().take(NAMED) {
+        say(format_args!("skipped: {problem}"));
+    }
+    if !skipped.is_empty() {
+        let file = save(out, SKIPPED, (skipped.join("\n") + "\n").as_bytes())?;
+        if skipped.len() > NAMED {
+            let (more, all) = (skipped.len() - NAMED, skipped.len());
+            say(format_args!("skipped: {more} more, {all} in all: see {file}"));
+        }
+    }
+    Ok(())
+}
+
+/// What to say of more memory than there is, where the system says how much that is.
+fn too_large(batch: usize, side: usize) -> Option<String> {
+    let (needed, free) = (memory::needed(batch, side), memory::free()?);
+    let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+    (needed > free).then(|| {
+        format!(
+            "a step of --batch {batch} at --side {side} takes about {:.1} GB of memory, and {:.1} GB are free: give a smaller --batch, or a smaller --side",
+            gigabytes(needed),
+            gigabytes(free)
+        )
+    })
 }
 
 /// A criterion as an objective.
@@ -250,50 +301,77 @@ fn say_notes<'a>(objectives: impl IntoIterator<Item = &'a Objective>) {
     }
 }
 
-/// Trains one detector, or goes on with it, and writes what it became into `folder`. `show` hears of every step.
+/// Trains one detector, or goes on with it, and writes what it became into `folder`: or says after which step somebody stopped it.
 fn train(
     data: &dyn Data,
     objective: &Objective,
     settings: Settings,
     folder: &Path,
-    show: &dyn Fn(&Progress),
-) -> anyhow::Result<Outcome> {
+    show: &Show,
+) -> anyhow::Result<Result<Outcome, usize>> {
     let mut run = Run::new(data, objective, settings.clone()).resume(folder)?;
+    show.begin(run.progress());
     while !run.is_done() {
-        run.advance(folder, show)?;
+        let flow = run.advance(folder, &|progress| show.step(progress))?;
+        if flow.is_break() && !run.is_done() {
+            return Ok(Err(run.progress().step));
+        }
     }
-    let outcome = Outcome::new(settings, run.progress());
+    let found = run.find(data.held_out())?;
+    let classes = files::classes(&evaluate(data.truth(), &found.concat(), &Options::default()));
+    let outcome = Outcome::new(settings, run.progress(), classes);
     model::save(run.detector(), run.config(), folder)?;
-    save(folder, "detections.png", &pictures(data, &run, &outcome)?)?;
+    files::write(data.truth(), HELD_OUT, &found.concat(), folder)?;
+    save(folder, "detections.png", &pictures(data, &found, &outcome)?)?;
     save(folder, "metrics.csv", &outcome.curves()?)?;
     // Last, because it says that the run is done.
     outcome.write(folder)?;
     run.finish(folder)?;
-    Ok(outcome)
+    Ok(Ok(outcome))
 }
 
 /// Some of the held-out scenes with what is there and what was found.
-fn pictures(data: &dyn Data, run: &Run, outcome: &Outcome) -> anyhow::Result<Vec<u8>> {
-    let scenes = &data.held_out()[..PICTURED.min(data.held_out().len())];
+fn pictures(
+    data: &dyn Data,
+    found: &[Vec<Detection>],
+    outcome: &Outcome,
+) -> anyhow::Result<Vec<u8>> {
+    let scenes = data.held_out().iter().zip(found).take(PICTURED);
     let mut pairs = Vec::new();
-    for (scene, found) in scenes.iter().zip(run.find(scenes)?) {
-        let sure = found.into_iter().filter(|detection| detection.score >= DRAWN);
-        let detected = sure.map(|found| Detected::new(&found, data.classes(), scene.scale));
-        pairs.push((scene, detected.collect()));
+    let mut best = 0.0_f64;
+    for (scene, found) in scenes {
+        best = found.iter().map(|found| found.score).fold(best, f64::max);
+        let sure = found.iter().filter(|detection| detection.score >= DRAWN);
+        let detected = sure.map(|found| Detected::new(found, data.classes(), scene.scale));
+        pairs.push((scene, detected.collect::<Vec<_>>()));
     }
     let title = outcome.settings.objective.title();
     let ap = outcome.last().ap;
-    let caption = format!(
-        "{title}: AP {ap:.3}. Left what is there, right what was found with a score of {DRAWN} or more"
-    );
+    let right = if best < DRAWN {
+        format!("nothing has a score of {DRAWN} or more: the best is {best:.2}")
+    } else {
+        format!("right what was found with a score of {DRAWN} or more")
+    };
+    let caption = format!("{title}: AP {ap:.3}. Left what is there, {right}");
     Ok(picture::grid(&caption, &pairs, data.classes())?)
 }
 
 fn table(outcome: &Outcome) -> Table {
-    let names = ["step", "seconds", "score loss", "box loss", "AP", "AP50", "AP75"];
+    let names = [
+        "step",
+        "seconds",
+        "score loss",
+        "scores held out",
+        "box loss",
+        "boxes held out",
+        "AP",
+        "AP50",
+        "AP75",
+    ];
     let mut table = Table::new(names.map(Column::numbers));
     for mark in &outcome.points {
-        let losses = [mark.scores, mark.boxes].map(|loss| format!("{loss:.4}"));
+        let losses = [mark.scores, mark.held_out_scores, mark.boxes, mark.held_out_boxes];
+        let losses = losses.map(|loss| format!("{loss:.4}"));
         let metrics = [mark.ap, mark.ap50, mark.ap75].map(|metric| format!("{metric:.3}"));
         let [step, seconds] = [mark.step.to_string(), format!("{:.1}", mark.seconds)];
         table.push([step, seconds].into_iter().chain(losses).chain(metrics));

@@ -106,13 +106,14 @@ fn eight_and_more_curves_differ_in_colour_or_in_dashes() {
     let curves = many((0..LOOKS).map(|index| format!("curve {index}")));
     let svg = Chart::lines("t", x, y, &curves).svg();
     assert!(svg.matches("stroke-dasharray").count() >= 2 * (LOOKS - 7));
-    // A picture of pixels has the dashes, too: fewer pixels of the eighth colour than a solid curve leaves.
-    let solid = Chart::lines("t", x, y, &curves[..1]).into_png().unwrap();
-    let mut eighth = Chart::lines("t", x, y, &curves[..8]);
-    let before = eighth.scene.elements.len();
-    dashes::cut(&mut eighth.scene);
-    assert!(eighth.scene.elements.len() > before + 20);
-    assert!(solid.len() > 1000);
+    // A picture of pixels has the dashes, too, which kuva itself leaves out.
+    let eight = Chart::lines("t", x, y, &curves[..8]);
+    let solid = RasterBackend::new().with_scale(PNG_SCALE).render_scene(&eight.scene).unwrap();
+    let before = eight.scene.elements.len();
+    assert!(eight.into_png().unwrap() != solid);
+    let mut eight = Chart::lines("t", x, y, &curves[..8]);
+    dashes::cut(&mut eight.scene);
+    assert!(eight.scene.elements.len() > before + 20);
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub(crate) fn truth(scenes: &[Scene], classes: &[Class]) -> GroundTruth {
     };
     GroundTruth {
         images: scenes.iter().map(|scene| (scene.image, format!("{}.png", scene.image))).collect(),
+        sizes: scenes.iter().map(|scene| (scene.image, scene.size.map(f64::from))).collect(),
         categories: classes.iter().map(|class| (class.id, class.name.clone())).collect(),
         annotations: objects.enumerate().map(annotation).collect(),
         ..GroundTruth::default()

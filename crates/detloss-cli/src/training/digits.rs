@@ -358,4 +358,43 @@ mod tests {
             assert_eq!([left, top, left + width, top + height], object.corners);
         }
     }
+
+    /// Scenes in the repository, so that every command can be tried: drawn here, and held to what is drawn. `DETLOSS_WRITE_SAMPLES=1`
+    /// writes them anew.
+    #[test]
+    fn the_sample_scenes_are_what_is_drawn() {
+        use std::path::Path;
+
+        use super::super::files::annotations;
+        use super::super::picture::png;
+
+        // No scenes that a detector is trained on or judged by.
+        let digits = Digits::new(SIDE, 7, 1);
+        let scenes = &digits.held_out()[..3];
+        let mut truth = truth(scenes, digits.classes());
+        truth.images.iter_mut().for_each(|(id, name)| *name = format!("scene-{id}.png"));
+        let mut text = annotations(&truth);
+        text["info"] = serde_json::json!({
+            "description": "Scenes drawn by detloss with digits of \"Optical Recognition of Handwritten Digits\", E. Alpaydin and \
+                C. Kaynak, UCI Machine Learning Repository 1998, doi 10.24432/C50P49, CC BY 4.0",
+        });
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/samples");
+        let json = folder.join("annotations.json");
+        if std::env::var_os("DETLOSS_WRITE_SAMPLES").is_some() {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(&json, serde_json::to_string_pretty(&text).unwrap() + "\n").unwrap();
+            for scene in scenes {
+                let image = image::RgbImage::from_raw(64, 64, scene.pixels.clone()).unwrap();
+                let name = format!("scene-{}.png", scene.image);
+                std::fs::write(folder.join(name), png(&image).unwrap()).unwrap();
+            }
+        }
+        let written: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+        assert_eq!(written, text);
+        for scene in scenes {
+            let image = image::open(folder.join(format!("scene-{}.png", scene.image))).unwrap();
+            assert!(image.into_rgb8().into_raw() == scene.pixels, "scene {}", scene.image);
+        }
+    }
 }

@@ -1,10 +1,11 @@
-//! Scenes from a folder in COCO's format: annotations as JSON, images as PNG or JPEG.
+//! Scenes from a folder in COCO's format: annotations as JSON, and images.
 //!
 //! What cannot be used is left out and named; the rest is trained on.
 
 mod find;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,10 +15,12 @@ use image::RgbImage;
 use rayon::prelude::*;
 
 use self::find::Found;
+use super::augment::Augment;
 use super::data::{Class, Data, index_of};
-use super::images::{read, scene_of};
+use super::images::scene_of;
 use super::random::scrambled;
 use super::scene::{Object, Scene};
+use crate::images::{Frame, open_declared};
 use crate::random::Random;
 
 /// So many classes are named; the others are counted.
@@ -25,6 +28,9 @@ const NAMED: usize = 10;
 
 /// Without a validation file, one image of so many is held out.
 const HELD_OUT: u64 = 5;
+
+/// A box that lies inside its image with a smaller share of its area than this is none that somebody drew there.
+const LEAST_INSIDE: f64 = 0.1;
 
 /// A folder that could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -67,10 +73,15 @@ pub(crate) struct Folder {
     train: Vec<Scene>,
     held_out: Vec<Scene>,
     truth: GroundTruth,
+    /// What is to be found in the images to train on.
+    train_truth: GroundTruth,
     /// Where annotations and images are, as the system calls these folders.
     rooms: BTreeSet<PathBuf>,
+    /// How many images the annotations list.
+    read: usize,
     skipped: Vec<String>,
     notes: Vec<String>,
+    augment: Augment,
     /// The order of the last epoch that was asked for.
     order: Mutex<(u64, Vec<usize>)>,
 }
@@ -107,7 +118,8 @@ impl Folder {
         for (file, truth) in &parts {
             let part = load(folder, file, truth, &classes, side, &step);
             skipped.extend(part.iter().flat_map(|(_, problems)| problems.iter().cloned()));
-            loaded.push(part.into_iter().filter_map(|(image, _)| image).collect::<Vec<Image>>());
+            let images = part.into_iter().filter_map(|(image, _)| image);
+            loaded.push(images.collect::<Vec<Image>>());
         }
         let mut loaded = loaded.into_iter();
         let train = loaded.next().unwrap_or_default();
@@ -123,17 +135,19 @@ impl Folder {
                     images.len(),
                     first.unwrap_or_default()
                 );
-                let remedy = "give at least two images, PNG or JPEG, with boxes that are no crowds";
+                let remedy = "give at least two images with boxes that are no crowds";
                 return Err(FolderError::content(folder, problem, remedy));
             }
         }
-        let truth = truth(&held_out, &classes);
+        let notes = [note_classes(&train, &classes), note_frames(&train, &held_out)];
+        let notes = notes.into_iter().chain(note_twins(&train, &held_out)).flatten().collect();
+        let [train_truth, truth] = [&train, &held_out].map(|images| truth(images, &classes));
         let scenes = |images: Vec<Image>| images.into_iter().map(|image| image.scene).collect();
         let name = name(folder, &classes, &train, &held_out);
         let images = train.iter().chain(&held_out).filter_map(|image| image.file.parent());
         let rooms = find::rooms(folder).chain(images.map(Path::to_owned));
         let rooms = rooms.filter_map(|room| room.canonicalize().ok()).collect();
-        let mut folder = Self {
+        Ok(Self {
             name,
             side,
             seed,
@@ -141,13 +155,24 @@ impl Folder {
             train: scenes(train),
             held_out: scenes(held_out),
             truth,
+            train_truth,
             rooms,
+            read: all,
             skipped,
-            notes: Vec::new(),
+            notes,
+            augment: Augment::default(),
             order: Mutex::default(),
-        };
-        folder.notes = folder.note();
-        Ok(folder)
+        })
+    }
+
+    /// Varies what is trained on.
+    pub(crate) fn augmented(self, augment: Augment) -> Self {
+        Self { augment, ..self }
+    }
+
+    /// The images to train on as they are, and what is to be found in them.
+    pub(crate) fn to_train_on(&self) -> (&[Scene], &GroundTruth) {
+        (&self.train, &self.train_truth)
     }
 
     /// Whether annotations or images are, or would be looked for, right in this folder.
@@ -165,21 +190,12 @@ impl Folder {
         &self.notes
     }
 
-    fn note(&self) -> Vec<String> {
-        let mut counts = vec![0_usize; self.classes.len()];
-        let objects = self.train.iter().flat_map(|scene| &scene.objects);
-        objects.for_each(|object| counts[object.class] += 1);
-        let missing = self.classes.iter().zip(&counts).filter(|(_, count)| **count == 0);
-        let mut missing: Vec<String> =
-            missing.map(|(class, _)| format!("{:?}", class.name)).collect();
-        let mut notes = Vec::new();
-        if !missing.is_empty() {
-            let more = missing.split_off(NAMED.min(missing.len())).len();
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            let names = missing.join(", ") + &more;
-            notes.push(format!("no object to train on is of class {names}: none will be found"));
-        }
-        notes
+    /// How many images are what, in words.
+    pub(crate) fn counts(&self) -> String {
+        let [train, held_out] = [self.train.len(), self.held_out.len()];
+        let left_out = self.read - train - held_out;
+        let images = if train == 1 { "image" } else { "images" };
+        format!("{train} {images} to train on, {held_out} held out, {left_out} left out")
     }
 
     /// Which scene comes when in this epoch.
@@ -207,10 +223,12 @@ impl Data for Folder {
         self.side
     }
 
-    /// Each image comes once in an epoch, in another order in each.
+    /// Each image comes once in an epoch, in another order in each, varied.
     fn train(&self, place: u64) -> Scene {
-        let count = self.train.len() as u64;
-        self.train[self.scene_at(place / count, (place % count) as usize)].clone()
+        let count = self.train.len();
+        let first = self.scene_at(place / count as u64, (place % count as u64) as usize);
+        let others = |other: usize| &self.train[other];
+        self.augment.apply(&self.train[first], others, count, self.seed, place)
     }
 
     fn held_out(&self) -> &[Scene] {
@@ -222,11 +240,21 @@ impl Data for Folder {
     }
 }
 
+/// The annotation file of a folder, if there is one and no other.
+pub(crate) fn annotations_of(folder: &Path) -> Option<PathBuf> {
+    match find::annotations(folder).ok()? {
+        Found::Whole(file) => Some(file),
+        Found::Split(..) => None,
+    }
+}
+
 /// A scene and what is known of its image.
 struct Image {
     scene: Scene,
     name: String,
     file: PathBuf,
+    /// In which pixels of it annotations are.
+    frame: Frame,
     /// In pixels of the image, inside it.
     annotations: Vec<Annotation>,
 }
@@ -235,6 +263,57 @@ impl Image {
     fn has_object(&self) -> bool {
         !self.scene.objects.is_empty()
     }
+}
+
+/// Says which classes will not be found.
+fn note_classes(train: &[Image], classes: &[Class]) -> Option<String> {
+    let mut counts = vec![0_usize; classes.len()];
+    let objects = train.iter().flat_map(|image| &image.scene.objects);
+    objects.for_each(|object| counts[object.class] += 1);
+    let missing = classes.iter().zip(&counts).filter(|(_, count)| **count == 0);
+    let mut missing: Vec<String> = missing.map(|(class, _)| format!("{:?}", class.name)).collect();
+    let more = missing.split_off(NAMED.min(missing.len())).len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let names = missing.join(", ") + &more;
+    (!missing.is_empty())
+        .then(|| format!("no object to train on is of class {names}: none will be found"))
+}
+
+/// Says of which images the annotations do not follow the EXIF data.
+fn note_frames(train: &[Image], held_out: &[Image]) -> Option<String> {
+    let images = || train.iter().chain(held_out).filter(|image| image.frame == Frame::Stored);
+    let first = images().next()?;
+    Some(format!(
+        "images annotated as they are stored, not as they are displayed: {} (the first: {}); they are read so",
+        images().count(),
+        first.name
+    ))
+}
+
+/// Says which pictures are there more than once.
+fn note_twins(train: &[Image], held_out: &[Image]) -> [Option<String>; 2] {
+    let mut seen = HashMap::new();
+    let (mut twins, mut leaks) = (Vec::new(), Vec::new());
+    for (held_out, image) in
+        train.iter().map(|image| (false, image)).chain(held_out.iter().map(|image| (true, image)))
+    {
+        match seen.entry((image.scene.size, &image.scene.pixels)) {
+            Entry::Vacant(entry) => _ = entry.insert(held_out),
+            Entry::Occupied(first) if held_out && !first.get() => leaks.push(&image.name),
+            Entry::Occupied(_) => twins.push(&image.name),
+        }
+    }
+    let twins = twins.first().map(|first| {
+        format!("images that show what another one does: {} (the first: {first})", twins.len())
+    });
+    let leaks = leaks.first().map(|first| {
+        format!(
+            "held-out images that are trained on as well: {} of {} (the first: {first}); what they say of the detector is too good",
+            leaks.len(),
+            held_out.len()
+        )
+    });
+    [twins, leaks]
 }
 
 /// The name of the folder, and what differs when anything in it does that a run depends on.
@@ -288,13 +367,14 @@ fn load(
         let of_image = annotations.get(&id).map_or(&[][..], Vec::as_slice);
         let mut problems = Vec::new();
         let problem = |problem: String| format!("{}: image {id}: {problem}", file.display());
-        let image = match decode(folder, file, name) {
-            Ok((file, pixels)) => {
-                let (scene, annotations, outside) =
+        let declared = truth.sizes.get(&id).copied();
+        let image = match decode(folder, file, name, declared) {
+            Ok((file, (pixels, frame))) => {
+                let (scene, annotations, wrong) =
                     compose(id, name, &pixels, of_image, classes, side);
                 let name = name.clone();
-                let image = Image { scene, name, file, annotations };
-                problems.extend(outside.into_iter().map(problem));
+                let image = Image { scene, name, file, frame, annotations };
+                problems.extend(wrong.into_iter().map(problem));
                 Some(image)
             }
             Err(words) => {
@@ -308,18 +388,20 @@ fn load(
     truth.images.par_iter().map(load).collect()
 }
 
-fn decode(folder: &Path, annotations: &Path, name: &str) -> Result<(PathBuf, RgbImage), String> {
+/// The file of an image, and the image in the pixels that its boxes are in.
+fn decode(
+    folder: &Path,
+    annotations: &Path,
+    name: &str,
+    declared: Option<[f64; 2]>,
+) -> Result<(PathBuf, (RgbImage, Frame)), String> {
     if name.is_empty() {
         return Err("has no file_name".into());
     }
     let file = find::image(folder, annotations, name).ok_or_else(|| {
         format!("{name} is neither beside the annotations nor in {}", folder.display())
     })?;
-    let image =
-        read(&file).map_err(|error| format!("could not decode {}: {error}", file.display()))?;
-    if image.is_empty() {
-        return Err(format!("{} has no pixels", file.display()));
-    }
+    let image = open_declared(&file, declared).map_err(|error| error.to_string())?;
     Ok((file, image))
 }
 
@@ -335,25 +417,37 @@ fn compose(
     let (width, height) = (f64::from(image.width()), f64::from(image.height()));
     let mut scene = scene_of(id, image, side);
     let scale = scene.scale;
-    let mut kept = Vec::new();
+    let mut kept: Vec<Annotation> = Vec::new();
     let mut problems = Vec::new();
     for &annotation in annotations {
         let [left, top, wide, high] = annotation.bbox;
         let [x1, x2] = [left, left + wide].map(|x| x.clamp(0.0, width));
         let [y1, y2] = [top, top + high].map(|y| y.clamp(0.0, height));
+        let bbox = [x1, y1, x2 - x1, y2 - y1];
         let corners = [x1, y1, x2, y2].map(|corner| corner as f32 * scale);
-        if corners[0] >= corners[2] || corners[1] >= corners[3] {
-            problems.push(format!(
-                "the box {:?} has no area inside {name} of {width} x {height} pixels",
-                annotation.bbox
-            ));
+        let inside = bbox[2] * bbox[3];
+        let wrong = if corners[0] >= corners[2] || corners[1] >= corners[3] {
+            Some(format!("has no area inside {name} of {width} x {height} pixels"))
+        } else if wide < 1.0 || high < 1.0 {
+            Some("is smaller than a pixel: give left, top, width, height in pixels".into())
+        } else if inside < LEAST_INSIDE * wide * high {
+            Some(format!("lies mostly outside {name} of {width} x {height} pixels"))
+        } else {
+            let twin = |other: &Annotation| {
+                (other.category, other.bbox, other.crowd)
+                    == (annotation.category, bbox, annotation.crowd)
+            };
+            kept.iter().any(twin).then(|| "is there twice".into())
+        };
+        if let Some(wrong) = wrong {
+            problems.push(format!("the box {:?} {wrong}", annotation.bbox));
             continue;
         }
         if !annotation.crowd {
             let class = index_of(classes, annotation.category);
             scene.objects.push(Object { class, corners });
         }
-        kept.push(Annotation { bbox: [x1, y1, x2 - x1, y2 - y1], ..annotation.clone() });
+        kept.push(Annotation { bbox, ..annotation.clone() });
     }
     (scene, kept, problems)
 }
@@ -388,6 +482,10 @@ fn fifth(images: Vec<Image>, seed: u64) -> (Vec<Image>, Vec<Image>) {
 fn truth(images: &[Image], classes: &[Class]) -> GroundTruth {
     GroundTruth {
         images: images.iter().map(|image| (image.scene.image, image.name.clone())).collect(),
+        sizes: images
+            .iter()
+            .map(|image| (image.scene.image, image.scene.size.map(f64::from)))
+            .collect(),
         categories: classes.iter().map(|class| (class.id, class.name.clone())).collect(),
         annotations: images.iter().flat_map(|image| image.annotations.iter().cloned()).collect(),
         ..GroundTruth::default()

@@ -1,19 +1,12 @@
-//! From image files to scenes.
-
-use std::path::Path;
+//! From images to scenes.
 
 use image::imageops::{self, FilterType};
-use image::{ImageError, ImageReader, Rgb, RgbImage};
+use image::{Rgb, RgbImage};
 
 use super::scene::{CHANNELS, Scene};
 
 /// What is beside a picture that is not square.
 pub(super) const GREY: u8 = 128;
-
-/// Reads a PNG or JPEG file, whatever its name ends in.
-pub(crate) fn read(path: &Path) -> Result<RgbImage, ImageError> {
-    Ok(ImageReader::open(path)?.with_guessed_format()?.decode()?.into_rgb8())
-}
 
 /// An image as a scene of `side` by `side` pixels, without objects.
 pub(crate) fn scene_of(id: u64, image: &RgbImage, side: usize) -> Scene {

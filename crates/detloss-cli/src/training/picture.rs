@@ -1,18 +1,18 @@
 //! Pictures of what was found.
 
+mod letters;
+
 use std::convert::Infallible;
 use std::io::Cursor;
 
 use detloss_coco::Detection;
-use embedded_graphics::mono_font::iso_8859_1::{FONT_5X8, FONT_7X13};
-use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
 use embedded_graphics::pixelcolor::{Rgb888, RgbColor};
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{PrimitiveStyleBuilder, Rectangle, StrokeAlignment};
-use embedded_graphics::text::{Baseline, Text};
 use image::imageops::{self, FilterType};
 use image::{ImageError, ImageFormat, Rgb, RgbImage};
 
+use self::letters::Label;
 use super::data::{Class, index_of};
 use super::scene::{Scene, corners};
 
@@ -49,7 +49,8 @@ pub(crate) fn color(class: usize) -> [u8; 3] {
 pub(crate) struct Drawn<'a> {
     /// Its corners x1, y1, x2, y2 in pixels of the image. What is outside is not drawn.
     pub(crate) corners: [f32; 4],
-    /// What is written at it; what Latin-1 lacks becomes a question mark.
+    /// What is written at it, in the letters of Unifont: what it lacks (emoji, rare signs) has a sign of its own, and scripts that run from
+    /// the right stand from the left.
     pub(crate) label: &'a str,
     pub(crate) color: [u8; 3],
 }
@@ -120,7 +121,7 @@ pub(crate) fn grid(
         .iter()
         .flatten()
         .fold([0, 0], |[wide, high], tile| [tile.width().max(wide), tile.height().max(high)]);
-    let pen = Pen { font: &FONT_7X13, zoom: 1, stroke: 1 };
+    let pen = Pen { is_small: false, zoom: 1, stroke: 1 };
     let [letters, line] = pen.size_of(caption);
     let columns = pairs.len().min(COLUMNS) as u32;
     let rows = pairs.len().div_ceil(COLUMNS) as u32;
@@ -177,7 +178,8 @@ fn inside([x1, y1, x2, y2]: [f32; 4], [width, height]: [u32; 2]) -> Option<[u32;
 
 /// What lines and letters look like.
 struct Pen {
-    font: &'static MonoFont<'static>,
+    /// Whether letters are to be small.
+    is_small: bool,
     /// How many pixels of the image a pixel of a letter is wide and high.
     zoom: u32,
     /// The width of a line.
@@ -188,18 +190,13 @@ impl Pen {
     /// One that suits the size of the image.
     fn of(image: &RgbImage) -> Self {
         let shorter = image.width().min(image.height());
-        Self {
-            font: if shorter < 160 { &FONT_5X8 } else { &FONT_7X13 },
-            zoom: (shorter / 500).max(1),
-            stroke: 1 + shorter / 200,
-        }
+        Self { is_small: shorter < 160, zoom: (shorter / 500).max(1), stroke: 1 + shorter / 200 }
     }
 
     /// Width and height of a label.
     fn size_of(&self, label: &str) -> [u32; 2] {
-        let letter = self.font.character_size;
-        let count = label.chars().count() as u32;
-        [(count * letter.width + 2) * self.zoom, (letter.height + 1) * self.zoom]
+        let Size { width, height } = Label::new(label, self.is_small).size();
+        [(width + 2) * self.zoom, (height + 1) * self.zoom]
     }
 
     fn frame(&self, image: &mut RgbImage, frame: Rectangle, stroke: u32, color: [u8; 3]) {
@@ -221,11 +218,7 @@ impl Pen {
         let mut canvas = Canvas { image, at: Point::new(x as i32, y as i32), zoom: self.zoom };
         let ground = Rectangle::new(Point::zero(), Size::new(width, height));
         let Ok(()) = canvas.fill_solid(&ground, rgb(color));
-        // A label is one line, whatever it has in it.
-        let label = label.replace(char::is_control, " ");
-        let style = MonoTextStyle::new(self.font, rgb(ink));
-        let text = Text::with_baseline(&label, Point::new(1, 0), style, Baseline::Top);
-        let Ok(_) = text.draw(&mut canvas);
+        let Ok(()) = Label::new(label, self.is_small).draw(Point::new(1, 0), rgb(ink), &mut canvas);
     }
 }
 
@@ -334,7 +327,6 @@ mod tests {
                 assert_eq!([image.width(), image.height()], size);
             }
         }
-        assert!(painted([12, 12], corners, "猫") == painted([12, 12], corners, "?"));
         let nothing = RgbImage::from_pixel(50, 50, GREY);
         for corners in [
             [f32::NAN; 4],
@@ -351,6 +343,30 @@ mod tests {
                 .iter()
                 .all(|&[x, y]| all.get_pixel(x, y).0 == FOUND)
         );
+    }
+
+    #[test]
+    fn names_in_any_script_are_written_in_their_letters() {
+        let written = |label: &str| painted([220, 60], [2.0, 30.0, 50.0, 50.0], label);
+        let unknown = written("\u{10ffff} ж");
+        let mut all = Vec::new();
+        for label in ["Tür 猫 é ■", "кот", "γάτα", "고양이", "ねこ", "แมว", "חתול", "猫", "犬"]
+        {
+            let image = written(label);
+            assert!(count(&image, WRITING) > 20, "{label}");
+            assert!(image != unknown && !all.contains(&image), "{label} looks like another");
+            all.push(image);
+        }
+        // A mark takes no room, and a control character is seen.
+        let [letter, marked] = ["ж", "ж\u{301}"].map(|label| Label::new(label, false).size());
+        assert_eq!(letter, marked);
+        assert_eq!(Label::new("a\n", false).size(), Label::new(r"a\n", false).size());
+        assert!(written("a\u{202e}b") == written(r"a\u202eb"));
+        if let Some(folder) = std::env::var_os("DETLOSS_TEST_CHARTS") {
+            let image = written("Tür 猫 кот γάτα é ■");
+            std::fs::write(std::path::Path::new(&folder).join("letters.png"), png(&image).unwrap())
+                .unwrap();
+        }
     }
 
     #[test]

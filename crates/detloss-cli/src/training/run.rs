@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -16,6 +17,7 @@ use detloss_coco::{Detection, Options, Summary, summarize};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::augment::Augment;
 use super::data::Data;
 use super::decode::detections;
 use super::detector::{Config, Detector};
@@ -37,7 +39,7 @@ const SEED_BITS: u32 = 40;
 const EVALUATIONS: usize = 10;
 
 /// Scenes that are looked at together when a detector is judged.
-const AT_ONCE: usize = 50;
+pub(super) const AT_ONCE: usize = 50;
 
 /// The file in the folder of a run that has all to go on from.
 const CHECKPOINT: &str = "checkpoint.cbor";
@@ -47,6 +49,9 @@ const CHECKPOINT: &str = "checkpoint.cbor";
 pub(crate) struct Settings {
     /// Where the scenes are from, in words.
     pub(crate) data: String,
+    /// How scenes to train on are varied, in words.
+    #[serde(default)]
+    pub(crate) augment: Augment,
     /// Width and height of a scene, pixels.
     pub(crate) side: usize,
     /// What is minimised.
@@ -113,6 +118,12 @@ pub(crate) struct EvalPoint {
     pub(crate) scores: f64,
     /// The mean loss of the boxes since the evaluation before, over the steps with objects; 0 if there was none.
     pub(crate) boxes: f64,
+    /// The mean loss of the scores on the held-out scenes.
+    #[serde(default)]
+    pub(crate) held_out_scores: f64,
+    /// The mean loss of the boxes there.
+    #[serde(default)]
+    pub(crate) held_out_boxes: f64,
     /// COCO's average precision, over IoU 0.5 to 0.95.
     pub(crate) ap: f64,
     /// At IoU 0.5.
@@ -218,7 +229,8 @@ impl<'a> Run<'a> {
         self.progress.step >= self.settings.steps
     }
 
-    /// Trains to the next evaluation, and writes a checkpoint into `folder`. `done` hears of every step.
+    /// Trains to the next evaluation, and writes a checkpoint into `folder`. `done` hears of every step and of the evaluation, and says
+    /// whether to go on: a run that it breaks off has its checkpoint where it stands.
     ///
     /// # Errors
     ///
@@ -226,25 +238,41 @@ impl<'a> Run<'a> {
     pub(crate) fn advance(
         &mut self,
         folder: &Path,
-        done: &dyn Fn(&Progress),
-    ) -> anyhow::Result<()> {
+        done: &dyn Fn(&Progress) -> ControlFlow<()>,
+    ) -> anyhow::Result<ControlFlow<()>> {
         let until = points(self.settings.steps).find(|&step| step > self.progress.step);
         let until = until.unwrap_or(self.settings.steps);
         while self.progress.step < until {
             self.step()?;
-            done(&self.progress);
+            // At an evaluation that comes first: a run that goes on begins behind it.
+            if done(&self.progress).is_break() && self.progress.step < until {
+                self.save(folder)?;
+                return Ok(ControlFlow::Break(()));
+            }
         }
-        let summary = self.evaluate()?;
+        let (summary, held_out) = self.evaluate()?;
         let value = |name: &str| {
             let metric = summary.iter().find(|metric| metric.name == name);
             metric.and_then(|metric| metric.value).unwrap_or_default()
         };
         let Progress { step, seconds, scores, boxes, .. } = self.progress;
         let [scores, boxes] = [scores, boxes].map(Sum::mean);
+        let [held_out_scores, held_out_boxes] = held_out.map(Sum::mean);
         let [ap, ap50, ap75] = ["AP", "AP50", "AP75"].map(value);
-        self.progress.points.push(EvalPoint { step, seconds, scores, boxes, ap, ap50, ap75 });
+        self.progress.points.push(EvalPoint {
+            step,
+            seconds,
+            scores,
+            boxes,
+            held_out_scores,
+            held_out_boxes,
+            ap,
+            ap50,
+            ap75,
+        });
         (self.progress.scores, self.progress.boxes) = Default::default();
-        self.save(folder)
+        self.save(folder)?;
+        Ok(done(&self.progress))
     }
 
     /// One step of the optimizer.
@@ -257,7 +285,7 @@ impl<'a> Run<'a> {
             (first..first + batch as u64).into_par_iter().map(|at| self.data.train(at)).collect();
         let output = self.detector.forward(&scenes, &self.config, &self.device);
         let losses = Instant::now();
-        let done = self.progress.step as f64 / (self.settings.steps - 1).max(1) as f64;
+        let done = self.done();
         let states = &mut self.progress.states;
         let value = self.objective.value(output, &scenes, &self.config, done, states);
         let step = self.progress.step + 1;
@@ -291,11 +319,36 @@ impl<'a> Run<'a> {
         self.settings.rate * (at / WARM_UP).min(1.0) * (1.0 + fall) / 2.0
     }
 
-    /// COCO's numbers on the held-out scenes.
-    fn evaluate(&self) -> anyhow::Result<Summary> {
+    /// COCO's numbers on the held-out scenes, and the losses of scores and boxes there.
+    fn evaluate(&self) -> anyhow::Result<(Summary, [Sum; 2])> {
+        let step = self.progress.step;
         let found = self.find(self.data.held_out());
-        let found = found.with_context(|| format!("after step {}", self.progress.step))?;
-        Ok(summarize(self.data.truth(), &found.concat(), &Options::default()))
+        let found = found.with_context(|| format!("after step {step}"))?;
+        let summary = summarize(self.data.truth(), &found.concat(), &Options::default());
+        let losses = self.held_out_losses();
+        Ok((summary, losses.with_context(|| format!("after step {step}"))?))
+    }
+
+    /// The losses on the held-out scenes, in batches as those of training. The states of the losses stay as they are.
+    fn held_out_losses(&self) -> anyhow::Result<[Sum; 2]> {
+        let (detector, device) = (self.detector(), Device::flex());
+        let [mut scores, mut boxes] = [Sum::default(); 2];
+        for scenes in self.data.held_out().chunks(self.settings.batch.min(AT_ONCE)) {
+            let output = detector.forward(scenes, &self.config, &device);
+            let mut states = self.progress.states.clone();
+            let done = self.done();
+            let value = self.objective.value(output, scenes, &self.config, done, &mut states)?;
+            scores.add(value.scores);
+            if let Some(value) = value.boxes {
+                boxes.add(value);
+            }
+        }
+        Ok([scores, boxes])
+    }
+
+    /// The share of the run that is done at the next step.
+    fn done(&self) -> f64 {
+        self.progress.step as f64 / (self.settings.steps - 1).max(1) as f64
     }
 
     /// The detections in each of these scenes.
@@ -318,6 +371,8 @@ impl<'a> Run<'a> {
     }
 
     fn save(&self, folder: &Path) -> anyhow::Result<()> {
+        // Looking brings running means up to date, which a record leaves a step behind.
+        let _ = self.detector();
         let detector = self.detector.clone().into_record().into_bytes()?.to_vec();
         let optimizer = self.optimizer.to_record().into_bytes()?.to_vec();
         let (settings, progress) = (self.settings.clone(), self.progress.clone());

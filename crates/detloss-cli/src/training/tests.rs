@@ -5,6 +5,7 @@ mod criteria;
 mod matchers;
 
 use std::cell::Cell;
+use std::ops::ControlFlow;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -13,6 +14,7 @@ use detloss::loss::Scope;
 use detloss::losses::{self, Entry};
 use detloss_coco::GroundTruth;
 
+use super::augment::Augment;
 use super::data::{Class, Data, truth};
 use super::decode::scores;
 use super::detector::{Config, Detector};
@@ -94,6 +96,10 @@ fn square(place: u64) -> Scene {
     Scene { image: place, side: SIDE, pixels, scale: 1.0, size: [SIDE as u32; 2], objects }
 }
 
+fn go_on(_: &Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
 /// Of 60 steps.
 fn objective(scores: &str, boxes: &str) -> (Objective, Settings) {
     let settable = |name: &str| losses::find(name).unwrap().params.iter().map(|param| param.name);
@@ -117,6 +123,7 @@ fn objective(scores: &str, boxes: &str) -> (Objective, Settings) {
 fn with_settings(objective: Objective) -> (Objective, Settings) {
     let settings = Settings {
         data: "squares".into(),
+        augment: Augment::default(),
         side: SIDE,
         objective: objective.spec(),
         prior: 0.01,
@@ -146,7 +153,7 @@ fn finish(data: &Squares, objective: &Objective, settings: Settings) -> Progress
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::new(data, objective, settings);
     while !run.is_done() {
-        run.advance(folder.path(), &|_| {}).unwrap();
+        let _ = run.advance(folder.path(), &go_on).unwrap();
     }
     run.progress().clone()
 }
@@ -206,7 +213,7 @@ fn a_run_that_was_stopped_ends_as_one_that_was_not() {
     }
 }
 
-/// A run that is stopped after every evaluation ends as one that is not.
+/// A run that is stopped after every evaluation, and once between two, ends as one that is not.
 fn assert_stops_nowhere((objective, settings): &(Objective, Settings)) {
     let whole = finish(&Squares::new(), objective, settings.clone());
     let folder = tempfile::tempdir().unwrap();
@@ -226,10 +233,15 @@ fn assert_stops_nowhere((objective, settings): &(Objective, Settings)) {
             assert_eq!(timeless(run.progress()), timeless(&whole), "{title}");
             break;
         }
-        run.advance(folder.path(), &|_| {}).unwrap();
+        // Between two evaluations the first time, at one the second time.
+        let stop = |progress: &Progress| match progress.step {
+            4 | 6 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        let _ = run.advance(folder.path(), &stop).unwrap();
         stops.set(stops.get() + 1);
     }
-    assert!(stops.get() > 5);
+    assert_eq!(stops.get(), 11);
 }
 
 #[test]
@@ -256,7 +268,7 @@ fn the_same_settings_end_with_the_same_weights_on_any_number_of_threads() {
         let folder = tempfile::tempdir().unwrap();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let mut run = Run::new(&data, &objective, Settings { seed, ..settings.clone() });
-        pool.install(|| run.advance(folder.path(), &|_| {}).unwrap());
+        let _ = pool.install(|| run.advance(folder.path(), &go_on).unwrap());
         let mut weights = Weights(Vec::new());
         run.detector().visit(&mut weights);
         weights.0
@@ -279,7 +291,7 @@ fn a_stopped_run_is_not_gone_on_with_by_other_settings() {
     let (objective, settings) = objective("focal", "giou");
     let (folder, data) = (tempfile::tempdir().unwrap(), Squares::new());
     let start = || Run::new(&data, &objective, settings.clone());
-    start().advance(folder.path(), &|_| {}).unwrap();
+    let _ = start().advance(folder.path(), &go_on).unwrap();
     assert_eq!(start().resume(folder.path()).unwrap().progress().step, 6);
     let other = Settings { rate: 1e-3, ..settings.clone() };
     let refused = Run::new(&data, &objective, other).resume(folder.path());
@@ -300,7 +312,7 @@ fn a_loss_that_is_not_finite_stops_the_run_with_its_step() {
     let (objective, settings) = objective("bce", "l2");
     let (folder, data) = (tempfile::tempdir().unwrap(), Squares::new());
     let mut run = Run::new(&data, &objective, Settings { rate: 1e30, ..settings });
-    let stopped = (0..10).find_map(|_| run.advance(folder.path(), &|_| {}).err()).unwrap();
+    let stopped = (0..10).find_map(|_| run.advance(folder.path(), &go_on).err()).unwrap();
     assert!(stopped.to_string().contains("at step"), "{stopped}");
 }
 
@@ -309,7 +321,7 @@ fn a_detector_that_is_lost_in_its_last_step_is_no_result() {
     let (objective, settings) = objective("focal", "giou");
     let (folder, data) = (tempfile::tempdir().unwrap(), Squares::new());
     let settings = Settings { rate: 1e30, steps: 1, ..settings };
-    let lost = Run::new(&data, &objective, settings).advance(folder.path(), &|_| {}).unwrap_err();
+    let lost = Run::new(&data, &objective, settings).advance(folder.path(), &go_on).unwrap_err();
     assert!(format!("{lost:#}").starts_with("after step 1: "), "{lost:#}");
     assert!(!folder.path().join("checkpoint.cbor").exists());
 }
@@ -343,8 +355,8 @@ fn steps_without_objects_do_not_count_in_the_loss_of_the_boxes() {
     // Two steps per evaluation; at this rate nothing is learned.
     let settings = Settings { rate: 1e-12, steps: 20, batch: 4, ..settings };
     let mut run = Run::new(&data, &objective, settings);
-    run.advance(folder.path(), &|_| {}).unwrap();
-    run.advance(folder.path(), &|_| {}).unwrap();
+    let _ = run.advance(folder.path(), &go_on).unwrap();
+    let _ = run.advance(folder.path(), &go_on).unwrap();
     let [first, second] = &run.progress().points[..] else { panic!("two points") };
     assert!(second.boxes > 0.1);
     assert!((first.boxes - second.boxes).abs() < 1e-3 * second.boxes, "{first:?} {second:?}");

@@ -8,7 +8,11 @@ mod modifiers;
 mod race;
 mod race_ap;
 #[cfg(feature = "train")]
+mod small_set;
+#[cfg(feature = "train")]
 mod train;
+#[cfg(feature = "train")]
+mod training_loop;
 mod whole;
 
 use assert_cmd::Command;

@@ -8,10 +8,11 @@ use crate::{Seen, complaint, detloss, detloss_with};
 /// Colours, the title of a window, a line break, and text that runs backwards.
 const HOSTILE: &str = "tri\u{1b}[31mang\u{1b}]0;x\u{7}le\n\u{202e}gpj\u{9b}1m";
 
-/// Runs the binary with these arguments as they are.
+/// Runs the binary with these arguments as they are, in a folder that it may write to.
 fn call(args: &[&str]) -> Seen {
+    let folder = tempfile::tempdir().unwrap();
     let program = assert_cmd::cargo::cargo_bin("detloss");
-    let output = Command::new(program).args(args).output().unwrap();
+    let output = Command::new(program).args(args).current_dir(folder.path()).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Seen { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }

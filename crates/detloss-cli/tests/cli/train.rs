@@ -69,6 +69,9 @@ fn a_comparison_goes_on_where_it_was() {
     assert_eq!(first.out.lines().count(), 3);
     assert!(first.out.contains('±'));
     has(folder.path(), &["compare.html", "compare.json", "compare.csv"]);
+    let page = fs::read_to_string(folder.path().join("compare.html")).unwrap();
+    assert!(page.contains("the bands are the standard deviation over them"), "{page}");
+    assert!(page.contains("opacity=\"0.18\"") && page.contains("stroke=\"#1a1a1a\""), "{page}");
     let curves = fs::read_to_string(folder.path().join("compare.csv")).unwrap();
     assert_eq!(curves.lines().count(), 1 + 2 * 2 * 2);
     let more = compare("--box giou,l1,giou --cls focal,ap --seeds 2");

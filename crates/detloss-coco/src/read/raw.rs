@@ -115,7 +115,7 @@ fn numbers(field: &RawValue, into: &mut [f64]) -> Result<usize, (Kind, String)> 
             Ok(number) => number,
             Err(_) => return Err((Kind::NoBox, format!("{written} is not a number"))),
         };
-        if !(number.abs() <= LARGEST) {
+        if number.is_nan() || number.abs() > LARGEST {
             return Err((Kind::NotFinite, format!("{unquoted} is no number of pixels")));
         }
         if let Some(place) = into.get_mut(count) {

@@ -21,8 +21,16 @@ pub fn read_results<B: Bbox>(
     path: &Path,
     truth: &GroundTruth<B>,
 ) -> Result<Read<Vec<Detection<B>>>, ReadError> {
-    let text = load(path)?;
-    parse(path, &text, |value| {
+    parse_results(path, &load(path)?, truth)
+}
+
+/// The same of its text; problems and errors name it as `path`.
+pub fn parse_results<B: Bbox>(
+    path: &Path,
+    text: &str,
+    truth: &GroundTruth<B>,
+) -> Result<Read<Vec<Detection<B>>>, ReadError> {
+    parse(path, text, |value| {
         let entries = entries(path, value)?;
         let mut reader = Reader {
             file: path.into(),

@@ -15,8 +15,15 @@ use crate::problem::{Entry, Kind, Place, Problem, Read};
 
 /// Reads an annotation file (`instances_*.json`). Only one that has no lists of images and annotations is an error.
 pub fn read_ground_truth<B: Bbox>(path: &Path) -> Result<Read<GroundTruth<B>>, ReadError> {
-    let text = load(path)?;
-    parse(path, &text, |value| {
+    parse_ground_truth(path, &load(path)?)
+}
+
+/// The same of its text; problems and errors name it as `path`.
+pub fn parse_ground_truth<B: Bbox>(
+    path: &Path,
+    text: &str,
+) -> Result<Read<GroundTruth<B>>, ReadError> {
+    parse(path, text, |value| {
         let Ok(Pairs(fields)) = serde_json::from_str(value.get()) else {
             return Err(ReadError::whole(path, "is an array of results", SWAP_REMEDY));
         };

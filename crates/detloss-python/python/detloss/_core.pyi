@@ -23,6 +23,16 @@ class Call(TypedDict, total=False):
 MAX_LABEL: float
 LEFT_OUT: float
 
+def evaluate_coco(
+    truth: tuple[str, str | None],
+    found: tuple[str, str | None],
+    rotated: bool,
+    settings: tuple[
+        Sequence[float] | None, float | None, int, Sequence[str] | None, Sequence[float] | None, float | None
+    ],
+    threads: int,
+) -> tuple[str, dict[str, list[Any]], list[str]]: ...
+
 class Loss:
     def __new__(cls, name: str, values: Sequence[float] | None = None) -> Loss: ...
     @property

@@ -55,7 +55,7 @@ pub(super) fn write<B: Bbox>(audit: &Audit<B>, to: impl Write) -> anyhow::Result
             (detection.score as f32, outcome, error, sizes[audit.size(index)]),
             fields(detection.bbox),
             (
-                annotation.and_then(|annotation| Some(audit.truth.id(annotation.id?))),
+                annotation.and_then(|it| it.id).map(|id| audit.truth.id(id)),
                 object.map(|(_, iou)| iou as f32),
             ),
             of_annotation,

@@ -23,7 +23,7 @@ impl Findings {
         let annotation = |index: usize| &audit.truth.annotations[index];
         let classes = tally(
             audit,
-            audit.evaluation.classes.iter().map(|class| class.id),
+            audit.evaluation.classes.iter().map(|class| class.key),
             |detection| audit.found[detection].category,
             |object| annotation(object).category,
         );

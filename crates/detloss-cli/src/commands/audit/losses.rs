@@ -149,8 +149,8 @@ pub(super) fn sizes(audit: &Audit<impl Bbox>, findings: &Findings) -> Section {
         field("matched", "found", Show::Numbers),
         field("missed", "missed", Show::Numbers),
         field("background", "background", Show::Numbers),
-        field("ap", "AP", Show::Fixed),
-        hidden("ar"),
+        field("AP", "AP", Show::Fixed),
+        hidden("AR"),
     ];
     let mut records = Records::new(fields.into_iter().chain(tally_fields(audit)));
     for ((_, tally), size) in findings.sizes.iter().zip(&audit.evaluation.sizes) {

@@ -5,9 +5,10 @@ use std::fmt::Write;
 /// More classes are no longer legible.
 const MOST: usize = 24;
 
-/// The side of a cell and the width of the names of rows, in units of the drawing.
+/// The side of a cell, the width of the names of rows, and the least width, in units of the drawing.
 const CELL: usize = 34;
 const NAMES: usize = 150;
+const LEAST: usize = 640;
 /// The longest name, in letters.
 const LETTERS: usize = 18;
 
@@ -33,9 +34,11 @@ pub(super) fn heat_map(names: &[&str], counts: &[Vec<usize>]) -> Option<String> 
         let name = crate::text::shortened(&crate::text::visible(name), LETTERS);
         name.replace('&', "&amp;").replace('<', "&lt;")
     };
-    let side = NAMES + CELL * shown.len();
+    let height = NAMES + CELL * shown.len();
+    // Room for the last name, which leans to the right; and few classes are not blown up.
+    let width = (height + NAMES / 2).max(LEAST);
     let mut svg = format!(
-        "<svg viewBox=\"0 0 {side} {side}\" role=\"img\" font-size=\"12\"><title>Confusion matrix</title>"
+        "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" font-size=\"12\"><title>Confusion matrix</title>"
     );
     for (place, &class) in shown.iter().enumerate() {
         let middle = NAMES + CELL * place + CELL / 2;
@@ -43,8 +46,8 @@ pub(super) fn heat_map(names: &[&str], counts: &[Vec<usize>]) -> Option<String> 
         let edge = NAMES - 6;
         _ = write!(
             svg,
-            "<text x=\"{edge}\" y=\"{}\" text-anchor=\"end\" fill=\"#222\">{name}</text>\
-             <text transform=\"translate({},{edge}) rotate(-60)\" fill=\"#222\">{name}</text>",
+            "<text x=\"{edge}\" y=\"{}\" text-anchor=\"end\">{name}</text>\
+             <text transform=\"translate({},{edge}) rotate(-60)\">{name}</text>",
             middle + 4,
             middle + 4,
         );
@@ -63,7 +66,7 @@ pub(super) fn heat_map(names: &[&str], counts: &[Vec<usize>]) -> Option<String> 
             if count > 0 {
                 _ = write!(
                     svg,
-                    "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\" fill=\"#222\">{count}</text>",
+                    "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{count}</text>",
                     x + CELL / 2,
                     y + CELL / 2 + 4
                 );

@@ -147,7 +147,7 @@ impl ByError {
 }
 
 /// The shares of each score loss, and of its gradient.
-pub(super) fn by_error<'a, B: Bbox>(audit: &'a Audit<B>) -> Vec<(&'a Measured, ByError, ByError)> {
+pub(super) fn by_error<B: Bbox>(audit: &Audit<B>) -> Vec<(&Measured, ByError, ByError)> {
     let losses = audit.of_kind(Over::Scores).map(|loss| {
         let value = |detection| audit.value(loss, detection).unwrap_or(0.0);
         let slope = |detection| audit.slope(loss, detection).unwrap_or(0.0);
@@ -263,7 +263,7 @@ pub(super) fn errors(audit: &Audit<impl Bbox>) -> Section {
 /// By class: precision, the best threshold, and the losses.
 pub(super) fn classes(audit: &Audit<impl Bbox>, findings: &Findings) -> Section {
     let of_class: BTreeMap<u64, &detloss_coco::Class> =
-        audit.evaluation.classes.iter().map(|class| (class.id, class)).collect();
+        audit.evaluation.classes.iter().map(|class| (class.key, class)).collect();
     let fields = [
         hidden("category_id"),
         field("class", "class", Show::Words),
@@ -271,10 +271,10 @@ pub(super) fn classes(audit: &Audit<impl Bbox>, findings: &Findings) -> Section 
         field("matched", "found", Show::Numbers),
         hidden("missed"),
         field("background", "background", Show::Numbers),
-        field("ap", "AP", Show::Fixed),
-        field("ap50", "AP50", Show::Fixed),
-        hidden("ap75"),
-        hidden("ar"),
+        field("AP", "AP", Show::Fixed),
+        field("AP50", "AP50", Show::Fixed),
+        hidden("AP75"),
+        hidden("AR"),
     ];
     let fields = fields.into_iter().chain(operating_fields("best/"));
     let fields = fields.chain(super::losses::tally_fields(audit));
@@ -365,7 +365,8 @@ pub(super) fn confusions(audit: &Audit<impl Bbox>) -> Section {
     if let Some(svg) = heat_map(&names, &confusion.counts) {
         section.drawing(svg, "Annotated classes (rows) and what they were detected as (columns); the darker, the larger the share of the row");
     }
-    let ids = confusion.classes.iter().zip(&names).map(|(id, name)| format!("{id} {name}"));
+    let ids = confusion.classes.iter().zip(&names);
+    let ids = ids.map(|(&id, name)| format!("{} {name}", audit.truth.id(id)));
     let all: Vec<String> = ids.chain(["background".to_owned()]).collect();
     let mut matrix = Records::new([hidden("annotated")].into_iter().chain(all.iter().map(hidden)));
     for (name, row) in all.iter().zip(&confusion.counts) {
@@ -376,7 +377,7 @@ pub(super) fn confusions(audit: &Audit<impl Bbox>) -> Section {
         "confusion",
         json!({
             "threshold": confusion.threshold,
-            "iou": confusion.iou,
+            "at_iou": confusion.iou,
             "classes": names.iter().chain(&["background"]).collect::<Vec<_>>(),
             "counts": confusion.counts,
         }),

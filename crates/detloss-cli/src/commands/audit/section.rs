@@ -27,8 +27,10 @@ enum Part {
         caption: String,
     },
     Records(Listing),
-    Chart(Chart, String),
+    Chart(Box<Chart>, String),
     Charts(Vec<Chart>, String),
+    /// JPEG files with words, for the page.
+    Pictures(Vec<(Vec<u8>, String)>, String),
     /// A drawing for the page.
     Drawing(String, String),
     /// A file for spreadsheets alone.
@@ -101,11 +103,19 @@ impl Section {
     }
 
     pub(super) fn chart(&mut self, chart: Chart, caption: &str) -> &mut Self {
-        self.add(Part::Chart(chart, caption.into()))
+        self.add(Part::Chart(Box::new(chart), caption.into()))
     }
 
     pub(super) fn charts(&mut self, charts: Vec<Chart>, caption: &str) -> &mut Self {
         self.add(Part::Charts(charts, caption.into()))
+    }
+
+    pub(super) fn pictures(
+        &mut self,
+        pictures: Vec<(Vec<u8>, String)>,
+        caption: &str,
+    ) -> &mut Self {
+        self.add(Part::Pictures(pictures, caption.into()))
     }
 
     pub(super) fn drawing(&mut self, svg: String, caption: &str) -> &mut Self {
@@ -243,6 +253,7 @@ pub(super) fn page(report: &mut Report, sections: &[Section], top: usize) {
                 }
                 Part::Chart(chart, caption) => _ = report.chart(chart, caption),
                 Part::Charts(charts, caption) => _ = report.charts(charts, caption),
+                Part::Pictures(pictures, caption) => _ = report.pictures(pictures, caption),
                 Part::Drawing(svg, caption) => _ = report.figure(svg, caption),
                 Part::File(..) | Part::Value(..) => {}
             }

@@ -10,6 +10,7 @@ use super::records::{Records, hidden, short};
 use super::section::{Section, Shown};
 use super::stats::share;
 use super::suspects::SURE;
+use super::worst::entry;
 use crate::text::percent;
 
 /// A rule that applies.
@@ -53,6 +54,7 @@ pub(super) fn remarks(audit: &Audit<impl Bbox>, findings: &Findings) -> Vec<Rema
         return vec![remark];
     }
     let all = [
+        broken(audit),
         costliest(audit),
         gradient(audit),
         small(audit),
@@ -117,6 +119,31 @@ fn unfit<B: Bbox>(audit: &Audit<B>) -> Option<Remark> {
     }
     let hint = "Do ids of images and classes, and sizes of images, belong to one another? Draw a few with --images.";
     remark("nothing_found", &format!("{found}."), hint)
+}
+
+/// Annotations that nothing can find: boxes without area, or outside of their image.
+fn broken<B: Bbox>(audit: &Audit<B>) -> Option<Remark> {
+    let is_broken = |index: &usize| {
+        let annotation = &audit.truth.annotations[*index];
+        let size = audit.truth.sizes.get(&annotation.image);
+        let outside = match (annotation.bbox.as_ref(), size) {
+            (&[x, y, w, h], Some(&[width, height])) => {
+                x >= width || y >= height || x + w <= 0.0 || y + h <= 0.0
+            }
+            _ => false,
+        };
+        annotation.bbox.area() <= 0.0 || outside
+    };
+    let broken: Vec<usize> = (0..audit.truth.annotations.len()).filter(is_broken).collect();
+    let first = entry(audit, *broken.first()?);
+    let boxes = match broken.len() {
+        1 => "1 annotated box has no area, or lies".to_owned(),
+        count => format!("{count} annotated boxes have no area, or lie"),
+    };
+    let seen =
+        format!("{boxes} outside of the image, where nothing can find it: annotations[{first}].");
+    let hint = "`detloss check` lists all that is wrong with the annotations.";
+    Some(Remark { rule: "broken_annotations", seen, hint: hint.into() })
 }
 
 /// The kind of errors that costs most.

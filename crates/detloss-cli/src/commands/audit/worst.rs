@@ -11,6 +11,9 @@ use super::records::{Records, Show, field, hidden};
 use super::section::{Section, Shown};
 use super::suspects::{LOOSE, NEAR, SURE};
 
+/// Of more suspects, nobody looks at the last.
+const MOST: usize = 10_000;
+
 /// The images with the most loss.
 pub(super) fn images(audit: &Audit<impl Bbox>, findings: &Findings) -> Section {
     let fields = [
@@ -80,7 +83,7 @@ pub(super) fn boxes<B: Bbox>(audit: &Audit<B>, findings: &Findings, top: usize) 
             json!(audit.truth.categories[&detection.category]),
             json!(detection.score),
             json!(iou),
-            json!(annotation.id),
+            json!(annotation.id.map(|id| audit.truth.id(id))),
             json!(annotation_id(audit, object)),
             numbers(detection.bbox),
             numbers(annotation.bbox),
@@ -120,7 +123,7 @@ pub(super) fn suspects<B: Bbox>(audit: &Audit<B>, findings: &Findings) -> Sectio
         field("annotation_bbox", annotated, Show::Box),
         field("weight", "score x loss", Show::Short),
     ]);
-    for suspect in &findings.suspects {
+    for suspect in findings.suspects.iter().take(MOST) {
         let detection = &audit.found[suspect.detection];
         let class = |category: u64| audit.truth.categories[&category].clone();
         let index = suspect.annotation.map(|(index, _)| index);
@@ -134,8 +137,8 @@ pub(super) fn suspects<B: Bbox>(audit: &Audit<B>, findings: &Findings) -> Sectio
             json!(audit.truth.file(detection.image)),
             json!(class(detection.category)),
             json!(annotation.map(|annotation| class(annotation.category))),
-            json!(annotation.and_then(|annotation| annotation.id)),
-            json!(index),
+            json!(annotation.and_then(|it| it.id).map(|id| audit.truth.id(id))),
+            json!(index.map(|index| entry(audit, index))),
             json!(index.map(|index| annotation_id(audit, index))),
             json!(detection.score),
             json!(suspect.annotation.map(|(_, iou)| iou)),
@@ -168,6 +171,11 @@ fn heading<B: Bbox>(what: &str) -> String {
 pub(super) fn annotation_id(audit: &Audit<impl Bbox>, index: usize) -> String {
     match audit.truth.annotations[index].id {
         Some(id) => audit.truth.id(id).to_string(),
-        None => format!("annotations[{index}]"),
+        None => format!("annotations[{}]", entry(audit, index)),
     }
+}
+
+/// The place of an annotation in its file.
+pub(super) fn entry<B>(audit: &Audit<B>, index: usize) -> usize {
+    audit.truth.entries.get(index).copied().unwrap_or(index)
 }

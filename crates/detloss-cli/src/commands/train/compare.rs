@@ -2,16 +2,19 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::anyhow;
 
 use super::comparison::{Combination, Comparison, table};
+use super::lock::lock;
+use super::show::{Show, duration};
 use super::{BOX, CELLS, CLS, Outcome, Setup, criterion, matcher, page, say_notes, train};
 use crate::choice::{self, Chosen};
 use crate::cli::CompareArgs;
-use crate::output::{CliError, make_folder, print_json, print_table, progress, save, say};
+use crate::output::{CliError, make_folder, print_json, print_table, save, say};
 use crate::training::objective::Objective;
-use crate::training::run::{Progress, Settings};
+use crate::training::run::Settings;
 
 /// A run that is to be done, or was.
 struct Planned<'a> {
@@ -40,35 +43,46 @@ pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
         }
     }
     let kept = planned.iter().filter(|planned| planned.outcome.is_some()).count();
-    if kept > 0 {
+    if kept == 0 {
+        say(format_args!("{} runs of {} steps", planned.len(), args.setup.steps));
+    } else {
         say(format_args!("{kept} of {} runs are there already", planned.len()));
     }
-    let bar = progress(((planned.len() - kept) * args.setup.steps) as u64, "steps");
-    let (mut before, mut failed) = (0, 0);
+    let _lock = lock(&args.out)?;
+    let missing = planned.len() - kept;
+    let show = Show::of(args.setup.steps, missing)?;
+    let mut failed = 0;
+    let mut done = 0;
     for planned in planned.iter_mut().filter(|planned| planned.outcome.is_none()) {
         make_folder(&planned.folder)?;
+        let _lock = lock(&planned.folder)?;
         let Settings { objective, seed, steps, .. } = &planned.settings;
         let name = format!("{}, seed {seed}", objective.title());
-        let show = |progress: &Progress| {
-            let ap = progress
-                .points
-                .last()
-                .map_or(String::new(), |point| format!(", AP {:.3}", point.ap));
-            bar.set_message(format!("{name}{ap}"));
-            bar.set_position((before + progress.step) as u64);
-        };
+        show.name(&name);
         let settings = planned.settings.clone();
+        let start = Instant::now();
         // A loss that goes astray at this rate is a result, too.
         match train(&*data, planned.objective, settings, &planned.folder, &show) {
-            Ok(outcome) => planned.outcome = Some(outcome),
+            Ok(Ok(outcome)) => planned.outcome = Some(outcome),
+            Ok(Err(step)) => {
+                show.end();
+                return Err(CliError::Stopped(format!(
+                    "stopped after {step} of {steps} steps of {name}, with {done} of {missing} runs done; the same command goes on"
+                )));
+            }
             Err(problem) => {
-                bar.suspend(|| say(format_args!("failed: {name}: {problem:#}")));
+                show.note(&format!("failed: {name}: {problem:#}"));
                 failed += 1;
             }
         }
-        before += steps;
+        done += 1;
+        if done == 1 && missing > 1 {
+            let left = start.elapsed().as_secs_f64() * (missing - 1) as f64;
+            show.note(&format!("{} runs are left: about {}", missing - 1, duration(left)));
+        }
+        show.next();
     }
-    bar.finish_and_clear();
+    show.end();
     let mut combinations = Vec::new();
     for objective in 0..objectives.len() {
         let runs = planned.iter().skip(objective).step_by(objectives.len());
@@ -139,7 +153,7 @@ fn unique(names: Vec<String>) -> Vec<String> {
 fn curves(comparison: &Comparison) -> Result<Vec<u8>, CliError> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     let header =
-        "score_loss,box_loss,matcher,criterion,seed,step,seconds,scores,boxes,ap,ap50,ap75"
+        "score_loss,box_loss,matcher,criterion,seed,step,seconds,scores,boxes,held_out_scores,held_out_boxes,ap,ap50,ap75"
             .split(',');
     writer.write_record(header).map_err(CliError::failure)?;
     for combination in &comparison.combinations {

@@ -101,6 +101,16 @@ impl Combination {
         };
         points.map(at).collect()
     }
+
+    /// The standard deviation over the runs at every point; 0 of a single run.
+    pub(super) fn spread(&self, of: impl Fn(&EvalPoint) -> f64) -> Vec<f64> {
+        let points = 0..self.runs[0].points.len();
+        let at = |point: usize| {
+            let values: Vec<f64> = self.runs.iter().map(|run| of(&run.points[point])).collect();
+            Spread::of(&values).deviation.unwrap_or(0.0)
+        };
+        points.map(at).collect()
+    }
 }
 
 /// What a combination says of one of the things that it was trained with.

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::output::save;
+use crate::training::files::ClassScore;
 use crate::training::run::{EvalPoint, Progress, Settings, points, read_saved};
 
 /// Its file: where it is, the run is done.
@@ -20,12 +21,15 @@ pub(super) struct Outcome {
     /// The share of that time which went into the losses: values and gradients.
     pub(super) loss_share: f64,
     pub(super) points: Vec<EvalPoint>,
+    /// How well each class was found at the end.
+    #[serde(default)]
+    pub(super) classes: Vec<ClassScore>,
 }
 
 impl Outcome {
-    pub(super) fn new(settings: Settings, progress: &Progress) -> Self {
+    pub(super) fn new(settings: Settings, progress: &Progress, classes: Vec<ClassScore>) -> Self {
         let Progress { seconds, loss_seconds, points, .. } = progress.clone();
-        Self { settings, seconds, loss_share: loss_seconds / seconds, points }
+        Self { settings, seconds, loss_share: loss_seconds / seconds, points, classes }
     }
 
     /// How the run in this folder ended, if it did.

@@ -47,7 +47,13 @@ pub(super) fn page(comparison: &Comparison) -> String {
     }
     let bars: Vec<(String, f64)> =
         comparison.combinations.iter().map(|one| (name(one), one.ap.mean)).collect();
-    report.figure(&Chart::bars("AP at the end", "AP", &bars).svg(), "AP after the last step");
+    let spread = comparison.combinations.iter().map(|one| one.ap.deviation.unwrap_or(0.0));
+    let chart = Chart::bars_with_spread("AP at the end", "AP", &bars, &spread.collect::<Vec<_>>());
+    let spread = match comparison.combinations[0].ap.deviation {
+        Some(_) => ": mean over the seeds, and a line for their standard deviation",
+        None => "",
+    };
+    report.chart(&chart, &format!("AP after the last step{spread}"));
 
     report.section("Learning curves");
     for (title, group) in groups(comparison) {
@@ -81,8 +87,8 @@ pub(super) fn page(comparison: &Comparison) -> String {
     report.section("What the losses cost").prose(COST);
     let bars: Vec<(String, f64)> =
         comparison.combinations.iter().map(|one| (name(one), one.loss_ms)).collect();
-    report.figure(
-        &Chart::bars("Losses and their gradients", "ms per step", &bars).svg(),
+    report.chart(
+        &Chart::bars("Losses and their gradients", "ms per step", &bars),
         "Milliseconds of a step that go into the losses",
     );
     report.to_html()
@@ -130,8 +136,15 @@ fn curves(
         .collect();
     let title =
         if title.is_empty() { format!("{y} by {x}") } else { format!("{title}: {y} by {x}") };
-    let chart = Chart::lines(&title, Axis::linear(x), Axis::linear(y), &series);
-    report.figure(&chart.svg(), &format!("{title}, mean over the seeds"));
+    let spread: Vec<Vec<f64>> = group.iter().map(|one| one.spread(value)).collect();
+    let [x, y] = [x, y].map(Axis::linear);
+    let chart = Chart::lines_with_spread(&title, x, y, &series, &spread);
+    let bands = if spread.iter().flatten().any(|&spread| spread > 0.0) {
+        "; the bands are the standard deviation over them"
+    } else {
+        ""
+    };
+    report.chart(&chart, &format!("{title}, mean over the seeds{bands}"));
 }
 
 fn name(one: &Combination) -> String {

@@ -142,7 +142,7 @@ fn a_criterion_of_other_classes_stops_the_run_with_its_step() {
     let (objective, settings) = of_criterion("yolo8(cls.class_weight=1 2 3)");
     let (folder, data) = (tempfile::tempdir().unwrap(), Squares::new());
     let mut run = Run::new(&data, &objective, settings);
-    let problem = format!("{:#}", run.advance(folder.path(), &|_| {}).unwrap_err());
+    let problem = format!("{:#}", run.advance(folder.path(), &go_on).unwrap_err());
     assert!(problem.starts_with("at step 1") && problem.contains('3'), "{problem}");
 }
 

@@ -21,14 +21,15 @@ def is_kept() -> bool:
     return _keeps_graph()
 
 
-def with_gradient(pred: Tensor, value: Tensor, grad: Tensor, name: str) -> Tensor:
+def with_gradient(pred: Tensor, value: Tensor, grad: Tensor | None, name: str, divisor: int = 1) -> Tensor:
     """The value, differentiable by ``pred``, once.
 
-    ``value`` is one number, or one for each of the first dimensions of ``grad``; ``grad`` has the shape of ``pred``.
+    ``value`` is one number, or one for each of the first dimensions of ``grad``; ``grad`` has the shape of ``pred``, and is the
+    gradient of the value times ``divisor``. Nobody else may have either.
     """
-    if not is_wanted(pred):
+    if grad is None or not is_wanted(pred):
         return value
-    result: Tensor = _Given.apply(pred, value, grad, name)[0]
+    result: Tensor = _Given.apply(pred, value, grad, name, divisor)[0]
     return result
 
 
@@ -45,26 +46,27 @@ class _Given(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(pred: Tensor, value: Tensor, grad: Tensor, name: str) -> tuple[Tensor, Tensor]:
+    def forward(pred: Tensor, value: Tensor, grad: Tensor, name: str, divisor: int) -> tuple[Tensor, Tensor]:
         # The gradient is an output so that differentiating it again is noticed.
-        return value.clone(), grad.view_as(grad)
+        return value.detach(), grad.view_as(grad)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-        ctx.name = inputs[3]
+        ctx.name, ctx.divisor = inputs[3:]
         ctx.save_for_backward(output[1])
         ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx: Any, grad_output: Tensor | None, again: Tensor | None) -> tuple[Tensor | None, None, None, None]:
+    def backward(ctx: Any, grad_output: Tensor | None, again: Tensor | None) -> tuple[Tensor | None, None, None, None, None]:
         # The compiler shows a slope for everything, and refuses second derivatives by itself.
         if again is not None and not torch.compiler.is_compiling():
             raise only_first(ctx.name)
         if grad_output is None:
-            return None, None, None, None
+            return None, None, None, None, None
         (grad,) = ctx.saved_tensors
-        grad_output = grad_output.reshape(*grad_output.shape, *(1,) * (grad.dim() - grad_output.dim()))
-        return grad * grad_output, None, None, None
+        slope = grad_output if ctx.divisor == 1 else torch.div(grad_output, ctx.divisor)
+        slope = slope.reshape(*slope.shape, *(1,) * (grad.dim() - slope.dim()))
+        return grad * slope, None, None, None, None
 
 
 def only_first(name: str) -> Exception:

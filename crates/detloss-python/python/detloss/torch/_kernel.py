@@ -5,6 +5,7 @@ This file decides which calls it takes; Triton is imported for the first tensor 
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -36,7 +37,9 @@ def takes(call: Call, tensors: tuple[Tensor | None, ...]) -> bool:
     """Whether the automatic choice falls on this backend. That a GPU is there, and Triton is not, is said once."""
     pred = tensors[0]
     assert pred is not None
-    if pred.device.type not in DEVICES or _lacks_call(call, tensors) is not None or call.chosen.key in _failed:
+    if pred.device.type not in DEVICES or _lacks_call(call, tensors) is not None:
+        return False
+    if _failed and call.chosen.key in _failed:
         return False
     missing = _lacks_triton(pred.device)
     if missing is not None:
@@ -78,22 +81,18 @@ def _is_served(device: torch.device) -> bool:
     return device.type in DEVICES or (device.type == "cpu" and _is_interpreted())
 
 
-@lru_cache(maxsize=1)
 def _is_interpreted() -> bool:
-    triton = _triton()
-    return not isinstance(triton, str) and bool(triton.knobs.runtime.interpret)
+    return os.environ.get("TRITON_INTERPRET") == "1"
 
 
 @lru_cache(maxsize=1)
-def _triton() -> Any:
-    """Triton, or why it cannot be imported."""
+def _lacks_import() -> str | None:
+    """Why Triton cannot be imported."""
     try:
-        import triton
-
         import detloss.torch._triton.launch  # noqa: F401
     except Exception as error:  # A library that does not fit the machine raises whatever it likes.
         return f"Triton cannot be imported ({type(error).__name__}: {error})"
-    return triton
+    return None
 
 
 def _lacks_call(call: Call, tensors: tuple[Tensor | None, ...]) -> str | None:
@@ -119,9 +118,9 @@ def _lacks_call(call: Call, tensors: tuple[Tensor | None, ...]) -> str | None:
 @lru_cache(maxsize=64)
 def _lacks_triton(device: torch.device) -> str | None:
     """What stands against kernels on this device."""
-    triton = _triton()
-    if isinstance(triton, str):
-        return f"{triton}: install the version that goes with this PyTorch, `pip install triton` (on Windows triton-windows)"
+    lacks = _lacks_import()
+    if lacks is not None:
+        return f"{lacks}: install the version that goes with this PyTorch, `pip install triton` (on Windows triton-windows)"
     if device.type == "cuda" and torch.version.hip is None and torch.cuda.get_device_capability(device) < (7, 5):
         return f"Triton compiles for no {torch.cuda.get_device_name(device)}"
     return None

@@ -1,6 +1,6 @@
 """A traced formula, run with torch operations on any device, value and gradient in one pass.
 
-``torch.compile`` makes one kernel of it.
+``torch.compile`` makes one kernel of its operations, one after the other; without a compiler they are side by side, in `_launches`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from detloss import _core
-from detloss._spec import loss
+from detloss._spec import find, loss
+from detloss.torch import _launches
 from detloss.torch._call import Chosen
-from detloss.torch._gradient import is_wanted, with_gradient
-from detloss.torch._scalar import clamp_finite, exp, exp_m1, ln, safe_div, softplus
+from detloss.torch._gradient import is_wanted
+from detloss.torch._lowering import fused, lowered
+from detloss.torch._scalar import DIV_EPS, clamp_finite, exp, exp_m1, ln, softplus
 
 
 class Step(NamedTuple):
@@ -94,13 +96,41 @@ def in_steps(operations: list[tuple[str, Any]], outputs: list[int]) -> Program:
     return Program(tuple(steps), tuple(outputs))
 
 
+@lru_cache(maxsize=512)
+def _plan(key: str, with_grad: bool, at_mean: bool) -> _launches.Plan:
+    """The launches of a formula."""
+    traced = _chosen(key).trace(with_grad, at_mean)
+    assert traced is not None, f"{key} is no formula"
+    return _planned(key, at_mean, *traced)
+
+
+@lru_cache(maxsize=512)
+def _plan_of_mean(key: str) -> _launches.Plan:
+    """The launches of what a running mean is of."""
+    known = _chosen(key).running_mean()
+    assert known is not None, f"{key} has no running mean"
+    return _planned(key, False, *known[1])
+
+
+def _planned(key: str, at_mean: bool, operations: list[tuple[str, Any]], outputs: list[int]) -> _launches.Plan:
+    spec, formula = find(key.split()[0]), lowered(operations, outputs)
+    fields = len(spec.pred.fields), len(spec.target.fields), *((1,) if at_mean else ())
+    return _launches.plan(fused(formula) if max(fields) == 1 else formula, fields)
+
+
+def _safe_div(numerator: Tensor, denominator: Tensor) -> Tensor:
+    """The quotient of ``detloss::scalar``, with a derivative everywhere: decoders are differentiated."""
+    is_small = denominator < DIV_EPS
+    return torch.where(is_small, 0.0, numerator / torch.where(is_small, 1.0, denominator))
+
+
 _TENSOR_OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "add": torch.add,
     "sub": torch.sub,
     "mul": torch.mul,
     "mul_add": lambda a, b, c: a * b + c,
     "neg": torch.neg,
-    "safe_div": safe_div,
+    "safe_div": _safe_div,
     "recip": torch.reciprocal,
     "if_lt": lambda a, b, then, otherwise: torch.where(a < b, then, otherwise),
     "min": torch.minimum,
@@ -139,29 +169,47 @@ def run(program: Program, inputs: list[Tensor]) -> list[Tensor]:
     return [output for output in outputs if output is not None]
 
 
+class Terms(NamedTuple):
+    """The value of every unit, and their slopes in the shape of the prediction, if they were asked for."""
+
+    values: Tensor
+    grad: Tensor | None
+
+
 def measured(pred: Tensor, target: Tensor, chosen: Chosen) -> Tensor:
     """What the running mean of a formula is of, unit by unit."""
-    spec = chosen.spec
-    inputs = [*_split(pred.detach(), len(spec.pred.fields)), *_split(target, len(spec.target.fields))]
-    (values,) = run(running_mean(chosen.key).of, inputs)
-    return values
+    if torch.compiler.is_compiling():
+        spec = chosen.spec
+        inputs = [*_split(pred.detach(), len(spec.pred.fields)), *_split(target, len(spec.target.fields))]
+        return run(running_mean(chosen.key).of, inputs)[0]
+    return _launches.run(_plan_of_mean(chosen.key), _in_rows(pred.detach(), target, chosen))[0]
 
 
-def units(pred: Tensor, target: Tensor, chosen: Chosen, mean: Tensor | None = None) -> Tensor:
-    """The loss of every unit, differentiable by ``pred``. ``mean``: the running mean of a formula that has one; without, it is what a
-    training run begins with."""
-    spec, fields = chosen.spec, len(chosen.spec.pred.fields)
-    with_grad = is_wanted(pred)
-    inputs = [*_split(pred.detach(), fields), *_split(target, len(spec.target.fields))]
-    if mean is not None:
-        inputs.append(mean.to(pred.dtype))
-    value, *partials = run(program(chosen.key, with_grad, mean is not None), inputs)
-    value = value.expand(pred.shape if fields == 1 else pred.shape[:-1])
+def units(pred: Tensor, target: Tensor, chosen: Chosen, mean: Tensor | None = None) -> Terms:
+    """The loss of every unit. ``mean``: the running mean of a formula that has one; without, it is what a training run begins with."""
+    fields, with_grad, at_mean = len(chosen.spec.pred.fields), is_wanted(pred), mean is not None
+    shape = pred.shape if fields == 1 else pred.shape[:-1]
+    means = [] if mean is None else [mean.to(pred.dtype)]
+    if torch.compiler.is_compiling():
+        inputs = [*_split(pred.detach(), fields), *_split(target, len(chosen.spec.target.fields)), *means]
+        value, *slopes = run(program(chosen.key, with_grad, at_mean), inputs)
+    else:
+        inputs = _in_rows(pred.detach(), target, chosen)
+        value, slopes = _launches.run(_plan(chosen.key, with_grad, at_mean), [*inputs, *means])
+        if fields > 1 and len(slopes) == 1:
+            grad = slopes[0].expand(fields, *shape).movedim(0, -1).contiguous()
+            return Terms(value.expand(shape), grad)
     if not with_grad:
-        return value
-    partials = [partial.expand(value.shape) for partial in partials]
-    return with_gradient(pred, value, partials[0] if fields == 1 else torch.stack(partials, -1), spec.name)
+        return Terms(value.expand(shape), None)
+    slopes = [slope.expand(shape) for slope in slopes]
+    return Terms(value.expand(shape), slopes[0] if fields == 1 else torch.stack(slopes, -1))
 
 
 def _split(array: Tensor, fields: int) -> tuple[Tensor, ...]:
     return (array,) if fields == 1 else array.unbind(-1)
+
+
+def _in_rows(pred: Tensor, target: Tensor, chosen: Chosen) -> list[Tensor]:
+    """Prediction and target, with a row for each of their fields if there are several."""
+    operands = (pred, chosen.spec.pred), (target, chosen.spec.target)
+    return [array if len(operand.fields) == 1 else array.movedim(-1, 0) for array, operand in operands]

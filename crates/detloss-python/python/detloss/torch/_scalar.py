@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 MAX_MAGNITUDE = 2.0**48
 """The largest magnitude a coordinate keeps."""
@@ -18,15 +19,15 @@ def clamp_finite(x: Tensor) -> Tensor:
 
 
 def safe_div(numerator: Tensor | float, denominator: Tensor) -> Tensor:
-    """A quotient; 0 where the denominator, which is never negative, is below 2⁻⁷²."""
-    is_small = denominator < DIV_EPS
-    return torch.where(is_small, 0.0, numerator / torch.where(is_small, 1.0, denominator))
+    """A quotient; 0 where the denominator, which is never negative, is below 2⁻⁷². Not to be differentiated."""
+    return (numerator / denominator).masked_fill_(denominator < DIV_EPS, 0.0)
 
 
 def exp(x: Tensor) -> Tensor:
     """eˣ, saturating; 0 where it would be subnormal."""
-    power, limits = x.exp(), torch.finfo(x.dtype)
-    return torch.where(power < limits.tiny, 0.0, power.clamp(max=limits.max))
+    limits = torch.finfo(x.dtype)
+    # `threshold` keeps what is above its limit: the largest subnormal.
+    return functional.threshold(x.exp().clamp(max=limits.max), limits.tiny * (1.0 - limits.eps), 0.0)
 
 
 def exp_m1(x: Tensor) -> Tensor:
@@ -41,4 +42,12 @@ def ln(x: Tensor) -> Tensor:
 
 def softplus(x: Tensor) -> Tensor:
     """ln(1 + eˣ)."""
-    return x.clamp(min=0.0) + (-x.abs()).exp().log1p()
+    # From 40 on it is x to the last digit, in float64 too.
+    return functional.softplus(x, threshold=40.0)
+
+
+def zero_or_nan(x: Tensor) -> Tensor:
+    """0 where a number is 0, and NaN elsewhere."""
+    # 0 ln y is 0, whatever y: also for one without a logarithm.
+    result: Tensor = torch.special.xlogy(x, -1.0)
+    return result

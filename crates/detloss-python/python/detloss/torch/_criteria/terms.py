@@ -10,7 +10,7 @@ from torch import Tensor
 
 from detloss import _core
 from detloss._spec import find
-from detloss.torch import _losses
+from detloss.torch import _kernel, _losses
 from detloss.torch._criteria.divisors import Divisor, background_of, class_weight
 from detloss.torch._criteria.layer import Layer
 from detloss.torch._criteria.pairs import Pairs
@@ -24,6 +24,11 @@ INDICES = ("one_hot", "background_first", "background_last")
 
 LEAST_LABEL = 1e-30
 """The label of a match whose IoU is 0."""
+
+
+def _backend(pred: Tensor) -> str:
+    """Kernels on a device that may have some; here nothing goes to the compiled core."""
+    return "auto" if pred.device.type in _kernel.DEVICES else "decomposed"
 
 
 class Term:
@@ -55,7 +60,7 @@ class Term:
 
     def _sum(self, pred: Tensor, target: Tensor, weight: Tensor | None, **more: Any) -> Tensor:
         return _losses.compute(
-            find(self.term["loss"]), pred, target, {}, weight=weight, reduction="sum", backend="decomposed", **more
+            find(self.term["loss"]), pred, target, {}, weight=weight, reduction="sum", backend=_backend(pred), **more
         )
 
     def _of_pairs(self) -> Tensor:
@@ -97,7 +102,7 @@ class Term:
         """Without the background of smaller losses than so many for each pair, image by image."""
         spec = find(self.term["loss"])
         losses = _losses.compute(
-            spec, logits.detach(), target, {}, ignore_index=LEFT_OUT, reduction="none", backend="decomposed"
+            spec, logits.detach(), target, {}, ignore_index=LEFT_OUT, reduction="none", backend=_backend(logits)
         )
         images, rows = self.layer.shape
         is_background = self.pairs.is_background.view(images, rows)

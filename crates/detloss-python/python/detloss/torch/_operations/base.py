@@ -13,9 +13,9 @@ from detloss.torch._gradient import with_gradient
 Params: TypeAlias = Mapping[str, float]
 
 Operation: TypeAlias = Callable[..., Any]
-"""Of a loss of rows, ``(pred, target, class_weight, params) -> values``: ``pred`` (n, columns), ``target`` class
+"""Of a loss of rows, ``(pred, target, class_weight, params, correct) -> values``: ``pred`` (n, columns), ``target`` class
 indices (n,) of any integer type, or numbers (n, columns) or (n,), ``class_weight`` (columns,) or None, and values (n,).
-An index that is no class is taken for the nearest one: the caller gives the row weight 0.
+An index that is no class is taken for the nearest one: ``correct``, if given, puts right the values of such rows, and their slopes.
 
 Of a loss of sets, ``(pred, target, counts, state, params) -> (value, state after)`` for one set: ``pred`` (m,),
 (m, fields) or (m, columns), ``target`` (m,), ``counts`` a mask (m,) of the elements that count or None if all do,
@@ -51,9 +51,15 @@ def row_loss(name: str) -> Callable[[RowLoss], RowLoss]:
     """Enters a loss of rows into the list."""
 
     def enter(loss: RowLoss) -> RowLoss:
-        def operation(pred: Tensor, target: Tensor, class_weight: Tensor | None, params: Params) -> Tensor:
-            values, grad = loss(pred.detach(), target, class_weight, params)
-            return with_gradient(pred, values.to(pred.dtype), grad.to(pred.dtype), name)
+        def operation(
+            pred: Tensor,
+            target: Tensor,
+            class_weight: Tensor | None,
+            params: Params,
+            correct: Callable[[Tensor], Tensor] = lambda numbers: numbers,
+        ) -> Tensor:
+            values, grad = (correct(each.to(pred.dtype)) for each in loss(pred.detach(), target, class_weight, params))
+            return with_gradient(pred, values, grad, name)
 
         OPERATIONS[name] = operation
         return loss
@@ -76,9 +82,11 @@ def set_loss(name: str) -> Callable[[SetLoss], SetLoss]:
                 value, grad, after = loss(fixed, target, everything, before, params)
             else:
                 by_field, any_counts = counts.reshape(-1, *(1,) * (pred.dim() - 1)), counts.any()
-                fixed, target = torch.where(by_field, fixed, 0.0), torch.where(counts, target, 0)
+                zero = pred.new_zeros(())
+                fixed = torch.where(by_field, fixed, zero)
+                target = torch.where(counts, target, zero if target.is_floating_point() else 0)
                 value, grad, after = loss(fixed, target, counts, before, params)
-                value, grad = torch.where(any_counts, value, 0.0), torch.where(by_field, grad, 0.0)
+                value, grad = torch.where(any_counts, value, zero), torch.where(by_field, grad, zero)
                 after = None if after is None or before is None else torch.where(any_counts, after, before)
             after = None if after is None or state is None else after.to(state)
             return with_gradient(pred, value.to(pred.dtype), grad.to(pred.dtype), name), after
@@ -97,14 +105,27 @@ def wide(tensor: Tensor) -> torch.dtype:
     return torch.float64
 
 
+def filled(numbers: Tensor, mask: Tensor, value: float) -> Tensor:
+    """The numbers, which nobody else has, with a value where the mask is. It is of their shape, or of fewer dimensions."""
+    if torch._C._are_functorch_transforms_active():
+        return torch.where(mask, value, numbers)  # One of many numbers may need a mask for each of many.
+    # `where` would make the value on the device first.
+    return numbers.masked_fill_(mask, value)
+
+
+def zeroed(numbers: Tensor, mask: Tensor) -> Tensor:
+    """The numbers, which nobody else has, with 0 where the mask is."""
+    return filled(numbers, mask, 0.0)
+
+
 def power(base: Tensor, exponent: float) -> Tensor:
     """A number that is not negative to a constant power; 0 where it is too small for a logarithm."""
     if exponent == 0.0:
         return torch.ones_like(base)
     if exponent in (1.0, 2.0):
         return base if exponent == 1.0 else base * base
-    is_small = base < torch.finfo(torch.float32).tiny
-    return torch.where(is_small, 0.0, base.clamp(min=torch.finfo(torch.float32).tiny) ** exponent)
+    tiny = torch.finfo(torch.float32).tiny
+    return zeroed(base.clamp(min=tiny) ** exponent, base < tiny)
 
 
 def negate_if_positive(is_positive: Tensor, number: Tensor) -> Tensor:

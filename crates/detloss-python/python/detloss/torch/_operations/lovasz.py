@@ -60,7 +60,7 @@ def lovasz_softmax(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor |
     columns, softmax = pred.shape[1], Softmax(pred)
     scores, column = softmax.probabilities, class_column(target, pred.shape[1])
     is_there = (column == torch.arange(columns, device=pred.device)) & counts.unsqueeze(-1)
-    errors = scores.scatter(-1, column, softmax.complement(column))
+    errors = scores.scatter(-1, column, -softmax.at(column).less)
     errors = torch.where(counts.unsqueeze(-1), errors, -1.0)
     precise = wide(pred)
     labels = is_there.T.to(precise)

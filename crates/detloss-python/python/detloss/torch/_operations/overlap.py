@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from detloss.torch._operations.base import Params, RowTerms, SetTerms, power, row_loss, set_loss, wide
+from detloss.torch._operations.base import Params, RowTerms, SetTerms, filled, power, row_loss, set_loss, wide, zeroed
 from detloss.torch._operations.softmax import Softmax, class_column, through_softmax
-from detloss.torch._scalar import safe_div
+from detloss.torch._scalar import DIV_EPS, safe_div
 
 
 class _Pixels:
@@ -15,15 +15,14 @@ class _Pixels:
 
     def __init__(self, logits: Tensor, labels: Tensor) -> None:
         is_void = labels < 0.0
-        small = (-logits.abs()).exp()
-        large = (small + 1.0).reciprocal()
-        small = small * large
-        self.score = torch.where(is_void, 0.0, torch.where(logits < 0.0, small, large))
+        self.score = zeroed(logits.sigmoid(), is_void)
         """How likely the pixel is one of the object: p."""
-        self.rest = torch.where(is_void, 0.0, torch.where(logits < 0.0, large, small))
+        self.rest = zeroed((-logits).sigmoid(), is_void)
         """1 − p, without cancellation."""
-        self.label = torch.where(is_void, 0.0, labels)
+        self.label = labels.clamp(min=0.0)
         """What the score should be: g."""
+        self.background = 1.0 - self.label
+        """1 − g."""
 
     @property
     def slope(self) -> Tensor:
@@ -33,7 +32,7 @@ class _Pixels:
     @property
     def extra(self) -> Tensor:
         """p (1 − g): more than the label asks for."""
-        return self.score * (1.0 - self.label)
+        return self.score * self.background
 
     @property
     def missed(self) -> Tensor:
@@ -46,13 +45,16 @@ def _index(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One less the Tversky index of TP, FP and FN. Where there is nothing to divide by, nothing is wrong.
 
-    And its slopes by the score of a pixel with the label 0, and with the label 1.
+    And its slopes by the score of a pixel with the label 0, and with the label 1, the latter with its sign turned.
     """
     (hits, extra, missed), (alpha, beta) = sums, weights
-    hits, wrong = hits + eps, alpha * extra + beta * missed
+    hits = hits if eps == 0.0 else hits + eps
+    wrong = torch.add(extra * alpha, missed, alpha=beta)
     total = hits + wrong
-    value, index, per_unit = safe_div(wrong, total), safe_div(hits, total), safe_div(1.0, total)
-    return value, alpha * index * per_unit, -(beta * index + value) * per_unit
+    # By infinity: then all are 0.
+    total = filled(total, total < DIV_EPS, torch.inf)
+    value, index, per_unit = wrong / total, hits / total, total.reciprocal()
+    return value, index * per_unit * alpha, torch.add(value, index, alpha=beta) * per_unit
 
 
 def _tversky(
@@ -63,7 +65,7 @@ def _tversky(
     hits = (pixels.score * pixels.label).sum(-1, keepdim=True)
     extra, missed = (each.sum(-1, keepdim=True) for each in (pixels.extra, pixels.missed))
     value, background, object_ = _index((hits, extra, missed), weights, eps)
-    slope = (pixels.label * object_ + (1.0 - pixels.label) * background) * pixels.slope
+    slope = torch.addcmul(pixels.background * background, pixels.label, object_, value=-1.0) * pixels.slope
     if gamma is None:
         return RowTerms(value.squeeze(-1), slope)
     raised = power(value, 1.0 / gamma)
@@ -97,8 +99,9 @@ def dice_squared(pred: Tensor, target: Tensor, class_weight: Tensor | None, para
     error = pixels.extra - pixels.missed
     squares = (pixels.score.square() + pixels.label.square()).sum(-1, keepdim=True)
     total = squares + params["eps"]
-    value = safe_div(error.square().sum(-1, keepdim=True), total)
-    return RowTerms(value.squeeze(-1), (error - pixels.score * value) * safe_div(2.0, total) * pixels.slope)
+    total = filled(total, total < DIV_EPS, torch.inf)
+    value = error.square().sum(-1, keepdim=True) / total
+    return RowTerms(value.squeeze(-1), (error - pixels.score * value) * (total.reciprocal() * 2.0) * pixels.slope)
 
 
 def _mean_over_classes(
@@ -111,14 +114,14 @@ def _mean_over_classes(
     is_there, is_elsewhere = is_class & counts.unsqueeze(-1), ~is_class & counts.unsqueeze(-1)
     hits, extra, missed = (
         torch.where(mask, each, 0.0).sum(0, dtype=wide(pred))
-        for mask, each in ((is_there, scores), (is_elsewhere, scores), (is_there, softmax.complement(column)))
+        for mask, each in ((is_there, scores), (is_elsewhere, scores), (is_there, -softmax.at(column).less))
     )
     values, background, object_ = _index((hits, extra, missed), weights, eps)
     is_counted = torch.ones_like(is_there[0]) if absent != 0.0 else is_there.any(0)
     share = is_counted / is_counted.sum(dtype=wide(pred)).clamp(min=1.0)
     value = torch.where(is_counted, values * share, 0.0).sum()
     of_object, of_background = ((each * share).to(pred.dtype) for each in (object_, background))
-    slopes = torch.where(is_class, of_object, of_background)
+    slopes = torch.where(is_class, -of_object, of_background)
     return SetTerms(value, through_softmax(slopes, scores))
 
 

@@ -34,8 +34,8 @@ class _Ranking:
 
     def counts_above(self) -> tuple[Tensor, Tensor]:
         """Σⱼ H(sⱼ − sᵢ) over the negatives, and over the positives, for every i, which may be one of them."""
-        steps = self.steps()
-        return steps.sum(self.negative), steps.sum(self.positive)
+        above, like = self.steps().sum(torch.stack((self.negative, self.positive)))
+        return above, like
 
     def steps(self) -> Steps:
         """Its sums over k are of H(sₖ − sᵢ), for every i."""
@@ -88,7 +88,7 @@ def alrp(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, par
     # What stands beside a negative goes into no sum.
     errors = clamp_finite(errors[ranking.order].to(ranking.depths.dtype))
     steps = ranking.steps()
-    above, like = steps.sum(ranking.negative), steps.sum(ranking.positive)
+    above, like = steps.sum(torch.stack((ranking.negative, ranking.positive)))
     # Of the others, so without the error of the positive itself.
     of_others = steps.sum(ranking.positive, errors) - ranking.tie * errors
     del steps

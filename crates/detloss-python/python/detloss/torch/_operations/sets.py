@@ -80,9 +80,9 @@ def seesaw(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, p
     rarer = (ln_seen - ln_seen[column]).clamp(max=0.0)
     preferred = (ln_q - own).clamp(min=0.0)
     adjusted = Softmax(softmax.shifted + (rarer * params["p"] + preferred * params["q"]))
-    count = _count(pred, counts)
-    value = masked_sum(adjusted.surprise(column).squeeze(-1), counts) / count
-    return SetTerms(value, adjusted.slopes(column) / count.to(pred.dtype), None if state is None else seen)
+    at, count = adjusted.at(column), _count(pred, counts)
+    value = masked_sum(at.surprise.squeeze(-1), counts) / count
+    return SetTerms(value, adjusted.slopes(at) / count.to(pred.dtype), None if state is None else seen)
 
 
 _LEAST_PUSH = 1e-10

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -10,19 +12,16 @@ class Softmax:
     """qⱼ = e^((zⱼ − max) / T) / (1 + rest) over the last dimension, which the results keep."""
 
     def __init__(self, logits: Tensor, temperature: float = 1.0) -> None:
-        self.shifted = (logits - logits.amax(-1, keepdim=True)) / temperature
+        largest, column = logits.max(-1, keepdim=True)
+        self.shifted = logits - largest if temperature == 1.0 else (logits - largest) / temperature
         """(z − max) / T, never above 0."""
         self.powers = self.shifted.exp()
         """e^shifted."""
-        is_largest = ~(self.shifted < 0.0)
-        # Σ e^shifted − 1: for a confident row it is far below the precision of the sum itself.
-        rest = (self.powers - is_largest.to(logits.dtype)).sum(-1, keepdim=True)
-        self.rest = rest + (is_largest.sum(-1, keepdim=True) - 1)
-
-    @property
-    def sum(self) -> Tensor:
+        # Less than all of ∞ there is nothing: then it is NaN, not 0.
+        self.rest = self.powers.scatter(-1, column, largest - largest).sum(-1, keepdim=True)
+        """Σ e^shifted − 1, of all columns but the largest: for a confident row it is far below the precision of the sum itself."""
+        self.sum = self.rest + 1.0
         """Σ e^shifted."""
-        return 1.0 + self.rest
 
     @property
     def ln_sum(self) -> Tensor:
@@ -32,19 +31,28 @@ class Softmax:
     @property
     def probabilities(self) -> Tensor:
         """q of every column."""
+        # A product, as in the core: equal scores there are equal here, which matters to what sorts them.
         return self.powers * self.sum.reciprocal()
 
-    def surprise(self, column: Tensor) -> Tensor:
-        """−ln q of one column of each row."""
-        return self.ln_sum - self.shifted.gather(-1, column)
+    def at(self, column: Tensor) -> Likelihood:
+        """Some columns of each row, (n, any number)."""
+        own = self.shifted.gather(-1, column)
+        # Without cancellation.
+        return Likelihood(column, self.ln_sum - own, (own.expm1() - self.rest) / self.sum)
 
-    def complement(self, column: Tensor) -> Tensor:
-        """1 − q of one column of each row, without cancellation."""
-        return (self.rest - self.shifted.gather(-1, column).expm1()) / self.sum
-
-    def slopes(self, column: Tensor) -> Tensor:
+    def slopes(self, at: Likelihood) -> Tensor:
         """The slopes of the surprise at one column: q, and q − 1 there."""
-        return self.probabilities.scatter(-1, column, -self.complement(column))
+        return self.probabilities.scatter(-1, at.column, at.less)
+
+
+class Likelihood(NamedTuple):
+    """What a softmax says of some columns of each row."""
+
+    column: Tensor
+    surprise: Tensor
+    """−ln q."""
+    less: Tensor
+    """q − 1."""
 
 
 def class_column(target: Tensor, columns: int) -> Tensor:

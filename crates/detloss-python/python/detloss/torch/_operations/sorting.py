@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from detloss.torch._operations.steps import Borders, Steps
+from detloss.torch._operations.steps import Steps
 
 
 # An operator, so that `torch.compile` and `vmap` need not look into it: how much work there is, only the numbers tell.
@@ -94,7 +94,7 @@ class _Blocks:
         keys, self._order = (base + torch.arange(count, device=block.device)).sort()
         self._steps, self._places = steps, steps.places[self._order]
         self._start = torch.searchsorted(keys, base)
-        self._borders = Borders(*(torch.searchsorted(keys, base + border) for border in steps.borders))
+        self._borders = torch.searchsorted(keys, base + steps.borders)
 
     def sum(self, chosen: Tensor, weights: Tensor) -> Tensor:
         """Σₖ wₖ H(qᵢ − pₖ) over the chosen points k of its block, for every point i."""

@@ -10,22 +10,9 @@ at most two, and a point is measured from the first point of its cell.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
-
-
-class Borders(NamedTuple):
-    """How many points lie before each border of each query, in the order of the points."""
-
-    full: Tensor
-    """Those up to here count in full."""
-    middle: Tensor
-    """Those up to here lie in the first cell of the window."""
-    reached: Tensor
-    """Those up to here are in the window; the rest counts nothing."""
 
 
 class Steps:
@@ -35,10 +22,10 @@ class Steps:
     """
 
     def __init__(self, points: Tensor, delta: float) -> None:
+        self._rates: tuple[Tensor, Tensor] | None = None
         if delta == 0.0:
-            full = torch.searchsorted(points, points, right=True)
-            zeros = torch.zeros_like(points)
-            self.borders, self.places, self._rates = Borders(full, full, full), zeros, (zeros, zeros)
+            self.borders = torch.searchsorted(points, points, right=True).expand(3, -1)
+            self.places = torch.zeros_like(points)
             return
         # Narrower steps are no different, but the quotients below would overflow.
         delta = max(delta, 2.0**-400 if points.dtype == torch.float64 else 2.0**-72)
@@ -50,45 +37,52 @@ class Steps:
         last = points.shape[0] - 1
         first = points[start_of[cell_of]]
         middle = torch.minimum(start_of[cell_of[full.clamp(max=last)] + 1], reached)
-        self.borders = Borders(full, middle, reached)
+        self.borders = torch.stack((full, middle, reached))
+        """How many points, in their order, lie before each of three borders of each query: those up to the first count in full, those up
+        to the second lie in the first cell of the window, those up to the third in the window; the rest counts nothing."""
         self.places = (points - first) / (4.0 * delta) - 0.5
         """Of the points in their cells, from −½ to ½: their sums stay small."""
-
-        def rate(border: Tensor) -> Tensor:
-            """H(q − p), and twice the place of p. Where the window is empty, any number that is finite will do."""
-            return (points - first[border.clamp(max=last)]) / (2.0 * delta) - 0.5
-
-        self._rates = rate(full), rate(middle)
+        # H(q − p), and twice the place of p. Where the window is empty, any number that is finite will do.
+        near, far = (points - first[self.borders[:2].clamp(max=last)]) / (2.0 * delta) - 0.5
+        self._rates = near, far
 
     def sum(self, chosen: Tensor, weights: Tensor | None = None) -> Tensor:
         """Σₖ wₖ H(qᵢ − pₖ) over the chosen points k, a mask (m,), for every point i.
 
-        The weights (..., m) are 1 if not given.
+        The weights (..., m) are 1 if not given; then the masks may be many, too.
         """
         weights = None if weights is None else torch.where(chosen, weights, 0.0)
         return self.sum_between(self.borders, None, chosen, weights, self.places)
 
     def sum_between(
-        self, borders: Borders, start: Tensor | None, chosen: Tensor, weights: Tensor | None, places: Tensor
+        self, borders: Tensor, start: Tensor | None, chosen: Tensor, weights: Tensor | None, places: Tensor
     ) -> Tensor:
         """The same for points in another order, in which each query has its own borders.
 
         And its own start, if given, before which nothing counts. The weights of points that are not chosen are 0.
         """
-        numbers = _running(chosen.to(places.dtype))
-        sums = numbers if weights is None else _running(weights)
-        moments = _running(torch.where(chosen, places, 0.0) if weights is None else weights * places)
-        full, middle, reached = borders
-        settled, crossed = sums[..., full], sums[..., reached]
-        near, far = sums[..., middle] - settled, crossed - sums[..., middle]
-        moment = moments[..., reached] - moments[..., full]
-        rise = near * self._rates[0] + far * self._rates[1] - 2.0 * moment
-        # Exactly 0 where nothing is, whatever the order in which a device adds up.
-        is_near = crossed > settled if weights is None else numbers[reached] > numbers[full]
-        rise = torch.where(is_near, rise, 0.0)
-        if start is None:
-            return settled + rise
-        return torch.where(numbers[full] > numbers[start], settled - sums[..., start], 0.0) + rise
+        terms = chosen.to(places.dtype)
+        if weights is not None:
+            terms = torch.stack((weights, terms.expand_as(weights)))
+        else:
+            terms = terms.unsqueeze(0)
+        # Sums of weights and of numbers, and last of moments.
+        running = _running(torch.cat((terms, terms[:1] * places)))
+        at_borders = running[..., borders]
+        sums, numbers, moments = at_borders[0], at_borders[-2], at_borders[-1]
+        settled = sums[..., 0, :]
+        if self._rates is not None:
+            near, far = (sums[..., 1:, :] - sums[..., :2, :]).unbind(-2)
+            rise = torch.addcmul(near * self._rates[0], far, self._rates[1])
+            rise = torch.sub(rise, moments[..., 2, :] - moments[..., 0, :], alpha=2.0)
+            # Exactly 0 where nothing is, whatever the order in which a device adds up.
+            rise = rise * (numbers[..., 2, :] > numbers[..., 0, :])
+        else:
+            rise = None
+        if start is not None:
+            before = running[:-1, ..., start]
+            settled = torch.where(numbers[..., 0, :] > before[-1], settled - before[0], 0.0)
+        return settled if rise is None else settled + rise
 
 
 def _running(terms: Tensor) -> Tensor:

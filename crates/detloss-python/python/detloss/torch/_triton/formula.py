@@ -74,21 +74,20 @@ def {name}(
                 masses = tl.load(partials + PROGRAMS + part, mask=there, other=0.0, cache_modifier=".cg")
                 whole = tl.sum(masses.to(SUM), 0).to(F)
                 whole = tl.where(whole == 0.0, 1.0, whole)
-                tl.store(partials, whole)
+                tl.store(partials + 2 * PROGRAMS, whole)
                 total = total / whole
             tl.store(value, total.to(value.dtype.element_ty))
             tl.atomic_xchg(counter, 0)
 '''
 """``partials`` has a place for the sum of each of at most ``PROGRAMS`` programs, and as many for the sums of their weights, if these are
-asked for (``MASS``); their total is left at its beginning. There are ``LOT`` times ``lots`` units: loads are wide if that is known to be
+asked for (``MASS``); the total of these is left at its end. There are ``LOT`` times ``lots`` units: loads are wide if that is known to be
 divisible by 16. ``scale`` has the bits of a number, in double precision half of them."""
 
 
 def _load(pointer: str, name: str, fields: int, stride: str) -> list[str]:
     """Lines that load the fields of the units of a tile. Four of them come as 128 bits."""
     if fields not in (2, 4):
-        each = range(fields)
-        return [f"{name}{k} = tl.load({pointer} + unit * {stride} + {k}, mask=inside, other=0.0).to(F)" for k in each]
+        return [f"{name}{k} = tl.load({pointer} + {place}, mask=inside, other=0.0).to(F)" for k, place in _places(fields, stride)]
     place = f"unit[:, None] * {stride} + tl.arange(0, {fields})[None, :]"
     lines = [f"{name} = tl.load({pointer} + {place}, mask=inside[:, None], other=0.0).to(F)"]
     if fields == 2:
@@ -101,13 +100,18 @@ def _load(pointer: str, name: str, fields: int, stride: str) -> list[str]:
     ]
 
 
+def _places(fields: int, stride: str) -> list[tuple[int, str]]:
+    """Every field of a unit, with its place."""
+    return [(k, f"unit * {stride} + {k}" if fields > 1 else "unit") for k in range(fields)]
+
+
 def _store(slopes: list[str]) -> list[str]:
     """Lines that store the gradient of the units of a tile, one place after the other."""
     fields = len(slopes)
     lines = ["slope = importance * factor"]
     lines += [f"d{k} = tl.where(counts, {slope} * slope, 0.0)" for k, slope in enumerate(slopes)]
     if fields not in (2, 4):
-        return [*lines, *(f"tl.store(grad + unit * {fields} + {k}, d{k}, mask=inside)" for k in range(fields))]
+        return [*lines, *(f"tl.store(grad + {place}, d{k}, mask=inside)" for k, place in _places(fields, str(fields)))]
     joined = "tl.join(d0, d1)" if fields == 2 else "tl.reshape(tl.join(tl.join(d0, d2), tl.join(d1, d3)), (TILE, 4))"
     place = f"unit[:, None] * {fields} + tl.arange(0, {fields})[None, :]"
     return [*lines, f"tl.store(grad + {place}, {joined}, mask=inside[:, None])"]

@@ -54,7 +54,7 @@ class Results(NamedTuple):
     grad: Tensor | None
     """In the precision that is computed in, with all factors but the mass."""
     mass: Tensor | None
-    """Begins with the sum of the weights, by which the gradient of a weighted mean is still to be divided."""
+    """The sum of the weights, by which the gradient of a weighted mean is still to be divided."""
 
 
 def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: Tensor | None, with_grad: bool) -> Results:
@@ -72,7 +72,7 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
     has_mass = call.reduction == "weighted_mean" and _is_weighted(call)
     value = torch.empty(at.units if is_whole else (), dtype=dtype, device=device)
     grad = torch.empty(pred.shape, dtype=wide, device=device) if with_grad else None
-    partials = None if is_whole else torch.empty(2 * PROGRAMS if has_mass else programs, dtype=wide, device=device)
+    partials = None if is_whole else torch.empty(2 * PROGRAMS + 1 if has_mass else programs, dtype=wide, device=device)
     divisor, factor = _divisor(call, units, device)
     low, high = _bits(factor, wide)
     lot = 16 if units % 16 == 0 else 1
@@ -101,7 +101,7 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
     except Exception as error:
         raise _failed(error) from error
     start(kernel, device, programs, arguments, known)
-    return Results(value, grad, partials if has_mass else None)
+    return Results(value, grad, partials[-1] if partials is not None and has_mass else None)
 
 
 def tile(spec: Spec) -> int:
@@ -276,5 +276,5 @@ def _is_plain(grad_output: Tensor) -> bool:
 def _by_operations(grad: Tensor, grad_output: Tensor, mass: Tensor | None, dtype: torch.dtype) -> Tensor:
     """The gradient times what comes after, one number or one for each unit."""
     factor = grad_output.to(grad.dtype)
-    factor = factor if mass is None else factor / mass[0]
+    factor = factor if mass is None else factor / mass
     return (grad * factor.reshape(*factor.shape, *(1,) * (grad.dim() - factor.dim()))).to(dtype)
