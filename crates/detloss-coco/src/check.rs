@@ -7,7 +7,7 @@ mod lists;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use self::fix::{Change, fixed, write_fixed};
+pub use self::fix::{Change, fixed};
 use crate::dataset::GroundTruth;
 use crate::problem::{Problem, Read};
 use crate::read::{ReadError, read_ground_truth};

@@ -31,7 +31,7 @@ pub use ap::{Metric, Summary, summarize};
 pub use assign::{Assignment, Outcome, assign};
 pub use bbox::{Bbox, RotatedBox, Xywh, iou};
 pub use calibration::{Bin, Calibration};
-pub use check::{Change, Part, check, fixed, parts_of, write_fixed};
+pub use check::{Change, Part, check, fixed, parts_of};
 pub use compare::{Comparison, Difference, Resamples, compare};
 pub use confusion::Confusion;
 pub use crowding::{Crowding, NEIGHBOUR, neighbours};

@@ -260,7 +260,7 @@ fn options_change_what_is_looked_at() {
     assert_eq!(audit["left_out"]["beyond_limit"], 2);
     for (more, words) in [
         ("--classes cow", "there is no class \"cow\": the annotations have cat, dog"),
-        ("--area 64,16", "ascending"),
+        ("--area 64,16", "do not ascend"),
         ("--area 0", "a side is in pixels"),
         ("--iou 50", "an IoU is above 0 and at most 1"),
         ("--max-dets 0", "--max-dets"),

@@ -79,6 +79,34 @@ fn files_that_are_missing_cut_foreign_of_another_size_or_copies_are_named() {
     }
 }
 
+/// A JPEG with the EXIF orientation 6, a quarter turn: stored 60 x 40, displayed 40 x 60.
+fn turned(path: &Path) {
+    let mut jpeg = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new(&mut jpeg);
+    RgbImage::new(60, 40).write_with_encoder(encoder).unwrap();
+    let tag = [0x12, 0x01, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0];
+    let tiff = [&b"II*\0\x08\0\0\0\x01\0"[..], &tag, &[0; 4]].concat();
+    let body = [&b"Exif\0\0"[..], &tiff].concat();
+    let head = [0xff, 0xe1, 0, body.len() as u8 + 2];
+    let bytes = [&jpeg[..2], &head, &body, &jpeg[2..]].concat();
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn an_image_that_is_turned_when_displayed_has_to_be_annotated_so() {
+    let (folder, mut set) = sound();
+    turned(&folder.path().join("images/1.png"));
+    let check = |set: &Value| {
+        let path = write(folder.path(), set);
+        detloss(&format!("check {path} --images {}/images --json", folder.path().display()))
+    };
+    let seen = check(&set);
+    assert_eq!((seen.code, kinds(&seen.out)), (0, vec![("turned".to_owned(), 1)]));
+    set["images"][0]["width"] = json!(40);
+    set["images"][0]["height"] = json!(60);
+    assert_eq!(kinds(&check(&set).out), []);
+}
+
 /// The same picture under two names, in two parts, is a leak; two pictures of one name are none.
 #[test]
 fn with_images_a_leak_is_told_by_content() {

@@ -1,7 +1,6 @@
 //! A cleaned copy of an annotation file.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
 
 use serde_json::{Value, json};
 
@@ -32,16 +31,6 @@ pub fn fixed(part: &Part, problems: &[Problem]) -> Result<(Value, Vec<Change>), 
     let changes = changes.collect();
     fix.drop_all();
     Ok((value, changes))
-}
-
-/// Writes a cleaned file; see [`fixed`].
-///
-/// # Errors
-///
-/// If the file cannot be written.
-pub fn write_fixed(value: &Value, path: &std::path::Path) -> Result<(), ReadError> {
-    let text = serde_json::to_vec(value).expect("a value of JSON can be written");
-    fs::write(path, text).map_err(|source| ReadError::Io { path: path.into(), source })
 }
 
 /// The index of each annotation that can be used, by its entry in the file.
