@@ -1,4 +1,4 @@
-//! From the words of a command line to what is to be done: options that all commands have alike, settings of a file, standard input.
+//! From the words of a call to what is to be done: with settings of a file, and options that all commands have alike.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -12,16 +12,13 @@ use crate::cli::Cli;
 use crate::output::{self, CliError, Volume};
 use crate::text::is_unseen;
 
-/// Where Unix has standard input as a file.
-const STANDARD_INPUT: &str = "/dev/stdin";
-
-/// Options that name a file to read, which `-` may stand for. Those of other commands read `-` themselves.
+/// Options that name a file to read; `-` is standard input.
 const READ: [&str; 2] = ["gt", "dt"];
 
 /// What is to be done; or, where there is nothing left to do, how to end.
 pub(crate) fn read() -> Result<Cli, ExitCode> {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let words = with_settings(words, &command()).and_then(with_standard_input);
+    let words = with_settings(words, &command()).and_then(with_one_standard_input);
     let words = words.map_err(|problem| output::finish(Err(CliError::Usage(problem))))?;
     let is_plain = words.iter().all(|word| !word.to_string_lossy().contains(is_unseen));
     let parsed = command().try_get_matches_from(words);
@@ -242,27 +239,16 @@ fn as_words(arg: &Arg, key: &str, value: &Value) -> Result<Vec<OsString>, String
     }
 }
 
-/// Lets `-` stand for standard input where a file is read.
-fn with_standard_input(mut words: Vec<OsString>) -> Result<Vec<OsString>, String> {
-    let mut count = 0;
-    for place in 1..words.len() {
-        for name in READ {
-            let (long, joined) = (format!("--{name}"), format!("--{name}=-"));
-            if words[place] == *joined {
-                words[place] = format!("{long}={STANDARD_INPUT}").into();
-                count += 1;
-            } else if words[place] == "-" && words[place - 1] == *long {
-                words[place] = STANDARD_INPUT.into();
-                count += 1;
-            }
-        }
-    }
-    match count {
-        0 => Ok(words),
-        _ if !cfg!(unix) => {
-            Err("standard input is no file on this system: give a file instead of -".to_owned())
-        }
-        1 => Ok(words),
+/// Refuses two files that are both standard input: the second would find nothing left there.
+fn with_one_standard_input(words: Vec<OsString>) -> Result<Vec<OsString>, String> {
+    let is_dash = |place: usize| {
+        READ.iter().any(|name| {
+            words[place] == *format!("--{name}=-")
+                || words[place] == "-" && words[place - 1] == *format!("--{name}")
+        })
+    };
+    match (1..words.len()).filter(|&place| is_dash(place)).count() {
+        0 | 1 => Ok(words),
         _ => Err("two files are -, but there is one standard input: give a file for the other"
             .to_owned()),
     }

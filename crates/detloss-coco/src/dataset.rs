@@ -51,7 +51,7 @@ pub struct GroundTruth<B = Xywh> {
     pub categories: BTreeMap<u64, String>,
     /// Every object, in file order.
     pub annotations: Vec<Annotation<B>>,
-    /// Which entry of the file each object is; empty if they are all of the file.
+    /// Which entry of the file each object is; empty where they are of no file.
     pub entries: Vec<usize>,
 }
 

@@ -79,6 +79,7 @@ pub struct ErrorCost {
 pub struct Errors {
     /// AP at the one IoU, the mean over all classes that have objects or detections (COCO leaves those without objects out); none
     /// where there are none.
+    #[serde(rename = "AP")]
     pub ap: Option<f64>,
     /// The six kinds in the order of [`ErrorKind::ALL`].
     pub kinds: [ErrorCost; 6],

@@ -79,12 +79,16 @@ pub struct Class {
     /// How many detections count.
     pub detections: usize,
     /// Average precision over all IoUs; none without objects, here as in what follows.
+    #[serde(rename = "AP")]
     pub ap: Option<f64>,
     /// At an IoU of 0.5, if that is among those that are looked at.
+    #[serde(rename = "AP50")]
     pub ap50: Option<f64>,
     /// At an IoU of 0.75.
+    #[serde(rename = "AP75")]
     pub ap75: Option<f64>,
     /// The mean recall of all detections over all IoUs.
+    #[serde(rename = "AR")]
     pub ar: Option<f64>,
     /// Where F1 is best at the first IoU.
     pub best: Option<Operating>,
@@ -111,8 +115,10 @@ pub struct OfSize {
     /// How many of them were found.
     pub found: usize,
     /// Average precision, as COCO has it; an object on a border is of both sizes.
+    #[serde(rename = "AP")]
     pub ap: Option<f64>,
     /// Average recall.
+    #[serde(rename = "AR")]
     pub ar: Option<f64>,
 }
 

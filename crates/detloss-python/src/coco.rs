@@ -69,7 +69,7 @@ fn evaluated<'py, B: Bbox + Send + Sync>(
     columns.set_item("score", done.scores)?;
     columns.set_item("outcome", done.outcomes)?;
     columns.set_item("annotation", done.objects)?;
-    columns.set_item("iou", done.ious)?;
+    columns.set_item("box_iou", done.ious)?;
     columns.set_item("error", done.errors)?;
     Ok((done.json, columns, done.problems))
 }
@@ -128,7 +128,7 @@ fn options<B>(
     let wrong = |keyword| move |error| PyValueError::new_err(format!("{keyword}: {error}"));
     let mut options = Options { score, threshold, max_detections, ..Options::default() };
     if let Some(ious) = ious {
-        options = options.with_ious(&ious).map_err(wrong("iou"))?;
+        options = options.with_ious(&ious).map_err(wrong("ious"))?;
     }
     if let Some(sides) = sides {
         options = options.with_sides(&sides).map_err(wrong("area"))?;

@@ -43,7 +43,7 @@ def test_everything_of_a_small_set() -> None:
     assert (result.images, result.objects, result.count, result.problems) == (1, 3, 4, [])
     assert result.classes["name"] == ["cat", "dog"] and result.classes["objects"] == [2, 1]
     # One of two cats is found, first of all: precision 1 at recalls up to a half.
-    assert result.classes["ap"] == pytest.approx([51 / 101, 0.0])
+    assert result.classes["AP"] == pytest.approx([51 / 101, 0.0])
     assert result.summary["AP"] == pytest.approx(51 / 202)
     assert result.best is not None and result.best["threshold"] == 0.9
     assert result.best["precision"] == 1.0 and result.best["recall"] == pytest.approx(1 / 3)
@@ -81,7 +81,7 @@ def test_tables_are_those_of_pandas() -> None:
 
 
 def test_options() -> None:
-    only = coco.evaluate(truth(), found(), classes=["dog"], iou=0.5, area=(15,), score=0.5)
+    only = coco.evaluate(truth(), found(), classes=["dog"], ious=[0.5], area=(15,), score=0.5)
     assert only.classes["name"] == ["dog"] and only.count == 0 and only.sizes["objects"] == [0, 1]
     assert list(only.precision) == ["recall", "0.50"]
     assert coco.evaluate(truth(), found(), classes=[1]).classes["name"] == ["cat"]
@@ -113,8 +113,8 @@ def test_what_is_broken_is_left_out_and_said() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"iou": 0.0}, "iou: 0 is no IoU"),
-        ({"iou": []}, "iou: there are 0 IoUs"),
+        ({"ious": [0.0]}, "ious: 0 is no IoU"),
+        ({"ious": []}, "ious: there are 0 IoUs"),
         ({"area": (64, 16)}, "area: the sides"),
         ({"classes": ["cow"]}, 'classes: there is no "cow": the annotations have cat, dog'),
         ({"max_dets": 0}, "max_dets is 0"),
@@ -141,6 +141,6 @@ def test_the_published_numbers_of_the_coco_api_come_out() -> None:
     for (name, value), published in zip(result.summary.items(), PUBLISHED, strict=True):
         assert value is not None and abs(value - published) <= 0.0005, name
     outcomes = Counter(result.detections["outcome"])
-    assert outcomes["object"] == sum(value is not None for value in result.detections["iou"])
+    assert outcomes["object"] == sum(value is not None for value in result.detections["box_iou"])
     assert result.calibration is not None and math.isfinite(result.calibration["ece"])
     assert "AP" in str(result) and "objects" in repr(result)

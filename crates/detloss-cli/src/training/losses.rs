@@ -101,6 +101,12 @@ impl Losses {
                 name_of_boxes(kind).unwrap_or_default()
             ));
         }
+        if bbox.signature.pred == Kind::UncertainNumber {
+            return wrong(format!(
+                "{} is of values with a variance, which the detector does not predict: take another of values, such as l1",
+                bbox.name
+            ));
+        }
         if !is_of_boxes(bbox) {
             return wrong(format!(
                 "{} is no loss of boxes or coordinates: see `detloss list --family boxes`, or values",

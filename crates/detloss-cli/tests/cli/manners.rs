@@ -241,7 +241,6 @@ fn settings_may_come_from_a_file() {
     assert!(said.contains("no command has an option --sede"), "{said}");
 }
 
-#[cfg(unix)]
 #[test]
 fn detections_may_come_from_standard_input() {
     let folder = tempfile::tempdir().unwrap();

@@ -49,14 +49,14 @@ class Evaluation:
     best: dict[str, float] | None
     """Where F1 over all classes is best: ``threshold``, ``precision``, ``recall``, ``f1``."""
     classes: Columns
-    """By class: ``id``, ``name``, ``objects``, ``detections``, ``ap``, ``ap50``, ``ap75``, ``ar``, and ``threshold``, ``precision``, ``recall``,
+    """By class: ``id``, ``name``, ``objects``, ``detections``, ``AP``, ``AP50``, ``AP75``, ``AR``, and ``threshold``, ``precision``, ``recall``,
     ``f1`` where F1 is best."""
     precision: Columns
     """Mean precision of all classes over ``recall``: a column for each IoU."""
     class_precision: Columns
     """Precision at the first IoU over ``recall``: a column for each class with objects."""
     sizes: Columns
-    """By size of the objects: ``size``, ``objects``, ``found``, ``ap``, ``ar``."""
+    """By size of the objects: ``size``, ``objects``, ``found``, ``AP``, ``AR``."""
     crowding: Columns
     """By how many other objects overlap an object: ``neighbours``, ``objects``, ``found``, ``mean_iou``."""
     confusion: Columns
@@ -68,7 +68,7 @@ class Evaluation:
     """``ece``, ``mce``, ``bias``, and ``bins`` as columns; None where scores are no probabilities."""
     detections: Columns
     """A line for each detection: ``image_id``, ``category_id``, ``score``, ``outcome`` ("object", "background", "crowd", "beyond_limit",
-    "left_out"), ``annotation`` (which of the list ``annotations`` it found), ``iou``, ``error``."""
+    "left_out"), ``annotation`` (which of the list ``annotations`` it found), ``box_iou``, ``error``."""
     problems: list[str]
     """What is broken in the files, and was left out."""
 
@@ -85,7 +85,7 @@ def evaluate(
     dt: Any,
     *,
     rotated: bool = False,
-    iou: Sequence[float] | float | None = None,
+    ious: Sequence[float] | None = None,
     score: float | None = None,
     max_dets: int = 100,
     classes: Sequence[str | int] | None = None,
@@ -99,7 +99,7 @@ def evaluate(
         dt: detections ``{image_id, category_id, bbox, score}``: a file, a list, or a ``DataFrame`` with these columns. Boxes are left, top,
             width, height in pixels.
         rotated: whether boxes are cx, cy, w, h and an angle in radians.
-        iou: the IoUs over which AP is a mean, 0.5, 0.55, … 0.95 by default. From the first on, a detection has found an object wherever
+        ious: the IoUs over which AP is a mean, 0.5, 0.55, … 0.95 by default. From the first on, a detection has found an object wherever
             a single one decides.
         score: detections with a lower score are left out.
         max_dets: the most detections of an image and class, best scores first.
@@ -116,9 +116,8 @@ def evaluate(
     """
     if max_dets < 1:
         raise ValueError(f"max_dets is {max_dets}: give 1 or more")
-    ious = None if iou is None else [iou] if isinstance(iou, (int, float)) else list(iou)
     names = None if classes is None else [str(wanted) for wanted in classes]
-    settings = (ious, score, max_dets, names, None if area is None else list(area), threshold)
+    settings = (None if ious is None else list(ious), score, max_dets, names, None if area is None else list(area), threshold)
     data, detections, problems = _core.evaluate_coco(
         _source(getattr(gt, "dataset", gt), "gt"), _source(dt, "dt"), rotated, settings, _numpy.get_num_threads()
     )
@@ -151,7 +150,7 @@ def _evaluation(data: dict[str, Any], detections: Columns, problems: list[str]) 
     lines = data["classes"]
     names = [line["name"] for line in lines]
     recall = [place / 100 for place in range(101)]
-    classes = _columns(lines, ("id", "name", "objects", "detections", "ap", "ap50", "ap75", "ar"))
+    classes = _columns(lines, ("id", "name", "objects", "detections", "AP", "AP50", "AP75", "AR"))
     for key in ("threshold", "precision", "recall", "f1"):
         classes[key] = [None if line["best"] is None else line["best"][key] for line in lines]
     matrix = data["confusion"]["counts"]
@@ -163,10 +162,10 @@ def _evaluation(data: dict[str, Any], detections: Columns, problems: list[str]) 
     made = {
         "count": data["detections"],
         "classes": classes,
-        "precision": {"recall": recall} | {f"{curve['iou']:.2f}": curve["precision"] for curve in data["curves"]},
+        "precision": {"recall": recall} | {f"{iou:.2f}": precision for iou, precision in (curve.values() for curve in data["curves"])},
         "class_precision": {"recall": recall}
         | {name: line["precision"] for name, line in zip(named, lines) if line["precision"] is not None},
-        "sizes": _columns([line | {"size": line["size"]["name"]} for line in data["sizes"]], ("size", "objects", "found", "ap", "ar")),
+        "sizes": _columns([line | {"size": line["size"]["name"]} for line in data["sizes"]], ("size", "objects", "found", "AP", "AR")),
         "crowding": _columns(data["crowding"], ("neighbours", "objects", "found", "mean_iou")),
         "confusion": confusion,
         "errors": _columns(data["errors"]["kinds"], ("kind", "count", "cost")),

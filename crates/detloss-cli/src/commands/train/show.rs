@@ -1,6 +1,7 @@
 //! How a run that is going on is shown: as a bar in a terminal, as lines elsewhere.
 
 use std::cell::Cell;
+use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,12 @@ impl Show {
     pub(super) fn of(steps: usize, runs: usize) -> Result<Self, CliError> {
         let now = Instant::now();
         Ok(Self {
-            bar: progress((steps * runs) as u64, "steps"),
+            // Elsewhere evaluations are lines of their own.
+            bar: if std::io::stderr().is_terminal() {
+                progress((steps * runs) as u64, "steps")
+            } else {
+                ProgressBar::hidden()
+            },
             steps,
             before: Cell::default(),
             name: Cell::default(),
