@@ -123,9 +123,10 @@ impl Chart {
         let words = described(title, &format!("{} by {}", y.label, x.label), &names);
         // Without a point there is no decade to begin with, and kuva overflows.
         let any = series.iter().any(|series| !shown(series, x, y).is_empty());
-        let legend: Vec<String> = names.iter().map(|name| label(name)).collect();
         Self::in_both(title, words, plots, |layout, format| {
-            let layout = format.with_legend(layout, &legend);
+            let entry = |(index, name): (usize, &&str)| Look::of(index).curve(label(name));
+            let entries = names.iter().enumerate().map(entry).collect();
+            let layout = format.with_legend(layout, format.curves(), entries);
             let layout = if any && x.scale == Scale::Log { layout.with_log_x() } else { layout };
             let layout = if any && y.scale == Scale::Log { layout.with_log_y() } else { layout };
             layout.with_x_label(label(x.label)).with_y_label(label(y.label))
@@ -181,7 +182,6 @@ impl Chart {
         parts: &[&str],
         bars: &[(String, Vec<f64>)],
     ) -> Self {
-        let legend: Vec<String> = parts.iter().map(|part| label(part)).collect();
         let plots = |format: &Format| {
             let mut plot = BarPlot::new();
             for (name, values) in bars.iter().rev() {
@@ -189,17 +189,15 @@ impl Chart {
                 let name = text::shortened(&label(name), format.name);
                 plot = plot.with_group(name, values.iter().copied().zip(colors));
             }
-            if !bars.is_empty() {
-                // Kuva takes the colours of the legend from the first bar, and panics without one.
-                plot = plot.with_legend(legend.iter().map(String::as_str).collect());
-            }
             vec![plot.with_stacked().with_horizontal(true).into()]
         };
         let names: Vec<&str> = bars.iter().map(|(name, _)| &**name).collect();
         let words = described(title, value, &names);
         Self::in_both(title, words, plots, |layout, format| {
-            layout
-                .with_height(height(bars.len(), format))
+            let entry = |(index, part): (usize, &&str)| Look::of(index).part(label(part));
+            let entries = parts.iter().enumerate().map(entry).collect();
+            format
+                .with_legend(layout, height(bars.len(), format), entries)
                 .with_x_axis_min(0.0)
                 .with_x_axis_max(100.0)
                 .with_x_label(label(value))

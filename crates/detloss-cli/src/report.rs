@@ -111,15 +111,9 @@ impl Report {
 
     /// Adds a drawing as it is, with a caption: see [`chart`](Self::chart) for one that fits a telephone, too.
     pub(crate) fn figure(&mut self, svg: &str, caption: &str) -> &mut Self {
-        self.figures(&[svg.to_owned()], caption)
-    }
-
-    /// Adds small drawings as they are side by side, under one caption.
-    pub(crate) fn figures(&mut self, svgs: &[String], caption: &str) -> &mut Self {
-        let class = if svgs.len() > 1 { "plots" } else { "alone" };
         self.add(html! {
             figure {
-                div class=(class) { @for svg in svgs { div.plot { (PreEscaped(svg)) } } }
+                div.alone { div.plot { (PreEscaped(svg)) } }
                 figcaption { (visible(caption)) }
             }
         })

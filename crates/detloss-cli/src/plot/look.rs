@@ -51,8 +51,14 @@ impl Look {
         }
     }
 
-    /// The line of a legend. It shows one of the two: the dashes, where a marker of this colour was there before.
-    fn legend(&self, label: String) -> LegendEntry {
+    /// The entry of a legend for a part of a bar.
+    pub(super) fn part(&self, label: String) -> LegendEntry {
+        let color = self.color.to_owned();
+        LegendEntry { label, color, shape: LegendShape::Rect, dasharray: None }
+    }
+
+    /// The entry for a curve. It shows one of the two: the dashes, where a marker of this colour was there before.
+    pub(super) fn curve(&self, label: String) -> LegendEntry {
         let (color, dashes) = (self.color.to_owned(), self.dashes);
         if dashes.is_empty() {
             LegendEntry { label, color, shape: LegendShape::Marker(self.marker), dasharray: None }
@@ -153,28 +159,35 @@ impl Format {
             .with_legend_box(false)
     }
 
-    /// Adds a legend of these names, with room for it: kuva leaves out what does not fit.
-    pub(super) fn with_legend(&self, layout: Layout, names: &[String]) -> Layout {
-        let entry = |(index, name): (usize, &String)| Look::of(index).legend(name.clone());
-        let layout = layout.with_legend_entries(names.iter().enumerate().map(entry).collect());
+    /// How high a drawing of curves is without its legend, where that stands below.
+    pub(super) fn curves(&self) -> f64 {
+        if self.legend == Legend::Below { 0.8 * self.height } else { self.height }
+    }
+
+    /// Adds a legend to a drawing of this height, with room for it: kuva leaves out what does not fit.
+    pub(super) fn with_legend(
+        &self,
+        layout: Layout,
+        height: f64,
+        entries: Vec<LegendEntry>,
+    ) -> Layout {
         let tick = f64::from(self.tick);
-        let lines = |name: &String| name.chars().count().div_ceil(self.legend_wrap).max(1);
+        let lengths: Vec<usize> = entries.iter().map(|entry| entry.label.chars().count()).collect();
+        let layout = layout.with_legend_entries(entries);
         match self.legend {
             Legend::Below => {
-                let widest =
-                    names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
+                let widest = lengths.iter().max().copied().unwrap_or_default();
                 let column = 3.5 * tick + 0.62 * tick * widest as f64;
                 let columns = ((0.75 * self.width / column) as usize).max(1);
-                let rows = names.len().div_ceil(columns) as f64;
-                let height = 0.8 * self.height + 1.8 * tick * rows;
-                layout.with_legend_col_limit(columns).with_height(height)
+                let rows = lengths.len().div_ceil(columns) as f64;
+                layout.with_legend_col_limit(columns).with_height(height + 1.8 * tick * rows)
             }
             Legend::Beside => {
-                let lines: usize = names.iter().map(lines).sum();
-                let height = 8.0 * tick + 1.8 * tick * lines as f64;
-                layout.with_height(height.max(self.height))
+                let lines = lengths.iter().map(|length| length.div_ceil(self.legend_wrap).max(1));
+                let least = 8.0 * tick + 1.8 * tick * lines.sum::<usize>() as f64;
+                layout.with_height(height.max(least))
             }
-            Legend::Inside => layout,
+            Legend::Inside => layout.with_height(height),
         }
     }
 }

@@ -117,6 +117,31 @@ fn eight_and_more_curves_differ_in_colour_or_in_dashes() {
 }
 
 #[test]
+fn a_legend_has_room_for_all_its_names() {
+    let parts = ["Cls", "Loc", "Both", "Dupe", "Bkg", "right", "beyond all limits"];
+    let bar = ("Focal".to_owned(), vec![10.0; 7]);
+    let curves = many((0..LOOKS).map(|index| format!("a curve of some length {index}")));
+    let [x, y] = [Axis::linear("x"), Axis::linear("y")];
+    for (chart, names) in [
+        (Chart::stacked("t", "share, %", &parts, &[bar]), 7),
+        (Chart::lines("t", x, y, &curves), LOOKS),
+    ] {
+        for svg in [chart.svg(), chart.narrow_svg().unwrap()] {
+            let number = |text: &str, name: &str| -> f64 {
+                text.split(name).nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
+            };
+            let high = number(&svg, " height=\"");
+            let is_name = |text: &&str| text.contains("text-anchor=\"start\"");
+            let places =
+                svg.split("<text").skip(1).filter(is_name).map(|text| number(text, " y=\""));
+            let places: Vec<f64> = places.collect();
+            assert_eq!(places.len(), names, "{svg}");
+            assert!(places.iter().all(|place| place + 4.0 < high), "{high}: {places:?}");
+        }
+    }
+}
+
+#[test]
 fn a_long_title_stands_in_several_lines() {
     let title = ["Gaussian focal"; 9].join(", ");
     let [x, y] = [Axis::linear("x"), Axis::linear("y")];

@@ -1,6 +1,5 @@
 //! `detloss train compare`: every combination of some losses, and some criteria, trained several times.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -112,7 +111,7 @@ pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
 
 /// Every combination of the losses and matchers, and every criterion.
 fn objectives(args: &CompareArgs, setup: &Setup) -> Result<Vec<Objective>, CliError> {
-    let criteria = unique(choice::split(&args.criterion));
+    let criteria = choice::unique(choice::split(&args.criterion));
     let mut all = Vec::new();
     if criteria.is_empty() || !args.cls.is_empty() || !args.bbox.is_empty() {
         let names = |given: &[String], other: &str| {
@@ -124,12 +123,13 @@ fn objectives(args: &CompareArgs, setup: &Setup) -> Result<Vec<Objective>, CliEr
                 format!("{name} is given as --cls and as --box: it can only be one of them");
             return Err(CliError::Usage(problem));
         }
-        let chosen = choice::every(&unique([&cls[..], &bbox].concat()), &args.setup.params)?;
+        let chosen =
+            choice::every(&choice::unique([&cls[..], &bbox].concat()), &args.setup.params)?;
         let (scores, boxes): (Vec<Chosen>, Vec<Chosen>) =
             chosen.into_iter().partition(|chosen| cls.iter().any(|name| chosen.is(name)));
         for scores in &scores {
             for boxes in &boxes {
-                for name in unique(names(&args.matcher, CELLS)) {
+                for name in choice::unique(names(&args.matcher, CELLS)) {
                     all.push(setup.losses(scores, boxes, matcher(&name)?)?);
                 }
             }
@@ -141,12 +141,6 @@ fn objectives(args: &CompareArgs, setup: &Setup) -> Result<Vec<Objective>, CliEr
         all.push(criterion(&text)?);
     }
     Ok(all)
-}
-
-/// These without those that were there before.
-fn unique(names: Vec<String>) -> Vec<String> {
-    let mut seen = HashSet::new();
-    names.into_iter().filter(|name| seen.insert(name.clone())).collect()
 }
 
 /// A line for every time that a detector was judged.
