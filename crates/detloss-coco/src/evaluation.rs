@@ -32,7 +32,7 @@ pub struct Evaluation {
     pub summary: Summary,
     /// Where F1 over all detections of all classes is best; none without objects or without detections.
     pub best: Option<Operating>,
-    /// By class, in the order of their ids.
+    /// By class, in the order of the ids, if these are numbers.
     pub classes: Vec<Class>,
     /// The mean curve of precision over recall of all classes, for each IoU.
     pub curves: Vec<Curve>,

@@ -99,7 +99,8 @@ def test_ids_that_are_text() -> None:
         line["category_id"] = "abc"[line["category_id"]]
     result = coco.evaluate(gt, dt)
     assert result.detections["image_id"] == ["000001"] * 4 and result.detections["category_id"] == ["b"] * 4
-    assert result.classes["id"] == ["b", "c"] and result.summary == coco.evaluate(truth(), found()).summary
+    assert dict(zip(result.classes["id"], result.classes["name"])) == {"b": "cat", "c": "dog"}
+    assert result.summary == coco.evaluate(truth(), found()).summary
 
 
 def test_what_is_broken_is_left_out_and_said() -> None:
