@@ -64,6 +64,11 @@ impl<B> GroundTruth<B> {
         }
     }
 
+    /// Which entry of the file an object is.
+    pub fn entry(&self, annotation: usize) -> usize {
+        self.entries.get(annotation).copied().unwrap_or(annotation)
+    }
+
     /// The category that is called so, or else has this id.
     pub fn category(&self, wanted: &str) -> Option<u64> {
         let named = self.categories.iter().find(|(_, name)| *name == wanted).map(|(&key, _)| key);

@@ -25,7 +25,6 @@ mod matching;
 mod options;
 mod problem;
 mod read;
-mod size;
 
 pub use ap::{Metric, Summary, summarize};
 pub use assign::{Assignment, Outcome, assign};
@@ -42,4 +41,3 @@ pub use id::{Id, Ids};
 pub use options::{Area, MATCH, MAX_DETECTIONS, MOST_IOUS, Options, OptionsError};
 pub use problem::{Entry, Kind, Place, Problem, Read, Severity};
 pub use read::{ReadError, parse_ground_truth, parse_results, read_ground_truth, read_results};
-pub use size::Size;

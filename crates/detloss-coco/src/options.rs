@@ -46,6 +46,11 @@ impl Area {
             .collect()
     }
 
+    /// Whether no range follows this one.
+    pub fn is_last(&self) -> bool {
+        self.to >= ENDLESS
+    }
+
     /// Which of these ranges an area is of: on a border, that of the larger ones.
     pub fn place(areas: &[Self], area: f64) -> usize {
         areas.partition_point(|range| range.to <= area).min(areas.len().saturating_sub(1))

@@ -92,9 +92,8 @@ fn of<B: Bbox>(
     let evaluation = evaluate(&truth, &found, &options(settings, &truth)?);
     let kinds = &evaluation.errors.of_detections;
     let outcomes = &evaluation.assignment.outcomes;
-    let entry = |annotation: usize| truth.entries.get(annotation).copied().unwrap_or(annotation);
     let object = |outcome: &Outcome| match *outcome {
-        Outcome::Object { annotation, iou } => (Some(entry(annotation)), Some(iou)),
+        Outcome::Object { annotation, iou } => (Some(truth.entry(annotation)), Some(iou)),
         _ => (None, None),
     };
     let (objects, ious) = outcomes.iter().map(object).unzip();

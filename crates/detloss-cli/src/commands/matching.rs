@@ -8,7 +8,7 @@ mod report;
 mod tables;
 
 use detloss::matching::{self, AnyMatcher};
-use detloss_coco::Xywh;
+use detloss_coco::{Area, Xywh};
 
 use self::anchors::Layout;
 use self::measure::Measured;
@@ -44,6 +44,7 @@ pub(crate) fn run(args: &MatchArgs, json: bool) -> Result<(), CliError> {
         crowds: truth.annotations.len() - objects.len(),
         truth,
         objects,
+        areas: Area::coco(),
         assigner,
         anchors: args.anchors.to_string(),
         images: layout.words(),

@@ -167,6 +167,23 @@ fn a_report_has_all_files_and_says_what_stands_out() {
 }
 
 #[test]
+fn an_object_behind_a_broken_entry_is_known_by_its_place_in_the_file() {
+    let gt = File::new(&json!({
+        "images": [{ "id": 1, "file_name": "a.jpg", "width": 64, "height": 64 }],
+        "categories": [{ "id": 1, "name": "cat" }],
+        "annotations": [
+            { "image_id": 1, "category_id": 1, "bbox": [8, 8, -16, 16] },
+            { "image_id": 1, "category_id": 1, "bbox": [37, 37, 2, 2] },
+        ],
+    }));
+    let args = format!("match --gt {} --anchors fcos --size 64", gt.show());
+    let seen = json(&format!("{args} --assigner center_sampling(radius=0)"));
+    assert_eq!(seen["objects_without"][0]["annotation_index"], 1, "{seen}");
+    let text = detloss(&format!("{args} --assigner center_sampling(radius=0)")).out;
+    assert!(text.contains("annotations[1]"), "{text}");
+}
+
+#[test]
 fn without_objects_there_is_nothing_to_match() {
     let gt = File::new(&json!({ "images": [{ "id": 1 }], "annotations": [] }));
     let out = gt.folder.path().join("out");

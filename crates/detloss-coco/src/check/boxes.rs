@@ -43,7 +43,7 @@ struct Found<'a> {
 impl Found<'_> {
     fn add(&mut self, kind: Kind, index: usize, said: String) {
         let object = &self.truth.annotations[index];
-        let entry = self.truth.entries.get(index).copied().unwrap_or(index);
+        let entry = self.truth.entry(index);
         let place = Place {
             field: "bbox",
             id: object.id.map(|id| self.truth.id(id)),
@@ -162,7 +162,7 @@ impl Found<'_> {
                 }
                 told.push(second);
                 let (one, other) = (object(first), object(second));
-                let entry = self.truth.entries.get(first).copied().unwrap_or(first);
+                let entry = self.truth.entry(first);
                 let first = Entry::Annotation(entry);
                 let class = |category: u64| &self.truth.categories[&category];
                 if one.category == other.category {

@@ -133,7 +133,7 @@ fn distributions(section: &mut Section, audit: &Audit<impl Bbox>) {
 pub(super) fn sizes(audit: &Audit<impl Bbox>, findings: &Findings) -> Section {
     let areas = &audit.evaluation.options.areas;
     let ranges = areas.iter().map(|area| match area.from.sqrt() {
-        from if area.to >= 1e10 => format!("{}: {from}² pixels or more", area.name),
+        from if area.is_last() => format!("{}: {from}² pixels or more", area.name),
         _ => format!("{}: below {}²", area.name, area.to.sqrt()),
     });
     let ranges: Vec<String> = ranges.collect();

@@ -10,7 +10,6 @@ use super::records::{Records, hidden, short};
 use super::section::{Section, Shown};
 use super::stats::share;
 use super::suspects::SURE;
-use super::worst::entry;
 use crate::text::percent;
 
 /// A rule that applies.
@@ -135,7 +134,7 @@ fn broken<B: Bbox>(audit: &Audit<B>) -> Option<Remark> {
         annotation.bbox.area() <= 0.0 || outside
     };
     let broken: Vec<usize> = (0..audit.truth.annotations.len()).filter(is_broken).collect();
-    let first = entry(audit, *broken.first()?);
+    let first = audit.truth.entry(*broken.first()?);
     let boxes = match broken.len() {
         1 => "1 annotated box has no area, or lies".to_owned(),
         count => format!("{count} annotated boxes have no area, or lie"),

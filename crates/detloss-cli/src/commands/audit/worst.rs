@@ -138,7 +138,7 @@ pub(super) fn suspects<B: Bbox>(audit: &Audit<B>, findings: &Findings) -> Sectio
             json!(class(detection.category)),
             json!(annotation.map(|annotation| class(annotation.category))),
             json!(annotation.and_then(|it| it.id).map(|id| audit.truth.id(id))),
-            json!(index.map(|index| entry(audit, index))),
+            json!(index.map(|index| audit.truth.entry(index))),
             json!(index.map(|index| annotation_id(audit, index))),
             json!(detection.score),
             json!(suspect.annotation.map(|(_, iou)| iou)),
@@ -171,11 +171,6 @@ fn heading<B: Bbox>(what: &str) -> String {
 pub(super) fn annotation_id(audit: &Audit<impl Bbox>, index: usize) -> String {
     match audit.truth.annotations[index].id {
         Some(id) => audit.truth.id(id).to_string(),
-        None => format!("annotations[{}]", entry(audit, index)),
+        None => format!("annotations[{}]", audit.truth.entry(index)),
     }
-}
-
-/// The place of an annotation in its file.
-pub(super) fn entry<B>(audit: &Audit<B>, index: usize) -> usize {
-    audit.truth.entries.get(index).copied().unwrap_or(index)
 }

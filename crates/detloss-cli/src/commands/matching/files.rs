@@ -8,7 +8,7 @@ use super::measure::{Measured, Object, Tally};
 /// Everything but the single objects; of those without any the first `top`.
 pub(super) fn as_json(measured: &Measured, top: usize) -> Value {
     let sizes = measured.sizes().into_iter().map(|(size, tally)| {
-        with_tally(Map::from_iter([("size".to_owned(), size.word().into())]), &tally)
+        with_tally(Map::from_iter([("size".to_owned(), size.into())]), &tally)
     });
     let classes = measured.classes().into_iter().map(|(class, tally)| {
         let mut map = Map::new();
@@ -21,11 +21,11 @@ pub(super) fn as_json(measured: &Measured, top: usize) -> Value {
         let annotation = measured.annotation(object);
         json!({
             "annotation_id": annotation.id.map(|id| measured.truth.id(id)),
-            "annotation_index": object.annotation,
+            "annotation_index": measured.truth.entry(object.annotation),
             "image_id": measured.truth.id(annotation.image),
             "file_name": measured.truth.images[&annotation.image],
             "class": measured.class(object),
-            "size": measured.size(object).word(),
+            "size": measured.size(object),
             "bbox": annotation.bbox,
             "area": annotation.area,
             "seen": object.sides,
@@ -85,7 +85,7 @@ pub(super) fn objects(measured: &Measured) -> anyhow::Result<Vec<u8>> {
             annotation.id.map(|id| measured.truth.id(id)),
             (measured.truth.id(annotation.image), &measured.truth.images[&annotation.image]),
             (measured.truth.id(annotation.category), measured.class(object)),
-            (measured.size(object).word(), annotation.area),
+            (measured.size(object), annotation.area),
             annotation.bbox,
             object.sides.map(|side| side as f32),
             object.positives,

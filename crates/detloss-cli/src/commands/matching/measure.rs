@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::anyhow;
 use detloss::matching::{AnyMatcher, Image};
-use detloss_coco::{Annotation, GroundTruth, Size};
+use detloss_coco::{Annotation, Area, GroundTruth};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
@@ -26,6 +26,8 @@ pub(super) struct Object {
 pub(super) struct Measured {
     pub(super) truth: GroundTruth,
     pub(super) objects: Vec<Object>,
+    /// The sizes that are told apart.
+    pub(super) areas: Vec<Area>,
     pub(super) crowds: usize,
     pub(super) assigner: AnyMatcher,
     /// What `--anchors` said.
@@ -39,8 +41,9 @@ impl Measured {
         &self.truth.annotations[object.annotation]
     }
 
-    pub(super) fn size(&self, object: &Object) -> Size {
-        Size::of(self.annotation(object).area)
+    /// What its size is called.
+    pub(super) fn size(&self, object: &Object) -> &str {
+        &self.areas[Area::place(&self.areas, self.annotation(object).area)].name
     }
 
     pub(super) fn class(&self, object: &Object) -> &str {
@@ -70,12 +73,12 @@ impl Measured {
         Tally::of(self.objects.iter().map(|object| object.positives))
     }
 
-    pub(super) fn sizes(&self) -> Vec<(Size, Tally)> {
-        let of_size = |size: Size| {
+    pub(super) fn sizes(&self) -> Vec<(&str, Tally)> {
+        let tally = |size: &str| {
             let own = self.objects.iter().filter(|object| self.size(object) == size);
-            (size, Tally::of(own.map(|object| object.positives)))
+            Tally::of(own.map(|object| object.positives))
         };
-        Size::ALL.map(of_size).into()
+        self.areas.iter().map(|area| (&*area.name, tally(&area.name))).collect()
     }
 
     /// Classes with objects: with the largest share without any first, then with the fewest on average.

@@ -94,7 +94,7 @@ pub(super) fn sizes(measured: &Measured) -> Table {
     let all = measured.all();
     let mut table = table("size");
     for (size, tally) in measured.sizes() {
-        push(&mut table, size.word(), &tally, &all);
+        push(&mut table, size, &tally, &all);
     }
     push(&mut table, "all", &all, &all);
     table
@@ -122,10 +122,11 @@ pub(super) fn without(measured: &Measured, objects: &[Object]) -> Table {
         table.push([
             measured.truth.file(annotation.image),
             measured.class(object).to_owned(),
-            measured.size(object).word().to_owned(),
-            annotation
-                .id
-                .map_or_else(|| format!("annotations[{}]", object.annotation), |id| id.to_string()),
+            measured.size(object).to_owned(),
+            annotation.id.map_or_else(
+                || format!("annotations[{}]", measured.truth.entry(object.annotation)),
+                |id| id.to_string(),
+            ),
             joined(&annotation.bbox),
             format!("{:.0}", annotation.area),
             joined(&object.sides),

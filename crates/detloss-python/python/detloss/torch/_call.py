@@ -12,6 +12,13 @@ from detloss._layout import Form
 from detloss._spec import SPECS, Spec
 
 
+def is_tracing() -> bool:
+    """Whether ``torch.jit.trace`` is looking."""
+    # Of all ways to ask for a trace, the one that the compiler of PyTorch 2.6 knows.
+    is_traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # pyright: ignore[reportPrivateImportUsage]
+    return is_traced
+
+
 class Chosen:
     """A loss with the values of its parameters. Under a compiler these may be numbers that change from call to call."""
 

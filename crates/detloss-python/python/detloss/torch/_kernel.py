@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from detloss.torch._call import Call
+from detloss.torch._call import Call, is_tracing
 
 DEVICES = ("cuda", "xpu")
 """Where the automatic choice takes this backend. PyTorch calls the devices of ROCm cuda, too."""
@@ -97,9 +97,7 @@ def _lacks_import() -> str | None:
 
 def _lacks_call(call: Call, tensors: tuple[Tensor | None, ...]) -> str | None:
     """What stands against a call, wherever it is to run."""
-    # Of all ways to ask for a trace, the one that the compiler of PyTorch 2.6 knows.
-    is_traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # pyright: ignore[reportPrivateImportUsage]
-    if torch.compiler.is_compiling() or is_traced or torch._C._len_torch_dispatch_stack() > 0:
+    if torch.compiler.is_compiling() or is_tracing() or torch._C._len_torch_dispatch_stack() > 0:
         return "somebody takes note of all operations, and would see none"
     if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
         return "a transform looks through operations, not into kernels"

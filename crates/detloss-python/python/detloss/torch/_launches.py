@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from detloss.torch._lowering import Lowered, Node
-from detloss.torch._scalar import clamp_finite, exp, exp_m1, ln, softplus
+from detloss.torch._scalar import ELEMENTARY
 
 
 class Rows(NamedTuple):
@@ -231,41 +231,21 @@ class _Launches:
         return len(self.rows) - 1
 
 
-_OPERATIONS: dict[str, Callable[..., Tensor]] = {
+_OPERATIONS: dict[str, Callable[..., Tensor]] = ELEMENTARY | {
     "full": lambda like, constant: like.new_full((), constant),
     "gather": lambda *rows: torch.stack(rows),
-    "add": torch.add,
-    "sub": torch.sub,
     "from": torch.rsub,
-    "mul": torch.mul,
     "mul_add": lambda a, b, c: torch.addcmul(c, a, b),
     "less_mul": lambda a, b, c: torch.addcmul(c, a, b, value=-1.0),
     "times_add": lambda a, factor, c: torch.add(c, a, alpha=factor),
     "line": lambda sign, slope, shift: torch.rsub(sign, shift, alpha=-slope),
-    "neg": torch.neg,
     "div": torch.div,
-    "recip": torch.reciprocal,
     "lt": torch.lt,
     "gt": torch.gt,
     "where": torch.where,
     "sign": torch.sign,
-    "min": torch.minimum,
-    "max": torch.maximum,
     "at_most": lambda a, most: a.clamp(max=most),
     "at_least": lambda a, least: a.clamp(min=least),
-    "abs": torch.abs,
-    "clamp_finite": clamp_finite,
-    "sqrt": torch.sqrt,
-    "exp": exp,
-    "exp_m1": exp_m1,
-    "ln": ln,
-    "ln_1p": torch.log1p,
-    "atan2": torch.atan2,
-    "sin": torch.sin,
-    "cos": torch.cos,
-    "atan": torch.atan,
-    "sigmoid": torch.sigmoid,
-    "softplus": softplus,
 }
 """What the operations of `_lowering` are."""
 

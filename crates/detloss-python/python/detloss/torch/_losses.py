@@ -12,7 +12,7 @@ from detloss._layout import Form, check_dim, form
 from detloss._spec import BACKENDS as OF_TENSORS
 from detloss._spec import Spec, check_backend, check_divisor, check_reduction
 from detloss.torch import _decomposed, _fused, _kernel
-from detloss.torch._call import Call, Chosen, as_integers, choose, in_precision
+from detloss.torch._call import Call, Chosen, as_integers, choose, in_precision, is_tracing
 
 OPTIONS: dict[str, Any] = {
     "weight": None,
@@ -166,9 +166,7 @@ def _by_kernel(call: Call, given: Tensors, is_forced: bool, is_by_both: bool) ->
 
 def _is_for_kernels(pred: Tensor) -> bool:
     """Whether a tensor has memory to lend. The transforms of ``torch.func``, and traces, look through operations, not into kernels."""
-    # Of all ways to ask for a trace, the one that the compiler of PyTorch 2.6 knows.
-    is_traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # pyright: ignore[reportPrivateImportUsage]
-    return pred.device.type == "cpu" and not (torch._C._are_functorch_transforms_active() or is_traced)
+    return pred.device.type == "cpu" and not (torch._C._are_functorch_transforms_active() or is_tracing())
 
 
 def check_factor(factor: Tensor | float | None, keyword: str) -> Tensor | float | None:

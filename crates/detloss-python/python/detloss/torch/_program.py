@@ -18,7 +18,7 @@ from detloss.torch import _launches
 from detloss.torch._call import Chosen
 from detloss.torch._gradient import is_wanted
 from detloss.torch._lowering import fused, lowered
-from detloss.torch._scalar import DIV_EPS, clamp_finite, exp, exp_m1, ln, softplus
+from detloss.torch._scalar import DIV_EPS, ELEMENTARY
 
 
 class Step(NamedTuple):
@@ -124,30 +124,10 @@ def _safe_div(numerator: Tensor, denominator: Tensor) -> Tensor:
     return torch.where(is_small, 0.0, numerator / torch.where(is_small, 1.0, denominator))
 
 
-_TENSOR_OPERATIONS: dict[str, Callable[..., Tensor]] = {
-    "add": torch.add,
-    "sub": torch.sub,
-    "mul": torch.mul,
+_TENSOR_OPERATIONS: dict[str, Callable[..., Tensor]] = ELEMENTARY | {
     "mul_add": lambda a, b, c: a * b + c,
-    "neg": torch.neg,
     "safe_div": _safe_div,
-    "recip": torch.reciprocal,
     "if_lt": lambda a, b, then, otherwise: torch.where(a < b, then, otherwise),
-    "min": torch.minimum,
-    "max": torch.maximum,
-    "abs": torch.abs,
-    "clamp_finite": clamp_finite,
-    "sqrt": torch.sqrt,
-    "exp": exp,
-    "exp_m1": exp_m1,
-    "ln": ln,
-    "ln_1p": torch.log1p,
-    "atan2": torch.atan2,
-    "sin": torch.sin,
-    "cos": torch.cos,
-    "atan": torch.atan,
-    "sigmoid": torch.sigmoid,
-    "softplus": softplus,
 }
 """What the operations of `detloss::scalar::expr` are here."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -44,6 +46,31 @@ def softplus(x: Tensor) -> Tensor:
     """ln(1 + eˣ)."""
     # From 40 on it is x to the last digit, in float64 too.
     return functional.softplus(x, threshold=40.0)
+
+
+ELEMENTARY: dict[str, Callable[..., Tensor]] = {
+    "add": torch.add,
+    "sub": torch.sub,
+    "mul": torch.mul,
+    "neg": torch.neg,
+    "recip": torch.reciprocal,
+    "min": torch.minimum,
+    "max": torch.maximum,
+    "abs": torch.abs,
+    "clamp_finite": clamp_finite,
+    "sqrt": torch.sqrt,
+    "exp": exp,
+    "exp_m1": exp_m1,
+    "ln": ln,
+    "ln_1p": torch.log1p,
+    "atan2": torch.atan2,
+    "sin": torch.sin,
+    "cos": torch.cos,
+    "atan": torch.atan,
+    "sigmoid": torch.sigmoid,
+    "softplus": softplus,
+}
+"""The operations of ``detloss::scalar::expr`` that are the same however a formula is replayed."""
 
 
 def zero_or_nan(x: Tensor) -> Tensor:
