@@ -3,7 +3,9 @@
 use std::sync::Mutex;
 
 use detloss::Error;
-use detloss::criteria::{self, Evaluation, Number, Options, OutputGradsMut, Outputs, Truths};
+use detloss::criteria::{
+    self, Evaluation, Number, Options, OutputGrads, OutputGradsMut, Outputs, Truths,
+};
 use detloss::matching::Anchors;
 use numpy::{Element, PyArray1, PyReadwriteArrayDyn};
 use pyo3::exceptions::PyValueError;
@@ -88,15 +90,15 @@ impl Criterion {
 
     /// Total, terms and gradients. `outputs` has a dictionary for each head or layer: logits, boxes, quality, angle, distribution and references,
     /// anchors (a list: for all images, or for each) or points and strides, levels, head, image_size, groups, pairs, seed. All arrays are
-    /// contiguous and of one dtype, float32 or float64, but labels (int64) and pairs (int32). `grads` has a dictionary for each of the outputs,
-    /// too: memory for the gradients by its arrays. `all_reduce` takes sums of this process and gives their means over all.
+    /// contiguous and of one dtype, float32 or float64, but labels (int64) and pairs (int32). `grads` has an array for each of the outputs,
+    /// memory for the gradient by its logits; the others are in the answer. `all_reduce` takes sums of this process and gives their means over all.
     fn evaluate<'py>(
         &self,
         outputs: Vec<Bound<'py, PyDict>>,
         truths: Vec<Bound<'py, PyAny>>,
         labels: Vec<Bound<'py, PyAny>>,
         threads: usize,
-        grads: Option<Vec<Bound<'py, PyDict>>>,
+        grads: Option<Vec<Option<Bound<'py, PyAny>>>>,
         all_reduce: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let first = outputs.first().map(|outputs| outputs.get_item("boxes")).transpose()?.flatten();
@@ -114,7 +116,7 @@ struct Call<'a, 'py> {
     truths: Vec<Bound<'py, PyAny>>,
     labels: Vec<Bound<'py, PyAny>>,
     threads: usize,
-    grads: Option<Vec<Bound<'py, PyDict>>>,
+    grads: Option<Vec<Option<Bound<'py, PyAny>>>>,
     all_reduce: Option<Py<PyAny>>,
 }
 
@@ -186,38 +188,6 @@ impl<'py, T: Number + Element> Arrays<'py, T> {
     }
 }
 
-/// Memory for the gradients by the arrays of one of the outputs.
-struct Memory<'py, T: Element> {
-    of: [Option<PyReadwriteArrayDyn<'py, T>>; 5],
-}
-
-impl<'py, T: Number + Element> Memory<'py, T> {
-    fn new(given_: &Bound<'py, PyDict>) -> PyResult<Self> {
-        let memory = |key| match given::<Bound<'py, PyAny>>(given_, key)? {
-            Some(array) => write("the gradient", &array).map(Some),
-            None => Ok(None),
-        };
-        let [a, b, c, d, e] = ["logits", "boxes", "quality", "angle", "distribution"].map(memory);
-        Ok(Self { of: [a?, b?, c?, d?, e?] })
-    }
-
-    fn grads(&mut self) -> PyResult<OutputGradsMut<'_, T>> {
-        let [logits, boxes, quality, angle, distribution] = self.of.each_mut().map(|memory| {
-            Ok::<_, PyErr>(match memory {
-                Some(memory) => memory.as_slice_mut()?,
-                None => Default::default(),
-            })
-        });
-        Ok(OutputGradsMut {
-            logits: logits?,
-            boxes: boxes?,
-            quality: quality?,
-            angle: angle?,
-            distribution: distribution?,
-        })
-    }
-}
-
 impl Criterion {
     fn evaluate_as<'py, T: Number + Element>(
         &self,
@@ -245,18 +215,24 @@ impl Criterion {
             None => Ok(()),
         };
         let options = Options::default().all_reduce(&mean);
-        let mut memory: Option<Vec<_>> = match grads {
-            Some(grads) => Some(grads.iter().map(Memory::new).collect::<PyResult<_>>()?),
-            None => None,
-        };
-        let into: Option<Vec<_>> = match &mut memory {
-            Some(memory) => Some(memory.iter_mut().map(Memory::grads).collect::<PyResult<_>>()?),
-            None => None,
-        };
+        let with_grads = grads.is_some();
+        let logits = grads.iter().flatten().map(|memory| match memory {
+            Some(memory) => write::<T>("the gradient", memory).map(Some),
+            None => Ok(None),
+        });
+        let mut logits: Vec<_> = logits.collect::<PyResult<_>>()?;
+        let into = logits.iter_mut().map(|memory| {
+            let logits = match memory {
+                Some(memory) => memory.as_slice_mut()?,
+                None => Default::default(),
+            };
+            Ok(OutputGradsMut { logits, ..Default::default() })
+        });
+        let into: Vec<_> = into.collect::<PyResult<_>>()?;
         let pool = threads::pool(threads);
-        let run = || match into {
-            Some(into) => self.criterion.evaluate_into(&outputs, &truths, into, options),
-            None => self.criterion.evaluate_with(&outputs, &truths, options.value_only()),
+        let run = || match with_grads {
+            true => self.criterion.evaluate_into(&outputs, &truths, into, options),
+            false => self.criterion.evaluate_with(&outputs, &truths, options.value_only()),
         };
         let result = py.detach(|| match pool {
             Some(pool) => pool.install(run),
@@ -287,6 +263,16 @@ fn answer<T: Number + Element>(
     answer.set_item("indices", PyList::new(py, indices.collect::<Vec<_>>())?)?;
     let terms = result.terms.into_iter().map(|term| (term.head, term.term, term.value));
     answer.set_item("terms", terms.collect::<Vec<_>>())?;
+    let grads = result.grads.into_iter().map(|grads| {
+        let OutputGrads { boxes, quality, angle, distribution, .. } = grads;
+        let named = PyDict::new(py);
+        named.set_item("boxes", PyArray1::from_vec(py, boxes))?;
+        named.set_item("quality", PyArray1::from_vec(py, quality))?;
+        named.set_item("angle", PyArray1::from_vec(py, angle))?;
+        named.set_item("distribution", PyArray1::from_vec(py, distribution))?;
+        Ok(named)
+    });
+    answer.set_item("grads", grads.collect::<PyResult<Vec<_>>>()?)?;
     Ok(answer)
 }
 

@@ -27,6 +27,7 @@ mod describe;
 mod divisors;
 mod entry;
 mod evaluate;
+mod gradients;
 mod layer;
 mod outputs;
 mod prelude;
@@ -45,7 +46,8 @@ pub use criterion::{
 };
 pub use decoder::Decoder;
 pub use entry::Entry;
-pub use evaluate::{Evaluation, Number, Options, OutputGrads, OutputGradsMut, TermValue};
+pub use evaluate::{Evaluation, Number, Options, TermValue};
+pub use gradients::{OutputGrads, OutputGradsMut};
 pub use outputs::{Outputs, Truths};
 pub use traced::Programs;
 

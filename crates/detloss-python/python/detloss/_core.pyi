@@ -141,7 +141,7 @@ class Criterion:
         truths: list[NDArray[Any]],
         labels: list[NDArray[np.int64]],
         threads: int,
-        grads: list[dict[str, NDArray[Any]]] | None,
+        grads: Sequence[NDArray[Any] | None] | None,
         all_reduce: Callable[[list[float]], list[float]] | None,
     ) -> dict[str, Any]: ...
 

@@ -167,14 +167,19 @@ def evaluate(
     boxes = [_boxes(one, dtype, image) for image, one in enumerate(truths)]
     classes = [_numpy.integers(array_of(one), "labels") for one in each(labels, True, len(boxes), "labels") or ()]
     calls = [_call(layer, dtype, len(boxes)) for layer in layers]
-    # Memory of NumPy, which asks for huge pages: the pages of fresh memory cost as much as a term.
-    memory = [{name: np.empty_like(call[name]) for name in FLOATS if call[name] is not None} for call in calls] if with_grad else None
-    answer = criterion.evaluate(calls, boxes, classes, threads, memory, all_reduce)
+    # Memory of NumPy, which asks for huge pages: the pages of fresh memory cost as much as a term. All else is mostly zeros, and has no page for them.
+    logits = [None if call["logits"] is None else np.empty_like(call["logits"]) for call in calls] if with_grad else None
+    answer = criterion.evaluate(calls, boxes, classes, threads, logits, all_reduce)
     heads = {head for head, _, _ in answer["terms"]}
     terms = {f"{head}.{term}" if len(heads) > 1 else term: value for head, term, value in answer["terms"]}
-    grads = [Outputs(**{"logits": None, **grad}) for grad in memory or ()]
+    grads = [_grads(*of_layer) for of_layer in zip(calls, logits, answer["grads"], strict=True)] if logits else []
     indices = [flat.reshape(call["boxes"].shape[:2]) for call, flat in zip(calls, answer["indices"], strict=True)]
     return Evaluation(answer["total"], terms, grads, indices)
+
+
+def _grads(call: dict[str, Any], logits: Any, others: dict[str, Any]) -> Outputs:
+    """The gradient by each of the outputs of a head or layer, of their shapes."""
+    return Outputs(logits, **{name: others[name].reshape(call[name].shape) for name in FLOATS[1:] if call[name] is not None})
 
 
 def layers_of(outputs: Outputs | Sequence[Outputs]) -> list[Outputs]:

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use super::criterion::{Criterion, Layers, Normalizer, Pairs, Term};
 use super::divisors::{AllReduce, Divisor, Found, divisors, reduce};
+use super::gradients::{OutputGrads, OutputGradsMut};
 use super::layer::{Layer, clamped};
 use super::outputs::{Outputs, Truths};
-use super::terms::{Grads, Paired, Slot};
+use super::terms::{Grads, Paired};
 use crate::error::{Error, Result};
 use crate::matching::{self, IGNORED, Matches, Precision, sampling};
 use crate::parallel::Work;
@@ -19,7 +20,7 @@ pub struct Evaluation<T> {
     pub total: f64,
     /// Every term of every head, in their order, with its weight and divided by its normalizer; layers of one head together.
     pub terms: Vec<TermValue>,
-    /// The gradient of the total with respect to each of the outputs, in their order.
+    /// The gradient of the total with respect to each of the outputs, in their order, but what the caller gave memory for.
     pub grads: Vec<OutputGrads<T>>,
     /// The matches of every image, for each of the outputs.
     pub matches: Vec<Vec<Matches<T>>>,
@@ -47,38 +48,6 @@ pub struct TermValue {
     pub term: String,
     /// What it adds to the total.
     pub value: f64,
-}
-
-/// The gradient with respect to one of the [`Outputs`].
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct OutputGrads<T> {
-    /// By the logits.
-    pub logits: Vec<T>,
-    /// By the raw boxes.
-    pub boxes: Vec<T>,
-    /// By the quality; empty where there is none.
-    pub quality: Vec<T>,
-    /// By the angles; empty where there are none.
-    pub angle: Vec<T>,
-    /// By the distributions; empty where there are none.
-    pub distribution: Vec<T>,
-}
-
-/// Memory for the gradient with respect to one of the [`Outputs`]: as many numbers as these have, whatever they are. Every one is
-/// overwritten. Empty for what an output has not.
-#[derive(Debug, Default)]
-pub struct OutputGradsMut<'a, T> {
-    /// By the logits.
-    pub logits: &'a mut [T],
-    /// By the raw boxes.
-    pub boxes: &'a mut [T],
-    /// By the quality.
-    pub quality: &'a mut [T],
-    /// By the angles.
-    pub angle: &'a mut [T],
-    /// By the distributions.
-    pub distribution: &'a mut [T],
 }
 
 /// How a criterion is evaluated.
@@ -182,16 +151,14 @@ impl Criterion {
         truths: &[Truths<'_, T>],
         options: Options<'_>,
     ) -> Result<Evaluation<T>> {
-        if !options.grads {
-            return T::evaluate(self, outputs, truths, options, None);
-        }
-        let mut grads: Vec<_> = outputs.iter().map(OutputGrads::of).collect();
-        let into = grads.iter_mut().map(OutputGrads::as_mut).collect();
-        let evaluation = T::evaluate(self, outputs, truths, options, Some(into))?;
-        Ok(Evaluation { grads, ..evaluation })
+        let fresh = options.grads.then(|| outputs.iter().map(|_| OutputGradsMut::default()));
+        T::evaluate(self, outputs, truths, options, fresh.map(Iterator::collect))
     }
 
-    /// The same with the gradients in memory of the caller, one item for each of the outputs: [`Evaluation::grads`] are empty.
+    /// The same with gradients in memory of the caller, one item for each of the outputs.
+    ///
+    /// It pays for logits alone, whose gradient is written everywhere. That of all else is zero but where a prediction has a truth, and fresh
+    /// zeros cost neither time nor memory where nobody touches them.
     ///
     /// # Errors
     ///
@@ -270,20 +237,24 @@ impl Criterion {
         if let (true, Some(mean)) = (self.all_reduce, options.all_reduce) {
             reduce(&layers, &mut divisors, mean)?;
         }
-        let grads = match grads {
-            Some(grads) => grads,
-            None => layers.iter().map(|_| OutputGradsMut::default()).collect(),
+        let mut made = Vec::new();
+        let grads: Vec<Vec<Grads<'_, T>>> = match grads {
+            None => {
+                layers.iter().map(|_| truths.iter().map(|_| Grads::default()).collect()).collect()
+            }
+            Some(given) => {
+                let what = "the memory for gradients (one item for each of the outputs)";
+                matching::of_length(what, layers.len(), given.len())?;
+                made.extend(outputs.iter().zip(&given).map(|(of, given)| given.others(of)));
+                let memory = outputs.iter().zip(given).zip(&mut made);
+                memory.map(|((of, given), made)| given.images(of, made)).collect::<Result<_>>()?
+            }
         };
-        matching::of_length(
-            "the memory for gradients (one item for each of the outputs)",
-            layers.len(),
-            grads.len(),
-        )?;
         let mut jobs = Vec::new();
         for (((layer, matches), divisors), grads) in
             layers.iter().zip(found).zip(&divisors).zip(grads)
         {
-            for (image, grads) in grads.images(layer, truths.len())?.into_iter().enumerate() {
+            for (image, grads) in grads.into_iter().enumerate() {
                 let of =
                     |(term, divisor): (&Term, &Divisor)| divisor.of_image(&matches.of(term)[image]);
                 let of = layer.head.terms.iter().zip(divisors).map(of).collect();
@@ -307,7 +278,7 @@ impl Criterion {
             }
         }
         let total = terms.iter().map(|term| term.value).sum();
-        Ok(Evaluation { total, terms, grads: Vec::new(), matches })
+        Ok(Evaluation { total, terms, grads: made, matches })
     }
 
     /// Every term of every head, worth 0.
@@ -343,7 +314,6 @@ impl<'a, T: Precision> Job<'a, T> {
         let own = pair(matches.own);
         let union = matches.is_united.then(|| pair(matches.union));
         let head = layer.head;
-        grads.clear_all_but_logits();
         let mut values = Vec::new();
         for (term, (divisor, shares)) in head.terms.iter().zip(divisors) {
             if term.layers == Layers::AllButLast && layer.teacher.is_none() {
@@ -361,8 +331,11 @@ impl<'a, T: Precision> Job<'a, T> {
             let sum = sum.map_err(|error| error.in_image(image))?;
             values.push((head.name.as_str(), term.name.as_str(), factor * sum));
         }
-        grads.logits.written();
-        layer.clamp_backward(image, grads.boxes);
+        let Grads { logits, boxes, quality, angle, distribution } = &mut grads;
+        for slot in [logits, boxes, quality, angle, distribution] {
+            slot.written();
+        }
+        layer.clamp_backward(image, grads.boxes.written());
         Ok(values)
     }
 }
@@ -442,59 +415,4 @@ fn union<T: Precision>(
         matching::union(&layers).map_err(|error| error.in_image(image))
     };
     (0..images).map(of_image).collect()
-}
-
-impl<T: Precision> OutputGrads<T> {
-    fn of(outputs: &Outputs<'_, T>) -> Self {
-        let zeros = |like: &[T]| vec![T::default(); like.len()];
-        Self {
-            logits: zeros(outputs.logits),
-            boxes: zeros(outputs.boxes),
-            quality: zeros(outputs.quality.unwrap_or_default()),
-            angle: zeros(outputs.angle.unwrap_or_default()),
-            distribution: zeros(outputs.distribution.unwrap_or_default()),
-        }
-    }
-
-    fn as_mut(&mut self) -> OutputGradsMut<'_, T> {
-        OutputGradsMut {
-            logits: &mut self.logits,
-            boxes: &mut self.boxes,
-            quality: &mut self.quality,
-            angle: &mut self.angle,
-            distribution: &mut self.distribution,
-        }
-    }
-}
-
-impl<'a, T: Precision> OutputGradsMut<'a, T> {
-    /// The parts of every image; without memory if nothing is wanted.
-    fn images(self, layer: &Layer<'_, T>, images: usize) -> Result<Vec<Grads<'a, T>>> {
-        let outputs = layer.outputs;
-        let is_wanted = [&self.logits, &self.boxes, &self.quality, &self.angle, &self.distribution]
-            .into_iter()
-            .any(|memory| !memory.is_empty());
-        let parts = |what, memory: &'a mut [T], like: &[T]| {
-            let wanted = if is_wanted { like.len() } else { 0 };
-            matching::of_length(what, wanted, memory.len())?;
-            Ok(memory.chunks_mut((like.len() / images.max(1)).max(1)))
-        };
-        let mut logits = parts("the gradient by the logits", self.logits, outputs.logits)?;
-        let mut boxes = parts("the gradient by the raw boxes", self.boxes, outputs.boxes)?;
-        let quality = outputs.quality.unwrap_or_default();
-        let mut quality = parts("the gradient by the quality", self.quality, quality)?;
-        let angle = outputs.angle.unwrap_or_default();
-        let mut angle = parts("the gradient by the angles", self.angle, angle)?;
-        let distribution = outputs.distribution.unwrap_or_default();
-        let mut distribution =
-            parts("the gradient by the distributions", self.distribution, distribution)?;
-        let of_image = |_| Grads {
-            logits: Slot { grad: logits.next().unwrap_or_default(), is_written: false },
-            boxes: boxes.next().unwrap_or_default(),
-            quality: quality.next().unwrap_or_default(),
-            angle: angle.next().unwrap_or_default(),
-            distribution: distribution.next().unwrap_or_default(),
-        };
-        Ok((0..images).map(of_image).collect())
-    }
 }

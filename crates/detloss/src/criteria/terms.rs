@@ -21,30 +21,25 @@ use crate::matching::{BACKGROUND, Matches, Precision};
 use crate::operand::Kind;
 use crate::scalar::Compute;
 
-/// The gradients of an image, to be added to; without memory where only the value is wanted.
+/// The gradients of an image; without memory where only the value is wanted.
+#[derive(Default)]
 pub(super) struct Grads<'a, T> {
     pub logits: Slot<'a, T>,
-    pub boxes: &'a mut [T],
-    pub quality: &'a mut [T],
-    pub angle: &'a mut [T],
-    pub distribution: &'a mut [T],
+    pub boxes: Slot<'a, T>,
+    pub quality: Slot<'a, T>,
+    pub angle: Slot<'a, T>,
+    pub distribution: Slot<'a, T>,
 }
 
-/// Gradients, and whether anything has been written to their memory: what comes first need not be added.
+/// Gradients, and whether their memory holds what can be added to: what comes first may be written over anything else.
+#[derive(Default)]
 pub(super) struct Slot<'a, T> {
     pub grad: &'a mut [T],
     pub is_written: bool,
 }
 
-impl<T: Precision> Grads<'_, T> {
-    pub(super) fn clear_all_but_logits(&mut self) {
-        let Self { logits: _, boxes, quality, angle, distribution } = self;
-        [boxes, quality, angle, distribution].into_iter().for_each(|grad| grad.fill(T::default()));
-    }
-}
-
 impl<T: Precision> Slot<'_, T> {
-    /// The gradients, zeros if nothing has been written.
+    /// The gradients to add to, zeros if nothing has been written.
     pub(super) fn written(&mut self) -> &mut [T] {
         if !std::mem::replace(&mut self.is_written, true) {
             self.grad.fill(T::default());
@@ -99,15 +94,15 @@ impl<'a, T: Precision> Paired<'a, T> {
         match term.compares {
             Compares::Classes(labels) => self.classes(term, labels, factor, &mut grads.logits),
             Compares::Boxes(unit) => self.boxes(term, unit, factor, grads),
-            Compares::Offsets(sides) => self.offsets(term, sides, factor, grads.boxes),
+            Compares::Offsets(sides) => self.offsets(term, sides, factor, grads.boxes.written()),
             Compares::Distribution { margin } => {
-                self.distribution(term, margin, factor, grads.boxes)
+                self.distribution(term, margin, factor, grads.boxes.written())
             }
-            Compares::Quality(label) => self.quality(term, label, factor, grads.quality),
+            Compares::Quality(label) => self.quality(term, label, factor, grads.quality.written()),
             Compares::Refinement { up, reg_scale } => {
-                self.refinement(term, up, reg_scale, factor, grads.distribution)
+                self.refinement(term, up, reg_scale, factor, grads.distribution.written())
             }
-            Compares::Teacher => self.teacher(term, factor, shares, grads.distribution),
+            Compares::Teacher => self.teacher(term, factor, shares, grads.distribution.written()),
         }
     }
 

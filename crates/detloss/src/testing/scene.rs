@@ -234,7 +234,7 @@ impl Scene {
         self.with_outputs(|outputs, truths| criterion.evaluate_with(outputs, truths, options))
     }
 
-    /// What it is worth, with gradients in this memory.
+    /// What it is worth, with gradients in this memory where it is not empty.
     ///
     /// # Errors
     ///

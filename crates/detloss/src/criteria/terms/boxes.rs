@@ -29,7 +29,7 @@ impl<T: Precision> Paired<'_, T> {
         }
         let (weights, _) = self.row_weights(term);
         let batch = batch(&preds, &targets, factor).weights(Weights::Rows(&weights));
-        let (sum, slopes) = sum_and_grad(&batch, &term.loss, grads.boxes)?;
+        let (sum, slopes) = sum_and_grad(&batch, &term.loss, grads.boxes.grad)?;
         for (pair, slopes) in slopes.chunks_exact(width).enumerate() {
             let mut fields = [T::default(); 5];
             for ((field, &slope), scale) in fields.iter_mut().zip(slopes).zip(scales[pair]) {
@@ -45,7 +45,7 @@ impl<T: Precision> Paired<'_, T> {
         let (layer, numbers) = (self.layer, self.numbers(pair));
         let decoder = layer.head.decoder;
         let slopes = decoder.backward(self.raws[pair], self.place(pair), grad_fields);
-        let grad = &mut grads.boxes[numbers.clone()];
+        let grad = &mut grads.boxes.written()[numbers.clone()];
         if let Some(bins) = decoder.bins() {
             let logits = &layer.boxes(self.image)[numbers];
             let sides = logits.chunks_exact(bins).zip(grad.chunks_exact_mut(bins));
@@ -55,7 +55,7 @@ impl<T: Precision> Paired<'_, T> {
         } else {
             add(grad, &slopes);
         }
-        if let Some(angle) = grads.angle.get_mut(self.pairs[pair].0) {
+        if let Some(angle) = grads.angle.written().get_mut(self.pairs[pair].0) {
             *angle = *angle + slopes[4];
         }
     }

@@ -32,7 +32,7 @@ class Result(NamedTuple):
 
 def evaluate(criterion: _core.Criterion, outputs: Sequence[Outputs], truths: Sequence[Any], labels: Sequence[Any]) -> Result | None:
     """The terms of a batch. None where something does not fit: the core has the words for what is wrong."""
-    data = json.loads(criterion.json())
+    data = _data(criterion)
     heads = {head["name"]: head for head in data["heads"]}
     tensors = [getattr(one, name) for one in outputs for name in FLOATS if isinstance(getattr(one, name), Tensor)]
     dtype = functools.reduce(torch.promote_types, (tensor.dtype for tensor in tensors), torch.float32)
@@ -64,6 +64,13 @@ def evaluate(criterion: _core.Criterion, outputs: Sequence[Outputs], truths: Seq
     total = torch.stack(list(terms.values())).sum()
     named = {f"{head}.{term}" if len(heads) > 1 else term: value.detach() for (head, term), value in terms.items()}
     return Result(total, named, [one.indices for one in matches])
+
+
+@functools.lru_cache(maxsize=64)
+def _data(criterion: _core.Criterion) -> dict[str, Any]:
+    """The criterion as it is written down. It never changes."""
+    data: dict[str, Any] = json.loads(criterion.json())
+    return data
 
 
 def _truths(truths: Sequence[Any], labels: Sequence[Any], width: int, dtype: torch.dtype, device: torch.device) -> Truths:
