@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use detloss::{criteria, losses, matching};
 
 use crate::cargo::{WHOLE, cargo};
-use crate::python::{self, Core};
+use crate::python::{self, Core, Environment};
 use crate::{generate, root, tidy, wgpu};
 
 /// [`WHOLE`] with the losses on a GPU.
@@ -19,8 +19,7 @@ const LINT: [&str; 4] = ["--all-targets", "--", "--deny", "warnings"];
 
 /// What has to hold, the quick checks first; with `everything` also what takes long and rarely tells anything new.
 pub(crate) fn run(everything: bool) -> anyhow::Result<()> {
-    // Downloading PyTorch needs the network, compiling needs the processor.
-    let python = thread::spawn(python::prepare);
+    let python = thread::spawn(move || prepare_python(everything));
     let looked_at = if everything { &WHOLE_WITH_GPU } else { &WHOLE };
     // A driver is needed to run, not to compile.
     let tested = if everything && wgpu::has_driver()? { &WHOLE_WITH_GPU } else { &WHOLE };
@@ -39,13 +38,21 @@ pub(crate) fn run(everything: bool) -> anyhow::Result<()> {
         step("the library without threads", without_threads)?;
     }
     step("the Python package", || {
-        let environment = python.join().expect("making an environment does not panic")?;
-        let core = if everything { Core::Wheel } else { Core::Dev };
-        environment
-            .map_or(Ok(()), |environment| environment.check(core, &mut python::tested_example()))
+        match python.join().expect("making an environment does not panic")? {
+            Some((environment, core)) => environment.check(&core, &mut python::tested_example()),
+            None => Ok(()),
+        }
     })?;
     eprintln!("{}", if everything { "everything holds" } else { "it holds" });
     Ok(())
+}
+
+/// What needs the network, or one core, while what is compiled for the tests has not enough to do for two.
+fn prepare_python(everything: bool) -> anyhow::Result<Option<(Environment, Core)>> {
+    let Some(environment) = python::prepare()? else { return Ok(None) };
+    environment.check_types()?;
+    let core = if everything { Core::Wheel(environment.build()?) } else { Core::Dev };
+    Ok(Some((environment, core)))
 }
 
 /// Alone: with the rest of the workspace, other features of Burn would have to be compiled for it.

@@ -17,17 +17,18 @@ const PACKAGE: &str = "crates/detloss-python";
 const OLDEST: (u32, u32) = (3, 11);
 
 /// The compiled part of the package that is tested.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Core {
-    /// That of the wheel that users get.
-    Wheel,
+    /// That of this wheel, which users get.
+    Wheel(PathBuf),
     /// That of the profile of the tests, nearly all of which is compiled when they have run.
     Dev,
 }
 
 /// Tests the wheel; without a Python it says so and does nothing.
 pub(crate) fn run() -> anyhow::Result<()> {
-    prepare()?.map_or(Ok(()), |environment| environment.check(Core::Wheel, &mut cargo_run()))
+    let Some(environment) = prepare()? else { return Ok(()) };
+    environment.check(&Core::Wheel(environment.build()?), &mut cargo_run())?;
+    environment.check_types()
 }
 
 /// The example of the core that prints what front-ends are asked for, built if it is not.
@@ -120,15 +121,15 @@ impl Environment {
         Ok(environment)
     }
 
-    /// Tests the package with this core, and checks its types. `requests` prints what the tests ask for.
-    pub(crate) fn check(&self, core: Core, requests: &mut Command) -> anyhow::Result<()> {
+    /// Tests the package with this core. `requests` prints what the tests ask for.
+    pub(crate) fn check(&self, core: &Core, requests: &mut Command) -> anyhow::Result<()> {
         if self.tests.exists() {
             fs::remove_dir_all(&self.tests)?;
         }
         fs::create_dir_all(&self.tests)?;
         let place = match core {
-            Core::Wheel => {
-                self.install(&self.build()?)?;
+            Core::Wheel(wheel) => {
+                self.install(wheel)?;
                 self.target.join("venv")
             }
             Core::Dev => {
@@ -136,9 +137,11 @@ impl Environment {
                 self.tests.clone()
             }
         };
-        let chosen = if core == Core::Wheel { &[][..] } else { &["-m", "not slow"] };
-        self.test(&place, &self.requests(requests)?, chosen)?;
-        self.check_types()
+        let chosen = match core {
+            Core::Wheel(_) => &[][..],
+            Core::Dev => &["-m", "not slow"],
+        };
+        self.test(&place, &self.requests(requests)?, chosen)
     }
 
     /// The sources with the core of the tests beside them.
@@ -171,7 +174,7 @@ impl Environment {
     }
 
     /// The wheel that users get.
-    fn build(&self) -> anyhow::Result<PathBuf> {
+    pub(crate) fn build(&self) -> anyhow::Result<PathBuf> {
         let wheels = self.target.join("wheels");
         if wheels.exists() {
             fs::remove_dir_all(&wheels)?;
@@ -230,14 +233,14 @@ impl Environment {
     }
 
     /// Both type checkers on the sources, whose settings are in `pyproject.toml`.
-    fn check_types(&self) -> anyhow::Result<()> {
-        loudly(
+    pub(crate) fn check_types(&self) -> anyhow::Result<()> {
+        quietly(
             Command::new(&self.python)
                 .args(["-m", "mypy", "--cache-dir"])
                 .arg(self.target.join("mypy"))
                 .current_dir(&self.package),
         )?;
-        loudly(
+        quietly(
             Command::new(&self.python)
                 .args(["-m", "pyright", "--warnings", "--pythonpath"])
                 .arg(&self.python)
