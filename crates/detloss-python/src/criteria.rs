@@ -7,7 +7,7 @@ use detloss::criteria::{
     self, Evaluation, Number, Options, OutputGrads, OutputGradsMut, Outputs, Truths,
 };
 use detloss::matching::Anchors;
-use numpy::{Element, PyArray1, PyReadwriteArrayDyn};
+use numpy::{Element, PyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};

@@ -74,6 +74,7 @@ def sizes(triton):
     return kernel_sizes, json.loads(kernel_sizes.RECORD.read_text())
 
 
+@pytest.mark.slow
 @all_formulas
 def test_compiled(spec, sizes):
     """Nothing is spilled, and neither registers nor instructions for a unit grow unseen."""

@@ -104,6 +104,7 @@ WITH_PARAMS = covering(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", WITH_PARAMS, ids=lambda spec: spec.name)
 def test_parameters_that_change_are_not_compiled_anew(spec):
     """On the fused backend, of functions and of modules. The first graph takes them for constants, the second for numbers."""
@@ -131,6 +132,7 @@ def between(param, step):
     return param.default + 0.05 * step * ((param.low + param.high) / 2 - param.default)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["focal", "softmax_focal", "ap"])
 def test_parameters_that_change_on_the_decomposed_backend(name):
     """There they are constants of the graph: compiled anew, and right."""
