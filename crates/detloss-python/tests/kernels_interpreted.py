@@ -293,6 +293,17 @@ def test_large_indices(monkeypatch):
         assert_equal_to_core(spec, *tensors(ordinary(spec, rows=37)))
 
 
+def test_more_units_than_small_integers_count():
+    """Of 2³¹ units the first program computes its own."""
+    of_tile, spec = 512, BY_NAME["l1"]
+    pred, values = random((of_tile,)), torch.full((of_tile,), torch.nan)
+    low, high = launch._bits(1.0, torch.float32)
+    arguments = (pred, torch.zeros(of_tile), None, None, None, None, values, None, None, None, (1 << 31) // 16, 1, None, high, low)
+    known = launch.constants(torch.float32, launch.tl.float64, 16, 1, 1, False, False, False, of_tile, launch._index(1 << 31))
+    launch.start(formula.kernel("l1", spec.values({}), False, False), pred.device, 1, arguments, known)
+    assert torch.equal(values, pred)
+
+
 @pytest.mark.parametrize("name", ["inner(focaler(ciou), ratio=0.8)", "wise(siou(theta=2))", "alpha(giou, alpha=2)"])
 def test_modifiers(name):
     giou = BY_NAME["giou"]
