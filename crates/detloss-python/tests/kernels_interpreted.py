@@ -117,6 +117,14 @@ def test_options(spec):
         assert_equal_to_core(spec, pred, target, **options)
 
 
+@pytest.mark.parametrize("divisor", [torch.tensor(7), torch.tensor([0.0]), torch.tensor([[2.5]], dtype=torch.float64)], ids=str)
+def test_divisor_on_the_device(divisor, monkeypatch):
+    """The kernel reads it; one of 0 is 1."""
+    monkeypatch.setattr(launch, "_divisor", lambda call, units, device: (call.avg_factor, call.loss_weight))
+    for spec, dtype in itertools.product(KINDS, (torch.float32, torch.float64)):
+        assert_equal_to_core(spec, *tensors(ordinary(spec, rows=37), dtype), avg_factor=divisor, loss_weight=0.5)
+
+
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if takes_classes(spec)], ids=lambda spec: spec.name)
 def test_classes(spec):
     """Class indices, background among them, have no label in memory."""
@@ -340,11 +348,16 @@ def test_nothing_at_all():
         assert getattr(detloss.torch, spec.name)(pred, target, reduction="none", backend="kernel").numel() == 0
 
 
-def test_same_bits():
-    """The counter is as it was after every launch, and the order of the sum does not change."""
+def test_same_bits(monkeypatch):
+    """The counter, one for all launches, is as it was after each of them, and the order of the sum does not change."""
+    counter = torch.zeros((), dtype=torch.int32)
+    monkeypatch.setattr(launch, "_counter", lambda device: counter)
     spec = BY_NAME["focal"]
     pred, target = tensors(ordinary(spec, rows=1000))
-    values = {detloss.torch.focal(pred, target, backend="kernel").item() for _ in range(3)}
+    values = set()
+    for _ in range(3):
+        values.add(detloss.torch.focal(pred, target, backend="kernel").item())
+        assert counter == 0
     assert len(values) == 1
 
 

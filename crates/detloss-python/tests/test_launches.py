@@ -22,7 +22,7 @@ import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 from detloss import Spec  # noqa: E402
 from detloss.torch import _launches, _program  # noqa: E402
-from detloss.torch._lowering import lowered  # noqa: E402
+from detloss.torch._lowering import fused, lowered  # noqa: E402
 from samples import classes, ordinary, takes_classes  # noqa: E402
 
 SPECS = detloss.losses()
@@ -107,6 +107,60 @@ def test_ceilings_are_of_losses() -> None:
 def test_no_more_than_torchvision(name: str, theirs: int) -> None:
     """Losses that both have. So many are torchvision's, counted like ours."""
     assert CEILINGS[name] <= theirs
+
+
+CONSTANTS = (0.0, 1.0, -1.0, 0.5, 2.0, 3.0, 0.25)
+
+
+def formula_by_chance(seed: int, inputs: int) -> tuple[list[tuple[str, Any]], list[int]]:
+    """A trace that no loss has, with many a constant, and with the choices that derivatives of ``min`` and ``abs`` are made of."""
+    chance = np.random.default_rng(seed)
+    trace: list[tuple[str, Any]] = [("input", (place,)) for place in range(inputs)]
+    trace += [("const", constant) for constant in CONSTANTS]
+
+    def some(count: int) -> tuple[int, ...]:
+        return tuple(chance.integers(0, len(trace), count).tolist())
+
+    def constants(count: int) -> tuple[int, ...]:
+        return tuple(chance.integers(inputs, inputs + len(CONSTANTS), count).tolist())
+
+    kinds = {"neg": 1, "abs": 1, "add": 2, "sub": 2, "mul": 2, "min": 2, "max": 2, "mul_add": 3, "if_lt": 4, "safe_div": 2}
+    for _ in range(20):
+        low, high = some(2)
+        match chance.integers(0, len(kinds) + 3):
+            case kind if kind < len(kinds):
+                name = list(kinds)[kind]
+                operands = some(kinds[name])
+                if name == "safe_div":
+                    trace.append(("abs", operands[1:]))
+                    operands = operands[0], len(trace) - 1
+                trace.append((name, operands))
+            case kind:
+                # Less, more and equal, the first two in either order; with a line through them, or not.
+                if kind == len(kinds):
+                    low = inputs
+                trace.append(("if_lt", (low, high, *constants(2))))
+                swapped = (high, low) if chance.integers(0, 4) else (low, high)
+                trace.append(("if_lt", (*swapped, *constants(1), len(trace) - 1)))
+    return trace, list(range(len(trace) - 12, len(trace)))
+
+
+@pytest.mark.parametrize("inputs", [(1, 1), (4, 3)], ids=str)
+def test_every_way_to_replay_says_the_same(inputs: tuple[int, int]) -> None:
+    """As operations of a device, fused, side by side: of formulas by chance, on numbers that are equal to each other and to constants."""
+    halves = torch.from_numpy(np.random.default_rng(5).integers(-4, 5, (sum(inputs), 60)) / 2.0)
+    for seed in range(80):
+        trace, outputs = formula_by_chance(seed, len(halves))
+        expected = [output.expand(60) for output in _program.run(_program.in_steps(trace, outputs), list(halves))]
+        for way in (lowered(trace, outputs), fused(lowered(trace, outputs))):
+            for side_by_side in (False, True):
+                plan = _launches.plan(way, inputs, side_by_side)
+                given = halves.split(inputs) if max(inputs) > 1 else halves.unbind()
+                value, slopes = _launches.run(plan, [*given])
+                rows = slopes[0].unbind() if len(plan.slopes) < len(outputs) - 1 and slopes[0].dim() > 1 else slopes
+                rows = [*rows] * (len(outputs) - 1) if len(rows) == 1 else rows
+                found = [number.expand(60) for number in (value, *rows)]
+                torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12, equal_nan=True, msg=lambda text: f"{seed}: {text}")
 
 
 def test_both_ways_to_replay_know_the_same_operations() -> None:
