@@ -15,6 +15,7 @@ import triton_host
 from detloss.torch import _kernel
 from detloss.torch._triton import formula, launch
 from samples import COLUMNS, classes, covering, near_default, ordinary, shapes, takes_classes
+from triton.runtime import interpreter
 
 triton_host.install()
 
@@ -359,6 +360,20 @@ def test_same_bits(monkeypatch):
         values.add(detloss.torch.focal(pred, target, backend="kernel").item())
         assert counter == 0
     assert len(values) == 1
+
+
+def test_the_last_program_alone_adds_up(monkeypatch):
+    """On a device all others may still be at work then."""
+    builder, done = interpreter.interpreter_builder, []
+    whole = builder.create_atomic_rmw
+
+    def noted(operation, *rest):
+        done.append(operation.name)
+        return whole(operation, *rest)
+
+    monkeypatch.setattr(builder, "create_atomic_rmw", noted)
+    detloss.torch.focal(*tensors(ordinary(BY_NAME["focal"], rows=1000)), backend="kernel")
+    assert done.count("ADD") > 2 and done == ["ADD"] * (len(done) - 1) + ["XCHG"]
 
 
 @pytest.fixture
