@@ -110,6 +110,7 @@ def test_no_more_than_torchvision(name: str, theirs: int) -> None:
 
 
 CONSTANTS = (0.0, 1.0, -1.0, 0.5, 2.0, 3.0, 0.25)
+TIES = [tuple(map(CONSTANTS.index, tie)) for tie in ((0.0, 0.5, 1.0), (1.0, 0.5, 0.0), (-1.0, 0.0, 1.0), (1.0, 0.0, -1.0), (1.0, 2.0, 3.0))]
 
 
 def formula_by_chance(seed: int, inputs: int) -> tuple[list[tuple[str, Any]], list[int]]:
@@ -122,7 +123,7 @@ def formula_by_chance(seed: int, inputs: int) -> tuple[list[tuple[str, Any]], li
         return tuple(chance.integers(0, len(trace), count).tolist())
 
     def constants(count: int) -> tuple[int, ...]:
-        return tuple(chance.integers(inputs, inputs + len(CONSTANTS), count).tolist())
+        return tuple(chance.integers(0, len(CONSTANTS), count).tolist())
 
     kinds = {"neg": 1, "abs": 1, "add": 2, "sub": 2, "mul": 2, "min": 2, "max": 2, "mul_add": 3, "if_lt": 4, "safe_div": 2}
     for _ in range(20):
@@ -136,12 +137,12 @@ def formula_by_chance(seed: int, inputs: int) -> tuple[list[tuple[str, Any]], li
                     operands = operands[0], len(trace) - 1
                 trace.append((name, operands))
             case kind:
-                # Less, more and equal, the first two in either order; with a line through them, or not.
-                if kind == len(kinds):
-                    low = inputs
-                trace.append(("if_lt", (low, high, *constants(2))))
+                # Less, equal and more; equidistant or not, about 0 or not, the other way round or not.
+                low, high = [(inputs, high), (low, inputs), (low, high)][kind - len(kinds)]
+                less, equal, more = constants(3) if chance.integers(0, 3) == 0 else TIES[chance.integers(0, len(TIES))]
                 swapped = (high, low) if chance.integers(0, 4) else (low, high)
-                trace.append(("if_lt", (*swapped, *constants(1), len(trace) - 1)))
+                trace.append(("if_lt", (low, high, inputs + less, inputs + equal)))
+                trace.append(("if_lt", (*swapped, inputs + more, len(trace) - 1)))
     return trace, list(range(len(trace) - 12, len(trace)))
 
 
