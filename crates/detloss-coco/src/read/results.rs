@@ -7,20 +7,25 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::raw::{self, Fault, Pairs, RawObject};
-use super::{ReadError, SWAP_REMEDY, load, parse};
+use super::{ReadError, SWAP_REMEDY, load, parse, yolo};
 use crate::bbox::Bbox;
 use crate::dataset::{Detection, GroundTruth};
+use crate::id::Id;
 use crate::problem::{Entry, Kind, Place, Problem, Read};
 
 /// Fields under which tools keep what should be the whole file.
 const WRAPPERS: [&str; 5] = ["annotations", "predictions", "results", "detections", "instances"];
 
 /// Reads a results file of boxes made on the images of `truth`: a list of `{image_id, category_id, bbox, score}`. Also takes the
-/// list as a field of an object, and in Detectron2's way, in lists of each image's `instances`.
+/// list as a field of an object, and in Detectron2's way, in lists of each image's `instances`; and a folder of text files, one for
+/// each image, as Ultralytics' `save_txt` and `save_conf` write them.
 pub fn read_results<B: Bbox>(
     path: &Path,
     truth: &GroundTruth<B>,
 ) -> Result<Read<Vec<Detection<B>>>, ReadError> {
+    if path.is_dir() {
+        return yolo::read_results(path, truth);
+    }
     parse_results(path, &load(path)?, truth)
 }
 
@@ -124,11 +129,8 @@ impl<B: Bbox> Reader<'_, B> {
         let category = match raw::id(object.category_id) {
             Ok(Some(category)) => {
                 ids.find(&category, |id| self.categories.contains(&id)).ok_or_else(|| {
-                    (
-                        "category_id",
-                        Kind::UnknownClass,
-                        format!("the annotations have no category {category}"),
-                    )
+                    let said = format!("the annotations have no category {category}");
+                    ("category_id", Kind::UnknownClass, said + self.hint(&category))
                 })?
             }
             Ok(None) => return Err(("category_id", Kind::UnknownClass, "is missing".into())),
@@ -141,5 +143,16 @@ impl<B: Bbox> Reader<'_, B> {
             Err((_, said)) => return Err(("score", Kind::NoScore, said)),
         };
         Ok(Detection { image, category, bbox, score })
+    }
+
+    /// What may be meant by a category that is one more than the last.
+    fn hint(&self, category: &Id) -> &'static str {
+        let count = self.truth.categories.len() as u64;
+        let from_zero = self.truth.categories.keys().copied().eq(0..count);
+        if from_zero && *category == Id::Whole(count.into()) {
+            ": these count from 0, do the results count from 1?"
+        } else {
+            ""
+        }
     }
 }
