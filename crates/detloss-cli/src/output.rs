@@ -159,8 +159,9 @@ pub(crate) fn save(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<St
 pub(crate) fn replace(path: &Path, bytes: &[u8], option: &str) -> anyhow::Result<()> {
     // A pipe or a device is no file to replace.
     if path.exists() && !path.is_file() {
-        return fs::write(path, bytes)
-            .with_context(|| format!("could not write {}: choose another {option}", path.display()));
+        return fs::write(path, bytes).with_context(|| {
+            format!("could not write {}: choose another {option}", path.display())
+        });
     }
     let new = path.with_file_name(format!(".detloss-{}.new", std::process::id()));
     fs::write(&new, bytes)

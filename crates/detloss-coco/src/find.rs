@@ -99,12 +99,15 @@ impl DataSet {
     ///
     /// If there are none, or a `data.yaml` is none.
     pub fn find(path: &Path) -> Result<Self, ReadError> {
-        let around = path.parent().unwrap_or(Path::new("")).to_owned();
+        let io = |source| ReadError::Io { path: path.into(), source };
         if !path.is_dir() {
+            let around = path.parent().filter(|around| !around.as_os_str().is_empty());
+            let folder = around.unwrap_or(Path::new(".")).to_owned();
             let ends = |ending| each::ends_in(path, ending);
             let parts = if ends("yaml") || ends("yml") {
                 yolo::of_settings(path)?
             } else if ends("txt") {
+                fs::metadata(path).map_err(io)?;
                 voc::of_list(path).or_else(|| yolo::of_list(path)).into_iter().collect()
             } else {
                 let name = stem(path);
@@ -114,10 +117,10 @@ impl DataSet {
                 let remedy = "give the folder of the data set, or its data.yaml";
                 return Err(ReadError::whole(path, "names no part of a data set", remedy));
             }
-            return Ok(Self { folder: around, parts });
+            return Ok(Self { folder, parts });
         }
         // That it can be listed is known from here on.
-        fs::read_dir(path).map_err(|source| ReadError::Io { path: path.into(), source })?;
+        fs::read_dir(path).map_err(io)?;
         let files = coco_files(path);
         let usual: Vec<PathBuf> = files.iter().filter(|file| is_usual(file)).cloned().collect();
         let mut parts = of_coco(path, usual);

@@ -99,7 +99,7 @@ kinds! {
     NoAnnotation: "no_annotation", Error, "listed images without an annotation file",
         "annotate the image, or take it off the list";
     SameFile: "same_file", Error, "image files listed twice", "list each once, with the objects of both";
-    MissingFile: "missing_file", Error, "images without a file", "check --images and file_name";
+    MissingFile: "missing_file", Error, "images without a file", "check file_name or the list, and --images";
     UnreadableFile: "unreadable_file", Error, "image files that cannot be read", "save them again as PNG or JPEG";
     CutOff: "cut_off", Error, "image files that are cut off", "copy or download them again";
     WrongSize: "wrong_size", Error, "images that are not as large as is said", "give width, height and boxes in pixels of the file";
@@ -113,6 +113,8 @@ kinds! {
     SamePicture: "same_picture", Warning, "images that show what another one shows, in other bytes",
         "keep one of them, in one part";
     Scored: "scored", Warning, "labels with a score", "give what somebody annotated, not what a detector found";
+    FromOne: "from_one", Warning, "results whose classes seem to count from 1",
+        "take one off each category_id: the annotations count from 0";
     BadArea: "bad_area", Warning, "areas larger than their box", "leave area out, or give that of the mask";
     NoSize: "no_size", Warning, "images without width and height", "give both, in pixels";
     NoName: "no_name", Warning, "images without a file name", "give file_name";

@@ -42,7 +42,10 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
     let names = names(&inputs.images);
     let read = inputs.images.iter().chain(&inputs.annotations);
     let written = names.iter().map(|name| (args.out.join(name), "--out"));
-    refuse_to_overwrite(read, written.chain(args.coco.iter().map(|file| (file.clone(), "--coco"))))?;
+    refuse_to_overwrite(
+        read,
+        written.chain(args.coco.iter().map(|file| (file.clone(), "--coco"))),
+    )?;
     for (place, (path, name)) in inputs.images.iter().zip(&names).enumerate() {
         let detections = inputs.open(path).map_err(anyhow::Error::new).and_then(|image| {
             let mut detections = detect(&detector, &config, &image)?;

@@ -19,8 +19,8 @@ use super::data::{Class, Data, index_of};
 use super::images::scene_of;
 use super::random::scrambled;
 use super::scene::{Object, Scene};
-use detloss_coco::images::{Frame, open_declared};
 use crate::random::Random;
+use detloss_coco::images::{Frame, open_declared};
 
 /// So many classes are named; the others are counted.
 const NAMED: usize = 10;

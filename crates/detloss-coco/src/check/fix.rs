@@ -99,7 +99,13 @@ impl Fix<'_> {
                 let [y1, y2] = [y, y + h].map(|y| y.clamp(0.0, height));
                 let bbox = json!([x1, y1, x2 - x1, y2 - y1]);
                 let said = format!("clipped to {bbox}");
-                self.object(entry)?["bbox"] = bbox;
+                let object = self.object(entry)?.as_object_mut()?;
+                // That of the whole box is no more that of what is left.
+                let area = object.get("area").and_then(Value::as_f64);
+                if area.is_some_and(|area| area > (x2 - x1) * (y2 - y1)) {
+                    object.shift_remove("area");
+                }
+                object.insert("bbox".to_owned(), bbox);
                 Some(said)
             }
             NotPixels | Corners if entry == Entry::File => self.units(problem.kind),

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::{ReadError, text};
 use crate::dataset::GroundTruth;
@@ -12,11 +12,12 @@ use crate::id::Id;
 /// The files of a folder and those below it that `wanted` takes, in the order of their names. Of what cannot be listed there are none.
 pub(crate) fn files(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     // Links are followed: data sets are put together of them. A link to a folder around it is an error of its own, and left out.
-    let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name();
-    let entries = walk.into_iter().filter_map(Result::ok);
+    let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
+    let is_hidden =
+        |it: &DirEntry| it.depth() > 0 && it.file_name().as_encoded_bytes().starts_with(b".");
+    let entries = walk.filter_entry(|entry| !is_hidden(entry)).filter_map(Result::ok);
     let files = entries.filter(|entry| entry.file_type().is_file());
-    let shown = files.filter(|file| !file.file_name().to_string_lossy().starts_with('.'));
-    shown.map(|file| file.into_path()).filter(|file| wanted(file)).collect()
+    files.map(DirEntry::into_path).filter(|file| wanted(file)).collect()
 }
 
 /// Whether the name of a file ends so, in capitals or not.

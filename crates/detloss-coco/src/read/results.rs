@@ -10,7 +10,6 @@ use super::raw::{self, Fault, Pairs, RawObject};
 use super::{ReadError, SWAP_REMEDY, load, parse, yolo};
 use crate::bbox::Bbox;
 use crate::dataset::{Detection, GroundTruth};
-use crate::id::Id;
 use crate::problem::{Entry, Kind, Place, Problem, Read};
 
 /// Fields under which tools keep what should be the whole file.
@@ -49,6 +48,8 @@ pub fn parse_results<B: Bbox>(
         for (index, entry) in entries.into_iter().enumerate() {
             reader.read(index, entry);
         }
+        let from_one = reader.from_one();
+        reader.problems.extend(from_one);
         Ok(Read { content: reader.found, problems: reader.problems })
     })
 }
@@ -130,7 +131,7 @@ impl<B: Bbox> Reader<'_, B> {
             Ok(Some(category)) => {
                 ids.find(&category, |id| self.categories.contains(&id)).ok_or_else(|| {
                     let said = format!("the annotations have no category {category}");
-                    ("category_id", Kind::UnknownClass, said + self.hint(&category))
+                    ("category_id", Kind::UnknownClass, said)
                 })?
             }
             Ok(None) => return Err(("category_id", Kind::UnknownClass, "is missing".into())),
@@ -145,14 +146,14 @@ impl<B: Bbox> Reader<'_, B> {
         Ok(Detection { image, category, bbox, score })
     }
 
-    /// What may be meant by a category that is one more than the last.
-    fn hint(&self, category: &Id) -> &'static str {
-        let count = self.truth.categories.len() as u64;
-        let from_zero = self.truth.categories.keys().copied().eq(0..count);
-        if from_zero && *category == Id::Whole(count.into()) {
-            ": these count from 0, do the results count from 1?"
-        } else {
-            ""
+    /// Ultralytics counts classes from 0 in labels, and from 1 in its results: no detection of the first class is a sign of it.
+    fn from_one(&self) -> Option<Problem> {
+        let of_first = self.truth.annotations.iter().filter(|one| one.category == 0).count();
+        if of_first == 0 || self.found.is_empty() || self.found.iter().any(|it| it.category == 0) {
+            return None;
         }
+        let said = format!("none is of class 0, of which there are {of_first} objects");
+        let place = Place::new(&self.file, Entry::File);
+        Some(Problem { kind: Kind::FromOne, place, said })
     }
 }

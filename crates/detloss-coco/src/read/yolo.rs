@@ -82,20 +82,20 @@ impl Layout {
                 self.in_list(from)
             };
             for (image, line) in found {
-                let place =
-                    |from: &Path| line.map(|line| Place::new(&from.into(), Entry::Line(line)));
-                let mut wrong = |kind, said| {
-                    let place = place(from).unwrap_or_else(|| Place::new(&file, Entry::File));
-                    problems.push(Problem { kind, place, said });
-                };
-                if !image.is_file() {
-                    wrong(Kind::MissingFile, format!("{} is not there", image.display()));
+                let shown = image.display();
+                let (kind, said) = if !image.is_file() {
+                    (Kind::MissingFile, format!("{shown} is not there"))
                 } else if !seen.insert(image.clone()) {
-                    wrong(Kind::SameFile, format!("{} is listed already", image.display()));
+                    (Kind::SameFile, format!("{shown} is listed already"))
                 } else {
                     let name = each::name(&image, if from.is_dir() { from } else { &self.base });
                     all.push((image, name));
-                }
+                    continue;
+                };
+                let in_list =
+                    line.map(|line| Place::new(&from.as_path().into(), Entry::Line(line)));
+                let place = in_list.unwrap_or_else(|| Place::new(&file, Entry::File));
+                problems.push(Problem { kind, place, said });
             }
             if all.len() == before {
                 let said = match (from.is_dir(), from.is_file()) {
@@ -231,66 +231,46 @@ impl<B: Bbox> Reader<B> {
         self.truth.files.insert(key, path);
         self.truth.sizes.insert(key, image.size);
         let file: Arc<Path> = image.labels.into();
-        let mut scored: Option<(usize, usize)> = None;
+        let image_id = self.truth.id(key);
+        let place = |line| {
+            let image = Some(image_id.clone());
+            Place { image, ..Place::new(&file, Entry::Line(line)) }
+        };
+        let mut scored = Vec::new();
         for (line, read) in lines {
-            let place = |field| {
-                let image = Some(self.truth.id(key));
-                Place { image, field, ..Place::new(&file, Entry::Line(line)) }
-            };
-            let read = read.and_then(|read| match self.known(read.class) {
-                true => Ok(read),
-                false => Err((
-                    "class",
-                    Kind::UnknownClass,
-                    format!("there is no class {}: {}", read.class, self.classes()),
-                )),
-            });
-            match read {
-                Ok(Line { class, bbox, area, score }) => {
-                    if self.open {
-                        let name = self.truth.categories.entry(class);
-                        name.or_insert_with(|| class.to_string());
-                    }
-                    if score.is_some() {
-                        scored = Some((
-                            scored.map_or(line, |(first, _)| first),
-                            1 + scored.map_or(0, |it| it.1),
-                        ));
-                    }
-                    let annotation = Annotation {
-                        id: None,
-                        image: key,
-                        category: class,
-                        bbox,
-                        area,
-                        crowd: false,
-                    };
+            match read.and_then(|read| self.known(read)) {
+                Ok(Line { class: category, bbox, area, score }) => {
+                    scored.extend(score.map(|_| line));
+                    let annotation =
+                        Annotation { id: None, image: key, category, bbox, area, crowd: false };
                     self.truth.annotations.push(annotation);
                     self.truth.lines.push((file.clone(), line));
                 }
                 Err((field, kind, said)) => {
-                    self.problems.push(Problem { kind, place: place(field), said });
+                    let place = Place { field, ..place(line) };
+                    self.problems.push(Problem { kind, place, said });
                 }
             }
         }
-        if let Some((first, count)) = scored {
+        if let Some(&first) = scored.first() {
+            let count = scored.len();
             let said = format!("{count} lines have a number more, as detections have a score");
-            let place =
-                Place { image: Some(self.truth.id(key)), ..Place::new(&file, Entry::Line(first)) };
-            self.problems.push(Problem { kind: Kind::Scored, place, said });
+            self.problems.push(Problem { kind: Kind::Scored, place: place(first), said });
         }
     }
 
-    fn known(&self, class: u64) -> bool {
-        self.open || self.truth.categories.contains_key(&class)
-    }
-
-    /// Which classes there are, in words.
-    fn classes(&self) -> String {
-        let keys = || self.truth.categories.keys();
-        match (keys().next(), keys().next_back()) {
-            (Some(first), Some(last)) => format!("they are {first} to {last}"),
-            _ => "none has a name".to_owned(),
+    /// An object of a class that is known, or that makes it known.
+    fn known(&mut self, line: Line<B>) -> Result<Line<B>, Fault> {
+        let (class, classes) = (line.class, &mut self.truth.categories);
+        if self.open {
+            classes.entry(class).or_insert_with(|| class.to_string());
+        }
+        match (classes.contains_key(&class), classes.first_key_value(), classes.last_key_value()) {
+            (false, Some((first, _)), Some((last, _))) => {
+                let said = format!("there is no class {class}: they are {first} to {last}");
+                Err(("class", Kind::UnknownClass, said))
+            }
+            _ => Ok(line),
         }
     }
 }

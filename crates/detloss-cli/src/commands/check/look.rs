@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use image::RgbImage;
-use image::imageops::{self, FilterType};
+use image::imageops;
 
 /// Cells of the small image, along each side.
 const CELLS: u32 = 16;
@@ -35,7 +35,7 @@ impl Look {
             let brighter = grey.get_pixel(column + 1, row).0 > grey.get_pixel(column, row).0;
             hash = hash << 1 | u64::from(brighter);
         }
-        let cells = imageops::resize(image, CELLS, CELLS, FilterType::Triangle).into_raw();
+        let cells = imageops::thumbnail(image, CELLS, CELLS).into_raw();
         let quotient = f64::from(image.width()) / f64::from(image.height());
         Self { hash, quotient, cells }
     }
@@ -63,7 +63,9 @@ pub(super) fn twins(looks: &[Look]) -> Vec<(usize, usize)> {
         let near: BTreeSet<usize> = near.flatten().copied().collect();
         match near.into_iter().find(|&first| looks[first].is(look)) {
             Some(first) => twins.push((index, first)),
-            None => look.quarters().into_iter().for_each(|it| seen.entry(it).or_default().push(index)),
+            None => {
+                look.quarters().into_iter().for_each(|it| seen.entry(it).or_default().push(index))
+            }
         }
     }
     twins
@@ -71,8 +73,9 @@ pub(super) fn twins(looks: &[Look]) -> Vec<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use image::Rgb;
     use image::codecs::jpeg::JpegEncoder;
-    use image::{Rgb, imageops};
+    use image::imageops::FilterType;
 
     use super::*;
 
@@ -80,7 +83,8 @@ mod tests {
     fn picture(across: u32, down: u32, square: u32) -> RgbImage {
         RgbImage::from_fn(160, 120, |x, y| {
             let inside = x.abs_diff(square) < 10 && y.abs_diff(60) < 10;
-            let level = if inside { 255 } else { 255 * (x / across % 2) / 2 + 127 * (y / down % 2) };
+            let level =
+                if inside { 255 } else { 255 * (x / across % 2) / 2 + 127 * (y / down % 2) };
             Rgb([level as u8, 255 - x as u8, y as u8])
         })
     }

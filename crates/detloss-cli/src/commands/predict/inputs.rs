@@ -9,8 +9,8 @@ use detloss_coco::{DataSet, GroundTruth, Ids, Role, Source};
 use image::RgbImage;
 
 use crate::cli::PredictArgs;
-use detloss_coco::images::{FORMATS, ImageFileError, decode, is_image, open_declared};
 use crate::output::CliError;
+use detloss_coco::images::{FORMATS, ImageFileError, decode, is_image, open_declared};
 
 /// What standard input is called.
 const STDIN: &str = "-";
@@ -125,10 +125,7 @@ fn collect(folder: &Path, out: &Path, images: &mut Vec<PathBuf>) -> anyhow::Resu
 }
 
 /// Finds each image among the annotated ones by its name: the whole of it, folders included, is how the path ends.
-fn known(
-    source: &Source,
-    images: &[PathBuf],
-) -> Result<(Vec<Option<Known>>, Ids), CliError> {
+fn known(source: &Source, images: &[PathBuf]) -> Result<(Vec<Option<Known>>, Ids), CliError> {
     let truth: GroundTruth = source.read().map_err(CliError::failure)?.content;
     let mut by_name: HashMap<_, Vec<(&str, Known)>> = HashMap::new();
     for (&id, name) in truth.images.iter().filter(|(_, name)| !name.is_empty()) {

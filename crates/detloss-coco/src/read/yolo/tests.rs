@@ -166,7 +166,13 @@ fn results_that_count_classes_from_1_are_told_so() {
         {"image_id": "a", "category_id": 2, "bbox": [1, 2, 3, 4], "score": 0.5}]"#;
     let read = crate::parse_results(Path::new("results.json"), results, &truth).unwrap();
     assert_eq!(read.content.len(), 1);
-    assert!(read.problems[0].said.ends_with("do the results count from 1?"), "{:?}", read.problems);
+    assert_eq!(
+        lines(&folder, &read.problems),
+        [
+            "unknown_class results.json: results entry 1.category_id (image a): the annotations have no category 2",
+            "from_one results.json: none is of class 0, of which there are 1 objects",
+        ]
+    );
 }
 
 /// Whatever bytes a file has, it is a problem and no panic.
