@@ -103,12 +103,14 @@ impl DataSet {
         if !path.is_dir() {
             let around = path.parent().filter(|around| !around.as_os_str().is_empty());
             let folder = around.unwrap_or(Path::new(".")).to_owned();
+            // A folder without a name cannot be listed.
+            let file = folder.join(path.file_name().unwrap_or_default());
             let ends = |ending| each::ends_in(path, ending);
             let parts = if ends("yaml") || ends("yml") {
-                yolo::of_settings(path)?
+                yolo::of_settings(&file)?
             } else if ends("txt") {
                 fs::metadata(path).map_err(io)?;
-                voc::of_list(path).or_else(|| yolo::of_list(path)).into_iter().collect()
+                voc::of_list(&file).or_else(|| yolo::of_list(&file)).into_iter().collect()
             } else {
                 let name = stem(path);
                 vec![Source::coco(path.to_owned(), name, Role::of(path))]

@@ -185,6 +185,25 @@ fn audit_takes_a_folder_of_text_files() {
     assert_eq!(fs::read_to_string(out.join("boxes.csv")).unwrap().lines().count(), 3);
 }
 
+/// A name without a folder is one of this folder, as is what its file names.
+#[test]
+fn a_list_or_a_data_yaml_of_this_folder_has_its_classes() {
+    let folder = yolo();
+    fs::write(folder.path().join("some.txt"), "./images/val/7.png\nimages/val/8.png\n").unwrap();
+    fs::write(folder.path().join("data.yaml"), "val: some.txt\nnames: [cat, dog, hen]\n").unwrap();
+    for file in ["some.txt", "data.yaml", "."] {
+        let mut command = assert_cmd::Command::cargo_bin("detloss").unwrap();
+        let output =
+            command.current_dir(folder.path()).args(["check", file, "--json"]).output().unwrap();
+        let checked = parsed(&String::from_utf8_lossy(&output.stdout));
+        assert_eq!(kinds(&checked), [("empty_class", 1)], "{file}: {checked}");
+        assert_eq!(
+            (&checked["parts"][0]["objects"], &checked["parts"][0]["classes"]),
+            (&json!(2), &json!(3))
+        );
+    }
+}
+
 #[test]
 fn a_folder_of_nothing_is_an_error_with_a_remedy() {
     let folder = TempDir::new().unwrap();

@@ -25,11 +25,11 @@ pub(super) fn in_folder(folder: &Path) -> Vec<Source> {
     if let Some(annotations) = annotations_of(folder) {
         let lists = lists(&folder.join(LISTS));
         if lists.is_empty() {
-            // The parts of Roboflow are folders, of which each knows those beside it.
             return vec![source(folder, &annotations, None)];
         }
         return lists.into_iter().map(|list| source(folder, &annotations, Some(list))).collect();
     }
+    // Roboflow's parts are folders.
     let parts = PARTS.map(|part| folder.join(part));
     let found = parts.iter().filter_map(|part| Some((part, annotations_of(part)?)));
     found.map(|(part, annotations)| source(part, &annotations, None)).collect()

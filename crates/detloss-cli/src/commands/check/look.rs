@@ -1,6 +1,6 @@
 //! What images look like, so that one is known again in other bytes or at another size.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use image::RgbImage;
 use image::imageops;
@@ -10,9 +10,9 @@ const CELLS: u32 = 16;
 /// Squares across and down whose differences are the bits of the hash.
 const BITS: u32 = 8;
 /// Bits of the same picture that differ: those between squares of almost one brightness.
-const DIFFERENT: u32 = 3;
+const DIFFERENT: u32 = 6;
 /// Levels of 255 by which its cells differ: what JPEG and rescaling do to the mean of a cell, and less than any object that moved.
-const LEVELS: u8 = 8;
+const LEVELS: u8 = 16;
 /// Sides of the same picture have the same quotient, but for rounding.
 const QUOTIENT: f64 = 0.02;
 
@@ -48,24 +48,21 @@ impl Look {
             && self.cells.iter().zip(&other.cells).all(near)
     }
 
-    /// The quarters of the hash, each with its place: if no more than three bits differ, one of them is the same.
-    fn quarters(&self) -> [(u8, u16); 4] {
-        [0, 1, 2, 3].map(|place| (place, (self.hash >> (16 * place)) as u16))
+    /// The rows of the hash, each with its place: where fewer bits differ than there are rows, one of them is the same.
+    fn rows(&self) -> impl Iterator<Item = (usize, u8)> {
+        self.hash.to_be_bytes().into_iter().enumerate()
     }
 }
 
 /// For each image that shows what an earlier one does, this one and the earliest such.
 pub(super) fn twins(looks: &[Look]) -> Vec<(usize, usize)> {
     let mut twins = Vec::new();
-    let mut seen: HashMap<(u8, u16), Vec<usize>> = HashMap::new();
+    let mut seen: HashMap<(usize, u8), Vec<usize>> = HashMap::new();
     for (index, look) in looks.iter().enumerate() {
-        let near = look.quarters().into_iter().filter_map(|quarter| seen.get(&quarter));
-        let near: BTreeSet<usize> = near.flatten().copied().collect();
-        match near.into_iter().find(|&first| looks[first].is(look)) {
+        let near = look.rows().filter_map(|row| seen.get(&row)).flatten();
+        match near.copied().filter(|&first| looks[first].is(look)).min() {
             Some(first) => twins.push((index, first)),
-            None => {
-                look.quarters().into_iter().for_each(|it| seen.entry(it).or_default().push(index))
-            }
+            None => look.rows().for_each(|row| seen.entry(row).or_default().push(index)),
         }
     }
     twins
