@@ -48,7 +48,7 @@ pub fn parse_results<B: Bbox>(
         for (index, entry) in entries.into_iter().enumerate() {
             reader.read(index, entry);
         }
-        let from_one = reader.from_one();
+        let from_one = reader.counts_from_one();
         reader.problems.extend(from_one);
         Ok(Read { content: reader.found, problems: reader.problems })
     })
@@ -147,7 +147,7 @@ impl<B: Bbox> Reader<'_, B> {
     }
 
     /// Ultralytics counts classes from 0 in labels, and from 1 in its results: no detection of the first class is a sign of it.
-    fn from_one(&self) -> Option<Problem> {
+    fn counts_from_one(&self) -> Option<Problem> {
         let of_first = self.truth.annotations.iter().filter(|one| one.category == 0).count();
         if of_first == 0 || self.found.is_empty() || self.found.iter().any(|it| it.category == 0) {
             return None;
