@@ -101,7 +101,11 @@ impl Folder {
         let classes = classes(&parts)?;
         if classes.is_empty() {
             let problem = "there are no classes".into();
-            return Err(FolderError::content(&parts[0].0.file, problem, "give them names"));
+            return Err(FolderError::content(
+                &parts[0].0.file,
+                problem,
+                "list them under `categories` or `names`",
+            ));
         }
         let all = parts.iter().map(|(_, truth)| truth.images.len()).sum();
         let done = AtomicUsize::new(0);

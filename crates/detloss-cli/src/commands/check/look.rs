@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use image::RgbImage;
-use image::imageops;
+use image::imageops::{self, FilterType};
 
 /// Cells of the small image, along each side.
 const CELLS: u32 = 16;
@@ -28,16 +28,16 @@ pub(super) struct Look {
 
 impl Look {
     pub(super) fn of(image: &RgbImage) -> Self {
-        let small = imageops::thumbnail(image, BITS + 1, BITS);
-        let grey = imageops::grayscale(&small);
+        let small = imageops::resize(image, CELLS, CELLS, FilterType::Triangle);
+        let squares = imageops::resize(&small, BITS + 1, BITS, FilterType::Triangle);
+        let grey = imageops::grayscale(&squares);
         let mut hash = 0;
         for (row, column) in (0..BITS).flat_map(|row| (0..BITS).map(move |column| (row, column))) {
             let brighter = grey.get_pixel(column + 1, row).0 > grey.get_pixel(column, row).0;
             hash = hash << 1 | u64::from(brighter);
         }
-        let cells = imageops::thumbnail(image, CELLS, CELLS).into_raw();
         let quotient = f64::from(image.width()) / f64::from(image.height());
-        Self { hash, quotient, cells }
+        Self { hash, quotient, cells: small.into_raw() }
     }
 
     /// Whether both show the same.
@@ -72,7 +72,6 @@ pub(super) fn twins(looks: &[Look]) -> Vec<(usize, usize)> {
 mod tests {
     use image::Rgb;
     use image::codecs::jpeg::JpegEncoder;
-    use image::imageops::FilterType;
 
     use super::*;
 
