@@ -354,11 +354,11 @@ pub(crate) struct RaceApArgs {
     /// How many steps to take
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) iterations: usize,
-    /// Annotations, as COCO writes them, instead of made-up scores
-    #[arg(long, value_name = "JSON", requires = "dt", conflicts_with_all = ["positives", "negatives", "seed"])]
+    /// Annotations in COCO's, YOLO's or VOC's format, instead of made-up scores
+    #[arg(long, value_name = "FILE|DIR", requires = "dt", conflicts_with_all = ["positives", "negatives", "seed"])]
     pub(crate) gt: Option<PathBuf>,
-    /// Detections, as COCO takes them
-    #[arg(long, value_name = "JSON", requires = "gt")]
+    /// Detections, as COCO takes them, or a folder of YOLO's text files with scores
+    #[arg(long, value_name = "FILE|DIR", requires = "gt")]
     pub(crate) dt: Option<PathBuf>,
     /// Rank the detections of each class by themselves; the precision is the mean over the classes
     #[arg(long, requires = "gt")]
@@ -368,7 +368,7 @@ pub(crate) struct RaceApArgs {
     pub(crate) out: PathBuf,
 }
 
-/// Match the objects of COCO annotations: how many positives each gets, and which get none
+/// Match the objects of annotations: how many positives each gets, and which get none
 ///
 /// The anchors are those of torchvision's RetinaNet, of YOLOv8 and later, or of torchvision's FCOS, over every image as the detector
 /// sees it: with its short side at 800 pixels and its long one at 1333 at most, or (yolo8) in the middle of a square of 640. Or they are
@@ -388,8 +388,8 @@ Examples:
   detloss match --gt instances.json --anchors fcos --assigner sim_ota --json | jq .objects_without
   detloss match --gt instances.json --anchors anchors.json --assigner atss --csv > objects.csv")]
 pub(crate) struct MatchArgs {
-    /// The annotations, as COCO writes them (instances_*.json)
-    #[arg(long, value_name = "JSON")]
+    /// The annotations: a file of COCO (instances_*.json), or a data.yaml or a folder in COCO's, YOLO's or VOC's format
+    #[arg(long, value_name = "FILE|DIR")]
     pub(crate) gt: PathBuf,
     /// Whose anchors: retinanet, yolo8, fcos, or those of a FILE.json
     #[arg(long, value_name = "DETECTOR|FILE")]

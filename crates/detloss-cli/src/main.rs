@@ -10,9 +10,6 @@ mod commands;
 mod doc;
 mod experiments;
 mod format;
-// What `train` and `predict` do not need of it, `check` and `audit` do.
-#[allow(dead_code)]
-mod images;
 mod input;
 mod output;
 mod plot;

@@ -151,12 +151,23 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), CliError> {
 /// of the old one keeps its content.
 pub(crate) fn save(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<String> {
     let path = folder.join(name);
-    let new = folder.join(format!(".detloss-{}.new", std::process::id()));
-    fs::write(&new, bytes)
-        .and_then(|()| fs::rename(&new, &path))
-        .inspect_err(|_| _ = fs::remove_file(&new))
-        .with_context(|| format!("could not write {}: choose another --out", path.display()))?;
+    replace(&path, bytes, "--out")?;
     Ok(path.display().to_string())
+}
+
+/// The same of a file that an option names.
+pub(crate) fn replace(path: &Path, bytes: &[u8], option: &str) -> anyhow::Result<()> {
+    // A pipe or a device is no file to replace.
+    if path.exists() && !path.is_file() {
+        return fs::write(path, bytes).with_context(|| {
+            format!("could not write {}: choose another {option}", path.display())
+        });
+    }
+    let new = path.with_file_name(format!(".detloss-{}.new", std::process::id()));
+    fs::write(&new, bytes)
+        .and_then(|()| fs::rename(&new, path))
+        .inspect_err(|_| _ = fs::remove_file(&new))
+        .with_context(|| format!("could not write {}: choose another {option}", path.display()))
 }
 
 /// Says a line on stderr. That nobody listens is no error.

@@ -33,6 +33,12 @@ pub trait Bbox: Copy + Default + AsRef<[f64]> + Serialize + Send + Sync {
     /// The box of the field `bbox`, if there is one, and of `segmentation`, as JSON; or what is wrong.
     fn read(bbox: Option<&[f64]>, segmentation: Option<&str>) -> Result<Self, (Fault, String)>;
 
+    /// A box along the axes.
+    fn upright(bbox: Xywh) -> Self;
+
+    /// The smallest box around points, if there are any.
+    fn around(points: &[[f64; 2]]) -> Option<Self>;
+
     /// Intersection over union with an object, by COCO's rule for crowds.
     fn iou(self, object: Self, crowd: bool) -> f64;
 
@@ -76,6 +82,21 @@ impl Bbox for Xywh {
         Ok(bbox)
     }
 
+    fn upright(bbox: Xywh) -> Self {
+        bbox
+    }
+
+    fn around(points: &[[f64; 2]]) -> Option<Self> {
+        points.first()?;
+        let ends = |axis: usize| {
+            let least = points.iter().map(|point| point[axis]).fold(f64::INFINITY, f64::min);
+            let most = points.iter().map(|point| point[axis]).fold(f64::NEG_INFINITY, f64::max);
+            (least, most - least)
+        };
+        let [(x, w), (y, h)] = [ends(0), ends(1)];
+        Some([x, y, w, h])
+    }
+
     fn iou(self, object: Self, crowd: bool) -> f64 {
         iou(self, object, crowd)
     }
@@ -110,16 +131,23 @@ impl Bbox for RotatedBox {
         let segmentation: Option<RawSegmentation> =
             segmentation.and_then(|text| serde_json::from_str(text).ok());
         let corners = segmentation.as_ref().and_then(RawSegmentation::corners);
-        let around = corners.and_then(|corners| min_area_rect(corners.as_chunks().0));
-        let Some(Rotated { cx, cy, w, h, angle }) = around.map(Rotated::to_le90) else {
+        corners.and_then(|corners| Self::around(corners.as_chunks().0)).ok_or_else(|| {
             let got = match bbox {
                 Some(bbox) => format!("a bbox of {}", bbox.len()),
                 None => "no bbox".to_owned(),
             };
             let problem = format!("expected 5 numbers, or a segmentation of 8, got {got}");
-            return Err((Fault::NoBox, problem));
-        };
-        Ok([cx, cy, w, h, angle])
+            (Fault::NoBox, problem)
+        })
+    }
+
+    fn upright([x, y, w, h]: Xywh) -> Self {
+        [x + w / 2.0, y + h / 2.0, w, h, 0.0]
+    }
+
+    fn around(points: &[[f64; 2]]) -> Option<Self> {
+        let Rotated { cx, cy, w, h, angle } = min_area_rect(points)?.to_le90();
+        Some([cx, cy, w, h, angle])
     }
 
     fn iou(self, object: Self, crowd: bool) -> f64 {

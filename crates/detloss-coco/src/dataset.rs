@@ -1,9 +1,12 @@
 //! The objects of a dataset, and what a detector found of them.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::bbox::Xywh;
 use crate::id::{Id, Ids};
+use crate::problem::{Entry, Place};
 
 /// One annotated object.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +48,8 @@ pub struct GroundTruth<B = Xywh> {
     pub ids: Ids,
     /// Image to file name (empty where the file gives none).
     pub images: BTreeMap<u64, String>,
+    /// Image to where its file lies, if whoever read it has seen it; COCO's format has names only.
+    pub files: BTreeMap<u64, PathBuf>,
     /// Image to width and height in pixels, where the file gives both.
     pub sizes: BTreeMap<u64, [f64; 2]>,
     /// Category to name; from the annotations alone where the file lists no categories.
@@ -53,6 +58,8 @@ pub struct GroundTruth<B = Xywh> {
     pub annotations: Vec<Annotation<B>>,
     /// Which entry of the file each object is; empty where they are of no file.
     pub entries: Vec<usize>,
+    /// In which line of which file each object is, where every image has a file of its own; else empty.
+    pub lines: Vec<(Arc<Path>, usize)>,
 }
 
 impl<B> GroundTruth<B> {
@@ -67,6 +74,14 @@ impl<B> GroundTruth<B> {
     /// Which entry of the file an object is.
     pub fn entry(&self, annotation: usize) -> usize {
         self.entries.get(annotation).copied().unwrap_or(annotation)
+    }
+
+    /// Where an object is written: in a file for its image, or in `file`, which is that of all.
+    pub fn place(&self, annotation: usize, file: &Arc<Path>) -> Place {
+        match self.lines.get(annotation) {
+            Some((file, line)) => Place::new(file, Entry::Line(*line)),
+            None => Place::new(file, Entry::Annotation(self.entry(annotation))),
+        }
     }
 
     /// The category that is called so, or else has this id.

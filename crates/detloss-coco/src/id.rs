@@ -78,6 +78,11 @@ impl Ids {
         key
     }
 
+    /// Takes those of another file, too.
+    pub fn extend(&mut self, other: &Self) {
+        self.0.extend(other.0.iter().map(|(&key, id)| (key, id.clone())));
+    }
+
     /// The id of a key.
     pub(crate) fn id(&self, key: u64) -> Id {
         self.0.get(&key).cloned().unwrap_or(Id::Whole(key.into()))

@@ -1,4 +1,4 @@
-//! COCO boxes: reading annotations and results, assigning detections to objects, average precision.
+//! Boxes of data sets: reading annotations (COCO's, YOLO's, Pascal VOC's) and results, assigning detections to objects, average precision.
 //!
 //! Only what box losses need is kept of a file. Indices are positions in
 //! [`GroundTruth::annotations`] and in the slice of detections.
@@ -20,11 +20,14 @@ mod crowding;
 mod dataset;
 mod errors;
 mod evaluation;
+mod find;
 mod id;
+pub mod images;
 mod matching;
 mod options;
 mod problem;
 mod read;
+mod write;
 
 pub use ap::{Metric, Summary, summarize};
 pub use assign::{Assignment, Outcome, assign};
@@ -37,7 +40,9 @@ pub use crowding::{Crowding, NEIGHBOUR, neighbours};
 pub use dataset::{Annotation, Detection, GroundTruth};
 pub use errors::{BACKGROUND, ErrorCost, ErrorKind, Errors};
 pub use evaluation::{Class, Curve, Evaluation, OfSize, Operating, evaluate};
+pub use find::{DataSet, Role, Source};
 pub use id::{Id, Ids};
 pub use options::{Area, MATCH, MAX_DETECTIONS, MOST_IOUS, Options, OptionsError};
 pub use problem::{Entry, Kind, Place, Problem, Read, Severity};
 pub use read::{ReadError, parse_ground_truth, parse_results, read_ground_truth, read_results};
+pub use write::{annotations_of, result_of};

@@ -74,7 +74,7 @@ kinds! {
     NoBox: "no_box", Error, "annotations without a box", "write bbox as [left, top, width, height] in pixels";
     NotFinite: "not_finite", Error, "numbers that are not finite", "write finite numbers, or leave the entry out";
     NegativeSide: "negative_side", Error, "boxes with a negative side", "write bbox as [left, top, width, height]: corners in order";
-    BadField: "bad_field", Error, "fields that hold something else", "area is a number of square pixels, iscrowd is 0 or 1";
+    BadField: "bad_field", Error, "fields that hold something else", "area is a number of square pixels, iscrowd and difficult are 0 or 1";
     NoScore: "no_score", Error, "detections without a score", "give each detection a score, a number";
     DuplicateImageId: "duplicate_image_id", Error, "images with the id of another", "give each image an id of its own";
     DuplicateCategoryId: "duplicate_category_id", Error, "categories with the id of another", "give each category an id of its own";
@@ -87,12 +87,19 @@ kinds! {
     NoObjects: "no_objects", Error, "files without a usable object", "give annotations with boxes";
     ClassNames: "class_names", Error, "ids that are different classes in different parts", "give a class the same id in every file";
     NoArea: "no_area", Error, "boxes without area", "remove them, or draw them again";
+    NotNormalised: "not_normalised", Error, "labels that are no shares of their image",
+        "divide by width and height of the image: all numbers are from 0 to 1";
     NotPixels: "not_pixels", Error, "boxes below one pixel: normalised?", "multiply by the width and the height of the image";
     Corners: "corners", Error, "boxes that look like x1, y1, x2, y2", "write bbox as [left, top, width, height]: subtract";
     Outside: "outside", Error, "boxes outside their image", "check that image and size are those that were annotated";
     SameBox: "same_box", Error, "objects annotated twice", "keep one of them";
+    NoPart: "no_part", Error, "parts without images", "check `path`, `train`, `val` and `test` of the yaml file, or leave the part out";
+    ClassCount: "class_count", Error, "counts of classes that are not that of their names", "make nc the number of names";
+    NoImage: "no_image", Error, "label files without an image", "put the image where the others are, or remove the file";
+    NoAnnotation: "no_annotation", Error, "listed images without an annotation file",
+        "annotate the image, or take it off the list";
     SameFile: "same_file", Error, "image files listed twice", "list each once, with the objects of both";
-    MissingFile: "missing_file", Error, "images without a file", "check --images and file_name";
+    MissingFile: "missing_file", Error, "images without a file", "check file_name or the list, and --images";
     UnreadableFile: "unreadable_file", Error, "image files that cannot be read", "save them again as PNG or JPEG";
     CutOff: "cut_off", Error, "image files that are cut off", "copy or download them again";
     WrongSize: "wrong_size", Error, "images that are not as large as is said", "give width, height and boxes in pixels of the file";
@@ -103,6 +110,11 @@ kinds! {
     Covering: "covering", Warning, "boxes that cover their whole image", "check that they are objects";
     OddShape: "odd_shape", Warning, "very long or very flat boxes", "check that they are objects";
     OtherClass: "other_class", Warning, "objects annotated as two classes", "keep the right one";
+    SamePicture: "same_picture", Warning, "images that show what another one shows, in other bytes",
+        "keep one of them, in one part";
+    Scored: "scored", Warning, "labels with a score", "give what somebody annotated, not what a detector found";
+    FromOne: "from_one", Warning, "results whose classes seem to count from 1",
+        "take one off each category_id: the annotations count from 0";
     BadArea: "bad_area", Warning, "areas larger than their box", "leave area out, or give that of the mask";
     NoSize: "no_size", Warning, "images without width and height", "give both, in pixels";
     NoName: "no_name", Warning, "images without a file name", "give file_name";
@@ -113,6 +125,9 @@ kinds! {
     LeakedName: "leaked_name", Warning, "file names in two parts", "check that they are different images: give --images";
     EmptyClass: "empty_class", Note, "classes without an object", "they will not be learnt: annotate some, or leave the class out";
     EmptyImage: "empty_image", Note, "images without an object", "right if nothing is to be found there";
+    NoLabels: "no_labels", Note, "images without a label file", "right if nothing is to be found there";
+    FromZero: "from_zero", Note, "pixels counted from 0",
+        "VOC counts from 1: if all are counted from 0, left and upper sides are read a pixel too far out";
     Balance: "balance", Note, "classes of very different frequency", "expect little of the rare ones: weigh or sample classes";
     Crowds: "crowds", Note, "many crowds", "they are neither trained on nor judged by";
 }
@@ -142,6 +157,8 @@ pub enum Entry {
     Annotation(usize),
     /// A detection of the list.
     Result(usize),
+    /// A line of a text file, counted from 1.
+    Line(usize),
 }
 
 impl fmt::Display for Entry {
@@ -152,6 +169,7 @@ impl fmt::Display for Entry {
             Self::Category(index) => write!(f, "categories[{index}]"),
             Self::Annotation(index) => write!(f, "annotations[{index}]"),
             Self::Result(index) => write!(f, "results entry {index}"),
+            Self::Line(line) => write!(f, "line {line}"),
         }
     }
 }

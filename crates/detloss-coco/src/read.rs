@@ -1,9 +1,13 @@
-//! Reading COCO files as tools write them. What is broken is left out and named; only what is no file of its sort is an error.
+//! Reading annotations and results as tools write them. What is broken is left out and named; only what is no file of its sort is an
+//! error.
 
+pub(crate) mod each;
 mod raw;
 mod results;
 mod text;
 mod truth;
+pub(crate) mod voc;
+pub(crate) mod yolo;
 
 use std::path::{Path, PathBuf};
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use detloss_coco::{
-    Bbox, GroundTruth, Id, Options, Outcome, Problem, Read, RotatedBox, Xywh, evaluate,
-    parse_ground_truth, parse_results, read_ground_truth, read_results,
+    Bbox, DataSet, GroundTruth, Id, Options, Outcome, Problem, Read, Role, RotatedBox, Severity,
+    Xywh, evaluate, parse_ground_truth, parse_results, read_results,
 };
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -16,7 +16,7 @@ use crate::threads;
 type Settings =
     (Option<Vec<f64>>, Option<f64>, usize, Option<Vec<String>>, Option<Vec<f64>>, Option<f64>);
 
-/// Evaluates a file, or JSON text that is called so, of detections beside one of annotations.
+/// Evaluates a file, or JSON text that is called so, of detections beside the annotations of a data set.
 ///
 /// Gives the evaluation as JSON, columns of a line for each detection, and what was wrong with the files.
 #[pyfunction]
@@ -81,7 +81,7 @@ fn of<B: Bbox>(
 ) -> PyResult<Evaluated> {
     let Read { content: truth, problems } = match truth_text {
         Some(text) => parse_ground_truth::<B>(&truth_path, &text),
-        None => read_ground_truth(&truth_path),
+        None => DataSet::find(&truth_path).and_then(|set| set.one(Role::Validation)?.read()),
     }
     .map_err(python_error)?;
     let read = match found_text {
@@ -106,8 +106,13 @@ fn of<B: Bbox>(
         objects,
         ious,
         errors: kinds.iter().map(|kind| kind.map(|kind| kind.name())).collect(),
-        problems: problems.iter().chain(&more).map(Problem::to_string).collect(),
+        problems: problems.iter().chain(&more).filter(is_wrong).map(Problem::to_string).collect(),
     })
+}
+
+/// Notes are for whoever checks a data set.
+fn is_wrong(problem: &&Problem) -> bool {
+    problem.kind.severity() != Severity::Note
 }
 
 fn word(outcome: Outcome) -> &'static str {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,24 @@ def test_no_files() -> None:
         coco.evaluate(found(), truth())
     with pytest.raises(ValueError, match="gt is no file and holds more than"):
         coco.evaluate({"images": object()}, found())
+
+
+def test_a_data_yaml_and_a_folder_of_text_files(tmp_path: Path) -> None:
+    header = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00d\x00\x00\x00P\x08\x00\x00\x00\x00"
+    data = zlib.compress(bytes(101 * 80))
+    chunks = header[8 + 4 :], b"IDAT" + data, b"IEND"
+    png = header[:8] + b"".join(
+        len(chunk[4:]).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") for chunk in chunks
+    )
+    for name, content in {"images/a.png": png, "labels/a.txt": b"1 0.2 0.25 0.2 0.25\n", "found/a.txt": b"1 0.2 0.25 0.2 0.25 0.9\n"}.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    (tmp_path / "data.yaml").write_text("val: images\nnames: [cat, dog]\n")
+    for gt in [tmp_path / "data.yaml", tmp_path]:
+        result = coco.evaluate(gt, tmp_path / "found")
+        assert (result.objects, result.problems, result.summary["AP"]) == (1, [], 1.0)
+        assert result.classes["name"] == ["cat", "dog"] and result.detections["image_id"] == ["a"]
 
 
 def test_the_published_numbers_of_the_coco_api_come_out() -> None:

@@ -30,11 +30,12 @@ Examples:
   detloss audit --gt instances.json --dt before.json --dt after.json
   detloss audit --rotated --gt dota.json --dt results.json --losses rotated_iou,gwd,prob_iou")]
 pub(crate) struct AuditArgs {
-    /// The annotations, as COCO writes them (instances_*.json)
-    #[arg(long, value_name = "JSON")]
+    /// The annotations: a file of COCO (instances_*.json), or a data.yaml or a folder in COCO's, YOLO's or VOC's format
+    #[arg(long, value_name = "FILE|DIR")]
     pub(crate) gt: PathBuf,
-    /// The detections, as COCO takes them: a list of {image_id, category_id, bbox, score}; give two files to compare two detectors
-    #[arg(long, value_name = "JSON", required = true)]
+    /// The detections, as COCO takes them: a list of {image_id, category_id, bbox, score}; or a folder of YOLO's text files with scores; give
+    /// two to compare two detectors
+    #[arg(long, value_name = "FILE|DIR", required = true)]
     pub(crate) dt: Vec<PathBuf>,
     /// Boxes are rotated
     #[arg(long)]

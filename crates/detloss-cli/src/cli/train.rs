@@ -100,8 +100,8 @@ pub(crate) struct CompareArgs {
 /// How a detector is trained.
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
-    /// A folder in COCO's format: annotations and images; a fifth is held out if no validation file is there [default: scenes of
-    /// handwritten digits]
+    /// A folder of images with annotations in COCO's, YOLO's or VOC's format; a fifth is held out if no part is there to validate by
+    /// [default: scenes of handwritten digits]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Width and height to which images are brought, pixels; a multiple of 8, 32 to 1024
@@ -156,7 +156,7 @@ pub(crate) struct ValArgs {
     /// The folder that `detloss train` wrote
     #[arg(value_name = "MODEL", default_value = "detloss-train")]
     pub(crate) model: PathBuf,
-    /// A folder in COCO's format: annotations and images
+    /// A folder of images with annotations in COCO's, YOLO's or VOC's format
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// Which of its images: those held out from training, those trained on, or all
@@ -202,10 +202,10 @@ pub(crate) struct PredictArgs {
     /// Only detections with this score or more are printed and drawn
     #[arg(long, value_name = "SCORE", default_value_t = 0.3)]
     pub(crate) score: f64,
-    /// Write all detections into this file, as COCO has results
+    /// Write all detections into this file, as COCO has results; an old one is replaced
     #[arg(long, value_name = "FILE")]
     pub(crate) coco: Option<PathBuf>,
-    /// The COCO file that has the ids of the images, by their names
+    /// The annotations that have the ids of the images, by their names
     #[arg(long, value_name = "FILE", requires = "coco")]
     pub(crate) annotations: Option<PathBuf>,
     /// The folder to write to

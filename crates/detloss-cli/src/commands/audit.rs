@@ -21,7 +21,7 @@ use std::io::Write;
 use std::path::Path;
 
 use detloss::operand::Kind;
-use detloss_coco::{Bbox, GroundTruth, Options, OptionsError, RotatedBox, Xywh};
+use detloss_coco::{Bbox, GroundTruth, Options, OptionsError, Role, RotatedBox, Xywh};
 
 use self::findings::Findings;
 use self::measure::{Audit, Over};
@@ -56,7 +56,7 @@ fn of<B: Bbox>(args: &AuditArgs, json: bool) -> Result<(), CliError> {
     // For each detector a file to read, an evaluation, the losses; besides annotations, sections and files.
     let bar = progress((args.dt.len() * (chosen.len() + 2) + 3) as u64, "audit");
     bar.tick();
-    let truth = input::ground_truth::<B>(&args.gt)?;
+    let truth = input::ground_truth::<B>(&args.gt, Role::Validation)?;
     bar.inc(1);
     let options = options(args, &truth)?;
     let mut audits = Vec::new();

@@ -1,11 +1,12 @@
 //! `detloss check`: what is wrong with a data set.
 
 mod files;
+mod look;
 mod show;
 
 use std::path::Path;
 
-use detloss_coco::{self as coco, Change, Kind, Part, Problem, Severity};
+use detloss_coco::{self as coco, Change, DataSet, Kind, Part, Problem, Severity};
 use serde::Serialize;
 
 use crate::cli::CheckArgs;
@@ -44,7 +45,8 @@ struct OfKind {
 
 /// Checks a data set.
 pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<(), CliError> {
-    let parts = coco::parts_of(&args.data).map_err(CliError::failure)?;
+    let set = DataSet::find(&args.data).map_err(CliError::failure)?;
+    let parts = coco::parts_of(&set).map_err(CliError::failure)?;
     for folder in args.out.iter().chain(&args.fix) {
         make_folder(folder)?;
     }
@@ -54,8 +56,29 @@ pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<(), CliError> {
             let problem = format!("--images {} is no folder", images.display());
             return Err(CliError::Usage(problem));
         }
-        Some(images) => files::check(&parts, images, &mut problems),
-        None => {}
+        Some(images) => {
+            let find = |part: &Part, image, name: &str| {
+                let file = part.source.image_in(images, name);
+                file.or_else(|| set.image(&part.source, &part.truth, image))
+            };
+            files::check(&parts, images, find, &mut problems);
+        }
+        // An annotation file by itself is checked by itself.
+        None if !args.data.is_dir() && parts.iter().all(|part| part.source.is_coco()) => {}
+        None => {
+            let find = |part: &Part, image, _: &str| set.image(&part.source, &part.truth, image);
+            let is_there = |part: &Part| {
+                part.truth.images.keys().any(|&image| find(part, image, "").is_some())
+            };
+            if parts.iter().any(is_there) {
+                files::check(&parts, &set.folder, find, &mut problems);
+            } else {
+                say(format_args!(
+                    "no image is in {}: files are not checked; --images says where they are",
+                    set.folder.display()
+                ));
+            }
+        }
     }
     let checked = Checked::new(&parts, problems);
     let top = args.top as usize;
@@ -92,8 +115,8 @@ impl Checked {
             remedy: kind.remedy(),
         });
         let part = |part: &Part| OfPart {
-            name: part.name.clone(),
-            file: part.file.display().to_string(),
+            name: part.source.name.clone(),
+            file: part.source.file.display().to_string(),
             images: part.truth.images.len(),
             objects: part.truth.annotations.len(),
             classes: part.truth.categories.len(),
@@ -118,28 +141,27 @@ impl Checked {
 fn fix(parts: &[Part], problems: &[Problem], folder: &Path) -> Result<(), CliError> {
     let mut changes: Vec<Change> = Vec::new();
     for part in parts {
-        if part.file == Path::new("-") {
+        if part.source.file == Path::new("-") {
             let words = "standard input cannot be read twice: give --fix a file to clean";
             return Err(CliError::Usage(words.into()));
         }
         let (value, done) = coco::fixed(part, problems).map_err(CliError::failure)?;
-        let name = part.file.file_name().unwrap_or_default().to_string_lossy();
-        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        let name = copy_of(part);
         // Roboflow has files of one name in a folder for each part.
-        let same = |other: &&Part| other.file.file_name() == part.file.file_name();
+        let same = |other: &&Part| copy_of(other) == name;
         let place = if parts.iter().filter(same).count() > 1 {
-            let place = folder.join(&part.name);
+            let place = folder.join(&part.source.name);
             make_folder(&place)?;
             place
         } else {
             folder.to_owned()
         };
-        if place.join(name).canonicalize().ok() == part.file.canonicalize().ok() {
-            let words =
-                format!("--fix would write over {}: choose another folder", part.file.display());
+        let copy = place.join(&name);
+        if copy.exists() && copy.canonicalize().ok() == part.source.file.canonicalize().ok() {
+            let words = format!("--fix would write over {}: choose another folder", copy.display());
             return Err(CliError::Usage(words));
         }
-        save(&place, name, &serde_json::to_vec(&value).map_err(CliError::failure)?)?;
+        save(&place, &name, &serde_json::to_vec(&value).map_err(CliError::failure)?)?;
         changes.extend(done);
     }
     let open = changes.iter().filter(|change| change.done.is_none());
@@ -155,6 +177,15 @@ fn fix(parts: &[Part], problems: &[Problem], folder: &Path) -> Result<(), CliErr
         folder.display()
     ));
     Ok(())
+}
+
+/// The name of the cleaned copy of a part: in COCO's format, whatever that of the part.
+fn copy_of(part: &Part) -> String {
+    if !part.source.is_coco() {
+        return format!("{}.json", part.source.name);
+    }
+    let name = part.source.file.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_suffix(".gz").unwrap_or(&name).to_owned()
 }
 
 /// Problems as CSV, each with what was done about it.

@@ -8,7 +8,7 @@ mod report;
 mod tables;
 
 use detloss::matching::{self, AnyMatcher};
-use detloss_coco::{Area, Xywh};
+use detloss_coco::{Area, Role, Xywh};
 
 use self::anchors::Layout;
 use self::measure::Measured;
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &MatchArgs, json: bool) -> Result<(), CliError> {
     if let Some(folder) = &args.out {
         make_folder(folder)?;
     }
-    let truth = input::ground_truth::<Xywh>(&args.gt)?;
+    let truth = input::ground_truth::<Xywh>(&args.gt, Role::Train)?;
     let bar = progress(0, "images");
     let objects = measure::measure(&truth, &layout, &assigner, &bar)
         .map_err(|error| error.context(args.gt.display().to_string()))?;

@@ -5,19 +5,18 @@ mod inputs;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use detloss_coco::{Detection, Xywh};
+use detloss_coco::{Detection, Xywh, result_of};
 use image::RgbImage;
 use serde::Serialize;
 
 use self::inputs::Inputs;
 use crate::cli::PredictArgs;
-use crate::output::{CliError, make_folder, print_json, print_table, save, say};
+use crate::output::{CliError, make_folder, print_json, print_table, replace, save, say};
 use crate::table::{Column, Table};
 use crate::training::data::index_of;
 use crate::training::detector::{Config, Detector};
 use crate::training::picture::{self, Detected, Drawn};
-use crate::training::{files, images, model, run};
+use crate::training::{images, model, run};
 
 /// Something that was found.
 #[derive(Serialize)]
@@ -41,14 +40,20 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
     make_folder(&args.out)?;
     let (mut found, mut results, mut broken) = (Vec::new(), Vec::new(), 0);
     let names = names(&inputs.images);
-    refuse_to_overwrite(&inputs.images, &args.out, &names)?;
+    let read = inputs.images.iter().chain(&inputs.annotations);
+    let written = names.iter().map(|name| (args.out.join(name), "--out"));
+    refuse_to_overwrite(
+        read,
+        written.chain(args.coco.iter().map(|file| (file.clone(), "--coco"))),
+    )?;
     for (place, (path, name)) in inputs.images.iter().zip(&names).enumerate() {
         let detections = inputs.open(path).map_err(anyhow::Error::new).and_then(|image| {
             let mut detections = detect(&detector, &config, &image)?;
             if args.coco.is_some() {
                 match inputs.id(place) {
                     Some(image) => results.extend(detections.iter().map(|found| {
-                        let mut result = files::result(&Detection { image, ..found.clone() });
+                        let found = Detection { image, ..found.clone() };
+                        let mut result = result_of(&found, &inputs.ids);
                         result["file_name"] = path.display().to_string().into();
                         result
                     })),
@@ -82,9 +87,7 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
     ));
     if let Some(file) = &args.coco {
         let text = serde_json::to_vec(&results).map_err(CliError::failure)?;
-        std::fs::write(file, text).with_context(|| {
-            format!("could not write {}: choose another --coco", file.display())
-        })?;
+        replace(file, &text, "--coco")?;
         say(format_args!("{} detections in {}{}", results.len(), file.display(), inputs.note()));
     }
     if json {
@@ -151,13 +154,16 @@ fn names(images: &[PathBuf]) -> Vec<String> {
     images.iter().map(&mut name).collect()
 }
 
-/// An image that was drawn on is no image to look at.
-fn refuse_to_overwrite(images: &[PathBuf], out: &Path, names: &[String]) -> Result<(), CliError> {
-    let images: HashSet<PathBuf> =
-        images.iter().filter_map(|path| path.canonicalize().ok()).collect();
-    for path in names.iter().map(|name| out.join(name)) {
-        if path.canonicalize().is_ok_and(|path| images.contains(&path)) {
-            let problem = format!("{} would be written over: choose another --out", path.display());
+/// What is read is not written over: an image that was drawn on is no image to look at.
+fn refuse_to_overwrite<'a>(
+    read: impl Iterator<Item = &'a PathBuf>,
+    written: impl Iterator<Item = (PathBuf, &'static str)>,
+) -> Result<(), CliError> {
+    let read: HashSet<PathBuf> = read.filter_map(|path| path.canonicalize().ok()).collect();
+    for (path, option) in written {
+        if path.canonicalize().is_ok_and(|path| read.contains(&path)) {
+            let problem =
+                format!("{} would be written over: choose another {option}", path.display());
             return Err(CliError::Usage(problem));
         }
     }

@@ -365,7 +365,8 @@ mod tests {
     fn the_sample_scenes_are_what_is_drawn() {
         use std::path::Path;
 
-        use super::super::files::annotations;
+        use detloss_coco::annotations_of;
+
         use super::super::picture::png;
 
         // No scenes that a detector is trained on or judged by.
@@ -373,7 +374,7 @@ mod tests {
         let scenes = &digits.held_out()[..3];
         let mut truth = truth(scenes, digits.classes());
         truth.images.iter_mut().for_each(|(id, name)| *name = format!("scene-{id}.png"));
-        let mut text = annotations(&truth);
+        let mut text = annotations_of(&truth);
         text["info"] = serde_json::json!({
             "description": "Scenes drawn by detloss with digits of \"Optical Recognition of Handwritten Digits\", E. Alpaydin and \
                 C. Kaynak, UCI Machine Learning Repository 1998, doi 10.24432/C50P49, CC BY 4.0",

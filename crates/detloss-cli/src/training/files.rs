@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use detloss_coco::{Annotation, Class, Detection, Evaluation, GroundTruth};
+use detloss_coco::{Class, Detection, Evaluation, GroundTruth, annotations_of, result_of};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::output::save;
 use crate::table::{Column, Table};
@@ -62,47 +62,11 @@ pub(crate) fn write(
     found: &[Detection],
     folder: &Path,
 ) -> anyhow::Result<()> {
-    save(folder, name, &serde_json::to_vec(&annotations(truth))?)?;
+    save(folder, name, &serde_json::to_vec(&annotations_of(truth))?)?;
+    let result = |one| result_of(one, &truth.ids);
     let results: Vec<Value> = found.iter().map(result).collect();
     save(folder, DETECTIONS, &serde_json::to_vec(&results)?)?;
     Ok(())
-}
-
-/// A detection as COCO's results have it.
-pub(crate) fn result(found: &Detection) -> Value {
-    let Detection { image, category, bbox, score } = found;
-    json!({"image_id": image, "category_id": category, "bbox": bbox, "score": score})
-}
-
-/// A truth as COCO's annotations have it.
-pub(crate) fn annotations(truth: &GroundTruth) -> Value {
-    let image = |(id, name): (&u64, &String)| {
-        let mut image = json!({"id": id, "file_name": name});
-        if let Some(size) = truth.sizes.get(id) {
-            // Lengths are whole, and readers want them written so.
-            let [width, height] = size.map(|length| length as u64);
-            image["width"] = width.into();
-            image["height"] = height.into();
-        }
-        image
-    };
-    // Pycocotools takes an object with the id 0 for none.
-    let annotation = |(index, one): (u64, &Annotation)| {
-        json!({
-            "id": one.id.filter(|&id| id > 0).unwrap_or(index),
-            "image_id": one.image,
-            "category_id": one.category,
-            "bbox": one.bbox,
-            "area": one.area,
-            "iscrowd": u8::from(one.crowd),
-        })
-    };
-    let category = |(id, name): (&u64, &String)| json!({"id": id, "name": name});
-    json!({
-        "images": truth.images.iter().map(image).collect::<Vec<_>>(),
-        "annotations": (1..).zip(&truth.annotations).map(annotation).collect::<Vec<_>>(),
-        "categories": truth.categories.iter().map(category).collect::<Vec<_>>(),
-    })
 }
 
 #[cfg(test)]

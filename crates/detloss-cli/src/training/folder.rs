@@ -1,8 +1,6 @@
-//! Scenes from a folder in COCO's format: annotations as JSON, and images.
+//! Scenes from a data set of annotations and images.
 //!
 //! What cannot be used is left out and named; the rest is trained on.
-
-mod find;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,18 +8,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use detloss_coco::{self as coco, Annotation, GroundTruth, Problem, Read, ReadError};
+use detloss_coco::{
+    Annotation, DataSet, GroundTruth, Ids, Problem, Read, ReadError, Severity, Source,
+};
 use image::RgbImage;
 use rayon::prelude::*;
 
-use self::find::Found;
 use super::augment::Augment;
 use super::data::{Class, Data, index_of};
 use super::images::scene_of;
 use super::random::scrambled;
 use super::scene::{Object, Scene};
-use crate::images::{Frame, open_declared};
 use crate::random::Random;
+use detloss_coco::images::{Frame, open_declared};
 
 /// So many classes are named; the others are counted.
 const NAMED: usize = 10;
@@ -35,15 +34,7 @@ const LEAST_INSIDE: f64 = 0.1;
 /// A folder that could not be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FolderError {
-    /// A folder could not be listed.
-    #[error("could not read {}: check the path", path.display())]
-    Io {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// An annotation file could not be used.
+    /// There are no annotations, or they could not be used.
     #[error(transparent)]
     Annotations(#[from] ReadError),
     /// The folder lacks something.
@@ -95,28 +86,33 @@ impl Folder {
         seed: u64,
         progress: impl Fn(usize, usize) + Sync,
     ) -> Result<Self, FolderError> {
-        let files = match find::annotations(folder)? {
-            Found::Whole(file) => vec![file],
-            Found::Split(train, held_out) => vec![train, held_out],
-        };
+        let set = DataSet::find(folder)?;
+        let (train, held_out) = set.to_train()?;
         let mut parts = Vec::new();
-        let mut skipped = Vec::new();
-        for file in files {
-            let Read { content: truth, problems } = coco::read_ground_truth(&file)?;
-            skipped.extend(problems.iter().map(Problem::to_string));
-            parts.push((file, truth));
+        let (mut skipped, mut notes) = (Vec::new(), Vec::new());
+        for source in [Some(train), held_out].into_iter().flatten() {
+            let Read { content: truth, problems } = source.read()?;
+            let (of_interest, wrong): (Vec<Problem>, Vec<Problem>) =
+                problems.into_iter().partition(|it| it.kind.severity() == Severity::Note);
+            skipped.extend(wrong.iter().map(Problem::to_string));
+            notes.extend(of_interest.iter().map(|it| format!("{}: {}", it.kind.title(), it.said)));
+            parts.push((source, truth));
         }
         let classes = classes(&parts)?;
         if classes.is_empty() {
             let problem = "there are no classes".into();
-            return Err(FolderError::content(&parts[0].0, problem, "list them under `categories`"));
+            return Err(FolderError::content(
+                &parts[0].0.file,
+                problem,
+                "list them under `categories` or `names`",
+            ));
         }
         let all = parts.iter().map(|(_, truth)| truth.images.len()).sum();
         let done = AtomicUsize::new(0);
         let step = || progress(done.fetch_add(1, Ordering::Relaxed) + 1, all);
         let mut loaded = Vec::new();
-        for (file, truth) in &parts {
-            let part = load(folder, file, truth, &classes, side, &step);
+        for (source, truth) in &parts {
+            let part = load(&set, source, truth, &classes, side, &step);
             skipped.extend(part.iter().flat_map(|(_, problems)| problems.iter().cloned()));
             let images = part.into_iter().filter_map(|(image, _)| image);
             loaded.push(images.collect::<Vec<Image>>());
@@ -139,13 +135,17 @@ impl Folder {
                 return Err(FolderError::content(folder, problem, remedy));
             }
         }
-        let notes = [note_classes(&train, &classes), note_frames(&train, &held_out)];
-        let notes = notes.into_iter().chain(note_twins(&train, &held_out)).flatten().collect();
-        let [train_truth, truth] = [&train, &held_out].map(|images| truth(images, &classes));
+        let of_images = [note_classes(&train, &classes), note_frames(&train, &held_out)];
+        notes.extend(of_images.into_iter().chain(note_twins(&train, &held_out)).flatten());
+        let mut ids = Ids::default();
+        parts.iter().for_each(|(_, truth)| ids.extend(&truth.ids));
+        let [train_truth, truth] = [&train, &held_out].map(|images| truth(images, &classes, &ids));
         let scenes = |images: Vec<Image>| images.into_iter().map(|image| image.scene).collect();
         let name = name(folder, &classes, &train, &held_out);
-        let images = train.iter().chain(&held_out).filter_map(|image| image.file.parent());
-        let rooms = find::rooms(folder).chain(images.map(Path::to_owned));
+        let images = train.iter().chain(&held_out).map(|image| &*image.file);
+        let labels = parts.iter().flat_map(|(_, truth)| &truth.lines).map(|(file, _)| &**file);
+        let around: BTreeSet<&Path> = images.chain(labels).filter_map(Path::parent).collect();
+        let rooms = set.rooms().chain(around.into_iter().map(Path::to_owned));
         let rooms = rooms.filter_map(|room| room.canonicalize().ok()).collect();
         Ok(Self {
             name,
@@ -240,14 +240,6 @@ impl Data for Folder {
     }
 }
 
-/// The annotation file of a folder, if there is one and no other.
-pub(crate) fn annotations_of(folder: &Path) -> Option<PathBuf> {
-    match find::annotations(folder).ok()? {
-        Found::Whole(file) => Some(file),
-        Found::Split(..) => None,
-    }
-}
-
 /// A scene and what is known of its image.
 struct Image {
     scene: Scene,
@@ -335,25 +327,25 @@ fn name(folder: &Path, classes: &[Class], train: &[Image], held_out: &[Image]) -
 }
 
 /// The categories of all files, in order of their ids.
-fn classes(parts: &[(PathBuf, GroundTruth)]) -> Result<Vec<Class>, FolderError> {
+fn classes(parts: &[(&Source, GroundTruth)]) -> Result<Vec<Class>, FolderError> {
     let mut all = BTreeMap::new();
-    for (file, truth) in parts {
+    for (source, truth) in parts {
         for (&id, name) in &truth.categories {
             let known: &String = all.entry(id).or_insert(name);
             if known != name {
                 let problem = format!("category {id} is {name:?} here and {known:?} elsewhere");
                 let remedy = "give a category the same id in every file";
-                return Err(FolderError::content(file, problem, remedy));
+                return Err(FolderError::content(&source.file, problem, remedy));
             }
         }
     }
     Ok(all.into_iter().map(|(id, name)| Class { id, name: name.clone() }).collect())
 }
 
-/// The images of an annotation file, each with what was wrong.
+/// The images of a part, each with what was wrong.
 fn load(
-    folder: &Path,
-    file: &Path,
+    set: &DataSet,
+    source: &Source,
     truth: &GroundTruth,
     classes: &[Class],
     side: usize,
@@ -366,9 +358,12 @@ fn load(
     let load = |(&id, name): (&u64, &String)| {
         let of_image = annotations.get(&id).map_or(&[][..], Vec::as_slice);
         let mut problems = Vec::new();
-        let problem = |problem: String| format!("{}: image {id}: {problem}", file.display());
+        let shown = truth.id(id);
+        let problem =
+            |problem: String| format!("{}: image {shown}: {problem}", source.file.display());
         let declared = truth.sizes.get(&id).copied();
-        let image = match decode(folder, file, name, declared) {
+        let file = set.image(source, truth, id);
+        let image = match decode(&set.folder, file, name, declared) {
             Ok((file, (pixels, frame))) => {
                 let (scene, annotations, wrong) =
                     compose(id, name, &pixels, of_image, classes, side);
@@ -391,14 +386,14 @@ fn load(
 /// The file of an image, and the image in the pixels that its boxes are in.
 fn decode(
     folder: &Path,
-    annotations: &Path,
+    file: Option<PathBuf>,
     name: &str,
     declared: Option<[f64; 2]>,
 ) -> Result<(PathBuf, (RgbImage, Frame)), String> {
     if name.is_empty() {
         return Err("has no file_name".into());
     }
-    let file = find::image(folder, annotations, name).ok_or_else(|| {
+    let file = file.ok_or_else(|| {
         format!("{name} is neither beside the annotations nor in {}", folder.display())
     })?;
     let image = open_declared(&file, declared).map_err(|error| error.to_string())?;
@@ -479,8 +474,9 @@ fn fifth(images: Vec<Image>, seed: u64) -> (Vec<Image>, Vec<Image>) {
 }
 
 /// What is to be found in these images.
-fn truth(images: &[Image], classes: &[Class]) -> GroundTruth {
+fn truth(images: &[Image], classes: &[Class], ids: &Ids) -> GroundTruth {
     GroundTruth {
+        ids: ids.clone(),
         images: images.iter().map(|image| (image.scene.image, image.name.clone())).collect(),
         sizes: images
             .iter()

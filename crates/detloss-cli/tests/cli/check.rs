@@ -128,10 +128,19 @@ fn with_images_a_leak_is_told_by_content() {
     RgbImage::new(60, 40).save(at("val/1.png")).unwrap();
     fs::copy(at("train/3.png"), at("val/other.png")).unwrap();
     let data = folder.path().display();
-    assert_eq!(
-        kinds(&detloss(&format!("check {data} --json")).out),
-        [("leaked_name".to_owned(), 1)]
+    let by_itself = detloss(&format!("check {data} --json"));
+    assert_eq!(kinds(&by_itself.out), [("leak".to_owned(), 1)]);
+    // Without images, names are all there is.
+    let moved = TempDir::new().unwrap();
+    fs::rename(folder.path().join("images"), moved.path().join("images")).unwrap();
+    let by_names = detloss(&format!("check {data} --json"));
+    assert_eq!(kinds(&by_names.out), [("leaked_name".to_owned(), 1)]);
+    assert!(
+        by_names.err.contains("files are not checked; --images says where"),
+        "{}",
+        by_names.err
     );
+    fs::rename(moved.path().join("images"), folder.path().join("images")).unwrap();
     let seen = detloss(&format!("check {data} --images {data}/images --json"));
     assert_eq!(kinds(&seen.out), [("leak".to_owned(), 1)]);
     assert!(seen.out.contains(r#"\"other.png\" is \"3.png\" of instances_train"#), "{}", seen.out);

@@ -2,6 +2,7 @@
 
 mod check;
 mod criteria;
+mod formats;
 mod manners;
 mod matching;
 mod modifiers;

@@ -24,13 +24,13 @@ const LARGER: f64 = 1.05;
 
 pub(super) fn check(part: &Part) -> Vec<Problem> {
     let mut found =
-        Found { truth: &part.truth, file: part.file.as_path().into(), problems: vec![] };
+        Found { truth: &part.truth, file: part.source.file.as_path().into(), problems: vec![] };
     let whole = found.units();
     for (index, object) in part.truth.annotations.iter().enumerate() {
         found.alone(index, object, whole);
     }
     found.beside();
-    found.problems.sort_by_key(|problem| problem.place.entry);
+    found.problems.sort_by_cached_key(|problem| (problem.place.file.clone(), problem.place.entry));
     found.problems
 }
 
@@ -43,12 +43,11 @@ struct Found<'a> {
 impl Found<'_> {
     fn add(&mut self, kind: Kind, index: usize, said: String) {
         let object = &self.truth.annotations[index];
-        let entry = self.truth.entry(index);
         let place = Place {
             field: "bbox",
             id: object.id.map(|id| self.truth.id(id)),
             image: Some(self.truth.id(object.image)),
-            ..Place::new(&self.file, Entry::Annotation(entry))
+            ..self.truth.place(index, &self.file)
         };
         self.problems.push(Problem { kind, place, said });
     }
@@ -162,8 +161,7 @@ impl Found<'_> {
                 }
                 told.push(second);
                 let (one, other) = (object(first), object(second));
-                let entry = self.truth.entry(first);
-                let first = Entry::Annotation(entry);
+                let first = self.truth.place(first, &self.file).entry;
                 let class = |category: u64| &self.truth.categories[&category];
                 if one.category == other.category {
                     let said = format!("the same {:?} as {first}", class(one.category));

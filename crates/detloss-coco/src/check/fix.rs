@@ -1,12 +1,14 @@
 //! A cleaned copy of an annotation file.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::Part;
 use crate::problem::{Entry, Kind, Problem};
 use crate::read::{ReadError, json_of};
+use crate::write::annotations_of;
 
 /// What was done about a problem.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,24 +20,27 @@ pub struct Change {
 }
 
 /// The file of a part without what `problems` say of it, as far as there is one right way: entries that cannot be used and second
-/// copies are left out, boxes clipped, wrong areas and flags removed, units put right. All other fields stay as they are.
+/// copies are left out, boxes clipped, wrong areas and flags removed, units put right. All other fields stay as they are. It is in COCO's
+/// format, whatever that of the part.
 ///
 /// # Errors
 ///
 /// If the file can no longer be read.
 pub fn fixed(part: &Part, problems: &[Problem]) -> Result<(Value, Vec<Change>), ReadError> {
-    let mut value = json_of(&part.file)?;
-    let own = problems.iter().filter(|problem| *problem.place.file == *part.file);
-    let mut fix = Fix { part, value: &mut value, dropped: BTreeMap::new(), places: places(part) };
+    let coco = part.source.is_coco();
+    let mut value = if coco { json_of(&part.source.file)? } else { annotations_of(&part.truth) };
+    let lines = part.truth.lines.iter().map(|(file, line)| (&**file, *line));
+    let lines: HashMap<(&Path, usize), usize> = lines.zip(0..).collect();
+    let of_problems = part.problems.iter().map(|problem| &*problem.place.file);
+    let of_lines = lines.keys().map(|(file, _)| *file);
+    let files: HashSet<&Path> = of_problems.chain(of_lines).chain([&*part.source.file]).collect();
+    let own = problems.iter().filter(|problem| files.contains(&*problem.place.file));
+    let places = (0..part.truth.annotations.len()).map(|it| (part.truth.entry(it), it)).collect();
+    let mut fix = Fix { part, value: &mut value, dropped: BTreeMap::new(), places, lines };
     let changes = own.map(|problem| Change { done: fix.apply(problem), problem: problem.clone() });
     let changes = changes.collect();
     fix.drop_all();
     Ok((value, changes))
-}
-
-/// The index of each annotation that can be used, by its entry in the file.
-fn places(part: &Part) -> BTreeMap<usize, usize> {
-    part.truth.entries.iter().enumerate().map(|(index, &entry)| (entry, index)).collect()
 }
 
 struct Fix<'a> {
@@ -43,13 +48,23 @@ struct Fix<'a> {
     value: &'a mut Value,
     /// The entries to leave out of each list.
     dropped: BTreeMap<&'static str, HashSet<usize>>,
+    /// The index of each annotation that can be used, by its entry in the file.
     places: BTreeMap<usize, usize>,
+    /// The same by the file of an image, and the line there.
+    lines: HashMap<(&'a Path, usize), usize>,
 }
 
 impl Fix<'_> {
     fn apply(&mut self, problem: &Problem) -> Option<String> {
         use Kind::*;
-        let entry = problem.place.entry;
+        let entry = match problem.place.entry {
+            Entry::Line(line) => match self.lines.get(&(&*problem.place.file, line)) {
+                Some(&annotation) => Entry::Annotation(annotation),
+                // Whatever could not be read is not in the copy.
+                None => return Some("left out".to_owned()),
+            },
+            entry => entry,
+        };
         match problem.kind {
             NotFinite | BadField | BadArea
                 if problem.place.field != "bbox" || problem.kind == BadArea =>
@@ -64,7 +79,7 @@ impl Fix<'_> {
                     Entry::Image(index) => ("images", index),
                     Entry::Category(index) => ("categories", index),
                     Entry::Annotation(index) => ("annotations", index),
-                    Entry::File | Entry::Result(_) => return None,
+                    Entry::File | Entry::Result(_) | Entry::Line(_) => return None,
                 };
                 self.dropped.entry(list).or_default().insert(index);
                 Some("left out".to_owned())
@@ -84,7 +99,13 @@ impl Fix<'_> {
                 let [y1, y2] = [y, y + h].map(|y| y.clamp(0.0, height));
                 let bbox = json!([x1, y1, x2 - x1, y2 - y1]);
                 let said = format!("clipped to {bbox}");
-                self.object(entry)?["bbox"] = bbox;
+                let object = self.object(entry)?.as_object_mut()?;
+                // That of the whole box is no more that of what is left.
+                let area = object.get("area").and_then(Value::as_f64);
+                if area.is_some_and(|area| area > (x2 - x1) * (y2 - y1)) {
+                    object.shift_remove("area");
+                }
+                object.insert("bbox".to_owned(), bbox);
                 Some(said)
             }
             NotPixels | Corners if entry == Entry::File => self.units(problem.kind),
@@ -123,7 +144,7 @@ impl Fix<'_> {
                 }
                 _ => [x, y, w - x, h - y],
             };
-            let entry = self.value.get_mut("annotations")?.get_mut(truth.entries[index])?;
+            let entry = self.value.get_mut("annotations")?.get_mut(truth.entry(index))?;
             entry["bbox"] = json!(bbox);
             entry.as_object_mut()?.shift_remove("area");
         }

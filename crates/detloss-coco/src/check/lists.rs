@@ -17,13 +17,15 @@ const AREA: f64 = 16.0;
 const ENOUGH: usize = 10;
 
 pub(super) fn check(part: &Part) -> Vec<Problem> {
-    let Part { truth, file, .. } = part;
-    let file = file.as_path().into();
+    let truth = &part.truth;
+    let file = part.source.file.as_path().into();
     let place = || Place::new(&file, Entry::File);
     let mut problems = Vec::new();
     let mut add = |kind, place, said| problems.push(Problem { kind, place, said });
     let of = |image: u64| Place { image: Some(truth.id(image)), ..place() };
-    if truth.annotations.is_empty() {
+    // Of a part that is not there it is said already.
+    let is_there = !part.problems.iter().any(|problem| problem.kind == Kind::NoPart);
+    if truth.annotations.is_empty() && is_there {
         add(Kind::NoObjects, place(), "no annotation can be used".into());
     }
 
@@ -111,12 +113,12 @@ pub(super) fn between(parts: &[Part]) -> Vec<Problem> {
     let mut files: BTreeMap<&str, usize> = BTreeMap::new();
     let mut classes: BTreeMap<u64, (&str, usize)> = BTreeMap::new();
     for (index, part) in parts.iter().enumerate() {
-        let file = part.file.as_path().into();
+        let file = part.source.file.as_path().into();
         let place = || Place::new(&file, Entry::File);
         for (&image, name) in part.truth.images.iter().filter(|(_, name)| !name.is_empty()) {
             let first = *files.entry(name).or_insert(index);
             if first != index {
-                let said = format!("{name:?} is in {}, too", parts[first].name);
+                let said = format!("{name:?} is in {}, too", parts[first].source.name);
                 let place = Place { image: Some(part.truth.id(image)), ..place() };
                 problems.push(Problem { kind: Kind::LeakedName, place, said });
             }
@@ -127,7 +129,7 @@ pub(super) fn between(parts: &[Part]) -> Vec<Problem> {
                 let said = format!(
                     "class {} is {name:?} here, and {known:?} in {}",
                     part.truth.id(class),
-                    parts[first].name
+                    parts[first].source.name
                 );
                 problems.push(Problem { kind: Kind::ClassNames, place: place(), said });
             }

@@ -101,11 +101,19 @@ fn plant(set: &mut Value) -> Vec<(Kind, String)> {
     planted
 }
 
+fn source_of(path: &Path) -> Source {
+    DataSet::find(path).unwrap().parts.remove(0)
+}
+
+fn parts_at(path: &Path) -> Vec<Part> {
+    parts_of(&DataSet::find(path).unwrap()).unwrap()
+}
+
 fn parts(set: &Value) -> Vec<Part> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("set.json");
     fs::write(&path, set.to_string()).unwrap();
-    parts_of(&path).unwrap()
+    parts_at(&path)
 }
 
 /// Kinds and places of all that is worse than a note.
@@ -225,9 +233,9 @@ fn parts_of_a_folder_are_compared() {
     ] {
         fs::write(folder.path().join("annotations").join(name), set.to_string()).unwrap();
     }
-    let parts = parts_of(folder.path()).unwrap();
+    let parts = parts_at(folder.path());
     assert_eq!(
-        parts.iter().map(|part| &*part.name).collect::<Vec<_>>(),
+        parts.iter().map(|part| &*part.source.name).collect::<Vec<_>>(),
         ["instances_train", "instances_val"]
     );
     let problems = check(&parts);
@@ -240,7 +248,7 @@ fn parts_of_a_folder_are_compared() {
         ]
     );
     let empty = tempfile::tempdir().unwrap();
-    let error = parts_of(empty.path()).unwrap_err().to_string();
+    let error = DataSet::find(empty.path()).unwrap_err().to_string();
     assert!(error.contains("there is no annotation file; put COCO"), "{error}");
 }
 
@@ -253,14 +261,14 @@ fn a_fixed_copy_has_only_what_somebody_has_to_decide() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("set.json");
     fs::write(&path, set.to_string()).unwrap();
-    let parts = parts_of(&path).unwrap();
+    let parts = parts_at(&path);
     let problems = check(&parts);
     let (value, changes) = fixed(&parts[0], &problems).unwrap();
     assert_eq!(value["info"]["year"], 2026);
     assert_eq!(changes.len(), problems.len());
     let copy = folder.path().join("copy.json");
     fs::write(&copy, value.to_string()).unwrap();
-    let left = check(&parts_of(&copy).unwrap());
+    let left = check(&parts_at(&copy));
     let mut kinds: Vec<_> = left.iter().map(|problem| problem.kind).collect();
     kinds.sort();
     kinds.dedup();
@@ -291,11 +299,11 @@ fn other_units_are_put_right() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("set.json");
         fs::write(&path, set.to_string()).unwrap();
-        let part = Part { file: path.clone(), ..parts[0].clone() };
+        let part = Part { source: source_of(&path), ..parts[0].clone() };
         let problems = check(std::slice::from_ref(&part));
         let (value, _) = fixed(&part, &problems).unwrap();
         fs::write(&path, value.to_string()).unwrap();
-        parts_of(&path).unwrap().remove(0).truth
+        parts_at(&path).remove(0).truth
     };
     let wanted = &parts(&small())[0].truth;
     for truth in [

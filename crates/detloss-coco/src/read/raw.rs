@@ -14,7 +14,7 @@ use crate::problem::Kind;
 pub(super) type Field<'a> = Option<&'a RawValue>;
 
 /// No number of a box is larger: nothing has so many pixels, and its square is still a number.
-const LARGEST: f64 = 1e12;
+pub(super) const LARGEST: f64 = 1e12;
 
 /// An image of the list.
 #[derive(Deserialize, Default)]
@@ -197,7 +197,7 @@ pub(super) fn what(value: &RawValue) -> String {
 }
 
 /// The beginning of what may be long.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     const MOST: usize = 40;
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", &text[..end]),

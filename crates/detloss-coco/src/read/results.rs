@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::raw::{self, Fault, Pairs, RawObject};
-use super::{ReadError, SWAP_REMEDY, load, parse};
+use super::{ReadError, SWAP_REMEDY, load, parse, yolo};
 use crate::bbox::Bbox;
 use crate::dataset::{Detection, GroundTruth};
 use crate::problem::{Entry, Kind, Place, Problem, Read};
@@ -16,11 +16,15 @@ use crate::problem::{Entry, Kind, Place, Problem, Read};
 const WRAPPERS: [&str; 5] = ["annotations", "predictions", "results", "detections", "instances"];
 
 /// Reads a results file of boxes made on the images of `truth`: a list of `{image_id, category_id, bbox, score}`. Also takes the
-/// list as a field of an object, and in Detectron2's way, in lists of each image's `instances`.
+/// list as a field of an object, and in Detectron2's way, in lists of each image's `instances`; and a folder of text files, one for
+/// each image, as Ultralytics' `save_txt` and `save_conf` write them.
 pub fn read_results<B: Bbox>(
     path: &Path,
     truth: &GroundTruth<B>,
 ) -> Result<Read<Vec<Detection<B>>>, ReadError> {
+    if path.is_dir() {
+        return yolo::read_results(path, truth);
+    }
     parse_results(path, &load(path)?, truth)
 }
 
@@ -44,6 +48,8 @@ pub fn parse_results<B: Bbox>(
         for (index, entry) in entries.into_iter().enumerate() {
             reader.read(index, entry);
         }
+        let from_one = reader.counts_from_one();
+        reader.problems.extend(from_one);
         Ok(Read { content: reader.found, problems: reader.problems })
     })
 }
@@ -124,11 +130,8 @@ impl<B: Bbox> Reader<'_, B> {
         let category = match raw::id(object.category_id) {
             Ok(Some(category)) => {
                 ids.find(&category, |id| self.categories.contains(&id)).ok_or_else(|| {
-                    (
-                        "category_id",
-                        Kind::UnknownClass,
-                        format!("the annotations have no category {category}"),
-                    )
+                    let said = format!("the annotations have no category {category}");
+                    ("category_id", Kind::UnknownClass, said)
                 })?
             }
             Ok(None) => return Err(("category_id", Kind::UnknownClass, "is missing".into())),
@@ -141,5 +144,16 @@ impl<B: Bbox> Reader<'_, B> {
             Err((_, said)) => return Err(("score", Kind::NoScore, said)),
         };
         Ok(Detection { image, category, bbox, score })
+    }
+
+    /// Ultralytics counts classes from 0 in labels, and from 1 in its results: no detection of the first class is a sign of it.
+    fn counts_from_one(&self) -> Option<Problem> {
+        let of_first = self.truth.annotations.iter().filter(|one| one.category == 0).count();
+        if of_first == 0 || self.found.is_empty() || self.found.iter().any(|it| it.category == 0) {
+            return None;
+        }
+        let said = format!("none is of class 0, of which there are {of_first} objects");
+        let place = Place::new(&self.file, Entry::File);
+        Some(Problem { kind: Kind::FromOne, place, said })
     }
 }

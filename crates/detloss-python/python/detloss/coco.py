@@ -70,7 +70,8 @@ class Evaluation:
     """``ece``, ``mce``, ``bias``, and ``bins`` as columns; None where scores are no probabilities."""
     detections: Columns
     """A line for each detection: ``image_id``, ``category_id``, ``score``, ``outcome`` ("object", "background", "crowd", "beyond_limit",
-    "left_out"), ``annotation`` (which of the list ``annotations`` it found), ``box_iou``, ``error``."""
+    "left_out"), ``annotation`` (which of the list ``annotations`` it found,
+    or of all objects in the order of their images), ``box_iou``, ``error``."""
     problems: list[str]
     """What is broken in the files, and was left out."""
 
@@ -97,9 +98,11 @@ def evaluate(
     """Detections beside annotations.
 
     Args:
-        gt: annotations in COCO's format: a file, a dictionary as it has, or whatever has that as ``dataset`` (pycocotools' ``COCO``).
+        gt: annotations: a data set in COCO's, YOLO's or Pascal VOC's format, as a file (``data.yaml``, too) or a folder, of whose parts
+            the one to validate by is taken; a dictionary as COCO's files have it, or whatever has that as ``dataset`` (pycocotools' ``COCO``).
         dt: detections ``{image_id, category_id, bbox, score}``: a file, a list, or a ``DataFrame`` of pandas or Polars with these
-            columns. Boxes are left, top, width, height in pixels.
+            columns. Boxes are left, top, width, height in pixels. Or a folder of text files, as ``save_txt`` and ``save_conf`` of
+            Ultralytics write them.
         rotated: whether boxes are cx, cy, w, h and an angle in radians.
         ious: the IoUs over which AP is a mean, 0.5, 0.55, … 0.95 by default. From the first on, a detection has found an object wherever
             a single one decides.

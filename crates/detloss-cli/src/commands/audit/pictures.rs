@@ -13,7 +13,7 @@ use super::findings::Findings;
 use super::measure::{Audit, Over};
 use super::section::Section;
 use super::worst::annotation_id;
-use crate::images::open_declared;
+use detloss_coco::images::open_declared;
 
 /// So many of each are shown.
 const SHOWN: usize = 12;

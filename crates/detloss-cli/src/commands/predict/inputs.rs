@@ -5,13 +5,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use detloss_coco::{GroundTruth, read_ground_truth};
+use detloss_coco::{DataSet, GroundTruth, Ids, Role, Source};
 use image::RgbImage;
 
 use crate::cli::PredictArgs;
-use crate::images::{ENDINGS, FORMATS, ImageFileError, decode, open_declared};
 use crate::output::CliError;
-use crate::training::folder::annotations_of;
+use detloss_coco::images::{FORMATS, ImageFileError, decode, is_image, open_declared};
 
 /// What standard input is called.
 const STDIN: &str = "-";
@@ -21,6 +20,10 @@ pub(super) struct Inputs {
     pub(super) images: Vec<PathBuf>,
     /// Of each image what annotations say of it; none where there are no annotations.
     known: Option<Vec<Option<Known>>>,
+    /// What the annotations call images and classes.
+    pub(super) ids: Ids,
+    /// The file that says so.
+    pub(super) annotations: Option<PathBuf>,
 }
 
 /// What annotations say of an image.
@@ -46,16 +49,22 @@ impl Inputs {
                 images.push(path.clone());
             }
         }
-        let file = match (&args.annotations, &args.images[..]) {
-            (Some(file), _) => Some(file.clone()),
-            (None, [folder]) if folder.is_dir() => annotations_of(folder),
+        let source = match (&args.annotations, &args.images[..]) {
+            (Some(file), _) => {
+                let set = DataSet::find(file).map_err(CliError::failure)?;
+                Some(set.one(Role::Validation).map_err(CliError::failure)?.clone())
+            }
+            (None, [folder]) if folder.is_dir() => {
+                let set = DataSet::find(folder).ok().filter(|set| set.parts.len() == 1);
+                set.map(|mut set| set.parts.remove(0))
+            }
             _ => None,
         };
-        let known = match file {
-            Some(file) => Some(known(&file, &images)?),
-            None => None,
+        let Some(source) = source else {
+            return Ok(Self { images, known: None, ids: Ids::default(), annotations: None });
         };
-        Ok(Self { images, known })
+        let (known, ids) = known(&source, &images)?;
+        Ok(Self { images, known: Some(known), ids, annotations: Some(source.file) })
     }
 
     /// Opens an image, in the pixels that its annotations are in if it has some.
@@ -115,14 +124,9 @@ fn collect(folder: &Path, out: &Path, images: &mut Vec<PathBuf>) -> anyhow::Resu
     Ok(())
 }
 
-fn is_image(path: &Path) -> bool {
-    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    ENDINGS.contains(&&*ending)
-}
-
 /// Finds each image among the annotated ones by its name: the whole of it, folders included, is how the path ends.
-fn known(file: &Path, images: &[PathBuf]) -> Result<Vec<Option<Known>>, CliError> {
-    let truth: GroundTruth = read_ground_truth(file).map_err(CliError::failure)?.content;
+fn known(source: &Source, images: &[PathBuf]) -> Result<(Vec<Option<Known>>, Ids), CliError> {
+    let truth: GroundTruth = source.read().map_err(CliError::failure)?.content;
     let mut by_name: HashMap<_, Vec<(&str, Known)>> = HashMap::new();
     for (&id, name) in truth.images.iter().filter(|(_, name)| !name.is_empty()) {
         let known = Known { id, size: truth.sizes.get(&id).copied() };
@@ -135,5 +139,5 @@ fn known(file: &Path, images: &[PathBuf]) -> Result<Vec<Option<Known>>, CliError
         // The longest name says most: a/b.png, where there is a b.png as well.
         fits.max_by_key(|(name, _)| name.len()).map(|(_, known)| *known)
     };
-    Ok(images.iter().map(find).collect())
+    Ok((images.iter().map(find).collect(), truth.ids))
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use detloss_coco::{self as coco, GroundTruth, MATCH, Options, Outcome};
+use detloss_coco::{self as coco, GroundTruth, MATCH, Options, Outcome, Role};
 
 use crate::experiments::ranking::Scores;
 use crate::input;
@@ -17,7 +17,7 @@ pub(super) fn read(
     per_class: bool,
 ) -> Result<(String, Scores), CliError> {
     let words = format!("the detections of {}", found.display());
-    let truth: GroundTruth = input::ground_truth(truth)?;
+    let truth: GroundTruth = input::ground_truth(truth, Role::Validation)?;
     let found = input::results(found, &truth)?;
     let index: HashMap<u64, i64> = truth.categories.keys().copied().zip(0..).collect();
     let (mut scores, mut classes, mut clamped) =

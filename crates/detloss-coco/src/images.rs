@@ -10,15 +10,17 @@ use std::path::{Path, PathBuf};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 
+use crate::problem::Kind;
+
 /// What can be read, in words.
-pub(crate) const FORMATS: &str = "PNG, JPEG, WebP, BMP or TIFF";
+pub const FORMATS: &str = "PNG, JPEG, WebP, BMP or TIFF";
 
 /// How the names of such files end.
-pub(crate) const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "jpe", "webp", "bmp", "tif", "tiff"];
+pub const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "jpe", "webp", "bmp", "tif", "tiff"];
 
 /// An image file that cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ImageFileError {
+pub enum ImageFileError {
     /// The system did not give it.
     #[error("could not read {}: {source}; check the path", path.display())]
     Io {
@@ -67,9 +69,32 @@ pub(crate) enum ImageFileError {
     },
 }
 
+impl ImageFileError {
+    /// What kind of problem of a data set it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::CutOff { .. } => Kind::CutOff,
+            Self::Size { .. } => Kind::WrongSize,
+            _ => Kind::UnreadableFile,
+        }
+    }
+
+    /// What is wrong, without the remedy, which the kind has, too.
+    pub fn problem(&self) -> String {
+        let words = self.to_string();
+        words.split_once(": give ").map_or(&*words, |(words, _)| words).to_owned()
+    }
+}
+
+/// Whether the name of a file ends as those of images do.
+pub fn is_image(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    ENDINGS.contains(&&*ending)
+}
+
 /// In which pixels boxes of an image are.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Frame {
+pub enum Frame {
     /// Those of the image as it is displayed, turned as its EXIF data say.
     Displayed,
     /// Those of the image as it is stored: its annotation has width and height the other way round.
@@ -78,11 +103,11 @@ pub(crate) enum Frame {
 
 /// What a file says of its image before its pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Header {
+pub struct Header {
     /// Width and height as they are stored, pixels.
-    pub(crate) stored: [u32; 2],
+    pub stored: [u32; 2],
     /// How it is to be turned before it is displayed.
-    pub(crate) orientation: Orientation,
+    pub orientation: Orientation,
 }
 
 impl Header {
@@ -100,7 +125,7 @@ impl Header {
     }
 
     /// Width and height as displayed, pixels.
-    pub(crate) fn size(&self) -> [u32; 2] {
+    pub fn size(&self) -> [u32; 2] {
         let [width, height] = self.stored;
         match self.orientation {
             Orientation::NoTransforms
@@ -115,7 +140,7 @@ impl Header {
     }
 
     /// The pixels that an annotation with this width and height has boxes in; none if the image has other sizes.
-    pub(crate) fn frame(&self, declared: [f64; 2]) -> Option<Frame> {
+    pub fn frame(&self, declared: [f64; 2]) -> Option<Frame> {
         let is = |size: [u32; 2]| size.map(f64::from) == declared;
         if is(self.size()) {
             Some(Frame::Displayed)
@@ -130,7 +155,7 @@ impl Header {
 /// # Errors
 ///
 /// If it cannot be read, or is no image that can be.
-pub(crate) fn header(path: &Path) -> Result<Header, ImageFileError> {
+pub fn header(path: &Path) -> Result<Header, ImageFileError> {
     let io = |source| ImageFileError::Io { path: path.into(), source };
     let file = BufReader::new(File::open(path).map_err(io)?);
     let reader = ImageReader::new(file).with_guessed_format().map_err(io)?;
@@ -147,7 +172,7 @@ pub(crate) fn header(path: &Path) -> Result<Header, ImageFileError> {
 /// # Errors
 ///
 /// If it cannot be read, is cut off, damaged, or no image that can be read.
-pub(crate) fn open(path: &Path) -> Result<RgbImage, ImageFileError> {
+pub fn open(path: &Path) -> Result<RgbImage, ImageFileError> {
     open_declared(path, None).map(|(image, _)| image)
 }
 
@@ -156,7 +181,7 @@ pub(crate) fn open(path: &Path) -> Result<RgbImage, ImageFileError> {
 /// # Errors
 ///
 /// What [`open`] refuses, and an image of another size.
-pub(crate) fn open_declared(
+pub fn open_declared(
     path: &Path,
     declared: Option<[f64; 2]>,
 ) -> Result<(RgbImage, Frame), ImageFileError> {
@@ -164,7 +189,7 @@ pub(crate) fn open_declared(
 }
 
 /// The same of a file that was read: `path` is what errors call it.
-pub(crate) fn decode(
+pub fn decode(
     path: &Path,
     bytes: &[u8],
     declared: Option<[f64; 2]>,
