@@ -59,11 +59,7 @@ pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<(), CliError> {
     }
     let checked = Checked::new(&parts, problems);
     let top = args.top as usize;
-    if json {
-        print_json(&checked)?;
-    } else {
-        print(&show::text(&checked, top))?;
-    }
+    // Files first: whoever reads the output may have enough of it before its end.
     if let Some(folder) = &args.out {
         let document = serde_json::to_vec_pretty(&checked).map_err(CliError::failure)?;
         save(folder, "check.json", &document)?;
@@ -73,6 +69,11 @@ pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<(), CliError> {
     }
     if let Some(folder) = &args.fix {
         fix(&parts, &checked.problems, folder)?;
+    }
+    if json {
+        print_json(&checked)?;
+    } else {
+        print(&show::text(&checked, top))?;
     }
     match checked.errors {
         0 => Ok(()),
@@ -114,6 +115,12 @@ impl Checked {
     }
 }
 
+/// What the cleaned copy of a part is called, which is not compressed.
+fn cleaned_name(part: &Part) -> String {
+    let name = part.file.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_suffix(".gz").unwrap_or(&name).to_owned()
+}
+
 /// Writes cleaned copies, and what was done.
 fn fix(parts: &[Part], problems: &[Problem], folder: &Path) -> Result<(), CliError> {
     let mut changes: Vec<Change> = Vec::new();
@@ -123,10 +130,9 @@ fn fix(parts: &[Part], problems: &[Problem], folder: &Path) -> Result<(), CliErr
             return Err(CliError::Usage(words.into()));
         }
         let (value, done) = coco::fixed(part, problems).map_err(CliError::failure)?;
-        let name = part.file.file_name().unwrap_or_default().to_string_lossy();
-        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        let name = &*cleaned_name(part);
         // Roboflow has files of one name in a folder for each part.
-        let same = |other: &&Part| other.file.file_name() == part.file.file_name();
+        let same = |other: &&Part| cleaned_name(other) == *name;
         let place = if parts.iter().filter(same).count() > 1 {
             let place = folder.join(&part.name);
             make_folder(&place)?;
