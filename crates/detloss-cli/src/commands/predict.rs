@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use detloss_coco::{Detection, Xywh};
+use detloss_coco::{Detection, Id, Xywh};
 use image::RgbImage;
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use self::inputs::Inputs;
 use crate::cli::PredictArgs;
 use crate::output::{CliError, make_folder, print_json, print_table, save, say};
 use crate::table::{Column, Table};
-use crate::training::data::index_of;
+use crate::training::data::{Class, index_of};
 use crate::training::detector::{Config, Detector};
 use crate::training::picture::{self, Detected, Drawn};
 use crate::training::{files, images, model, run};
@@ -24,7 +24,7 @@ use crate::training::{files, images, model, run};
 struct Found<'a> {
     image: String,
     class: &'a str,
-    category_id: u64,
+    category_id: Id,
     /// Left, top, width, height in pixels of the image.
     bbox: Xywh,
     score: f64,
@@ -36,6 +36,13 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
         let problem = format!("--score is {}: give a number from 0 to 1", args.score);
         return Err(CliError::Usage(problem));
     }
+    // Better known before the work than after it.
+    let folder = args.coco.as_deref().and_then(Path::parent);
+    if let Some(folder) = folder.filter(|it| !it.as_os_str().is_empty() && !it.is_dir()) {
+        let problem =
+            format!("--coco: {} is no folder: make it, or choose another", folder.display());
+        return Err(CliError::Usage(problem));
+    }
     let (detector, config) = model::load(&args.model)?;
     let inputs = Inputs::new(args)?;
     make_folder(&args.out)?;
@@ -43,12 +50,13 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
     let names = names(&inputs.images);
     refuse_to_overwrite(&inputs.images, &args.out, &names)?;
     for (place, (path, name)) in inputs.images.iter().zip(&names).enumerate() {
-        let detections = inputs.open(path).map_err(anyhow::Error::new).and_then(|image| {
+        let detections = inputs.open(place).map_err(anyhow::Error::new).and_then(|image| {
             let mut detections = detect(&detector, &config, &image)?;
             if args.coco.is_some() {
                 match inputs.id(place) {
                     Some(image) => results.extend(detections.iter().map(|found| {
-                        let mut result = files::result(&Detection { image, ..found.clone() });
+                        let category = class_of(found, &config).written();
+                        let mut result = files::result(&image, &category, found.bbox, found.score);
                         result["file_name"] = path.display().to_string().into();
                         result
                     })),
@@ -101,10 +109,16 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
 
 impl<'a> Found<'a> {
     fn new(path: &Path, detection: Detection, config: &'a Config) -> Self {
-        let Detection { category: category_id, bbox, score, .. } = detection;
-        let class = &config.classes[index_of(&config.classes, category_id)].name;
-        Self { image: path.display().to_string(), class, category_id, bbox, score }
+        let class = class_of(&detection, config);
+        let Detection { bbox, score, .. } = detection;
+        let (image, category_id) = (path.display().to_string(), class.written());
+        Self { image, class: &class.name, category_id, bbox, score }
     }
+}
+
+/// The class of a detection.
+fn class_of<'a>(detection: &Detection, config: &'a Config) -> &'a Class {
+    &config.classes[index_of(&config.classes, detection.category)]
 }
 
 fn detect(

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use detloss_coco::{Annotation, Class, Detection, Evaluation, GroundTruth};
+use detloss_coco::{Annotation, Class, Detection, Evaluation, GroundTruth, Id, Xywh};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ pub(crate) const DETECTIONS: &str = "detections.json";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ClassScore {
     /// The id of its category.
-    pub(crate) id: u64,
+    pub(crate) id: Id,
     /// What it is called.
     pub(crate) name: String,
     /// How many there are, without crowds.
@@ -32,8 +32,8 @@ pub(crate) struct ClassScore {
 /// Every class of an evaluation by itself.
 pub(crate) fn classes(evaluation: &Evaluation) -> Vec<ClassScore> {
     let score = |class: &Class| {
-        let Class { key, objects, ap, ap50, ap75, .. } = *class;
-        ClassScore { id: key, name: class.name.clone(), objects, ap, ap50, ap75 }
+        let Class { objects, ap, ap50, ap75, .. } = *class;
+        ClassScore { id: class.id.clone(), name: class.name.clone(), objects, ap, ap50, ap75 }
     };
     evaluation.classes.iter().map(score).collect()
 }
@@ -63,21 +63,24 @@ pub(crate) fn write(
     folder: &Path,
 ) -> anyhow::Result<()> {
     save(folder, name, &serde_json::to_vec(&annotations(truth))?)?;
-    let results: Vec<Value> = found.iter().map(result).collect();
+    let of = |found: &Detection| {
+        let Detection { image, category, bbox, score } = *found;
+        result(&truth.id(image), &truth.id(category), bbox, score)
+    };
+    let results: Vec<Value> = found.iter().map(of).collect();
     save(folder, DETECTIONS, &serde_json::to_vec(&results)?)?;
     Ok(())
 }
 
 /// A detection as COCO's results have it.
-pub(crate) fn result(found: &Detection) -> Value {
-    let Detection { image, category, bbox, score } = found;
+pub(crate) fn result(image: &Id, category: &Id, bbox: Xywh, score: f64) -> Value {
     json!({"image_id": image, "category_id": category, "bbox": bbox, "score": score})
 }
 
 /// A truth as COCO's annotations have it.
 pub(crate) fn annotations(truth: &GroundTruth) -> Value {
     let image = |(id, name): (&u64, &String)| {
-        let mut image = json!({"id": id, "file_name": name});
+        let mut image = json!({"id": truth.id(*id), "file_name": name});
         if let Some(size) = truth.sizes.get(id) {
             // Lengths are whole, and readers want them written so.
             let [width, height] = size.map(|length| length as u64);
@@ -89,15 +92,15 @@ pub(crate) fn annotations(truth: &GroundTruth) -> Value {
     // Pycocotools takes an object with the id 0 for none.
     let annotation = |(index, one): (u64, &Annotation)| {
         json!({
-            "id": one.id.filter(|&id| id > 0).unwrap_or(index),
-            "image_id": one.image,
-            "category_id": one.category,
+            "id": truth.id(one.id.filter(|&id| id > 0).unwrap_or(index)),
+            "image_id": truth.id(one.image),
+            "category_id": truth.id(one.category),
             "bbox": one.bbox,
             "area": one.area,
             "iscrowd": u8::from(one.crowd),
         })
     };
-    let category = |(id, name): (&u64, &String)| json!({"id": id, "name": name});
+    let category = |(id, name): (&u64, &String)| json!({"id": truth.id(*id), "name": name});
     json!({
         "images": truth.images.iter().map(image).collect::<Vec<_>>(),
         "annotations": (1..).zip(&truth.annotations).map(annotation).collect::<Vec<_>>(),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use detloss_coco::{self as coco, Annotation, GroundTruth, Problem, Read, ReadError};
+use detloss_coco::{self as coco, Annotation, GroundTruth, Ids, Problem, Read, ReadError};
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -141,7 +141,8 @@ impl Folder {
         }
         let notes = [note_classes(&train, &classes), note_frames(&train, &held_out)];
         let notes = notes.into_iter().chain(note_twins(&train, &held_out)).flatten().collect();
-        let [train_truth, truth] = [&train, &held_out].map(|images| truth(images, &classes));
+        let ids: Ids = parts.iter().map(|(_, truth)| &truth.ids).collect();
+        let [train_truth, truth] = [&train, &held_out].map(|images| truth(images, &classes, &ids));
         let scenes = |images: Vec<Image>| images.into_iter().map(|image| image.scene).collect();
         let name = name(folder, &classes, &train, &held_out);
         let images = train.iter().chain(&held_out).filter_map(|image| image.file.parent());
@@ -334,12 +335,14 @@ fn name(folder: &Path, classes: &[Class], train: &[Image], held_out: &[Image]) -
     )
 }
 
-/// The categories of all files, in order of their ids.
+/// The categories of all files, in order of the keys of their ids.
 fn classes(parts: &[(PathBuf, GroundTruth)]) -> Result<Vec<Class>, FolderError> {
-    let mut all = BTreeMap::new();
+    let mut all: BTreeMap<u64, Class> = BTreeMap::new();
     for (file, truth) in parts {
-        for (&id, name) in &truth.categories {
-            let known: &String = all.entry(id).or_insert(name);
+        for (&key, name) in &truth.categories {
+            let id = truth.id(key);
+            let class = || Class::of(key, id.clone(), name);
+            let Class { name: known, .. } = all.entry(key).or_insert_with(class);
             if known != name {
                 let problem = format!("category {id} is {name:?} here and {known:?} elsewhere");
                 let remedy = "give a category the same id in every file";
@@ -347,7 +350,7 @@ fn classes(parts: &[(PathBuf, GroundTruth)]) -> Result<Vec<Class>, FolderError> 
             }
         }
     }
-    Ok(all.into_iter().map(|(id, name)| Class { id, name: name.clone() }).collect())
+    Ok(all.into_values().collect())
 }
 
 /// The images of an annotation file, each with what was wrong.
@@ -366,7 +369,7 @@ fn load(
     let load = |(&id, name): (&u64, &String)| {
         let of_image = annotations.get(&id).map_or(&[][..], Vec::as_slice);
         let mut problems = Vec::new();
-        let problem = |problem: String| format!("{}: image {id}: {problem}", file.display());
+        let problem = |said: String| format!("{}: image {}: {said}", file.display(), truth.id(id));
         let declared = truth.sizes.get(&id).copied();
         let image = match decode(folder, file, name, declared) {
             Ok((file, (pixels, frame))) => {
@@ -479,8 +482,9 @@ fn fifth(images: Vec<Image>, seed: u64) -> (Vec<Image>, Vec<Image>) {
 }
 
 /// What is to be found in these images.
-fn truth(images: &[Image], classes: &[Class]) -> GroundTruth {
+fn truth(images: &[Image], classes: &[Class], ids: &Ids) -> GroundTruth {
     GroundTruth {
+        ids: ids.clone(),
         images: images.iter().map(|image| (image.scene.image, image.name.clone())).collect(),
         sizes: images
             .iter()
