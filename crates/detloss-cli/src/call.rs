@@ -94,6 +94,12 @@ fn with_settings(mut words: Vec<OsString>, root: &Command) -> Result<Vec<OsStrin
     let text = std::fs::read_to_string(&file).map_err(|error| {
         format!("could not read {name}: {error}: give a file of settings in TOML")
     })?;
+    if text.trim_start().starts_with('{') {
+        return Err(format!(
+            "{name} is JSON, and settings are TOML: write such as `steps = 200` on a line of its own (the result.json of a training says \
+             what a run was, but not where its pictures lie)"
+        ));
+    }
     let settings: Table = text.parse().map_err(|error| format!("{name} is no TOML: {error}"))?;
     let strange =
         |(key, value): &(&String, &Value)| value.is_table() && root.find_subcommand(key).is_none();
@@ -109,8 +115,11 @@ fn with_settings(mut words: Vec<OsString>, root: &Command) -> Result<Vec<OsStrin
     let inner = path.iter().try_fold(&settings, |table, command| {
         table.get(command.get_name()).and_then(Value::as_table)
     });
+    let is_own = |(key, value): &(&String, &Value)| {
+        !(value.is_table() && command.find_subcommand(key).is_some())
+    };
     let mut more = Vec::new();
-    for (key, value) in inner.into_iter().flatten().filter(|(_, value)| !value.is_table()) {
+    for (key, value) in inner.into_iter().flatten().filter(is_own) {
         let Some(arg) = known(key) else {
             return Err(unknown(
                 &format!("{name}: {} has no option --{key}", command.get_name()),

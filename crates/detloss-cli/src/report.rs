@@ -109,11 +109,12 @@ impl Report {
         })
     }
 
-    /// Adds a drawing as it is, with a caption: see [`chart`](Self::chart) for one that fits a telephone, too.
-    pub(crate) fn figure(&mut self, svg: &str, caption: &str) -> &mut Self {
+    /// Adds a drawing as it is, and one of the same for slim pages, under one caption.
+    pub(crate) fn figure(&mut self, broad: &str, slim: &str, caption: &str) -> &mut Self {
         self.add(html! {
             figure {
-                div.alone { div.plot { (PreEscaped(svg)) } }
+                div.plot.broad { (PreEscaped(broad)) }
+                div.plot.slim { (PreEscaped(slim)) }
                 figcaption { (visible(caption)) }
             }
         })

@@ -37,6 +37,15 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
+/// A time as people say it.
+pub(crate) fn duration(seconds: f64) -> String {
+    match seconds {
+        ..90.0 => format!("{seconds:.0} seconds"),
+        ..5400.0 => format!("{:.0} minutes", seconds / 60.0),
+        _ => format!("{:.1} hours", seconds / 3600.0),
+    }
+}
+
 /// Numbers between commas.
 pub(crate) fn numbers(values: &[f64]) -> String {
     values.iter().map(|&value| number(value)).collect::<Vec<_>>().join(", ")
@@ -116,6 +125,13 @@ mod tests {
     #[test]
     fn shares_have_four_digits_at_most() {
         assert_eq!(percent(0.12345), "12.3 %");
+    }
+
+    #[test]
+    fn times_are_said_in_the_unit_that_fits() {
+        for (seconds, words) in [(3.4, "3 seconds"), (100.0, "2 minutes"), (9000.0, "2.5 hours")] {
+            assert_eq!(duration(seconds), words);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An id as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -47,6 +47,23 @@ impl Serialize for Id {
     }
 }
 
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Unsigned(u64),
+            Signed(i64),
+            Text(String),
+        }
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Unsigned(number) => Self::Whole(number.into()),
+            Written::Signed(number) => Self::Whole(number.into()),
+            Written::Text(text) => Self::Text(text),
+        })
+    }
+}
+
 /// The keys of ids that are not their own.
 const FIRST: u64 = 1 << 63;
 
@@ -78,11 +95,6 @@ impl Ids {
         key
     }
 
-    /// Takes those of another file, too.
-    pub fn extend(&mut self, other: &Self) {
-        self.0.extend(other.0.iter().map(|(&key, id)| (key, id.clone())));
-    }
-
     /// The id of a key.
     pub(crate) fn id(&self, key: u64) -> Id {
         self.0.get(&key).cloned().unwrap_or(Id::Whole(key.into()))
@@ -110,6 +122,14 @@ impl Ids {
     }
 }
 
+/// Those of several files.
+impl<'a> FromIterator<&'a Self> for Ids {
+    fn from_iter<I: IntoIterator<Item = &'a Self>>(files: I) -> Self {
+        let all = files.into_iter().flat_map(|ids| &ids.0);
+        Self(all.map(|(&key, id)| (key, id.clone())).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +147,14 @@ mod tests {
         assert_eq!(ids.id(7), Id::Whole(7));
         assert_eq!(serde_json::to_string(&Id::Whole(-3)).unwrap(), "-3");
         assert_eq!(serde_json::to_string(&Id::Text("01".into())).unwrap(), "\"01\"");
+    }
+
+    #[test]
+    fn ids_are_read_as_they_were_written() {
+        for id in [Id::Whole(7), Id::Whole(-3), Id::Whole(u64::MAX.into()), Id::Text("7".into())] {
+            let written = serde_json::to_string(&id).unwrap();
+            assert_eq!(serde_json::from_str::<Id>(&written).unwrap(), id);
+        }
     }
 
     #[test]

@@ -22,12 +22,12 @@ pub const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "jpe", "webp", "bmp", "tif
 #[derive(Debug, thiserror::Error)]
 pub enum ImageFileError {
     /// The system did not give it.
-    #[error("could not read {}: {source}; check the path", path.display())]
+    #[error("could not read {}: {problem}; check the path", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        problem: io::Error,
     },
     /// The file ends before its picture does.
     #[error("{} is cut off after {bytes} bytes: copy or download it again", path.display())]
@@ -156,7 +156,7 @@ impl Header {
 ///
 /// If it cannot be read, or is no image that can be.
 pub fn header(path: &Path) -> Result<Header, ImageFileError> {
-    let io = |source| ImageFileError::Io { path: path.into(), source };
+    let io = |problem| ImageFileError::Io { path: path.into(), problem };
     let file = BufReader::new(File::open(path).map_err(io)?);
     let reader = ImageReader::new(file).with_guessed_format().map_err(io)?;
     let known = reader.format().is_some_and(|format| format.reading_enabled());
@@ -215,7 +215,7 @@ pub fn decode(
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ImageFileError> {
-    std::fs::read(path).map_err(|source| ImageFileError::Io { path: path.into(), source })
+    std::fs::read(path).map_err(|problem| ImageFileError::Io { path: path.into(), problem })
 }
 
 fn decoder<'a>(path: &Path, bytes: &'a [u8]) -> Result<impl ImageDecoder + 'a, ImageFileError> {

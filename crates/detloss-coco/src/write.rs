@@ -3,13 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::bbox::Bbox;
-use crate::dataset::{Annotation, Detection, GroundTruth};
-use crate::id::Ids;
+use crate::dataset::{Annotation, GroundTruth};
+use crate::id::Id;
 
-/// A detection as COCO's results have it, with the ids of what it was made on.
-pub fn result_of<B: Bbox>(found: &Detection<B>, ids: &Ids) -> Value {
-    let Detection { image, category, bbox, score } = found;
-    let [image, category] = [*image, *category].map(|key| ids.id(key));
+/// A detection as COCO's results have it.
+pub fn result_of<B: Bbox>(image: &Id, category: &Id, bbox: B, score: f64) -> Value {
     json!({"image_id": image, "category_id": category, "bbox": bbox, "score": score})
 }
 

@@ -65,7 +65,9 @@ fn settings_that_nobody_has_are_refused() {
         ("json = 3", "json is 3: give true or false"),
         ("seed = 1979-05-27", "seed is 1979-05-27: give a word, a number or a list of them"),
         ("losses = [[1]]", "losses is [[1]]: give a list of words or numbers"),
+        ("[race]\nseed = { a = 1 }", "seed is { a = 1 }: give a word, a number or a list of them"),
         ("seed = ", "is no TOML"),
+        ("{\"settings\": 1}", "is JSON, and settings are TOML"),
     ] {
         let said = words(settings, "detloss race --config FILE").unwrap_err();
         assert!(said.contains(problem), "{settings}: {said}");

@@ -19,6 +19,7 @@ mod worst;
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use detloss::operand::Kind;
 use detloss_coco::{Bbox, GroundTruth, Options, OptionsError, Role, RotatedBox, Xywh};
@@ -56,16 +57,16 @@ fn of<B: Bbox>(args: &AuditArgs, json: bool) -> Result<(), CliError> {
     // For each detector a file to read, an evaluation, the losses; besides annotations, sections and files.
     let bar = progress((args.dt.len() * (chosen.len() + 2) + 3) as u64, "audit");
     bar.tick();
-    let truth = input::ground_truth::<B>(&args.gt, Role::Validation)?;
+    let truth = Arc::new(input::ground_truth::<B>(&args.gt, Role::Validation)?);
     bar.inc(1);
     let options = options(args, &truth)?;
+    make_folder(&args.out)?;
     let mut audits = Vec::new();
     for path in &args.dt {
         let found = input::results(path, &truth)?;
         bar.inc(1);
-        audits.push(Audit::new(truth.clone(), found, &options, &chosen, &bar)?);
+        audits.push(Audit::new(Arc::clone(&truth), found, &options, &chosen, &bar)?);
     }
-    make_folder(&args.out)?;
     let mut names = vec!["audit.html", "audit.json"];
     let sections = match &audits[..] {
         [first, second] => compare::sections(first, second, args.seed),

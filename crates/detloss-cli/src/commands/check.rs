@@ -82,11 +82,7 @@ pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<(), CliError> {
     }
     let checked = Checked::new(&parts, problems);
     let top = args.top as usize;
-    if json {
-        print_json(&checked)?;
-    } else {
-        print(&show::text(&checked, top))?;
-    }
+    // Files first: whoever reads the output may have enough of it before its end.
     if let Some(folder) = &args.out {
         let document = serde_json::to_vec_pretty(&checked).map_err(CliError::failure)?;
         save(folder, "check.json", &document)?;
@@ -96,6 +92,11 @@ pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<(), CliError> {
     }
     if let Some(folder) = &args.fix {
         fix(&parts, &checked.problems, folder)?;
+    }
+    if json {
+        print_json(&checked)?;
+    } else {
+        print(&show::text(&checked, top))?;
     }
     match checked.errors {
         0 => Ok(()),

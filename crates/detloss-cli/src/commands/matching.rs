@@ -51,14 +51,7 @@ pub(crate) fn run(args: &MatchArgs, json: bool) -> Result<(), CliError> {
     };
     let top = args.top as usize;
     let summary = files::as_json(&measured, top);
-    if json {
-        print_json(&summary)?;
-    } else if args.csv {
-        let rows = files::objects(&measured)?;
-        print(&String::from_utf8_lossy(&rows))?;
-    } else {
-        print(&as_text(&measured))?;
-    }
+    // Files first: whoever reads the output may have enough of it before its end.
     if let Some(folder) = &args.out {
         save(folder, "objects.csv", &files::objects(&measured)?)?;
         save(folder, "classes.csv", &files::classes(&measured)?)?;
@@ -71,7 +64,14 @@ pub(crate) fn run(args: &MatchArgs, json: bool) -> Result<(), CliError> {
         let names = ["match.html", "match.json", "objects.csv", "classes.csv"];
         say(format_args!("wrote {} to {}", names.join(", "), folder.display()));
     }
-    Ok(())
+    if json {
+        print_json(&summary)
+    } else if args.csv {
+        let rows = files::objects(&measured)?;
+        print(&String::from_utf8_lossy(&rows))
+    } else {
+        print(&as_text(&measured))
+    }
 }
 
 /// The matcher, if there is something to count.

@@ -5,7 +5,7 @@ mod inputs;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use detloss_coco::{Detection, Xywh, result_of};
+use detloss_coco::{Detection, Id, Xywh, result_of};
 use image::RgbImage;
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use self::inputs::Inputs;
 use crate::cli::PredictArgs;
 use crate::output::{CliError, make_folder, print_json, print_table, replace, save, say};
 use crate::table::{Column, Table};
-use crate::training::data::index_of;
+use crate::training::data::{Class, index_of};
 use crate::training::detector::{Config, Detector};
 use crate::training::picture::{self, Detected, Drawn};
 use crate::training::{images, model, run};
@@ -23,7 +23,7 @@ use crate::training::{images, model, run};
 struct Found<'a> {
     image: String,
     class: &'a str,
-    category_id: u64,
+    category_id: Id,
     /// Left, top, width, height in pixels of the image.
     bbox: Xywh,
     score: f64,
@@ -33,6 +33,13 @@ struct Found<'a> {
 pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
     if !(0.0..=1.0).contains(&args.score) {
         let problem = format!("--score is {}: give a number from 0 to 1", args.score);
+        return Err(CliError::Usage(problem));
+    }
+    // Better known before the work than after it.
+    let folder = args.coco.as_deref().and_then(Path::parent);
+    if let Some(folder) = folder.filter(|it| !it.as_os_str().is_empty() && !it.is_dir()) {
+        let problem =
+            format!("--coco: {} is no folder: make it, or choose another", folder.display());
         return Err(CliError::Usage(problem));
     }
     let (detector, config) = model::load(&args.model)?;
@@ -47,13 +54,13 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
         written.chain(args.coco.iter().map(|file| (file.clone(), "--coco"))),
     )?;
     for (place, (path, name)) in inputs.images.iter().zip(&names).enumerate() {
-        let detections = inputs.open(path).map_err(anyhow::Error::new).and_then(|image| {
+        let detections = inputs.open(place).map_err(anyhow::Error::new).and_then(|image| {
             let mut detections = detect(&detector, &config, &image)?;
             if args.coco.is_some() {
                 match inputs.id(place) {
                     Some(image) => results.extend(detections.iter().map(|found| {
-                        let found = Detection { image, ..found.clone() };
-                        let mut result = result_of(&found, &inputs.ids);
+                        let category = class_of(found, &config).written();
+                        let mut result = result_of(&image, &category, found.bbox, found.score);
                         result["file_name"] = path.display().to_string().into();
                         result
                     })),
@@ -104,10 +111,16 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<(), CliError> {
 
 impl<'a> Found<'a> {
     fn new(path: &Path, detection: Detection, config: &'a Config) -> Self {
-        let Detection { category: category_id, bbox, score, .. } = detection;
-        let class = &config.classes[index_of(&config.classes, category_id)].name;
-        Self { image: path.display().to_string(), class, category_id, bbox, score }
+        let class = class_of(&detection, config);
+        let Detection { bbox, score, .. } = detection;
+        let (image, category_id) = (path.display().to_string(), class.written());
+        Self { image, class: &class.name, category_id, bbox, score }
     }
+}
+
+/// The class of a detection.
+fn class_of<'a>(detection: &Detection, config: &'a Config) -> &'a Class {
+    &config.classes[index_of(&config.classes, detection.category)]
 }
 
 fn detect(

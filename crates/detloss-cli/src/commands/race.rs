@@ -13,9 +13,10 @@ use serde::Serialize;
 use crate::choice::{self, Chosen};
 use crate::cli::{Directions, RaceArgs};
 use crate::experiments::box_regression::published::{self, Published};
-use crate::experiments::box_regression::{self, CASES, Exact, ITERATIONS, disc};
+use crate::experiments::box_regression::{self, CASES, Exact, GROUP, ITERATIONS, disc};
 use crate::output::{CliError, make_folder, print_json, print_table, progress, save, say};
 use crate::table::{Column, Table};
+use crate::text::duration;
 
 /// The iterations whose errors are shown: the first, the last before each change of the rate, and two on the way.
 const MARKS: [usize; 5] = [1, 50, 100, 160, ITERATIONS];
@@ -25,6 +26,12 @@ const CENTERS: usize = 5000;
 
 /// More would take hours for each loss, and no longer change a figure.
 const MOST_CENTERS: usize = 100_000;
+
+/// A race of so many times the starting points that time it may be foretold.
+const WORTH_TIMING: usize = 20;
+
+/// A race of more seconds is foretold.
+const LONG: f64 = 5.0;
 
 /// A race and how it went.
 #[derive(Serialize)]
@@ -78,6 +85,9 @@ fn of_corners(args: &RaceArgs, names: &[String], json: bool) -> Result<(), CliEr
     let racers = racers(args, names)?;
     make_folder(&args.out)?;
     let centers = disc(args.centers.unwrap_or(CENTERS), args.seed);
+    foretell(centers.len(), |some| {
+        racers.iter().for_each(|racer| _ = racer.run(&centers[..some], &|_| {}));
+    });
     let bar = progress((centers.len() * racers.len()) as u64, "centres");
     let start = Instant::now();
     let runs =
@@ -102,6 +112,26 @@ fn of_corners(args: &RaceArgs, names: &[String], json: bool) -> Result<(), CliEr
         args.out.join("race.html").display()
     ));
     if json { print_json(&race) } else { print_table(&table(&race)) }
+}
+
+/// Says how long a race from so many starting points takes, if that is long.
+fn foretell(starts: usize, race: impl FnOnce(usize)) {
+    if let Some(seconds) = forecast(starts, race) {
+        say(format_args!("about {}", duration(seconds)));
+    }
+}
+
+/// How many seconds a race from so many starting points takes, by one from a few of them; none if that is soon over.
+fn forecast(starts: usize, race: impl FnOnce(usize)) -> Option<f64> {
+    // What keeps all threads busy.
+    let some = GROUP * rayon::current_num_threads();
+    if starts < WORTH_TIMING * some {
+        return None;
+    }
+    let start = Instant::now();
+    race(some);
+    let seconds = start.elapsed().as_secs_f64() * starts as f64 / some as f64;
+    Some(seconds).filter(|seconds| *seconds >= LONG)
 }
 
 /// A loss with the direction its boxes take.
@@ -241,4 +271,27 @@ fn curves(race: &Race) -> Result<Vec<u8>, CliError> {
         writer.write_record(record).map_err(CliError::failure)?;
     }
     writer.into_inner().map_err(CliError::failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_long_race_is_foretold_by_a_short_one() {
+        let few = GROUP * rayon::current_num_threads();
+        let takes = |millis| {
+            move |some| {
+                assert_eq!(some, few);
+                sleep(Duration::from_millis(millis));
+            }
+        };
+        let seconds = forecast(1000 * few, takes(10)).unwrap();
+        assert!(seconds >= 10.0, "{seconds}");
+        assert_eq!(forecast(WORTH_TIMING * few, takes(1)), None);
+        assert_eq!(forecast(few, |_| panic!("a short race needs no forecast")), None);
+    }
 }

@@ -24,6 +24,7 @@ use crate::output::{CliError, make_folder, print, print_json, print_table, progr
 use crate::table::{Column, Table};
 use crate::training::augment::Augment;
 use crate::training::data::Data;
+use crate::training::decode::best_of_any_class;
 use crate::training::detector::{SIDES, is_side};
 use crate::training::digits::Digits;
 use crate::training::folder::Folder;
@@ -109,7 +110,7 @@ pub(crate) fn run(args: &TrainArgs, json: bool) -> Result<(), CliError> {
             outcome
         }
         None => {
-            let show = Show::new(settings.steps)?;
+            let show = Show::new(settings.steps, 1, args.setup.data.is_some())?;
             let trained = train(&*data, &objective, settings, &args.out, &show);
             show.end();
             trained?.map_err(|step| {
@@ -341,7 +342,8 @@ fn pictures(
     let mut best = 0.0_f64;
     for (scene, found) in scenes {
         best = found.iter().map(|found| found.score).fold(best, f64::max);
-        let sure = found.iter().filter(|detection| detection.score >= DRAWN);
+        let sure = best_of_any_class(found).into_iter();
+        let sure = sure.filter(|detection| detection.score >= DRAWN);
         let detected = sure.map(|found| Detected::new(found, data.classes(), scene.scale));
         pairs.push((scene, detected.collect::<Vec<_>>()));
     }

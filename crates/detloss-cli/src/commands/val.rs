@@ -92,7 +92,8 @@ fn part(data: &Folder, part: Part) -> Result<(Vec<Scene>, GroundTruth), CliError
             let mut truth = train_truth.clone();
             if let Some(id) = held_out.1.images.keys().find(|id| truth.images.contains_key(id)) {
                 let problem = format!(
-                    "both annotation files have an image {id}, which cannot be told apart in one: give --part train or --part held-out"
+                    "both annotation files have an image {}, which cannot be told apart in one: give --part train or --part held-out",
+                    truth.id(*id)
                 );
                 return Err(CliError::failure(anyhow::anyhow!(problem)));
             }
@@ -149,7 +150,7 @@ mod tests {
 
     #[test]
     fn classes_are_known_by_their_names() {
-        let class = |id, name: &str| Class { id, name: name.into() };
+        let class = |id, name: &str| Class::new(id, name);
         let found =
             [3, 4, 5].map(|category| Detection { image: 1, category, bbox: [0.0; 4], score: 0.5 });
         let known = [class(3, "cat"), class(4, "dog"), class(5, "cow")];

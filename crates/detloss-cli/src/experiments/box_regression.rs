@@ -29,7 +29,7 @@ pub(crate) const CASES: usize = RATIOS.len() * AREAS.len() * RATIOS.len();
 pub(crate) const RADIUS: f64 = 3.0;
 
 /// How many centres make a unit of work; the sums are formed group by group, so it is part of the result's last digits.
-pub(super) const GROUP: usize = 25;
+pub(crate) const GROUP: usize = 25;
 
 /// How far boxes move along a direction in iteration 1, 2, …
 pub(super) fn rate(iteration: usize) -> f32 {

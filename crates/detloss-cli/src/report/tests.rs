@@ -12,7 +12,7 @@ fn report() -> String {
     let series = [Series { name: "a".into(), points: vec![(0.0, 1.0), (1.0, 2.0)] }];
     let chart = Chart::lines("Errors", Axis::linear("x"), Axis::linear("y"), &series);
     report.section("Result").chart(&chart, "Error by step").charts(&[chart], "The same");
-    report.section("  (…)").figure("<svg id=\"x\"></svg>", "A drawing");
+    report.section("  (…)").figure("<svg id=\"x\"></svg>", "<svg id=\"y\"></svg>", "A drawing");
     report.input("annotations", Path::new("no-such.json"));
     report.to_html()
 }
@@ -68,8 +68,9 @@ fn sections_have_anchors_of_their_own_and_are_linked() {
 #[test]
 fn charts_have_a_form_for_telephones_and_words_for_those_who_do_not_see_them() {
     let page = report();
-    assert_eq!(page.matches("class=\"plot broad\"").count(), 1);
-    assert_eq!(page.matches("class=\"plot slim\"").count(), 1);
+    // A chart, and a drawing that is given in both forms.
+    assert_eq!(page.matches("class=\"plot broad\"").count(), 2);
+    assert_eq!(page.matches("class=\"plot slim\"").count(), 2);
     assert_eq!(page.matches("<title>Errors: y by x; a</title>").count(), 3);
 }
 

@@ -1,16 +1,37 @@
 //! Where scenes come from.
 
-use detloss_coco::{Annotation, GroundTruth};
+use detloss_coco::{Annotation, GroundTruth, Id};
 
 use super::scene::{Object, Scene, xywh};
 
 /// A class of objects.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Class {
-    /// The id of its category in COCO files.
+    /// The key of its category.
     pub(crate) id: u64,
     /// What it is called.
     pub(crate) name: String,
+    /// The id of its category in COCO files, where that is not its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) written: Option<Id>,
+}
+
+impl Class {
+    /// A class whose category has this number for an id.
+    pub(crate) fn new(id: u64, name: impl Into<String>) -> Self {
+        Self { id, name: name.into(), written: None }
+    }
+
+    /// A class whose category has this id, and this key for it.
+    pub(crate) fn of(key: u64, id: Id, name: &str) -> Self {
+        let written = Some(id).filter(|id| *id != Id::Whole(key.into()));
+        Self { written, ..Self::new(key, name) }
+    }
+
+    /// The id of its category as COCO files have it.
+    pub(crate) fn written(&self) -> Id {
+        self.written.clone().unwrap_or(Id::Whole(self.id.into()))
+    }
 }
 
 /// Scenes to train on, and others to judge by.

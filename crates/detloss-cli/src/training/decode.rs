@@ -65,6 +65,18 @@ pub(crate) fn detections(
     Ok(found)
 }
 
+/// Of the detections of a scene, best score first, those that are the best of any class where they are: what a person sees as one
+/// object is one box.
+pub(crate) fn best_of_any_class(found: &[Detection]) -> Vec<&Detection> {
+    let mut kept: Vec<&Detection> = Vec::new();
+    for one in found {
+        if !kept.iter().any(|other| iou(other.bbox, one.bbox, false) > SAME) {
+            kept.push(one);
+        }
+    }
+    kept
+}
+
 /// Probabilities of the classes, of each by itself or, with background as the last, of them all together.
 pub(super) fn scores(logits: &[f32], background: bool) -> Vec<f64> {
     let logits = logits.iter().map(|&logit| f64::from(logit));
@@ -102,8 +114,7 @@ mod tests {
 
     /// What is found in an image of 64 by 16 pixels, brought to 32, by a detector of two classes that says this of some cells.
     fn found(said: &[(usize, [f32; 2], [f32; 4])]) -> anyhow::Result<Vec<(u64, Xywh)>> {
-        let class = |id| Class { id, name: String::new() };
-        let classes = vec![class(3), class(7)];
+        let classes = vec![Class::new(3, ""), Class::new(7, "")];
         let config = Config { side: 32, classes, background: false, criterion: None };
         let (mut logits, mut corners) = ([[FAR; 2]; 16], [[0.0, 0.0, 4.0, 4.0]; 16]);
         for &(cell, scores, bbox) in said {
@@ -134,6 +145,17 @@ mod tests {
         let bbox = [4.0, 2.0, 8.0, 6.0];
         let said = [(0, [1.0, 0.0], bbox), (1, [2.0, FAR], bbox)];
         assert_eq!(found(&said).unwrap().iter().map(|found| found.0).collect::<Vec<_>>(), [3, 7]);
+    }
+
+    #[test]
+    fn of_two_classes_in_one_place_the_surer_is_shown() {
+        let one = |category, left, score| {
+            let bbox = [left, 0.0, 10.0, 10.0];
+            Detection { image: 1, category, bbox, score }
+        };
+        let found = [one(1, 0.0, 0.9), one(2, 1.0, 0.8), one(2, 8.0, 0.7)];
+        let shown: Vec<f64> = best_of_any_class(&found).iter().map(|found| found.score).collect();
+        assert_eq!(shown, [0.9, 0.7]);
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Digits {
     /// Square scenes of `side` pixels. One scene of `imbalance` has digits, the others are clutter only.
     pub(crate) fn new(side: usize, seed: u64, imbalance: u32) -> Self {
         // The category of a digit is the digit + 1: in COCO files ids begin at 1.
-        let class = |digit: u64| Class { id: digit + 1, name: digit.to_string() };
+        let class = |digit: u64| Class::new(digit + 1, digit.to_string());
         let classes: Vec<Class> = (0..10).map(class).collect();
         let name = match imbalance {
             0 | 1 => "handwritten digits".to_owned(),

@@ -16,7 +16,7 @@ pub(crate) const DETECTIONS: &str = "detections.json";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ClassScore {
     /// The id of its category.
-    pub(crate) id: u64,
+    pub(crate) id: Id,
     /// What it is called.
     pub(crate) name: String,
     /// How many there are, without crowds.
@@ -32,8 +32,8 @@ pub(crate) struct ClassScore {
 /// Every class of an evaluation by itself.
 pub(crate) fn classes(evaluation: &Evaluation) -> Vec<ClassScore> {
     let score = |class: &Class| {
-        let Class { key, objects, ap, ap50, ap75, .. } = *class;
-        ClassScore { id: key, name: class.name.clone(), objects, ap, ap50, ap75 }
+        let Class { objects, ap, ap50, ap75, .. } = *class;
+        ClassScore { id: class.id.clone(), name: class.name.clone(), objects, ap, ap50, ap75 }
     };
     evaluation.classes.iter().map(score).collect()
 }
@@ -63,8 +63,11 @@ pub(crate) fn write(
     folder: &Path,
 ) -> anyhow::Result<()> {
     save(folder, name, &serde_json::to_vec(&annotations_of(truth))?)?;
-    let result = |one| result_of(one, &truth.ids);
-    let results: Vec<Value> = found.iter().map(result).collect();
+    let of = |found: &Detection| {
+        let Detection { image, category, bbox, score } = *found;
+        result_of(&truth.id(image), &truth.id(category), bbox, score)
+    };
+    let results: Vec<Value> = found.iter().map(of).collect();
     save(folder, DETECTIONS, &serde_json::to_vec(&results)?)?;
     Ok(())
 }

@@ -137,8 +137,7 @@ impl Folder {
         }
         let of_images = [note_classes(&train, &classes), note_frames(&train, &held_out)];
         notes.extend(of_images.into_iter().chain(note_twins(&train, &held_out)).flatten());
-        let mut ids = Ids::default();
-        parts.iter().for_each(|(_, truth)| ids.extend(&truth.ids));
+        let ids: Ids = parts.iter().map(|(_, truth)| &truth.ids).collect();
         let [train_truth, truth] = [&train, &held_out].map(|images| truth(images, &classes, &ids));
         let scenes = |images: Vec<Image>| images.into_iter().map(|image| image.scene).collect();
         let name = name(folder, &classes, &train, &held_out);
@@ -326,12 +325,14 @@ fn name(folder: &Path, classes: &[Class], train: &[Image], held_out: &[Image]) -
     )
 }
 
-/// The categories of all files, in order of their ids.
+/// The categories of all files, in order of the keys of their ids.
 fn classes(parts: &[(&Source, GroundTruth)]) -> Result<Vec<Class>, FolderError> {
-    let mut all = BTreeMap::new();
+    let mut all: BTreeMap<u64, Class> = BTreeMap::new();
     for (source, truth) in parts {
-        for (&id, name) in &truth.categories {
-            let known: &String = all.entry(id).or_insert(name);
+        for (&key, name) in &truth.categories {
+            let id = truth.id(key);
+            let class = || Class::of(key, id.clone(), name);
+            let Class { name: known, .. } = all.entry(key).or_insert_with(class);
             if known != name {
                 let problem = format!("category {id} is {name:?} here and {known:?} elsewhere");
                 let remedy = "give a category the same id in every file";
@@ -339,7 +340,7 @@ fn classes(parts: &[(&Source, GroundTruth)]) -> Result<Vec<Class>, FolderError> 
             }
         }
     }
-    Ok(all.into_iter().map(|(id, name)| Class { id, name: name.clone() }).collect())
+    Ok(all.into_values().collect())
 }
 
 /// The images of a part, each with what was wrong.

@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn safetensors_have_every_weight_once_under_its_name() {
-        let classes = ["a", "b", "c"].map(|name| Class { id: 1, name: name.into() }).to_vec();
+        let classes = ["a", "b", "c"].map(|name| Class::new(1, name)).to_vec();
         let config = Config { side: 32, classes, background: false, criterion: None };
         let detector = Detector::new(&config, 0.01, 1, &Device::flex());
         let bytes = safetensors(&detector).unwrap();
@@ -122,6 +122,14 @@ mod tests {
         }
         assert_eq!(end as usize, numbers.len());
         let at = header["scores.bias"]["data_offsets"][0].as_u64().unwrap() as usize;
+        // What others read it with.
+        let read = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(read.len() + 1, header.len());
+        for (name, tensor) in read.iter() {
+            assert_eq!(header[name]["shape"], json!(tensor.shape()), "{name}");
+            let [from, to] = [0, 1].map(|end| header[name]["data_offsets"][end].as_u64().unwrap());
+            assert_eq!(tensor.data(), &numbers[from as usize..to as usize], "{name}");
+        }
         let odd = f32::from_le_bytes(numbers[at..at + 4].try_into().unwrap());
         assert!((odd - (0.01_f32 / 0.99).ln()).abs() < 1e-6, "{odd}");
     }

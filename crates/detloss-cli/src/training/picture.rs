@@ -66,15 +66,38 @@ pub(crate) fn draw(image: &mut RgbImage, boxes: &[Drawn]) {
         pen.frame(image, frame.offset(1), pen.stroke + 2, [0; 3]);
         pen.frame(image, frame, pen.stroke, drawn.color);
     }
-    // Labels last: they say more than the lines that they hide.
+    // Labels last: they say more than the lines that they hide. None hides another: the first boxes have the first choice.
+    let mut taken = Vec::new();
     for drawn in boxes.iter().filter(|drawn| !drawn.label.is_empty()) {
         let size = [image.width(), image.height()];
-        let Some([x1, y1, ..]) = inside(drawn.corners, size) else { continue };
-        let [width, height] = pen.size_of(drawn.label);
-        // Above the box, or at its top where there is no room.
-        let at = [x1.min(size[0].saturating_sub(width)), y1.saturating_sub(height)];
-        pen.write(image, at, drawn.label, drawn.color);
+        let Some(frame) = inside(drawn.corners, size) else { continue };
+        if let Some(place) = room(frame, pen.size_of(drawn.label), size, &taken) {
+            pen.write(image, [place[0], place[1]], drawn.label, drawn.color);
+            taken.push(place);
+        }
     }
+}
+
+/// Where a label of this size has room at a box, its corners: above the box or at its top, below, and else on a line inside.
+/// None if all of that is taken.
+fn room(
+    [x1, y1, x2, y2]: [u32; 4],
+    [width, height]: [u32; 2],
+    size: [u32; 2],
+    taken: &[[u32; 4]],
+) -> Option<[u32; 4]> {
+    let fit = |at: u32, length: u32, side: usize| at.min(size[side].saturating_sub(length));
+    let columns = [fit(x1, width, 0), fit(x2.saturating_sub(width), width, 0)];
+    let outside = [y1.saturating_sub(height), fit(y2, height, 1)];
+    let rows = outside.into_iter().chain((y1..y2).step_by(height.max(1) as usize));
+    let mut places = rows.flat_map(|y| columns.map(|x| [x, y, x + width, y + height]));
+    let is_free = |place: &[u32; 4]| {
+        let apart = |axis: usize, other: &[u32; 4]| {
+            place[axis + 2] <= other[axis] || other[axis + 2] <= place[axis]
+        };
+        taken.iter().all(|other| apart(0, other) || apart(1, other))
+    };
+    places.find(is_free)
 }
 
 /// Something that was found in a scene.
@@ -315,6 +338,37 @@ mod tests {
         ] {
             assert!(label(corners, at) == free, "{corners:?}");
         }
+    }
+
+    #[test]
+    fn no_label_covers_another_and_the_first_box_has_the_first_choice() {
+        let (frame, label) = ([50, 50, 90, 90], [30, 10]);
+        let mut taken = Vec::new();
+        while let Some(place) = room(frame, label, [200, 200], &taken) {
+            for other in &taken {
+                let [x, y] = [0, 1].map(|axis| {
+                    let other: &[u32; 4] = other;
+                    place[axis + 2].min(other[axis + 2]) > place[axis].max(other[axis])
+                });
+                assert!(!(x && y), "{place:?} covers {other:?}");
+            }
+            taken.push(place);
+        }
+        assert_eq!(taken[..2], [[50, 40, 80, 50], [50, 90, 80, 100]]);
+        // Above, below, and four lines inside.
+        assert_eq!(taken.len(), 6);
+        assert_eq!(room(frame, [300, 10], [200, 200], &[]), Some([0, 40, 300, 50]));
+
+        let boxes = ["first", "second"].map(|label| Drawn {
+            corners: [80.0, 80.0, 160.0, 120.0],
+            label,
+            color: FOUND,
+        });
+        let mut both = RgbImage::from_pixel(200, 200, GREY);
+        draw(&mut both, &boxes);
+        let first = painted([200, 200], boxes[0].corners, boxes[0].label);
+        let label = |image: &RgbImage| imageops::crop_imm(image, 80, 66, 37, 14).to_image();
+        assert!(label(&both) == label(&first));
     }
 
     #[test]

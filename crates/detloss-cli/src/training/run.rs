@@ -275,6 +275,29 @@ impl<'a> Run<'a> {
         Ok(done(&self.progress))
     }
 
+    /// How long a step takes, in seconds. Two are done: the first warms up. They belong to no run.
+    ///
+    /// # Errors
+    ///
+    /// If a loss is not finite.
+    pub(crate) fn time_of_step(mut self) -> anyhow::Result<f64> {
+        self.step()?;
+        let first = self.progress.seconds;
+        self.step()?;
+        Ok(self.progress.seconds - first)
+    }
+
+    /// How long all evaluations of the run take together, in seconds, by the first.
+    ///
+    /// # Errors
+    ///
+    /// If what the detector says is not finite.
+    pub(crate) fn time_of_evaluations(&self) -> anyhow::Result<f64> {
+        let start = Instant::now();
+        self.evaluate()?;
+        Ok(start.elapsed().as_secs_f64() * points(self.settings.steps).count() as f64)
+    }
+
     /// One step of the optimizer.
     fn step(&mut self) -> anyhow::Result<()> {
         let start = Instant::now();

@@ -43,8 +43,7 @@ impl Squares {
     }
 
     fn of(train: u64, held_out: u64) -> Self {
-        let classes =
-            vec![Class { id: 3, name: "red".into() }, Class { id: 7, name: "blue".into() }];
+        let classes = vec![Class::new(3, "red"), Class::new(7, "blue")];
         let held_out: Vec<Scene> = (0..held_out).map(|image| square(1_000_000 + image)).collect();
         let truth = truth(&held_out, &classes);
         Self { classes, train, held_out, truth }

@@ -87,13 +87,17 @@ fn each_rule_says_what_stands_out() {
     says(&mistaken, "suspects", "10 detections with a score of 0.5 or more disagree");
 
     // Dogs are found twice: nothing that AP sees, but most of the gradient.
-    let twice = seen_pets(|_, class, bbox| {
+    let seen_twice = seen_pets(|_, class, bbox| {
         let mut found = vec![(class, bbox, 0.99)];
         found.extend((class == 2).then_some((class, bbox, 0.98)));
         found
     });
-    let twice = audit(twice);
+    let twice = audit(seen_twice.clone());
     says(&twice, "wasted_gradient", "Dupe (found twice)");
+    assert!(twice["stands_out"].to_string().contains(" spends least on them"));
+    let alone = made(&pets(), &seen_twice, "--losses bce").json();
+    says(&alone, "wasted_gradient", "Dupe (found twice)");
+    assert!(!alone["stands_out"].to_string().contains(" spends least on them"));
     let dupes = &twice["errors"][3];
     assert_eq!((&dupes["kind"], &dupes["count"]), (&json!("Dupe"), &json!(40)));
     assert!(dupes["losses"]["bce"]["gradient_share"].as_f64().unwrap() > 0.9, "{dupes}");
@@ -289,6 +293,10 @@ fn the_worst_are_shown_as_pictures_and_images_that_are_not_there_are_named() {
     }
     assert!(page.contains("1 image is not shown: could not read"), "the missed object of b.jpg");
     assert!(seen.out.contains("# Pictures\n- 1 image is not shown"), "{}", seen.out);
+    // However many pictures it was wanted for.
+    fs::remove_file(folder.path().join("a.jpg")).unwrap();
+    let seen = tiny(&format!("--losses iou,bce --images {}", folder.path().display()));
+    assert!(seen.out.contains("# Pictures\n- 2 images are not shown, the first: "), "{}", seen.out);
     let wrong = tiny("--images nowhere");
     assert_eq!(wrong.code, 2);
     assert!(wrong.err.contains("nowhere is no folder"), "{}", wrong.err);

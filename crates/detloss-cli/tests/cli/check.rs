@@ -1,8 +1,11 @@
 //! `detloss check` as a user sees it.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use image::RgbImage;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -173,6 +176,24 @@ fn a_cleaned_copy_has_a_list_of_what_was_done_and_never_replaces_the_file() {
     assert_eq!(over.code, 2);
     assert!(over.err.contains("--fix would write over"), "{}", over.err);
     assert_eq!(fs::read_to_string(&path).unwrap(), set.to_string());
+}
+
+#[test]
+fn files_that_have_one_name_when_unpacked_have_a_folder_each() {
+    let (folder, set) = sound();
+    let text = set.to_string();
+    fs::write(folder.path().join("set.json"), &text).unwrap();
+    let file = fs::File::create(folder.path().join("set.json.gz")).unwrap();
+    let mut packed = GzEncoder::new(file, Compression::fast());
+    packed.write_all(text.as_bytes()).unwrap();
+    packed.finish().unwrap();
+    let fixed = folder.path().join("fixed");
+    detloss(&format!("check {} --fix {}", folder.path().display(), fixed.display()));
+    let copies = fs::read_dir(&fixed).unwrap().filter(|entry| {
+        let room = entry.as_ref().unwrap().path();
+        room.join("set.json").is_file()
+    });
+    assert_eq!(copies.count(), 2);
 }
 
 #[test]

@@ -332,6 +332,34 @@ fn a_reader_may_leave_early() {
     assert!(output.stderr.is_empty());
 }
 
+/// Whoever reads the output has enough of it before it begins: what is to be written is written.
+#[test]
+fn files_are_written_although_nobody_reads_the_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = folder.path().join("set.json");
+    let text = r#"{"images": [{"id": 1, "width": 90, "height": 90, "file_name": "a.png"}], "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 10, 40, 40]}]}"#;
+    std::fs::write(&set, text).unwrap();
+    let set = set.display().to_string();
+    for (command, file) in [
+        (vec!["check", &set], "check.html"),
+        (vec!["match", "--gt", &set, "--anchors", "yolo8"], "match.html"),
+    ] {
+        let out = folder.path().join(command[0]);
+        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("detloss"))
+            .args(command)
+            .arg("-o")
+            .arg(&out)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        child.wait().unwrap();
+        assert!(out.join(file).is_file(), "{file}");
+    }
+}
+
 #[cfg(not(feature = "train"))]
 #[test]
 fn what_is_not_in_the_build_says_how_to_get_it() {

@@ -54,6 +54,13 @@ fn a_trained_detector_looks_at_images() {
     }
     assert!((1..=100).contains(&found.as_array().unwrap().len()));
     has(&seen, &["wide.png"]);
+
+    let arguments = format!("predict no-such.png --model {}", model.display());
+    let call = detloss(&format!("{arguments} --out {}", seen.display()));
+    assert_eq!(call.err.matches("(os error").count(), 1, "{}", call.err);
+    let coco = folder.path().join("no-such/results.json");
+    let said = complaint(&format!("{arguments} --coco {}", coco.display()));
+    assert!(said.contains("no-such is no folder"), "{said}");
 }
 
 #[test]
@@ -91,6 +98,19 @@ fn a_comparison_goes_on_where_it_was() {
     let other = compare("--box giou,l1 --seeds 2 --rate 0.001");
     assert_eq!(other.code, 1);
     assert!(other.err.contains("other settings"), "{}", other.err);
+}
+
+#[test]
+fn a_long_comparison_says_beforehand_how_long() {
+    let folder = tempdir().unwrap();
+    let call = detloss(&format!(
+        "train compare --steps 50 --batch 1 --side 32 --box giou,l1 --out {}",
+        folder.path().display()
+    ));
+    assert_eq!(call.code, 0, "{}", call.err);
+    assert!(call.err.starts_with("2 runs of 50 steps: about "), "{}", call.err);
+    // Scenes that are drawn anew in every step cannot be learned by heart.
+    assert!(!call.err.contains("by heart"), "{}", call.err);
 }
 
 #[test]

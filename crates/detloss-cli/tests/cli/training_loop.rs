@@ -105,6 +105,46 @@ fn the_files_of_one_command_are_those_of_the_next() {
     assert!((whole - every["metrics"]["AP"].as_f64().unwrap()).abs() < 1e-9, "{whole}");
 }
 
+/// Ids may be words. Whatever is written has them as they were, so that it fits the annotations.
+#[test]
+fn ids_that_are_words_stay_what_they_are() {
+    let (data, work) = (squares(8), tempdir().unwrap());
+    let file = data.path().join("annotations.json");
+    let mut set = written(&file);
+    for image in set["images"].as_array_mut().unwrap() {
+        image["id"] = json!(format!("image-{}", image["id"]));
+    }
+    for one in set["annotations"].as_array_mut().unwrap() {
+        one["image_id"] = json!(format!("image-{}", one["image_id"]));
+        one["category_id"] = json!(format!("class-{}", one["category_id"]));
+    }
+    for class in set["categories"].as_array_mut().unwrap() {
+        class["id"] = json!(format!("class-{}", class["id"]));
+    }
+    fs::write(&file, set.to_string()).unwrap();
+    let at = |name: &str| work.path().join(name).display().to_string();
+    let (folder, model) = (data.path().display().to_string(), at("model"));
+    let trained =
+        json(&format!("train --data {folder} --steps 2 --batch 2 --side 32 --out {model}"));
+    assert_eq!(trained["classes"][0]["id"], "class-7", "{trained}");
+    json(&format!("val {model} --data {folder} --part all --out {}", at("val")));
+    let results = at("results.json");
+    let predict = format!("predict {folder} --model {model} --score 0 --coco {results}");
+    let seen = json(&format!("{predict} --out {}", at("seen")));
+    assert!(seen[0]["category_id"].as_str().unwrap().starts_with("class-"), "{}", seen[0]);
+    for (truth, found) in [
+        (at("model/held-out.json"), at("model/detections.json")),
+        (at("val/truth.json"), at("val/detections.json")),
+        (format!("{folder}/annotations.json"), results),
+    ] {
+        let ids = written(Path::new(&truth));
+        assert!(ids["images"][0]["id"].as_str().unwrap().starts_with("image-"), "{ids}");
+        assert!(ids["annotations"][0]["category_id"].as_str().unwrap().starts_with("class-"));
+        let call = detloss(&format!("audit --gt {truth} --dt {found} --out {}", at("audit")));
+        assert_eq!((call.code, call.err.contains("problem")), (0, false), "{}", call.err);
+    }
+}
+
 #[test]
 fn the_sample_scenes_can_be_looked_at_and_judged_by() {
     let work = tempdir().unwrap();

@@ -1,5 +1,7 @@
 //! The losses of each detection.
 
+use std::sync::Arc;
+
 use detloss::Batch;
 use detloss::loss::Scope;
 use detloss::losses::Entry;
@@ -60,7 +62,7 @@ pub(super) struct Measured {
 
 /// A detector's output with its losses.
 pub(super) struct Audit<B> {
-    pub(super) truth: GroundTruth<B>,
+    pub(super) truth: Arc<GroundTruth<B>>,
     pub(super) found: Vec<Detection<B>>,
     pub(super) evaluation: Evaluation,
     pub(super) losses: Vec<Measured>,
@@ -77,7 +79,7 @@ pub(super) struct Audit<B> {
 impl<B: Bbox> Audit<B> {
     /// Evaluates and measures; `bar` advances once per loss and once more.
     pub(super) fn new(
-        truth: GroundTruth<B>,
+        truth: Arc<GroundTruth<B>>,
         found: Vec<Detection<B>>,
         options: &Options,
         chosen: &[Chosen],

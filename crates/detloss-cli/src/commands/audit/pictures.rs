@@ -47,7 +47,8 @@ pub(super) fn section<B: Bbox>(audit: &Audit<B>, findings: &Findings, folder: &P
     section.prose(
         "Green is annotated, orange detected. A picture shows the boxes with what is around them.",
     );
-    let mut problems = Vec::new();
+    // An image may be wanted for several reasons.
+    let mut problems = BTreeMap::new();
     for (wanted, caption) in [
         (
             boxes(audit, findings),
@@ -61,10 +62,12 @@ pub(super) fn section<B: Bbox>(audit: &Audit<B>, findings: &Findings, folder: &P
             section.pictures(pictures, caption);
         }
     }
-    if !problems.is_empty() {
-        let count = problems.len();
-        let images = if count == 1 { "image is" } else { "images are" };
-        section.lines(vec![format!("{count} {images} not shown: {}", problems.swap_remove(0))]);
+    if let Some(first) = problems.values().next() {
+        let images = match problems.len() {
+            1 => "1 image is not shown".to_owned(),
+            count => format!("{count} images are not shown, the first"),
+        };
+        section.lines(vec![format!("{images}: {first}")]);
     }
     section
 }
@@ -139,7 +142,7 @@ fn draw<B: Bbox>(
     audit: &Audit<B>,
     folder: &Path,
     wanted: Vec<Wanted>,
-    problems: &mut Vec<String>,
+    problems: &mut BTreeMap<u64, String>,
 ) -> Vec<(Vec<u8>, String)> {
     let mut images: BTreeMap<u64, Vec<(usize, Wanted)>> = BTreeMap::new();
     for (place, wanted) in wanted.into_iter().enumerate() {
@@ -152,11 +155,11 @@ fn draw<B: Bbox>(
                 for (place, Wanted { boxes, words, .. }) in wanted {
                     match picture(&image, &boxes) {
                         Ok(bytes) => _ = made.insert(place, (bytes, words)),
-                        Err(problem) => problems.push(format!("{problem:#}")),
+                        Err(problem) => _ = problems.insert(id, format!("{problem:#}")),
                     }
                 }
             }
-            Err(problem) => problems.push(format!("{problem:#}")),
+            Err(problem) => _ = problems.insert(id, format!("{problem:#}")),
         }
     }
     made.into_values().collect()

@@ -6,7 +6,7 @@ use detloss_coco::{BACKGROUND, Bbox, ErrorKind, NEIGHBOUR, Operating, Outcome};
 use serde_json::{Value, json};
 
 use super::findings::Findings;
-use super::matrix::heat_map;
+use super::matrix::{BROAD, SLIM, heat_map};
 use super::measure::{Audit, Measured, Over};
 use super::records::{Records, Show, field, hidden};
 use super::section::{Fact, Listing, Section, Shown};
@@ -212,7 +212,7 @@ pub(super) fn errors(audit: &Audit<impl Bbox>) -> Section {
          of each image. What a kind costs is by how much AP at that IoU rises if these errors alone are mended: a wrong class \
          or a loose box is set right, what is found twice or is not there goes, a missed object is not asked for. The costs do not \
          add up. The shares are means over all score losses: a kind that costs much and holds little of the gradient is hardly \
-         trained away.",
+         trained away. A box loss is of matched pairs alone, in which none of these errors is: who holds it stands under Sizes.",
         audit.evaluation.options.iou()
     ));
     let caption = "Kinds of errors: how many, the AP they cost, their share of loss and gradient";
@@ -362,8 +362,9 @@ pub(super) fn confusions(audit: &Audit<impl Bbox>) -> Section {
     ));
     let caption = "Objects that were detected as another class".to_owned();
     section.records(listing("confusions", caption, records, Some("confusions.csv"), Shown::Ranked));
-    if let Some(svg) = heat_map(&names, &confusion.counts) {
-        section.drawing(svg, "Annotated classes (rows) and what they were detected as (columns); the darker, the larger the share of the row");
+    let drawn = |room| heat_map(&names, &confusion.counts, room);
+    if let Some(drawings) = drawn(&BROAD).zip(drawn(&SLIM)) {
+        section.drawing(drawings, "Annotated classes (rows) and what they were detected as (columns), of many classes those that are mistaken most; the darker, the larger the share of the row");
     }
     let ids = confusion.classes.iter().zip(&names);
     let ids = ids.map(|(&id, name)| format!("{} {name}", audit.truth.id(id)));

@@ -133,11 +133,17 @@ fn cell(value: &Value, show: Show) -> String {
         (Value::Null, _) => NOTHING.to_owned(),
         (Value::String(words), _) => words.clone(),
         (Value::Array(numbers), Show::Box) => bbox(numbers),
-        (Value::Number(_), Show::Fixed) => format!("{:.3}", value.as_f64().unwrap_or(f64::NAN)),
+        (Value::Number(_), Show::Fixed) => fixed(value.as_f64().unwrap_or(f64::NAN)),
         (Value::Number(_), Show::Short) => short(value.as_f64().unwrap_or(f64::NAN)),
         (Value::Number(_), Show::Percent) => percent(value.as_f64().unwrap_or(f64::NAN)),
         (other, _) => other.to_string(),
     }
+}
+
+/// Three decimals; what rounds to 0 has no sign.
+fn fixed(value: f64) -> String {
+    let text = format!("{value:.3}");
+    if text == "-0.000" { text[1..].to_owned() } else { text }
 }
 
 /// Three significant digits.
@@ -178,6 +184,11 @@ mod tests {
         records.push([json!("cat"), json!(0.5), json!(0.25), json!([1.4, 2.0, 3.0, 4.6])]);
         records.push([json!("a, b"), Value::Null, Value::Null, Value::Null]);
         records
+    }
+
+    #[test]
+    fn what_rounds_to_0_has_no_sign() {
+        assert_eq!([-0.0004, 0.0, -0.0006].map(fixed), ["0.000", "0.000", "-0.001"]);
     }
 
     #[test]

@@ -31,8 +31,8 @@ enum Part {
     Charts(Vec<Chart>, String),
     /// JPEG files with words, for the page.
     Pictures(Vec<(Vec<u8>, String)>, String),
-    /// A drawing for the page.
-    Drawing(String, String),
+    /// A drawing for broad pages, and one for slim ones.
+    Drawing([String; 2], String),
     /// A file for spreadsheets alone.
     File(Records, &'static str),
     Value(&'static str, Value),
@@ -118,8 +118,9 @@ impl Section {
         self.add(Part::Pictures(pictures, caption.into()))
     }
 
-    pub(super) fn drawing(&mut self, svg: String, caption: &str) -> &mut Self {
-        self.add(Part::Drawing(svg, caption.into()))
+    /// Adds a drawing for broad pages with one for slim ones.
+    pub(super) fn drawing(&mut self, (broad, slim): (String, String), caption: &str) -> &mut Self {
+        self.add(Part::Drawing([broad, slim], caption.into()))
     }
 
     pub(super) fn file(&mut self, records: Records, name: &'static str) -> &mut Self {
@@ -254,7 +255,7 @@ pub(super) fn page(report: &mut Report, sections: &[Section], top: usize) {
                 Part::Chart(chart, caption) => _ = report.chart(chart, caption),
                 Part::Charts(charts, caption) => _ = report.charts(charts, caption),
                 Part::Pictures(pictures, caption) => _ = report.pictures(pictures, caption),
-                Part::Drawing(svg, caption) => _ = report.figure(svg, caption),
+                Part::Drawing([broad, slim], caption) => _ = report.figure(broad, slim, caption),
                 Part::File(..) | Part::Value(..) => {}
             }
         }

@@ -209,11 +209,15 @@ fn gradient(audit: &Audit<impl Bbox>) -> Option<Remark> {
         kind.words()
     );
     let least = (0..by_error.len()).min_by(|&a, &b| held(kind, a).total_cmp(&held(kind, b)))?;
-    let hint = format!(
-        "{} spends least on them ({}).",
-        by_error[least].0.label,
-        percent(held(kind, least))
-    );
+    let hint = match by_error.len() {
+        // Of a single loss the least is the most.
+        1 => String::new(),
+        _ => format!(
+            "{} spends least on them ({}).",
+            by_error[least].0.label,
+            percent(held(kind, least))
+        ),
+    };
     Some(Remark { rule: "wasted_gradient", seen, hint })
 }
 

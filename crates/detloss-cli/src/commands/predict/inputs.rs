@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use detloss_coco::{DataSet, GroundTruth, Ids, Role, Source};
+use detloss_coco::{DataSet, GroundTruth, Id, Role, Source};
 use image::RgbImage;
 
 use crate::cli::PredictArgs;
@@ -20,16 +20,14 @@ pub(super) struct Inputs {
     pub(super) images: Vec<PathBuf>,
     /// Of each image what annotations say of it; none where there are no annotations.
     known: Option<Vec<Option<Known>>>,
-    /// What the annotations call images and classes.
-    pub(super) ids: Ids,
     /// The file that says so.
     pub(super) annotations: Option<PathBuf>,
 }
 
 /// What annotations say of an image.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Known {
-    id: u64,
+    id: Id,
     size: Option<[f64; 2]>,
 }
 
@@ -61,30 +59,30 @@ impl Inputs {
             _ => None,
         };
         let Some(source) = source else {
-            return Ok(Self { images, known: None, ids: Ids::default(), annotations: None });
+            return Ok(Self { images, known: None, annotations: None });
         };
-        let (known, ids) = known(&source, &images)?;
-        Ok(Self { images, known: Some(known), ids, annotations: Some(source.file) })
+        let known = Some(known(&source, &images)?);
+        Ok(Self { images, known, annotations: Some(source.file) })
     }
 
-    /// Opens an image, in the pixels that its annotations are in if it has some.
-    pub(super) fn open(&self, path: &Path) -> Result<RgbImage, ImageFileError> {
+    /// Opens the image at this place, in the pixels that its annotations are in if it has some.
+    pub(super) fn open(&self, place: usize) -> Result<RgbImage, ImageFileError> {
+        let path = &*self.images[place];
         if path == Path::new(STDIN) {
             let mut bytes = Vec::new();
-            let io = |source| ImageFileError::Io { path: "standard input".into(), source };
+            let io = |problem| ImageFileError::Io { path: "standard input".into(), problem };
             std::io::stdin().lock().read_to_end(&mut bytes).map_err(io)?;
             return decode(Path::new("standard input"), &bytes, None).map(|(image, _)| image);
         }
-        let place = self.images.iter().position(|image| image == path);
-        let known = self.known.as_ref().zip(place).and_then(|(known, place)| known[place]);
+        let known = self.known.as_ref().and_then(|known| known[place].as_ref());
         open_declared(path, known.and_then(|known| known.size)).map(|(image, _)| image)
     }
 
     /// The id of the image at this place: that of the annotations, or its number where there are none.
-    pub(super) fn id(&self, place: usize) -> Option<u64> {
+    pub(super) fn id(&self, place: usize) -> Option<Id> {
         match &self.known {
-            Some(known) => known[place].map(|known| known.id),
-            None => Some(place as u64 + 1),
+            Some(known) => known[place].as_ref().map(|known| known.id.clone()),
+            None => Some(Id::Whole(place as i128 + 1)),
         }
     }
 
@@ -125,11 +123,11 @@ fn collect(folder: &Path, out: &Path, images: &mut Vec<PathBuf>) -> anyhow::Resu
 }
 
 /// Finds each image among the annotated ones by its name: the whole of it, folders included, is how the path ends.
-fn known(source: &Source, images: &[PathBuf]) -> Result<(Vec<Option<Known>>, Ids), CliError> {
+fn known(source: &Source, images: &[PathBuf]) -> Result<Vec<Option<Known>>, CliError> {
     let truth: GroundTruth = source.read().map_err(CliError::failure)?.content;
     let mut by_name: HashMap<_, Vec<(&str, Known)>> = HashMap::new();
     for (&id, name) in truth.images.iter().filter(|(_, name)| !name.is_empty()) {
-        let known = Known { id, size: truth.sizes.get(&id).copied() };
+        let known = Known { id: truth.id(id), size: truth.sizes.get(&id).copied() };
         let last = Path::new(name).file_name().unwrap_or_default();
         by_name.entry(last).or_default().push((name, known));
     }
@@ -137,7 +135,7 @@ fn known(source: &Source, images: &[PathBuf]) -> Result<(Vec<Option<Known>>, Ids
         let candidates = by_name.get(path.file_name()?)?;
         let fits = candidates.iter().filter(|(name, _)| path.ends_with(name));
         // The longest name says most: a/b.png, where there is a b.png as well.
-        fits.max_by_key(|(name, _)| name.len()).map(|(_, known)| *known)
+        fits.max_by_key(|(name, _)| name.len()).map(|(_, known)| known.clone())
     };
-    Ok((images.iter().map(find).collect(), truth.ids))
+    Ok(images.iter().map(find).collect())
 }

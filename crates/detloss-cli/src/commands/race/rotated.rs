@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::unpublished;
-use crate::choice;
+use super::{foretell, unpublished};
+use crate::choice::{self, Chosen};
 use crate::cli::{Directions, RaceArgs};
 use crate::experiments::box_regression::{CASES, ITERATIONS};
 use crate::experiments::rotated_regression::{
@@ -85,6 +85,12 @@ pub(super) fn run(args: &RaceArgs, names: &[String], json: bool) -> Result<(), C
     let chosen = choice::every(names, &args.params)?;
     make_folder(&args.out)?;
     let starts = starts(args.centers.unwrap_or(CENTERS), args.seed);
+    foretell(starts.len(), |some| {
+        let race = |racer: &Chosen| {
+            rotated_regression::run(&starts[..some], &racer.loss, |_| {});
+        };
+        chosen.iter().for_each(race);
+    });
     let bar = progress((starts.len() * chosen.len()) as u64, "centres");
     let start = Instant::now();
     let runs = chosen.iter().map(|racer| {

@@ -7,13 +7,15 @@ use anyhow::anyhow;
 
 use super::comparison::{Combination, Comparison, table};
 use super::lock::lock;
-use super::show::{Show, duration};
+use super::show::Show;
 use super::{BOX, CELLS, CLS, Outcome, Setup, criterion, matcher, page, say_notes, train};
 use crate::choice::{self, Chosen};
 use crate::cli::CompareArgs;
 use crate::output::{CliError, make_folder, print_json, print_table, save, say};
+use crate::text::duration;
+use crate::training::data::Data;
 use crate::training::objective::Objective;
-use crate::training::run::Settings;
+use crate::training::run::{Run, Settings};
 
 /// A run that is to be done, or was.
 struct Planned<'a> {
@@ -24,6 +26,9 @@ struct Planned<'a> {
     outcome: Option<Outcome>,
 }
 
+/// Of so many steps it is said beforehand how long they take.
+const WORTH_TIMING: usize = 100;
+
 /// Trains what is missing, and compares.
 pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
     let setup = Setup::new(&args.setup)?;
@@ -31,6 +36,7 @@ pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
     say_notes(&objectives);
     make_folder(&args.out)?;
     let data = setup.data(&args.out)?;
+    let _lock = lock(&args.out)?;
     let mut planned = Vec::new();
     for seed in args.setup.seed..args.setup.seed + args.seeds {
         for objective in &objectives {
@@ -42,14 +48,19 @@ pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
         }
     }
     let kept = planned.iter().filter(|planned| planned.outcome.is_some()).count();
-    if kept == 0 {
-        say(format_args!("{} runs of {} steps", planned.len(), args.setup.steps));
-    } else {
+    let missing = planned.len() - kept;
+    if kept > 0 {
         say(format_args!("{kept} of {} runs are there already", planned.len()));
     }
-    let _lock = lock(&args.out)?;
-    let missing = planned.len() - kept;
-    let show = Show::of(args.setup.steps, missing)?;
+    if missing > 0 {
+        let seconds = (missing * args.setup.steps >= WORTH_TIMING)
+            .then(|| seconds(&*data, &planned))
+            .flatten();
+        let time = seconds.map_or(String::new(), |it| format!(": about {}", duration(it)));
+        let runs = if missing == 1 { "run" } else { "runs" };
+        say(format_args!("{missing} {runs} of {} steps{time}", args.setup.steps));
+    }
+    let show = Show::new(args.setup.steps, missing, args.setup.data.is_some())?;
     let mut failed = 0;
     let mut done = 0;
     for planned in planned.iter_mut().filter(|planned| planned.outcome.is_none()) {
@@ -77,7 +88,9 @@ pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
         done += 1;
         if done == 1 && missing > 1 {
             let left = start.elapsed().as_secs_f64() * (missing - 1) as f64;
-            show.note(&format!("{} runs are left: about {}", missing - 1, duration(left)));
+            let runs =
+                if missing == 2 { "1 run is".into() } else { format!("{} runs are", missing - 1) };
+            show.note(&format!("{runs} left: about {}", duration(left)));
         }
         show.next();
     }
@@ -107,6 +120,31 @@ pub(super) fn run(args: &CompareArgs, json: bool) -> Result<(), CliError> {
         print_table(&table(&comparison))?;
     }
     if failed > 0 { Err(failure()) } else { Ok(()) }
+}
+
+/// About how long the missing runs take, by a step of each objective and an evaluation; none where a loss fails at once.
+fn seconds(data: &dyn Data, planned: &[Planned]) -> Option<f64> {
+    let missing = || planned.iter().filter(|planned| planned.outcome.is_none());
+    fn begin<'a>(data: &'a dyn Data, planned: &Planned<'a>) -> Run<'a> {
+        Run::new(data, planned.objective, planned.settings.clone())
+    }
+    let first = missing().next()?;
+    let evaluations = begin(data, first).time_of_evaluations().ok()?;
+    let mut steps: Vec<(&Objective, f64)> = Vec::new();
+    let mut sum = 0.0;
+    for planned in missing() {
+        let known = steps.iter().find(|(other, _)| std::ptr::eq(*other, planned.objective));
+        let step = match known {
+            Some(&(_, step)) => step,
+            None => {
+                let step = begin(data, planned).time_of_step().ok()?;
+                steps.push((planned.objective, step));
+                step
+            }
+        };
+        sum += step * planned.settings.steps as f64 + evaluations;
+    }
+    Some(sum)
 }
 
 /// Every combination of the losses and matchers, and every criterion.

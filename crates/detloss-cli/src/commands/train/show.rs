@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 
 use crate::output::{CliError, progress, say};
+use crate::text::duration;
 use crate::training::run::{EvalPoint, Progress};
 use crate::training::stop::Stop;
 
@@ -22,6 +23,8 @@ pub(super) struct Show {
     bar: ProgressBar,
     /// Steps of a run.
     steps: usize,
+    /// Whether pictures can be learned by heart.
+    repeats: bool,
     /// The steps of the runs before this one.
     before: Cell<usize>,
     /// What comes before the line of a run.
@@ -37,13 +40,8 @@ pub(super) struct Show {
 }
 
 impl Show {
-    /// Of one run of so many steps.
-    pub(super) fn new(steps: usize) -> Result<Self, CliError> {
-        Self::of(steps, 1)
-    }
-
-    /// Of several runs of so many steps each.
-    pub(super) fn of(steps: usize, runs: usize) -> Result<Self, CliError> {
+    /// Of some runs of so many steps each; `repeats` says whether the same pictures are trained on again and again.
+    pub(super) fn new(steps: usize, runs: usize, repeats: bool) -> Result<Self, CliError> {
         let now = Instant::now();
         Ok(Self {
             // Elsewhere evaluations are lines of their own.
@@ -53,6 +51,7 @@ impl Show {
                 ProgressBar::hidden()
             },
             steps,
+            repeats,
             before: Cell::default(),
             name: Cell::default(),
             points: Cell::default(),
@@ -114,7 +113,8 @@ impl Show {
                 self.bar.set_message(format!("{name}AP {ap:.3}, steps"));
                 self.name.set(name);
             }
-            if let Some(best) = parted(&progress.points)
+            if self.repeats
+                && let Some(best) = parted(&progress.points)
                 && !self.parted.replace(true)
             {
                 self.say(&format!(
@@ -129,15 +129,6 @@ impl Show {
             self.say(&format!("step {} of {}, about {left} left", progress.step, self.steps));
         }
         if self.stop.wanted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-}
-
-/// A time as people say it.
-pub(super) fn duration(seconds: f64) -> String {
-    match seconds {
-        ..90.0 => format!("{seconds:.0} seconds"),
-        ..5400.0 => format!("{:.0} minutes", seconds / 60.0),
-        _ => format!("{:.1} hours", seconds / 3600.0),
     }
 }
 
@@ -184,13 +175,6 @@ mod tests {
             ap75: 0.0,
         };
         (1..).zip(losses).map(point).collect()
-    }
-
-    #[test]
-    fn times_are_said_in_the_unit_that_fits() {
-        for (seconds, words) in [(3.4, "3 seconds"), (100.0, "2 minutes"), (9000.0, "2.5 hours")] {
-            assert_eq!(duration(seconds), words);
-        }
     }
 
     #[test]

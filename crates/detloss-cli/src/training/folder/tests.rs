@@ -74,7 +74,7 @@ fn a_training_and_a_validation_file_become_scenes_in_pixels_of_the_square() {
     calls.sort_unstable();
     assert_eq!(calls, [(1, 3), (2, 3), (3, 3)]);
     assert_eq!(data.skipped(), [""; 0]);
-    let class = |id, name: &str| Class { id, name: name.into() };
+    let class = |id, name: &str| Class::new(id, name);
     assert_eq!(data.classes(), [class(7, "dog"), class(40, "cat")]);
 
     let mut scenes = [data.train(0), data.train(1)];
