@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from detloss._spec import Spec
 from detloss.torch._call import Call, is_tracing
+from detloss.torch._operations import TRACEABLE
 
 DEVICES = ("cuda", "xpu")
 """Where the automatic choice takes this backend. PyTorch calls the devices of ROCm cuda, too."""
@@ -101,8 +103,9 @@ def _lacks_call(call: Call, tensors: tuple[Tensor | None, ...]) -> str | None:
         return "somebody takes note of all operations, and would see none"
     if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
         return "a transform looks through operations, not into kernels"
-    if not call.chosen.spec.is_formula:
-        return "it is for losses that are formulas of single units, and this one is of rows or of whole batches"
+    lacks = _lacks_loss(call.chosen.spec, call.at.columns)
+    if lacks is not None:
+        return lacks
     for tensor in tensors:
         if tensor is None:
             continue
@@ -110,6 +113,23 @@ def _lacks_call(call: Call, tensors: tuple[Tensor | None, ...]) -> str | None:
             return f"a tensor is a {type(tensor).__name__} whose memory does not hold its numbers"
         if tensor.dtype not in _DTYPES:
             return f"a tensor is of {tensor.dtype}"
+    return None
+
+
+LONGEST_ROW = 1 << 13
+"""The most columns, or pixels, of a row that one program has at once."""
+
+
+def _lacks_loss(spec: Spec, columns: int) -> str | None:
+    """What stands against a loss of rows of so many columns."""
+    if spec.is_formula:
+        return None
+    if spec.scope == "set":
+        return "it is for losses of units and of rows, and this one is of whole batches"
+    if spec.name not in TRACEABLE:
+        return "this loss sorts the numbers of a row, which no kernel does"
+    if not 0 < columns <= LONGEST_ROW:
+        return f"a row has {columns} numbers, and kernels are for rows of 1 to {LONGEST_ROW}"
     return None
 
 
