@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import detloss
 import detloss.torch
 import numpy as np
@@ -13,7 +11,7 @@ from detloss.torch import _kernel
 from detloss.torch._operations import TRACEABLE
 from detloss.torch._triton import operations, rows
 from kernels_interpreted import assert_equal_to_core, random, result, tensors
-from samples import near_default, takes_classes
+from samples import settings, takes_classes
 
 SPECS = [spec for spec in detloss.losses() if spec.name in TRACEABLE]
 OF_CLASSES = [spec for spec in SPECS if takes_classes(spec)]
@@ -53,15 +51,6 @@ def test_columns(spec, columns):
         assert_equal_to_core(spec, pred, target, reduction=reduction)
     if takes_classes(spec):
         assert_equal_to_core(spec, pred, torch.arange(7) % columns)
-
-
-def settings(spec):
-    """Values of the parameters for which a loss is another: those that a form may leave a factor or a power out for."""
-    numbers = [param for param in spec.params if param.kind == "real"]
-    for param, value in itertools.product(numbers, (0.0, 0.5, 1.0, 2.0)):
-        if param.low <= value <= param.high:
-            yield {param.name: value}
-    yield {param.name: near_default(param) for param in spec.params}
 
 
 @by_name([spec for spec in SPECS if spec.params])

@@ -1,4 +1,4 @@
-"""The kernels that are made of formulas, without a GPU: they are interpreted, and compiled for GPUs that are not there."""
+"""The kernels that are made of formulas and of losses of rows, without a GPU: they are interpreted, and compiled for GPUs that are not there."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 import numpy as np  # noqa: E402
 from detloss.torch import _kernel, _program  # noqa: E402
-from samples import classes, covering, ordinary, takes_classes  # noqa: E402
+from detloss.torch._operations import TRACEABLE  # noqa: E402
+from samples import classes, covering, ordinary, settings, takes_classes  # noqa: E402
 from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
-SPECS = [spec for spec in detloss.losses() if spec.is_formula]
-all_formulas = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+FORMULAS = [spec for spec in detloss.losses() if spec.is_formula]
+OF_ROWS = [spec for spec in detloss.losses() if spec.name in TRACEABLE]
+SPECS = FORMULAS + OF_ROWS
+all_kernels = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +33,10 @@ def triton():
     return pytest.importorskip("triton", reason="Triton is not installed: there are wheels for Linux, pip install triton")
 
 
-def test_interpreted(triton):
+@pytest.mark.parametrize("file", ["kernels_interpreted.py", "rows_interpreted.py"])
+def test_interpreted(file, triton):
     """That it is to interpret, Triton has to know when it is imported: so in a process of its own."""
-    tests = Path(__file__).with_name("kernels_interpreted.py")
+    tests = Path(__file__).with_name(file)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", str(tests)]
     run = subprocess.run(command, env=os.environ | {"TRITON_INTERPRET": "1"}, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-2_000:]
@@ -44,7 +48,7 @@ def test_every_operation_has_its_line(triton):
     from detloss.torch._triton.operations import OPERATIONS
 
     used = {"mul_add", "if_lt"}
-    for spec in SPECS:
+    for spec in FORMULAS:
         loss = detloss._core.Loss(spec.name)
         traces = [loss.trace(True)]
         if spec.is_stateful:
@@ -55,6 +59,53 @@ def test_every_operation_has_its_line(triton):
     for what, table in (("_program.py", _program._TENSOR_OPERATIONS), ("_triton/operations.py", OPERATIONS)):
         assert not used - set(table), f"detloss/torch/{what} has no line for {sorted(used - set(table))}"
     assert set(OPERATIONS) == set(_program._TENSOR_OPERATIONS)
+
+
+def traced(spec, columns=5):
+    """The operations of all forms of a loss of rows, by their names."""
+    from detloss.torch._triton import rows
+
+    found = set()
+    for params in ({}, *settings(spec)):
+        for has_classes in (False, True) if takes_classes(spec) else (False,):
+            by_class = has_classes and "class_weight" in spec.options
+            graph = rows.trace(spec, spec.values(params), columns, has_classes, by_class, torch.float32, True)
+            found |= {rows._name(node) for node in graph.nodes if node.op == "call_function"}
+    return found
+
+
+def test_every_operation_on_rows_has_its_line(triton):
+    """A loss of rows that uses another operation of PyTorch is named here, and the table has none that nobody uses."""
+    from detloss.torch._triton import rows
+    from detloss.torch._triton.operations import ATEN
+
+    assert len(OF_ROWS) > 5
+    used = {spec.name: traced(spec) - rows.WITHOUT_LINES for spec in OF_ROWS}
+    missing = {name: sorted(operations - set(ATEN)) for name, operations in used.items() if operations - set(ATEN)}
+    assert not missing, f"_triton/operations.py has no lines for {missing}"
+    assert set(ATEN) == set().union(*used.values())
+
+
+def test_every_loss_of_rows_has_a_kernel():
+    """But for those that sort, which say so where they are written."""
+    for spec in detloss.losses():
+        if spec.scope == "row" and spec.name not in TRACEABLE:
+            assert "sort" in (_kernel._lacks_loss(spec, 5) or ""), spec.name
+            with FakeTensorMode(), _Operations() as seen:
+                getattr(detloss.torch, spec.name)(torch.empty(3, 5), torch.empty(3, 5), backend="decomposed")
+            assert any("sort" in name for name in seen.names), f"{spec.name} sorts nothing: its form need not say so"
+
+
+class _Operations(TorchDispatchMode):
+    """Notes the names of operations."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        self.names.append(operation.overloadpacket.__name__)
+        return operation(*args, **(kwargs or {}))
 
 
 # Compiling -----------------------------------------------------------------------------------------------------------------------------
@@ -74,13 +125,13 @@ def sizes(triton):
     return kernel_sizes, json.loads(kernel_sizes.RECORD.read_text())
 
 
-@all_formulas
+@all_kernels
 def test_compiled(spec, sizes):
     """Nothing is spilled, and neither registers nor instructions for a unit grow unseen."""
     sizes, record = sizes
     assert spec.name in record, f"{spec.name} is not on record: run {sizes.__file__}"
     for target in TARGETS:
-        size = sizes.size(spec.name, target)
+        size = sizes.on_record(spec.name, target)
         assert size.spilled == 0, f"{size} on {target}"
         assert size.registers <= ROOM * record[spec.name][target] + 2, f"{size} on {target}, on record are {record[spec.name]}"
     instructions = sizes.per_unit(spec.name, "sm_90")
@@ -102,8 +153,8 @@ def operations(spec):
 
 
 SHORTEST = covering(
-    sorted(SPECS, key=lambda spec: len(operations(spec))), lambda spec: {*operations(spec), len(spec.pred.fields), spec.target}
-)
+    sorted(FORMULAS, key=lambda spec: len(operations(spec))), lambda spec: {*operations(spec), len(spec.pred.fields), spec.target}
+) + covering(OF_ROWS, lambda spec: {spec.target, *spec.options})
 
 
 @pytest.mark.parametrize("spec", SHORTEST, ids=lambda spec: spec.name)
@@ -173,9 +224,11 @@ class _OnDevice(TorchDispatchMode):
 def test_one_launch_and_nothing_else(spec, triton, monkeypatch):
     """A call allocates memory and launches one kernel, the way back another: no tensor is made, converted or asked for its numbers. The
     launch itself is left out."""
-    from detloss.torch._triton import launch, scale
+    from detloss.torch._triton import launch, rows, scale
 
     launched = []
+    # Making one traces, which is once.
+    monkeypatch.setattr(rows, "kernel", lambda *of: of)
     monkeypatch.setattr(launch, "start", lambda kernel, *given: launched.append((kernel, given)))
     monkeypatch.setattr(launch, "_counter", lambda device: torch.empty((), dtype=torch.int32, device=device))
     monkeypatch.setattr(launch, "_is_plain", lambda grad_output: True)
@@ -196,7 +249,7 @@ def test_one_launch_and_nothing_else(spec, triton, monkeypatch):
                     value = getattr(detloss.torch, spec.name)(pred, target, weight=weight, reduction=reduction)
                 assert not set(watched.operations) - FREE, watched.operations
                 assert value.dtype == torch.promote_types(dtype, torch.float32 if target.is_floating_point() else dtype)
-                [(_, (device, programs, arguments, _))] = launched
+                [(_, (device, programs, arguments, *_))] = launched
                 assert device.type == "cuda" and programs == 1
                 assert arguments[0] is pred and all(given.device == device for given in arguments if torch.is_tensor(given))
                 if reduction == "none":
@@ -210,12 +263,15 @@ def test_one_launch_and_nothing_else(spec, triton, monkeypatch):
                 assert not set(watched.operations) - FREE, watched.operations
 
 
-@all_formulas
+@all_kernels
 def test_name_of_the_kernel(spec, triton):
     """In profiles a kernel has the name of its loss."""
-    from detloss.torch._triton import formula
+    from detloss.torch._triton import formula, rows
 
-    name, text = formula.source(spec, spec.values({}), True, False)
+    if spec.is_formula:
+        name, text = formula.source(spec, spec.values({}), True, False)
+    else:
+        name, text = rows.source(spec, spec.values({}), 5, False, False, torch.float32, True)
     assert name == f"detloss_{spec.name}" and f"def {name}(" in text
 
 
@@ -243,7 +299,7 @@ def test_triton_is_imported_for_a_device_only():
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is at hand")
 
 
-@all_formulas
+@all_kernels
 @gpu
 def test_gpu_kernel(spec, triton):
     """What the host computes in double precision the kernel computes, too, again and again with the same bits."""

@@ -58,6 +58,10 @@ Numbers: TypeAlias = tuple[str, ...]
 """Names for what is traced as one tensor: that of a tile or of a number for each row, or several of the latter side by side."""
 
 
+WITHOUT_LINES = {"alias.default", "cat.default", "getitem", "slice.Tensor", "squeeze.dim", "unsqueeze.default"}
+"""Operations that only say which numbers are meant."""
+
+
 def lines(graph: Graph, inputs: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """A graph as lines of text, and the names of what comes out of it."""
     written: list[str] = []
@@ -65,22 +69,24 @@ def lines(graph: Graph, inputs: tuple[str, ...]) -> tuple[list[str], list[str]]:
     for node in graph.nodes:
         if node.op == "call_function":
             numbers[node] = _written(node, numbers, written)
-    return written, [numbers[output][0] for output in graph.output_node().args[0]]
+    outputs: Any = graph.output_node().args[0]
+    return written, [numbers[output][0] for output in outputs]
 
 
 def _written(node: Node, numbers: dict[Node, Numbers], written: list[str]) -> Numbers:
     """The names of a node, after lines have been written that compute it."""
-    operation, given = _name(node), [_operand(operand, numbers) for operand in _arguments(node)]
+    operation, arguments = _name(node), _arguments(node)
+    given = [_operand(argument, numbers) for argument in arguments]
     first = given[0]
     match operation:
         case "getitem":
-            return (first[node.args[1]],)
-        case "alias.default" | "cat.default" | "squeeze.dim" | "unsqueeze.default":
-            return first
+            return (first[arguments[1]],)
         case "slice.Tensor":
-            return first[node.args[2] : node.args[3]]
+            return first[arguments[2] : arguments[3]]
         case "sum.dim_IntList" if len(first) > 1:
             return _line(" + ".join(first), written)
+        case _ if operation in WITHOUT_LINES:
+            return first
     if operation not in ATEN:
         raise NotImplementedError(f"aten.{operation} has no line in _triton/operations.py")
     each = [tuple(operand[part % len(operand)] for operand in given) for part in range(max(map(len, given)))]
