@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+
 import detloss
 import detloss.torch
 import numpy as np
 import pytest
 import torch
-from detloss.torch import _kernel
 from detloss.torch._operations import TRACEABLE
 from detloss.torch._triton import operations, rows
 from kernels_interpreted import assert_equal_to_core, random, result, tensors
-from samples import settings, takes_classes
+from samples import near_default, settings, takes_classes
 
 SPECS = [spec for spec in detloss.losses() if spec.name in TRACEABLE]
 OF_CLASSES = [spec for spec in SPECS if takes_classes(spec)]
@@ -152,18 +153,46 @@ def test_confident_logits(spec):
     torch.testing.assert_close(grad.double(), of_core, rtol=2e-5, atol=1e-37)
 
 
-def test_too_long_rows():
-    """They are replayed, and an error says so where a kernel is asked for."""
-    pred = torch.zeros(1, _kernel.LONGEST_ROW + 1)
-    with pytest.raises(ValueError, match=f"dice: backend 'kernel' cannot take this call: a row has {_kernel.LONGEST_ROW + 1} numbers"):
-        detloss.torch.dice(pred, pred + 1.0, backend="kernel")
+def test_what_sorts():
     with pytest.raises(ValueError, match="lovasz_hinge: backend 'kernel' cannot take this call: this loss sorts"):
         detloss.torch.lovasz_hinge(torch.zeros(2, 4), torch.ones(2, 4), backend="kernel")
 
 
-def test_longest_rows():
-    for spec in (SPECS[0], MASKS[0]):
-        assert_equal_to_core(spec, *tensors(of_columns(spec, 2, _kernel.LONGEST_ROW - 5)), reduction="sum")
+@pytest.fixture
+def in_parts(monkeypatch):
+    """Rows of more than four numbers are read in parts of two."""
+    monkeypatch.setattr(rows, "LONGEST", 4)
+    monkeypatch.setattr(rows, "PART", 2)
+    rows.kernel.cache_clear()
+    yield
+    rows.kernel.cache_clear()
+
+
+@by_name(SPECS)
+def test_long_rows(spec, in_parts):
+    """They are read part by part, the last of which is not whole, once for each sum that needs another."""
+    pred, target = tensors(of_columns(spec, 7, 11), torch.float64)
+    options = ({}, {"weight": random((7,)), "reduction": "weighted_mean"}, {"reduction": "none"})
+    for given in (*options, {param.name: near_default(param) for param in spec.params}):
+        assert_equal_to_core(spec, pred, target, **given)
+        assert_equal_to_core(spec, pred.float(), target.float(), **given)
+        if takes_classes(spec):
+            of_classes = torch.arange(7) % 11
+            assert_equal_to_core(spec, pred, of_classes, **given)
+            assert_equal_to_core(spec, pred, of_classes, ignore_index=3, class_weight=random((11,)), **given)
+    value = getattr(detloss.torch, spec.name)(pred, target, backend="kernel")
+    torch.testing.assert_close(value, getattr(detloss.torch, spec.name)(pred, target, backend="fused"))
+
+
+@by_name(OF_CLASSES)
+def test_infinite_logits_of_long_rows(spec, in_parts):
+    """The largest may be in any part, and a logit that is no number makes its row none."""
+    for place, logit in itertools.product((0, 5, 10), (torch.inf, -torch.inf, torch.nan, 1e4)):
+        pred = random((1, 11), -2.0, 2.0)
+        pred[0, place] = logit
+        (value, grad), (wanted, of_core) = (result(spec, pred, torch.tensor([4]), backend=way) for way in ("kernel", "fused"))
+        torch.testing.assert_close(value, wanted, equal_nan=True)
+        torch.testing.assert_close(grad, of_core, equal_nan=True, atol=1e-6, rtol=1e-5)
 
 
 def test_where_rows_are_traced():

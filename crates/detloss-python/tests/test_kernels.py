@@ -138,6 +138,17 @@ def test_compiled(spec, sizes):
     assert instructions <= ROOM * record[spec.name]["instructions"], f"{instructions}, on record are {record[spec.name]}"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", OF_ROWS, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("columns", [8192, 12544])
+def test_long_rows_compiled(spec, columns, sizes, monkeypatch):
+    """Neither the longest row that a program has at once, nor one that it reads part by part, is more than its registers hold."""
+    monkeypatch.setattr(sizes[0], "columns_of", lambda spec: columns)
+    for target in ("sm_90", "gfx942"):
+        size = sizes[0].size.__wrapped__(spec.name, target)
+        assert size.spilled == 0, f"{size} on {target}"
+
+
 def test_nothing_else_is_on_record(sizes):
     assert set(sizes[1]) == {spec.name for spec in SPECS}
 

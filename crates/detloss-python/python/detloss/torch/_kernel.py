@@ -116,21 +116,15 @@ def _lacks_call(call: Call, tensors: tuple[Tensor | None, ...]) -> str | None:
     return None
 
 
-LONGEST_ROW = 1 << 13
-"""The most columns, or pixels, of a row that one program has at once."""
-
-
 def _lacks_loss(spec: Spec, columns: int) -> str | None:
-    """What stands against a loss of rows of so many columns."""
+    """What stands against a loss, of rows of so many columns if it is of such."""
     if spec.is_formula:
         return None
     if spec.scope == "set":
         return "it is for losses of units and of rows, and this one is of whole batches"
     if spec.name not in TRACEABLE:
         return "this loss sorts the numbers of a row, which no kernel does"
-    if not 0 < columns <= LONGEST_ROW:
-        return f"a row has {columns} numbers, and kernels are for rows of 1 to {LONGEST_ROW}"
-    return None
+    return None if columns > 0 else "its rows are empty"
 
 
 @lru_cache(maxsize=64)

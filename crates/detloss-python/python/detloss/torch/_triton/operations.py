@@ -101,6 +101,12 @@ def largest_of_row(x, column, in_row):
 
 
 @triton.jit
+def larger(top, place, x, column, in_row):
+    is_larger = in_row & (x > top)
+    return tl.where(is_larger, x, top), tl.where(is_larger, column, place)
+
+
+@triton.jit
 def clamp(x, low: tl.constexpr, high: tl.constexpr):
     if low is not None:
         x = largest(x, low)
