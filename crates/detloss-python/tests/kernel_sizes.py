@@ -46,7 +46,8 @@ class Size(NamedTuple):
 
 
 def columns_of(spec: Any) -> int:
-    """How long the rows are that a loss is compiled for; 0 for a loss of units. Places of a distribution, classes of COCO, masks of Mask R-CNN."""
+    """How long the rows are that a loss is compiled for, 0 for a loss of units: masks of Mask R-CNN, classes of COCO, places of a
+    distribution."""
     if spec.name not in TRACEABLE:
         return 0
     return 784 if spec.is_mask else 80 if spec.target.is_row else 17
@@ -114,8 +115,8 @@ def on_record(name: str, target: str, tiles: int = 1) -> Size:
 
 
 def per_unit(name: str, target: str) -> float:
-    """Instructions for one unit, of rows for one number of them: those of a tile of twice the size, less those of the tile, by what a thread
-    has of it."""
+    """Instructions for one unit, of rows for one number of them: those of a tile of twice the size, less those of the tile, by what a
+    thread has of it."""
     spec = next(spec for spec in detloss.losses() if spec.name == name)
     more = on_record(name, target, tiles=2).instructions - on_record(name, target).instructions
     columns = columns_of(spec)

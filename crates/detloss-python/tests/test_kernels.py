@@ -1,4 +1,5 @@
-"""The kernels that are made of formulas and of losses of rows, without a GPU: they are interpreted, and compiled for GPUs that are not there."""
+"""The kernels that are made of formulas and of losses of rows, without a GPU: they are interpreted, and compiled for GPUs that are not
+there."""
 
 from __future__ import annotations
 

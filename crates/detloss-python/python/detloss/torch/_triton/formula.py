@@ -1,5 +1,5 @@
-"""One kernel for a formula: loss and gradient of every unit, weights, and the sum, in one launch. Its text is the frame with the traced formula
-in it."""
+"""One kernel for a formula: loss and gradient of every unit, weights, and the sum, in one launch. Its text is the frame with the traced
+formula in it."""
 
 from __future__ import annotations
 

@@ -84,9 +84,9 @@ def text(
 ) -> tuple[str, str]:
     """The name of a kernel, in profiles that of its loss, and its text.
 
-    ``shape`` and ``places``: of a tile, and of its units in it. ``load``: lines that load a prediction and its target, and say in ``counts``
-    what is left out; ``weigh``: lines that change the ``importance`` of a unit. ``lines`` compute the loss, which is ``value``. ``mass``: what
-    a unit is in the sum of the weights.
+    ``shape`` and ``places``: of a tile, and of its units in it. ``load``: lines that load a prediction and its target, and say in
+    ``counts`` what is left out; ``weigh``: lines that change the ``importance`` of a unit. ``lines`` compute the loss, which is ``value``.
+    ``mass``: what a unit is in the sum of the weights. ``store``: lines that store the gradient.
     """
     name = "detloss_" + re.sub(r"\W+", "_", loss).strip("_")
     parts = {"load": load, "weigh": weigh, "lines": lines, "store": store}

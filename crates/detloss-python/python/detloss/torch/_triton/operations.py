@@ -74,8 +74,9 @@ ATEN: dict[str, str] = {
     "where.self": "tl.where({0}, {1}, {2})",
     "_to_copy.default": "({0}).to({1})",
 }
-"""A line for each operation on rows; {0}, {1} and so on are its arguments, as PyTorch has them, with their defaults. Rows are lines of a tile,
-and ``column`` is the place in them: beyond ``in_row`` they may hold anything."""
+"""A line for each operation on rows; {0}, {1} and so on are its arguments, as PyTorch has them, with their defaults. Rows are lines of a
+tile, and ``column`` is the place in them: beyond ``in_row`` they may hold anything. A text with ``in_row`` is a sum over a
+row, or its largest."""
 
 
 @triton.jit

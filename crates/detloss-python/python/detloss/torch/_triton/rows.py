@@ -85,7 +85,7 @@ class Line(NamedTuple):
     """What it computes."""
     text: str
     """Of what."""
-    operands: set[str]
+    operands: Numbers
 
     def __str__(self) -> str:
         return f"{', '.join(self.names)} = {self.text}"
@@ -133,7 +133,7 @@ def _line(text: str, operands: Numbers, written: list[Line], *items: str) -> Num
     """The name of what a line computes, once it is written, or the names of its items."""
     name = f"v{len(written)}"
     names = tuple(f"{name}_{item}" for item in items) or (name,)
-    written.append(Line(names, text, set(operands)))
+    written.append(Line(names, text, operands))
     return names
 
 
@@ -202,7 +202,7 @@ def passes(written: list[Line], outputs: list[str], part: list[str]) -> tuple[li
             depth[name] = at
             if is_sum:
                 sums[name] = at
-            elif "column" in line.text or line.operands & along:
+            elif "column" in line.text or along & {*line.operands}:
                 along.add(name)
     text: list[str] = []
     for at in range(max(depth.values()) + 1):
@@ -226,8 +226,7 @@ def _accumulated(line: Line) -> tuple[list[str], str, list[str]]:
         return begin, more, [f"{line.names[0]} = tl.sum({tile[0]}, 1, keep_dims=True)"]
     top, place = tile
     begin = [f'{top} = tl.full([TILE, {PART}], float("-inf"), F)', f"{place} = tl.full([TILE, {PART}], 0, tl.int32)"]
-    (number,) = line.operands - {"-1", "True"}
-    more = f"{top}, {place} = larger({top}, {place}, {number}, column, in_row)"
+    more = f"{top}, {place} = larger({top}, {place}, {line.operands[0]}, column, in_row)"
     return begin, more, [f"{', '.join(line.names)} = largest_of_row({top}, {place}, {place} >= 0)"]
 
 
@@ -236,7 +235,7 @@ def _needed(written: list[Line], along: set[str], names: set[str]) -> list[str]:
     needed, kept = set(names), []
     for line in reversed(written):
         if needed & {*line.names} & along:
-            needed |= line.operands
+            needed |= {*line.operands}
             kept.append(str(line))
     return kept[::-1]
 
