@@ -16,6 +16,7 @@ from detloss.torch import _kernel
 from detloss.torch._operations import TRACEABLE
 from detloss.torch._triton import formula, launch
 from samples import COLUMNS, classes, covering, near_default, ordinary, shapes, takes_classes
+from triton.runtime import interpreter
 
 triton_host.install()
 
@@ -118,6 +119,14 @@ def test_options(spec):
         assert_equal_to_core(spec, pred, target, **options)
 
 
+@pytest.mark.parametrize("divisor", [torch.tensor(7), torch.tensor([0.0]), torch.tensor([[2.5]], dtype=torch.float64)], ids=str)
+def test_divisor_on_the_device(divisor, monkeypatch):
+    """The kernel reads it; one of 0 is 1."""
+    monkeypatch.setattr(launch, "_divisor", lambda call, units, device: (call.avg_factor, call.loss_weight))
+    for spec, dtype in itertools.product(KINDS, (torch.float32, torch.float64)):
+        assert_equal_to_core(spec, *tensors(ordinary(spec, rows=37), dtype), avg_factor=divisor, loss_weight=0.5)
+
+
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if takes_classes(spec)], ids=lambda spec: spec.name)
 def test_classes(spec):
     """Class indices, background among them, have no label in memory."""
@@ -161,19 +170,29 @@ HUGE = (3e38, -3e38)
 """Logits of a row are subtracted from each other, and then they are infinite."""
 
 
-@all_formulas
-def test_ugly_numbers(spec):
+def assert_as_ugly(spec, dtype, rtol):
     """Whatever goes in, the kernel is NaN where the core is, and says the same elsewhere."""
     choose = np.random.default_rng(3).choice
     of_pred, of_target = shapes(spec, 400)
     labels = (0.0, 1.0, 0.5)
     ugly = UGLY + HUGE if spec.is_formula else UGLY
-    pred = torch.tensor(choose(ugly, of_pred), dtype=torch.float32)
-    target = torch.tensor(choose(labels if spec.target.is_probability else ugly, of_target), dtype=torch.float32)
+    pred = torch.tensor(choose(ugly, of_pred), dtype=dtype)
+    target = torch.tensor(choose(labels if spec.target.is_probability else ugly, of_target), dtype=dtype)
     for numbers, wanted in zip(*(result(spec, pred, target, backend=way, reduction="none") for way in ("kernel", "fused")), strict=True):
         assert torch.equal(numbers.isnan(), wanted.isnan())
-        differ = ~torch.isclose(numbers, wanted, rtol=1e-4, atol=1e-6, equal_nan=True)
+        differ = ~torch.isclose(numbers, wanted, rtol=rtol, atol=rtol / 100.0, equal_nan=True)
         assert not differ.any(), f"{int(differ.sum())} of {differ.numel()}: {numbers[differ][:4]} instead of {wanted[differ][:4]}"
+
+
+@all_formulas
+def test_ugly_numbers(spec):
+    assert_as_ugly(spec, torch.float32, 1e-4)
+
+
+@all_kinds
+def test_ugly_numbers_in_double_precision(spec):
+    """Coordinates are limited by another instruction there."""
+    assert_as_ugly(spec, torch.float64, 1e-9)
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if len(spec.pred.fields) >= 4], ids=lambda spec: spec.name)
@@ -297,6 +316,17 @@ def test_large_indices(monkeypatch):
         assert_equal_to_core(spec, *tensors(ordinary(spec, rows=37)))
 
 
+def test_more_units_than_small_integers_count():
+    """Of 2³¹ units the first program computes its own."""
+    of_tile, spec = 512, BY_NAME["l1"]
+    pred, values = random((of_tile,)), torch.full((of_tile,), torch.nan)
+    low, high = launch._bits(1.0, torch.float32)
+    arguments = (pred, torch.zeros(of_tile), None, None, None, None, values, None, None, None, (1 << 31) // 16, 1, None, high, low)
+    known = launch.constants(torch.float32, launch.tl.float64, 16, 1, 1, False, False, False, of_tile, launch._index(1 << 31))
+    launch.start(formula.kernel("l1", spec.values({}), False, False), pred.device, 1, arguments, known)
+    assert torch.equal(values, pred)
+
+
 @pytest.mark.parametrize("name", ["inner(focaler(ciou), ratio=0.8)", "wise(siou(theta=2))", "alpha(giou, alpha=2)"])
 def test_modifiers(name):
     giou = BY_NAME["giou"]
@@ -333,12 +363,31 @@ def test_nothing_at_all():
         assert getattr(detloss.torch, spec.name)(pred, target, reduction="none", backend="kernel").numel() == 0
 
 
-def test_same_bits():
-    """The counter is as it was after every launch, and the order of the sum does not change."""
+def test_same_bits(monkeypatch):
+    """The counter, one for all launches, is as it was after each of them, and the order of the sum does not change."""
+    counter = torch.zeros((), dtype=torch.int32)
+    monkeypatch.setattr(launch, "_counter", lambda device: counter)
     spec = BY_NAME["focal"]
     pred, target = tensors(ordinary(spec, rows=1000))
-    values = {detloss.torch.focal(pred, target, backend="kernel").item() for _ in range(3)}
+    values = set()
+    for _ in range(3):
+        values.add(detloss.torch.focal(pred, target, backend="kernel").item())
+        assert counter == 0
     assert len(values) == 1
+
+
+def test_the_last_program_alone_adds_up(monkeypatch):
+    """On a device all others may still be at work then."""
+    builder, done = interpreter.interpreter_builder, []
+    whole = builder.create_atomic_rmw
+
+    def noted(operation, *rest):
+        done.append(operation.name)
+        return whole(operation, *rest)
+
+    monkeypatch.setattr(builder, "create_atomic_rmw", noted)
+    detloss.torch.focal(*tensors(ordinary(BY_NAME["focal"], rows=1000)), backend="kernel")
+    assert done.count("ADD") > 2 and done == ["ADD"] * (len(done) - 1) + ["XCHG"]
 
 
 @pytest.fixture

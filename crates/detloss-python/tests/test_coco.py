@@ -72,12 +72,32 @@ def test_files_and_what_is_in_memory_are_the_same(tmp_path: Path) -> None:
     assert coco.evaluate(Loaded(), arrays) == expected
 
 
-def test_tables_are_those_of_pandas() -> None:
-    pandas = pytest.importorskip("pandas")
-    result = coco.evaluate(truth(), pandas.DataFrame(found()))
-    assert list(pandas.DataFrame(result.classes)["name"]) == ["cat", "dog"]
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_data_frames(library: str) -> None:
+    """Detections come as one, and every table becomes one."""
+    frames = pytest.importorskip(library)
+    result = coco.evaluate(truth(), frames.DataFrame(found()))
+    assert result == coco.evaluate(truth(), found())
+    assert list(frames.DataFrame(result.classes)["name"]) == ["cat", "dog"]
     for table in (result.precision, result.class_precision, result.sizes, result.crowding, result.confusion, result.errors, result.detections):
-        assert len(pandas.DataFrame(table)) == len(next(iter(table.values())))
+        assert len(frames.DataFrame(table)) == len(next(iter(table.values())))
+
+
+def test_no_column_takes_the_place_of_another() -> None:
+    """Classes may be called as other columns are, or as each other."""
+    gt = truth()
+    names = ["background", "truth", "recall", "cat", "cat", "cat (2)"]
+    gt["categories"] = [{"id": place, "name": name} for place, name in enumerate(names, 1)]
+    box = {"image_id": 1, "bbox": [0, 0, 9, 9]}
+    gt["annotations"] = [box | {"id": place, "category_id": place} for place in range(1, len(names) + 1)]
+    result = coco.evaluate(gt, [box | {"category_id": 1, "score": 0.9}, box | {"category_id": 3, "score": 0.8}])
+    told = ["background (2)", "truth (2)", "recall (2)", "cat", "cat (2)", "cat (2) (2)"]
+    assert list(result.confusion) == ["truth", *told, "background"] and result.confusion["truth"] == [*told, "background"]
+    assert list(result.class_precision) == ["recall", *told] and result.class_precision["recall"][-1] == 1.0
+    assert [result.confusion[name][place] for place, name in enumerate(told)] == [1, 0, 1, 0, 0, 0]
+    assert result.classes["name"] == names
+    close = coco.evaluate(gt, [], ious=[0.5, 0.501, 0.505, 0.6])
+    assert list(close.precision) == ["recall", "0.50", "0.501", "0.505", "0.60"]
 
 
 def test_options() -> None:
@@ -119,10 +139,19 @@ def test_what_is_broken_is_left_out_and_said() -> None:
         ({"area": (64, 16)}, "area: the sides"),
         ({"classes": ["cow"]}, 'classes: there is no "cow": the annotations have cat, dog'),
         ({"max_dets": 0}, "max_dets is 0"),
+        ({"score": math.nan}, "score is NaN"),
+        ({"threshold": math.nan}, "threshold is NaN"),
     ],
 )
 def test_options_that_cannot_be(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
+        coco.evaluate(truth(), found(), **settings)
+
+
+@pytest.mark.parametrize("settings", [{"classes": "dog"}, {"classes": 2}, {"ious": 0.5}, {"area": 32}])
+def test_lists_that_are_none(settings: dict[str, Any]) -> None:
+    (keyword, given), = settings.items()
+    with pytest.raises(TypeError, match=rf"{keyword} is {given!r}: give a list, such as \[{given!r}\]"):
         coco.evaluate(truth(), found(), **settings)
 
 

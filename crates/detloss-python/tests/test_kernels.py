@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -273,6 +274,38 @@ def test_one_launch_and_nothing_else(spec, triton, monkeypatch):
                         slope, *_ = value.grad_fn.apply(upstream, None)
                 assert launched[1][0] is scale.detloss_scale and slope.dtype == dtype and slope.shape == pred.shape
                 assert not set(watched.operations) - FREE, watched.operations
+
+
+@pytest.mark.parametrize("units", [1, 1000, 1 << 30, (1 << 31) - 16, 1 << 31, 3 << 31])
+def test_no_index_wraps_around(units, triton, monkeypatch):
+    """The last program counts on to the end of its last tile, beyond the units there are."""
+    from detloss.torch._triton import launch
+
+    launched = []
+    monkeypatch.setattr(launch, "start", lambda *given: launched.append(given))
+    monkeypatch.setattr(launch, "_counter", lambda device: None)
+    monkeypatch.setattr(_kernel, "takes", lambda call, tensors: True)
+    with FakeTensorMode():
+        pred, target = (torch.empty(units, dtype=dtype, device="cuda") for dtype in (torch.float16, torch.bool))
+        detloss.torch.focal(pred, target)
+    [(_, _, programs, arguments, known, _)] = launched
+    lots, tiles = arguments[10:12]
+    assert lots * known["LOT"] == units
+    assert units <= programs * tiles * known["TILE"] <= 1 << (31 if known["INDEX"] is launch.tl.int32 else 63)
+
+
+def test_graphs_have_counters_of_their_own(triton, monkeypatch):
+    """They may be replayed in any stream, beside whatever runs in the one that they were captured in."""
+    from detloss.torch._triton import launch
+
+    counters, device = {}, torch.device("cuda", 0)
+    monkeypatch.setattr(launch, "_counters", counters)
+    monkeypatch.setattr(torch.accelerator, "current_stream", lambda _: SimpleNamespace(stream_id=7))
+    with FakeTensorMode():
+        for is_captured in (False, True, True, False):
+            monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda says=is_captured: says)
+            counter = launch._counter(device)
+            assert any(counter is other for other in counters.values()) != is_captured
 
 
 @all_kernels

@@ -15,10 +15,12 @@ pass. Whatever is a table is a dictionary of columns, as ``pandas.DataFrame`` ta
 from __future__ import annotations
 
 import json
+import math
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain, count
 from typing import Any, TypeAlias
 
 from detloss import _core, _numpy
@@ -54,14 +56,14 @@ class Evaluation:
     precision: Columns
     """Mean precision of all classes over ``recall``: a column for each IoU."""
     class_precision: Columns
-    """Precision at the first IoU over ``recall``: a column for each class with objects."""
+    """Precision at the first IoU over ``recall``: a column for each class with objects, named as in ``confusion``."""
     sizes: Columns
     """By size of the objects: ``size``, ``objects``, ``found``, ``AP``, ``AR``."""
     crowding: Columns
     """By how many other objects overlap an object: ``neighbours``, ``objects``, ``found``, ``mean_iou``."""
     confusion: Columns
     """A row for each class of the objects, named by ``truth``, and a column for each class of the detections; background is the last of
-    both."""
+    both. A class whose name another column has, too, gets a number: ``background (2)``."""
     errors: Columns
     """TIDE's kinds of errors: ``kind``, ``count``, and ``cost``, the AP that is lost by them."""
     calibration: dict[str, Any] | None
@@ -96,8 +98,8 @@ def evaluate(
 
     Args:
         gt: annotations in COCO's format: a file, a dictionary as it has, or whatever has that as ``dataset`` (pycocotools' ``COCO``).
-        dt: detections ``{image_id, category_id, bbox, score}``: a file, a list, or a ``DataFrame`` with these columns. Boxes are left, top,
-            width, height in pixels.
+        dt: detections ``{image_id, category_id, bbox, score}``: a file, a list, or a ``DataFrame`` of pandas or Polars with these
+            columns. Boxes are left, top, width, height in pixels.
         rotated: whether boxes are cx, cy, w, h and an angle in radians.
         ious: the IoUs over which AP is a mean, 0.5, 0.55, … 0.95 by default. From the first on, a detection has found an object wherever
             a single one decides.
@@ -116,8 +118,12 @@ def evaluate(
     """
     if max_dets < 1:
         raise ValueError(f"max_dets is {max_dets}: give 1 or more")
-    names = None if classes is None else [str(wanted) for wanted in classes]
-    settings = (None if ious is None else list(ious), score, max_dets, names, None if area is None else list(area), threshold)
+    for keyword, least in (("score", score), ("threshold", threshold)):
+        if least is not None and math.isnan(least):
+            raise ValueError(f"{keyword} is NaN: give a number")
+    names = None if classes is None else [str(wanted) for wanted in _listed(classes, "classes")]
+    of_ious, sides = (None if given is None else _listed(given, name) for given, name in ((ious, "ious"), (area, "area")))
+    settings = (of_ious, score, max_dets, names, sides, threshold)
     data, detections, problems = _core.evaluate_coco(
         _source(getattr(gt, "dataset", gt), "gt"), _source(dt, "dt"), rotated, settings, _numpy.get_num_threads()
     )
@@ -127,12 +133,21 @@ def evaluate(
     return _evaluation(json.loads(data), detections, problems)
 
 
+def _listed(given: Any, keyword: str) -> list[Any]:
+    """The members of what is a list of some sort. Text would be one of its letters."""
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise TypeError(f"{keyword} is {given!r}: give a list, such as [{given!r}]")
+    return list(given)
+
+
 def _source(given: Any, name: str) -> tuple[str, str | None]:
     """A file; or what it is called, and its text."""
     if isinstance(given, (str, os.PathLike)):
         return os.fspath(given), None
-    if hasattr(given, "to_dict"):
-        given = given.to_dict("records")
+    if hasattr(given, "to_dicts"):
+        given = given.to_dicts()  # Polars'.
+    elif hasattr(given, "to_dict"):
+        given = given.to_dict("records")  # pandas'.
     try:
         return name, json.dumps(given, default=_plain)
     except TypeError as error:
@@ -154,7 +169,7 @@ def _evaluation(data: dict[str, Any], detections: Columns, problems: list[str]) 
     for key in ("threshold", "precision", "recall", "f1"):
         classes[key] = [None if line["best"] is None else line["best"][key] for line in lines]
     matrix = data["confusion"]["counts"]
-    named = [*_told_apart(names), "background"]
+    named = [*_told_apart(names, {"truth", "recall", "background"}), "background"]
     confusion: Columns = {"truth": named} | {name: [row[place] for row in matrix] for place, name in enumerate(named)}
     calibration = data["calibration"]
     if calibration is not None:
@@ -162,7 +177,7 @@ def _evaluation(data: dict[str, Any], detections: Columns, problems: list[str]) 
     made = {
         "count": data["detections"],
         "classes": classes,
-        "precision": {"recall": recall} | {f"{iou:.2f}": precision for iou, precision in (curve.values() for curve in data["curves"])},
+        "precision": {"recall": recall} | {_of_iou(iou): precision for iou, precision in (curve.values() for curve in data["curves"])},
         "class_precision": {"recall": recall}
         | {name: line["precision"] for name, line in zip(named, lines) if line["precision"] is not None},
         "sizes": _columns([line | {"size": line["size"]["name"]} for line in data["sizes"]], ("size", "objects", "found", "AP", "AR")),
@@ -181,14 +196,20 @@ def _columns(lines: Sequence[Mapping[str, Any]], keys: tuple[str, ...]) -> Colum
     return {key: [line[key] for line in lines] for key in keys}
 
 
-def _told_apart(names: list[str]) -> list[str]:
-    """Names as those of columns: one that another class has, too, gets a number."""
-    seen: dict[str, int] = {}
-    told = []
+def _told_apart(names: list[str], taken: set[str]) -> list[str]:
+    """Names of classes as those of columns: one that another column has, too, gets a number."""
+    told: list[str] = []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        told.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+        others = (f"{name} ({number})" for number in count(2))
+        told.append(next(free for free in chain([name], others) if free not in taken))
+        taken = taken | {told[-1]}
     return told
+
+
+def _of_iou(iou: float) -> str:
+    """The name of an IoU's column, with as many digits as it takes."""
+    short = f"{iou:.2f}"
+    return short if math.isclose(float(short), iou, rel_tol=1e-9) else repr(iou)
 
 
 def _shown(value: float | None) -> str:

@@ -85,6 +85,15 @@ fn no_permutation_is_cheaper() {
     assert!(infeasible > 100);
 }
 
+/// However much dearer they are: here the only one with three pairs has the three largest costs.
+#[test]
+fn as_many_pairs_as_possible_whatever_they_cost() {
+    let costs = [10.0, 0.0, NEVER, NEVER, 10.0, 0.0, NEVER, NEVER, 10.0];
+    assert_eq!(partial_linear_sum_assignment(&costs, 3), Ok(vec![(0, 0), (1, 1), (2, 2)]));
+    assert_eq!(partial_linear_sum_assignment(&[1e290, NEVER], 2), Ok(vec![(0, 0)]));
+    assert_eq!(linear_sum_assignment(&[1e290, NEVER, NEVER, 1e290], 2), Ok(vec![(0, 0), (1, 1)]));
+}
+
 #[test]
 fn the_matrices_that_scipy_tests_with() {
     let sum_of = |costs: &[f64], columns: usize| -> Vec<f64> {

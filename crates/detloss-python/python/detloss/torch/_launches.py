@@ -2,7 +2,8 @@
 
 There every operation is a launch, which takes longer than the work on a thousand boxes. So operations of one kind that wait for nothing
 but earlier results are one launch, side by side: tensors have the numbers of a formula for rows, and a launch reads rows of earlier
-tensors where they lie, or puts them together first. A compiler does better with one number after the other: that is `_program.run`.
+tensors where they lie, or puts them together first. The CPU does better with one number after the other, which stays in its caches; so
+does a compiler, and that is `_program.run`.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ _COMMUTE = {"add", "mul", "mul_add", "min", "max"}
 """Operations whose first two operands may change places."""
 
 
-def plan(formula: Lowered, inputs: Sequence[int]) -> Plan:
-    """The launches for a formula.
+def plan(formula: Lowered, inputs: Sequence[int], side_by_side: bool) -> Plan:
+    """The launches for a formula, those of a kind ``side_by_side`` or each by itself.
 
     Its inputs are the rows of a prediction and of a target, ``inputs`` says how many, and then single numbers.
     """
@@ -65,7 +66,7 @@ def plan(formula: Lowered, inputs: Sequence[int]) -> Plan:
     # Halves, which are not equal to any place of a number.
     slots = {constant: slot + 0.5 for slot, constant in enumerate(constants)}
     nodes = tuple(Node(name, tuple(slots.get(of, of) if isinstance(of, float) else of for of in operands)) for name, operands in formula.nodes)
-    made = _plan(Lowered(nodes, formula.outputs), tuple(inputs))
+    made = _plan(Lowered(nodes, formula.outputs), tuple(inputs), side_by_side)
     launches = tuple(
         launch._replace(operands=tuple(constants[int(of)] if isinstance(of, float) else of for of in launch.operands))
         for launch in made.launches
@@ -74,11 +75,11 @@ def plan(formula: Lowered, inputs: Sequence[int]) -> Plan:
 
 
 @lru_cache(maxsize=256)
-def _plan(formula: Lowered, inputs: tuple[int, ...]) -> Plan:
-    kinds = _kinds(formula, inputs[0] + inputs[1])
+def _plan(formula: Lowered, inputs: tuple[int, ...], side_by_side: bool) -> Plan:
     # Of scores there may be millions: to put some together would cost more than the launch it saves.
-    groups = _one_by_one(formula) if max(inputs) == 1 else _when_complete(formula, kinds)
-    return _planned(formula, inputs, groups)
+    if max(inputs) == 1 or not side_by_side:
+        return _planned(formula, inputs, _one_by_one(formula))
+    return _planned(formula, inputs, _when_complete(formula, _kinds(formula, inputs[0] + inputs[1])))
 
 
 Kind: TypeAlias = "tuple[Any, ...]"

@@ -97,25 +97,32 @@ def in_steps(operations: list[tuple[str, Any]], outputs: list[int]) -> Program:
 
 
 @lru_cache(maxsize=512)
-def _plan(key: str, with_grad: bool, at_mean: bool) -> _launches.Plan:
+def _plan(key: str, with_grad: bool, at_mean: bool, side_by_side: bool) -> _launches.Plan:
     """The launches of a formula."""
     traced = _chosen(key).trace(with_grad, at_mean)
     assert traced is not None, f"{key} is no formula"
-    return _planned(key, at_mean, *traced)
+    return _planned(key, at_mean, side_by_side, *traced)
 
 
 @lru_cache(maxsize=512)
-def _plan_of_mean(key: str) -> _launches.Plan:
+def _plan_of_mean(key: str, side_by_side: bool) -> _launches.Plan:
     """The launches of what a running mean is of."""
     known = _chosen(key).running_mean()
     assert known is not None, f"{key} has no running mean"
-    return _planned(key, False, *known[1])
+    return _planned(key, False, side_by_side, *known[1])
 
 
-def _planned(key: str, at_mean: bool, operations: list[tuple[str, Any]], outputs: list[int]) -> _launches.Plan:
+def _planned(
+    key: str, at_mean: bool, side_by_side: bool, operations: list[tuple[str, Any]], outputs: list[int]
+) -> _launches.Plan:
     spec, formula = find(key.split()[0]), lowered(operations, outputs)
     fields = len(spec.pred.fields), len(spec.target.fields), *((1,) if at_mean else ())
-    return _launches.plan(fused(formula) if max(fields) == 1 else formula, fields)
+    return _launches.plan(fused(formula) if max(fields) == 1 else formula, fields, side_by_side)
+
+
+def _is_side_by_side(tensor: Tensor) -> bool:
+    """Whether a launch takes longer than its work there. On the CPU an operation begins at once."""
+    return tensor.device.type != "cpu"
 
 
 def _safe_div(numerator: Tensor, denominator: Tensor) -> Tensor:
@@ -162,7 +169,7 @@ def measured(pred: Tensor, target: Tensor, chosen: Chosen) -> Tensor:
         spec = chosen.spec
         inputs = [*_split(pred.detach(), len(spec.pred.fields)), *_split(target, len(spec.target.fields))]
         return run(running_mean(chosen.key).of, inputs)[0]
-    return _launches.run(_plan_of_mean(chosen.key), _in_rows(pred.detach(), target, chosen))[0]
+    return _launches.run(_plan_of_mean(chosen.key, _is_side_by_side(pred)), _in_rows(pred.detach(), target, chosen))[0]
 
 
 def units(pred: Tensor, target: Tensor, chosen: Chosen, mean: Tensor | None = None) -> Terms:
@@ -175,7 +182,7 @@ def units(pred: Tensor, target: Tensor, chosen: Chosen, mean: Tensor | None = No
         value, *slopes = run(program(chosen.key, with_grad, at_mean), inputs)
     else:
         inputs = _in_rows(pred.detach(), target, chosen)
-        value, slopes = _launches.run(_plan(chosen.key, with_grad, at_mean), [*inputs, *means])
+        value, slopes = _launches.run(_plan(chosen.key, with_grad, at_mean, _is_side_by_side(pred)), [*inputs, *means])
         if fields > 1 and len(slopes) == 1:
             grad = slopes[0].expand(fields, *shape).movedim(0, -1).contiguous()
             return Terms(value.expand(shape), grad)

@@ -31,7 +31,7 @@ def {name}(
     if divisor is not None:
         count = tl.load(divisor).to(F)
         factor = factor / tl.where(count == 0.0, 1.0, count)
-    units = lots * LOT
+    units = lots.to(INDEX) * LOT
     first = tl.program_id(0).to(INDEX) * tiles * TILE
     lost = tl.zeros({shape}, F)
     mass = tl.zeros({shape}, F)

@@ -227,15 +227,14 @@ def _counter(device: torch.device) -> Tensor:
     """What programs of a launch count themselves by."""
     if device.type == "cpu":
         return torch.zeros((), dtype=torch.int32)
+    # A graph has one of its own for each launch, as it may be replayed in any stream; and while it is captured nothing is run.
+    if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+        return torch.zeros((), dtype=torch.int32, device=device)
     key = (device, torch.accelerator.current_stream(device).stream_id)
     known = _counters.get(key)
-    if known is not None:
-        return known
-    zero = torch.zeros((), dtype=torch.int32, device=device)
-    # While a graph is captured nothing is run, nor is the memory anybody else's.
-    if not (device.type == "cuda" and torch.cuda.is_current_stream_capturing()):
-        _counters[key] = zero
-    return zero
+    if known is None:
+        known = _counters[key] = torch.zeros((), dtype=torch.int32, device=device)
+    return known
 
 
 class _Kernel(torch.autograd.Function):
