@@ -173,15 +173,14 @@ def in_parts(monkeypatch):
 @by_name(SPECS)
 def test_long_rows(spec, in_parts):
     """They are read part by part, the last of which is not whole, once for each sum that needs another."""
-    pred, target = tensors(of_columns(spec, 7, 11), torch.float64)
-    options = ({}, {"weight": random((7,)), "reduction": "weighted_mean"}, {"reduction": "none"})
+    pred, target = tensors(of_columns(spec, 3, 5), torch.float64)
+    options = ({"weight": random((3,)), "reduction": "weighted_mean"}, {"reduction": "none"})
     for given in (*options, {param.name: near_default(param) for param in spec.params}):
         assert_equal_to_core(spec, pred, target, **given)
-        assert_equal_to_core(spec, pred.float(), target.float(), **given)
         if takes_classes(spec):
-            of_classes = torch.arange(7) % 11
+            of_classes = torch.tensor([4, 0, 2])
             assert_equal_to_core(spec, pred, of_classes, **given)
-            assert_equal_to_core(spec, pred, of_classes, ignore_index=3, class_weight=random((11,)), **given)
+            assert_equal_to_core(spec, pred.float(), of_classes, ignore_index=0, class_weight=random((5,)), **given)
     value = getattr(detloss.torch, spec.name)(pred, target, backend="kernel")
     torch.testing.assert_close(value, getattr(detloss.torch, spec.name)(pred, target, backend="fused"))
 
