@@ -32,9 +32,13 @@ PEERS: dict[str, Loss] = {
     "ciou": lambda pred, target: torchvision.ops.complete_box_iou_loss(pred, target, reduction="mean"),
     "smooth_l1": functional.smooth_l1_loss,
     "bce": functional.binary_cross_entropy_with_logits,
+    "softmax_ce": functional.cross_entropy,
+    "softmax_kl": lambda pred, target: functional.kl_div(
+        functional.log_softmax(pred, -1), functional.log_softmax(target, -1), reduction="batchmean", log_target=True
+    ),
 }
 
-NAMES = (*PEERS, "gaussian_focal", "rotated_iou", "kld")
+NAMES = (*PEERS, "gaussian_focal", "rotated_iou", "kld", "distribution_focal", "dice")
 UNITS = (10_000, 1_000_000, 16_000_000)
 ROUNDS = 15
 CACHE = 512 << 20
@@ -42,7 +46,7 @@ CACHE = 512 << 20
 
 
 def inputs(spec: detloss.Spec, units: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Boxes near their targets, or rows of 80 logits with a positive in a hundred."""
+    """Boxes near their targets, or rows of 80 logits with a positive in a hundred, distributions of 17 places, masks of 28 by 28."""
     torch.manual_seed(0)
     fields = len(spec.pred.fields)
     if fields > 1:
@@ -50,7 +54,14 @@ def inputs(spec: detloss.Spec, units: int, dtype: torch.dtype) -> tuple[Tensor, 
         corners = torch.cat([place, place + side + 1], -1) if spec.pred.fields[0] == "x1" else torch.cat([place, side + 1], -1)
         target = torch.cat([corners, torch.rand(units, fields - 4, device="cuda")], -1)
         return (target + torch.rand_like(target)).to(dtype), target.to(dtype)
-    pred = torch.randn(units // 80, 80, device="cuda")
+    columns = 28 * 28 if spec.is_mask else 80 if spec.is_elementwise or spec.target.is_row else 17
+    pred = torch.randn(units // columns, columns, device="cuda")
+    if spec.scope == "row" and spec.target.is_label:
+        return pred.to(dtype), torch.randint(0, columns, pred.shape[:1], device="cuda")
+    if not (spec.is_elementwise or spec.target.is_row):
+        return pred.to(dtype), (torch.rand(pred.shape[:1], device="cuda") * (columns - 1)).to(dtype)
+    if spec.is_mask:
+        return pred.to(dtype), (torch.rand_like(pred) > 0.7).to(dtype)
     target = (torch.rand_like(pred) > 0.99).float() if spec.target.is_label else torch.randn_like(pred)
     return pred.to(dtype), target.to(dtype)
 

@@ -21,7 +21,8 @@ import detloss
 import torch
 import triton
 import triton.language as tl
-from detloss.torch._triton import formula, launch
+from detloss.torch._operations import TRACEABLE
+from detloss.torch._triton import formula, launch, rows
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
@@ -44,14 +45,27 @@ class Size(NamedTuple):
     instructions: int
 
 
+def columns_of(spec: Any) -> int:
+    """How long the rows are that a loss is compiled for, 0 for a loss of units: masks of Mask R-CNN, classes of COCO, places of a
+    distribution."""
+    if spec.name not in TRACEABLE:
+        return 0
+    return 784 if spec.is_mask else 80 if spec.target.is_row else 17
+
+
 def compiled(spec: Any, target: str, dtype: torch.dtype = torch.float32, tiles: int = 1, classes: bool = False) -> Any:
     """The kernel of a loss with its defaults, for a mean with a gradient. ``tiles``: how many times as large its tile is."""
-    kernel = formula.kernel(spec.name, spec.values({}), True, False)
     wide = torch.promote_types(dtype, torch.float32)
     names = {torch.float16: "fp16", torch.float32: "fp32", torch.float64: "fp64"}
-    columns = 80 if classes else 1
+    columns = columns_of(spec) or (80 if classes else 1)
+    if columns_of(spec):
+        kernel = rows.kernel(spec.name, spec.values({}), columns, classes, False, wide, True)
+        of_tile, warps = rows.tile(columns)
+    else:
+        kernel = formula.kernel(spec.name, spec.values({}), True, False)
+        of_tile, warps = launch.tile(spec), launch.WARPS
     width = columns * len(spec.pred.fields)
-    constants = launch.constants(wide, tl.float64, 16, width, columns, classes, False, False, launch.tile(spec) * tiles, tl.int32)
+    constants = launch.constants(wide, tl.float64, 16, width, columns, classes, False, False, of_tile * tiles, tl.int32)
     types = {
         "pred": f"*{names[dtype]}",
         "target": "*i64" if classes else f"*{names[dtype]}",
@@ -60,10 +74,10 @@ def compiled(spec: Any, target: str, dtype: torch.dtype = torch.float32, tiles: 
         "partials": f"*{names[wide]}",
         "counter": "*i32",
     } | dict.fromkeys(("lots", "tiles", "scale", "scale_low"), "i32")
-    return compile_for(kernel, types, constants, target)
+    return compile_for(kernel, types, constants, target, warps)
 
 
-def compile_for(kernel: Any, types: dict[str, str], constants: dict[str, Any], target: str) -> Any:
+def compile_for(kernel: Any, types: dict[str, str], constants: dict[str, Any], target: str, warps: int = launch.WARPS) -> Any:
     """A kernel with arguments of these types, and none in the place of all others."""
     absent = dict.fromkeys((name for name in kernel.arg_names if name not in types and name not in constants), None)
     places = {name: place for place, name in enumerate(kernel.arg_names)}
@@ -73,7 +87,7 @@ def compile_for(kernel: Any, types: dict[str, str], constants: dict[str, Any], t
         constexprs={(places[name],): constant for name, constant in (constants | absent).items()},
         attrs={(places[name],): [["tt.divisibility", 16]] for name, type_ in types.items() if type_.startswith("*")},
     )
-    return triton.compile(source, target=TARGETS[target], options=launch.OPTIONS)
+    return triton.compile(source, target=TARGETS[target], options={**launch.OPTIONS, "num_warps": warps})
 
 
 @cache
@@ -94,16 +108,27 @@ def size(name: str, target: str, tiles: int = 1, classes: bool = False) -> Size:
     return Size(registers, stack, sum(name != "NOP" for name in instructions))
 
 
-def per_unit(name: str, target: str) -> float:
-    """Instructions for one unit: those of a tile of twice the size, less those of the tile, by what a thread has of it."""
+def on_record(name: str, target: str, tiles: int = 1) -> Size:
+    """What a kernel takes that is on record: of class indices for rows that may have such."""
     spec = next(spec for spec in detloss.losses() if spec.name == name)
-    more = size(name, target, tiles=2).instructions - size(name, target).instructions
+    return size(name, target, tiles, classes=columns_of(spec) > 0 and "ignore_index" in spec.options)
+
+
+def per_unit(name: str, target: str) -> float:
+    """Instructions for one unit, of rows for one number of them: those of a tile of twice the size, less those of the tile, by what a
+    thread has of it."""
+    spec = next(spec for spec in detloss.losses() if spec.name == name)
+    more = on_record(name, target, tiles=2).instructions - on_record(name, target).instructions
+    columns = columns_of(spec)
+    if columns:
+        of_tile, warps = rows.tile(columns)
+        return more / (of_tile * columns / (32 * warps))
     return more / (launch.tile(spec) / THREADS)
 
 
 def record(name: str) -> dict[str, float]:
     """The line of a loss."""
-    registers = {target: size(name, target).registers for target in TARGETS}
+    registers = {target: on_record(name, target).registers for target in TARGETS}
     return {**registers, "instructions": round(per_unit(name, "sm_90"))}
 
 
@@ -116,7 +141,9 @@ def table(lines: dict[str, dict[str, float]]) -> str:
     specs = {spec.name: spec for spec in detloss.losses()}
     rows = [["loss", "bytes", "instructions", "part of an H100's", "registers: sm_80", "sm_90", "gfx942"], ["---"] * 7]
     for name, line in lines.items():
-        moved = 4 * (2 * len(specs[name].pred.fields) + len(specs[name].target.fields))
+        spec = specs[name]
+        is_one_for_a_row = columns_of(spec) > 0 and ("ignore_index" in spec.options or not spec.target.is_row)
+        moved = 4 * (2 * len(spec.pred.fields) + (0 if is_one_for_a_row else len(spec.target.fields)))
         part = line["instructions"] / (FREE * moved)
         rows.append([name, moved, line["instructions"], f"{part:.0%}", *(line[target] for target in TARGETS)])
     return "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)
@@ -125,7 +152,7 @@ def table(lines: dict[str, dict[str, float]]) -> str:
 if __name__ == "__main__":
     lines = {}
     for spec in detloss.losses():
-        if spec.is_formula:
+        if spec.is_formula or columns_of(spec):
             lines[spec.name] = record(spec.name)
             print(spec.name, lines[spec.name], file=sys.stderr, flush=True)
     RECORD.write_text("{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(line)}" for name, line in lines.items()) + "\n}\n")

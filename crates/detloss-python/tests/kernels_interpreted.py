@@ -13,13 +13,14 @@ import pytest
 import torch
 import triton_host
 from detloss.torch import _kernel
+from detloss.torch._operations import TRACEABLE
 from detloss.torch._triton import formula, launch
 from samples import COLUMNS, classes, covering, near_default, ordinary, shapes, takes_classes
 from triton.runtime import interpreter
 
 triton_host.install()
 
-SPECS = [spec for spec in detloss.losses() if spec.is_formula]
+SPECS = [spec for spec in detloss.losses() if spec.is_formula or spec.name in TRACEABLE]
 BY_NAME = {spec.name: spec for spec in SPECS}
 KINDS = covering(SPECS, lambda spec: {(spec.pred, spec.target, tuple(spec.options))})
 """Losses that together are called in all ways."""
@@ -42,9 +43,9 @@ def result(spec, pred, target, upstream=None, **options):
     return value.detach(), torch.autograd.grad(value, pred, torch.ones_like(value) if upstream is None else upstream)[0]
 
 
-def assert_equal_to_core(spec, pred, target, upstream=None, eps=None, **options):
+def assert_equal_to_core(spec, pred, target, upstream=None, tolerance=None, **options):
     """What the kernel makes of numbers is what the core makes of the same numbers in double precision."""
-    eps = EPS[pred.dtype] if eps is None else eps
+    eps = EPS[pred.dtype] if tolerance is None else tolerance
     exactly = lambda given: given.double() if torch.is_tensor(given) and given.is_floating_point() else given  # noqa: E731
     value, grad = result(spec, pred, target, upstream, backend="kernel", **options)
     given = {name: exactly(option) for name, option in options.items()}
@@ -94,7 +95,7 @@ def test_value_alone(spec):
 
 
 def options_of(spec, rows):
-    units = shapes(spec, rows)[0] if len(spec.pred.fields) == 1 else (rows,)
+    units = shapes(spec, rows)[0] if spec.scope == "unit" and len(spec.pred.fields) == 1 else (rows,)
     yield {"reduction": "sum", "loss_weight": 2.5}
     yield {"reduction": "none", "loss_weight": 0.5}
     yield {"reduction": "weighted_mean"}
@@ -138,7 +139,7 @@ def test_classes(spec):
     assert_equal_to_core(spec, pred, unknown, ignore_index=-100, reduction="weighted_mean")
 
 
-@pytest.mark.parametrize("spec", [spec for spec in SPECS if takes_classes(spec)], ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if takes_classes(spec) and spec.is_formula], ids=lambda spec: spec.name)
 def test_what_is_no_class_or_label(spec):
     """It makes its own elements NaN and no others; what is ignored or left out may hold anything."""
     function = getattr(detloss.torch, spec.name)
@@ -164,7 +165,9 @@ def test_what_is_no_class_or_label(spec):
         assert_equal_to_core(spec, pred.detach().nan_to_num(), (labels == 0.0).to(kind))
 
 
-UGLY = (0.0, -0.0, 1e-30, -1e-30, 1e4, -1e4, 3e38, -3e38, 1e-45, float("inf"), float("-inf"), 30.0, -30.0)
+UGLY = (0.0, -0.0, 1e-30, -1e-30, 1e4, -1e4, 1e-45, float("inf"), float("-inf"), 30.0, -30.0)
+HUGE = (3e38, -3e38)
+"""Logits of a row are subtracted from each other, and then they are infinite."""
 
 
 def assert_as_ugly(spec, dtype, rtol):
@@ -172,8 +175,9 @@ def assert_as_ugly(spec, dtype, rtol):
     choose = np.random.default_rng(3).choice
     of_pred, of_target = shapes(spec, 400)
     labels = (0.0, 1.0, 0.5)
-    pred = torch.tensor(choose(UGLY, of_pred), dtype=dtype)
-    target = torch.tensor(choose(labels if spec.target.is_label else UGLY, of_target), dtype=dtype)
+    ugly = UGLY + HUGE if spec.is_formula else UGLY
+    pred = torch.tensor(choose(ugly, of_pred), dtype=dtype)
+    target = torch.tensor(choose(labels if spec.target.is_probability else ugly, of_target), dtype=dtype)
     for numbers, wanted in zip(*(result(spec, pred, target, backend=way, reduction="none") for way in ("kernel", "fused")), strict=True):
         assert torch.equal(numbers.isnan(), wanted.isnan())
         differ = ~torch.isclose(numbers, wanted, rtol=rtol, atol=rtol / 100.0, equal_nan=True)
@@ -220,7 +224,7 @@ def test_one_column_of_wider_tensors():
 
 @all_kinds
 def test_columns_in_another_dimension(spec):
-    if not spec.has_columns:
+    if not spec.is_elementwise:
         return
     pred, target = random((2, COLUMNS, 3, 4), -2.0, 2.0), (random((2, COLUMNS, 3, 4), seed=5) > 1.0).float()
     for options in ({}, {"reduction": "none"}, {"weight": random((2, 3, 4))}):
@@ -405,7 +409,7 @@ def as_on_a_device(monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.trace:FutureWarning", "ignore::torch.jit.TracerWarning")
 def test_automatic_choice(as_on_a_device):
-    """Formulas are launched; what looks through operations, and what is no formula, is not."""
+    """Formulas are launched; what looks through operations, and what has no kernel, is not."""
     pred, target = tensors(ordinary(BY_NAME["giou"]))
     loss = lambda x: detloss.torch.giou(x, target)  # noqa: E731
     expected = loss(pred)
@@ -419,7 +423,7 @@ def test_automatic_choice(as_on_a_device):
         detloss.torch.giou(pred, target, backend="decomposed"),
         detloss.torch.giou(pred, target, backend="fused"),
     ]
-    detloss.torch.dice(torch.zeros(2, 4), torch.ones(2, 4))
+    detloss.torch.ap(torch.zeros(2, 4), torch.ones(2, 4))
     assert as_on_a_device == ["giou"]
     for value in others:
         torch.testing.assert_close(value, expected)
@@ -463,8 +467,8 @@ def test_where_triton_is_missing(as_on_a_device, monkeypatch):
 @pytest.mark.filterwarnings("ignore:.*torch.jit.trace:FutureWarning", "ignore::torch.jit.TracerWarning")
 def test_what_the_kernel_backend_refuses():
     pred, target = tensors(ordinary(BY_NAME["giou"]))
-    with pytest.raises(ValueError, match="dice: backend 'kernel' cannot take this call: .*formulas"):
-        detloss.torch.dice(torch.zeros(2, 4), torch.ones(2, 4), backend="kernel")
+    with pytest.raises(ValueError, match="ap: backend 'kernel' cannot take this call: .*whole batches"):
+        detloss.torch.ap(torch.zeros(2, 4), torch.ones(2, 4), backend="kernel")
     with pytest.raises(ValueError, match="giou: backend 'kernel' .*transform"):
         torch.func.grad(lambda x: detloss.torch.giou(x, target, backend="kernel"))(pred)
     with pytest.raises(ValueError, match="giou: backend 'kernel' .*takes note"):

@@ -87,6 +87,13 @@ def near_default(param: Param) -> float:
             return min(param.high, param.default * 1.25 + 0.003)
 
 
+def settings(spec: Spec) -> Iterable[dict[str, float]]:
+    """Values of the parameters for which a loss may be written otherwise: without a factor, a power or a term; and of no such."""
+    for param in spec.params:
+        yield from ({param.name: value} for value in (0.0, 0.5, 1.0, 2.0) if param.kind == "real" and param.low <= value <= param.high)
+    yield {param.name: near_default(param) for param in spec.params}
+
+
 def covering(specs: Iterable[Spec], traits: Callable[[Spec], set[Any]]) -> list[Spec]:
     """Losses that together have every trait: for tests that take long, of what losses with the same traits have in common."""
     seen: set[Any] = set()

@@ -1,4 +1,5 @@
-"""The kernels that are made of formulas, without a GPU: they are interpreted, and compiled for GPUs that are not there."""
+"""The kernels that are made of formulas and of losses of rows, without a GPU: they are interpreted, and compiled for GPUs that are not
+there."""
 
 from __future__ import annotations
 
@@ -17,12 +18,15 @@ import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 import numpy as np  # noqa: E402
 from detloss.torch import _kernel, _program  # noqa: E402
-from samples import classes, covering, ordinary, takes_classes  # noqa: E402
+from detloss.torch._operations import TRACEABLE  # noqa: E402
+from samples import classes, covering, ordinary, settings, takes_classes  # noqa: E402
 from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
-SPECS = [spec for spec in detloss.losses() if spec.is_formula]
-all_formulas = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+FORMULAS = [spec for spec in detloss.losses() if spec.is_formula]
+OF_ROWS = [spec for spec in detloss.losses() if spec.name in TRACEABLE]
+SPECS = FORMULAS + OF_ROWS
+all_kernels = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +35,10 @@ def triton():
     return pytest.importorskip("triton", reason="Triton is not installed: there are wheels for Linux, pip install triton")
 
 
-def test_interpreted(triton):
+@pytest.mark.parametrize("file", ["kernels_interpreted.py", "rows_interpreted.py"])
+def test_interpreted(file, triton):
     """That it is to interpret, Triton has to know when it is imported: so in a process of its own."""
-    tests = Path(__file__).with_name("kernels_interpreted.py")
+    tests = Path(__file__).with_name(file)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", str(tests)]
     run = subprocess.run(command, env=os.environ | {"TRITON_INTERPRET": "1"}, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-2_000:]
@@ -45,7 +50,7 @@ def test_every_operation_has_its_line(triton):
     from detloss.torch._triton.operations import OPERATIONS
 
     used = {"mul_add", "if_lt"}
-    for spec in SPECS:
+    for spec in FORMULAS:
         loss = detloss._core.Loss(spec.name)
         traces = [loss.trace(True)]
         if spec.is_stateful:
@@ -56,6 +61,53 @@ def test_every_operation_has_its_line(triton):
     for what, table in (("_program.py", _program._TENSOR_OPERATIONS), ("_triton/operations.py", OPERATIONS)):
         assert not used - set(table), f"detloss/torch/{what} has no line for {sorted(used - set(table))}"
     assert set(OPERATIONS) == set(_program._TENSOR_OPERATIONS)
+
+
+def traced(spec, columns=5):
+    """The operations of all forms of a loss of rows, by their names."""
+    from detloss.torch._triton import rows
+
+    found = set()
+    for params in ({}, *settings(spec)):
+        for has_classes in (False, True) if takes_classes(spec) else (False,):
+            by_class = has_classes and "class_weight" in spec.options
+            graph = rows.trace(spec, spec.values(params), columns, has_classes, by_class, torch.float32, True)
+            found |= {rows._name(node) for node in graph.nodes if node.op == "call_function"}
+    return found
+
+
+def test_every_operation_on_rows_has_its_line(triton):
+    """A loss of rows that uses another operation of PyTorch is named here, and the table has none that nobody uses."""
+    from detloss.torch._triton import rows
+    from detloss.torch._triton.operations import ATEN
+
+    assert len(OF_ROWS) > 5
+    used = {spec.name: traced(spec) - rows.WITHOUT_LINES for spec in OF_ROWS}
+    missing = {name: sorted(operations - set(ATEN)) for name, operations in used.items() if operations - set(ATEN)}
+    assert not missing, f"_triton/operations.py has no lines for {missing}"
+    assert set(ATEN) == set().union(*used.values())
+
+
+def test_every_loss_of_rows_has_a_kernel():
+    """But for those that sort, which say so where they are written."""
+    for spec in detloss.losses():
+        if spec.scope == "row" and spec.name not in TRACEABLE:
+            assert "sort" in (_kernel._lacks_loss(spec, 5) or ""), spec.name
+            with FakeTensorMode(), _Operations() as seen:
+                getattr(detloss.torch, spec.name)(torch.empty(3, 5), torch.empty(3, 5), backend="decomposed")
+            assert any("sort" in name for name in seen.names), f"{spec.name} sorts nothing: its form need not say so"
+
+
+class _Operations(TorchDispatchMode):
+    """Notes the names of operations."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        self.names.append(operation.overloadpacket.__name__)
+        return operation(*args, **(kwargs or {}))
 
 
 # Compiling -----------------------------------------------------------------------------------------------------------------------------
@@ -76,17 +128,28 @@ def sizes(triton):
 
 
 @pytest.mark.slow
-@all_formulas
+@all_kernels
 def test_compiled(spec, sizes):
     """Nothing is spilled, and neither registers nor instructions for a unit grow unseen."""
     sizes, record = sizes
     assert spec.name in record, f"{spec.name} is not on record: run {sizes.__file__}"
     for target in TARGETS:
-        size = sizes.size(spec.name, target)
+        size = sizes.on_record(spec.name, target)
         assert size.spilled == 0, f"{size} on {target}"
         assert size.registers <= ROOM * record[spec.name][target] + 2, f"{size} on {target}, on record are {record[spec.name]}"
     instructions = sizes.per_unit(spec.name, "sm_90")
     assert instructions <= ROOM * record[spec.name]["instructions"], f"{instructions}, on record are {record[spec.name]}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", OF_ROWS, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("columns", [8192, 12544])
+def test_long_rows_compiled(spec, columns, sizes, monkeypatch):
+    """Neither the longest row that a program has at once, nor one that it reads part by part, is more than its registers hold."""
+    monkeypatch.setattr(sizes[0], "columns_of", lambda spec: columns)
+    for target in ("sm_90", "gfx942"):
+        size = sizes[0].size.__wrapped__(spec.name, target)
+        assert size.spilled == 0, f"{size} on {target}"
 
 
 def test_nothing_else_is_on_record(sizes):
@@ -104,8 +167,8 @@ def operations(spec):
 
 
 SHORTEST = covering(
-    sorted(SPECS, key=lambda spec: len(operations(spec))), lambda spec: {*operations(spec), len(spec.pred.fields), spec.target}
-)
+    sorted(FORMULAS, key=lambda spec: len(operations(spec))), lambda spec: {*operations(spec), len(spec.pred.fields), spec.target}
+) + covering(OF_ROWS, lambda spec: {spec.target, *spec.options})
 
 
 @pytest.mark.parametrize("spec", SHORTEST, ids=lambda spec: spec.name)
@@ -175,9 +238,11 @@ class _OnDevice(TorchDispatchMode):
 def test_one_launch_and_nothing_else(spec, triton, monkeypatch):
     """A call allocates memory and launches one kernel, the way back another: no tensor is made, converted or asked for its numbers. The
     launch itself is left out."""
-    from detloss.torch._triton import launch, scale
+    from detloss.torch._triton import launch, rows, scale
 
     launched = []
+    # Making one traces, which is once.
+    monkeypatch.setattr(rows, "kernel", lambda *of: of)
     monkeypatch.setattr(launch, "start", lambda kernel, *given: launched.append((kernel, given)))
     monkeypatch.setattr(launch, "_counter", lambda device: torch.empty((), dtype=torch.int32, device=device))
     monkeypatch.setattr(launch, "_is_plain", lambda grad_output: True)
@@ -198,7 +263,7 @@ def test_one_launch_and_nothing_else(spec, triton, monkeypatch):
                     value = getattr(detloss.torch, spec.name)(pred, target, weight=weight, reduction=reduction)
                 assert not set(watched.operations) - FREE, watched.operations
                 assert value.dtype == torch.promote_types(dtype, torch.float32 if target.is_floating_point() else dtype)
-                [(_, (device, programs, arguments, _))] = launched
+                [(_, (device, programs, arguments, *_))] = launched
                 assert device.type == "cuda" and programs == 1
                 assert arguments[0] is pred and all(given.device == device for given in arguments if torch.is_tensor(given))
                 if reduction == "none":
@@ -224,7 +289,7 @@ def test_no_index_wraps_around(units, triton, monkeypatch):
     with FakeTensorMode():
         pred, target = (torch.empty(units, dtype=dtype, device="cuda") for dtype in (torch.float16, torch.bool))
         detloss.torch.focal(pred, target)
-    [(_, _, programs, arguments, known)] = launched
+    [(_, _, programs, arguments, known, _)] = launched
     lots, tiles = arguments[10:12]
     assert lots * known["LOT"] == units
     assert units <= programs * tiles * known["TILE"] <= 1 << (31 if known["INDEX"] is launch.tl.int32 else 63)
@@ -244,12 +309,15 @@ def test_graphs_have_counters_of_their_own(triton, monkeypatch):
             assert any(counter is other for other in counters.values()) != is_captured
 
 
-@all_formulas
+@all_kernels
 def test_name_of_the_kernel(spec, triton):
     """In profiles a kernel has the name of its loss."""
-    from detloss.torch._triton import formula
+    from detloss.torch._triton import formula, rows
 
-    name, text = formula.source(spec, spec.values({}), True, False)
+    if spec.is_formula:
+        name, text = formula.source(spec, spec.values({}), True, False)
+    else:
+        name, text = rows.source(spec, spec.values({}), 5, False, False, torch.float32, True)
     assert name == f"detloss_{spec.name}" and f"def {name}(" in text
 
 
@@ -277,7 +345,7 @@ def test_triton_is_imported_for_a_device_only():
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is at hand")
 
 
-@all_formulas
+@all_kernels
 @gpu
 def test_gpu_kernel(spec, triton):
     """What the host computes in double precision the kernel computes, too, again and again with the same bits."""

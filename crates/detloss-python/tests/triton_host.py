@@ -16,6 +16,7 @@ FUNCTIONS = {
     "cos": np.cos,
     "atan": np.arctan,
     "atan2": np.arctan2,
+    "pow": np.power,
 }
 
 

@@ -1,4 +1,5 @@
-"""The kernel backend: value and gradient of a formula in one launch on a GPU, by Triton. Nothing waits for the device.
+"""The kernel backend: value and gradient of a formula or of a loss of rows in one launch on a GPU, by Triton. Nothing waits for the
+device.
 
 This file decides which calls it takes; Triton is imported for the first tensor that it might serve.
 """
@@ -15,7 +16,9 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from detloss._spec import Spec
 from detloss.torch._call import Call, is_tracing
+from detloss.torch._operations import TRACEABLE
 
 DEVICES = ("cuda", "xpu")
 """Where the automatic choice takes this backend. PyTorch calls the devices of ROCm cuda, too."""
@@ -101,8 +104,9 @@ def _lacks_call(call: Call, tensors: tuple[Tensor | None, ...]) -> str | None:
         return "somebody takes note of all operations, and would see none"
     if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
         return "a transform looks through operations, not into kernels"
-    if not call.chosen.spec.is_formula:
-        return "it is for losses that are formulas of single units, and this one is of rows or of whole batches"
+    lacks = _lacks_loss(call.chosen.spec, call.at.columns)
+    if lacks is not None:
+        return lacks
     for tensor in tensors:
         if tensor is None:
             continue
@@ -111,6 +115,17 @@ def _lacks_call(call: Call, tensors: tuple[Tensor | None, ...]) -> str | None:
         if tensor.dtype not in _DTYPES:
             return f"a tensor is of {tensor.dtype}"
     return None
+
+
+def _lacks_loss(spec: Spec, columns: int) -> str | None:
+    """What stands against a loss, of rows of so many columns if it is of such."""
+    if spec.is_formula:
+        return None
+    if spec.scope == "set":
+        return "it is for losses of units and of rows, and this one is of whole batches"
+    if spec.name not in TRACEABLE:
+        return "this loss sorts the numbers of a row, which no kernel does"
+    return None if columns > 0 else "its rows are empty"
 
 
 @lru_cache(maxsize=64)

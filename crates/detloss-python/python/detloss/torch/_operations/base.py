@@ -47,10 +47,17 @@ RowLoss: TypeAlias = Callable[[Tensor, Tensor, Tensor | None, Params], RowTerms]
 SetLoss: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor | None, Params], SetTerms]
 
 
-def row_loss(name: str) -> Callable[[RowLoss], RowLoss]:
-    """Enters a loss of rows into the list."""
+TRACEABLE: dict[str, RowLoss] = {}
+"""Losses of rows, by their names, that need no more of other columns than sums and the largest: what a kernel has of a row at once."""
+
+
+def row_loss(name: str, sorts: bool = False) -> Callable[[RowLoss], RowLoss]:
+    """Enters a loss of rows into the list. ``sorts``: it needs the columns of a row in another order."""
 
     def enter(loss: RowLoss) -> RowLoss:
+        if not sorts:
+            TRACEABLE[name] = loss
+
         def operation(
             pred: Tensor,
             target: Tensor,

@@ -43,7 +43,7 @@ def _lovasz(errors: Tensor, labels: Tensor, objects: Tensor) -> tuple[Tensor, Te
     return value, torch.empty_like(slopes).scatter(-1, order, slopes)
 
 
-@row_loss("lovasz_hinge")
+@row_loss("lovasz_hinge", sorts=True)
 def lovasz_hinge(pred: Tensor, target: Tensor, class_weight: Tensor | None, params: Params) -> RowTerms:
     # In float64: exact errors, so that only equal logits tie.
     logits, labels = pred.to(wide(pred)), target.to(wide(pred))

@@ -19,7 +19,7 @@ from detloss._spec import Spec
 from detloss.torch import _decomposed
 from detloss.torch._call import Call, as_integers
 from detloss.torch._gradient import is_kept, only_first
-from detloss.torch._triton import formula, scale
+from detloss.torch._triton import formula, rows, scale
 
 PROGRAMS = 1024
 """The most programs of a launch. Their number depends on that of the units alone, and so do the bits of a sum."""
@@ -42,7 +42,7 @@ def run(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: Tens
         call.state.copy_(own)
         return value
     if pred.requires_grad and torch.is_grad_enabled():
-        output: tuple[Tensor, Tensor] = _Formula.apply(pred, call, target, dtype, mean)
+        output: tuple[Tensor, Tensor] = _Kernel.apply(pred, call, target, dtype, mean)
         return output[0]
     return _launch(call, pred, target, dtype, mean, with_grad=False).value
 
@@ -62,10 +62,11 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
     units, fields = prod(at.units), len(spec.pred.fields)
     # A row of single numbers has as many as columns, and these matter only where rows do.
     columns = at.columns if fields == 1 else 1
-    rows, stride = _rows(pred, columns * fields)
-    if fields == 1 and stride == columns and not (at.classes or at.per_row or call.class_weight is not None):
+    numbers, stride = _rows(pred, columns * fields)
+    of_rows = not spec.is_formula
+    if not of_rows and fields == 1 and stride == columns and not (at.classes or at.per_row or call.class_weight is not None):
         columns = stride = 1
-    of_tile = tile(spec)
+    of_tile, warps = rows.tile(columns) if of_rows else (tile(spec), WARPS)
     tiles = triton.cdiv(triton.cdiv(units, of_tile), PROGRAMS)
     programs = triton.cdiv(units, of_tile * tiles)
     is_whole = call.reduction == "none"
@@ -75,9 +76,10 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
     partials = None if is_whole else torch.empty(2 * PROGRAMS + 1 if has_mass else programs, dtype=wide, device=device)
     divisor, factor = _divisor(call, units, device)
     low, high = _bits(factor, wide)
-    lot = 16 if units % 16 == 0 else 1
+    # Rows of a length that is known need not be of a number that is.
+    lot = 16 if units % 16 == 0 and not of_rows else 1
     arguments = (
-        rows,
+        numbers,
         (as_integers(target) if target.dtype == torch.uint64 else target).contiguous(),
         None if call.weight is None else call.weight.contiguous(),
         None if call.class_weight is None else call.class_weight.contiguous(),
@@ -97,10 +99,14 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
     sums = tl.float64 if _has_doubles(device) else tl.float32
     known = constants(wide, sums, lot, stride, columns, at.classes, at.per_row, has_mass, of_tile, wider)
     try:
-        kernel = formula.kernel(spec.name, call.chosen.params, with_grad, mean is not None)
+        if of_rows:
+            has_class_weight = call.class_weight is not None
+            kernel = rows.kernel(spec.name, call.chosen.params, columns, at.classes, has_class_weight, wide, with_grad)
+        else:
+            kernel = formula.kernel(spec.name, call.chosen.params, with_grad, mean is not None)
     except Exception as error:
         raise _failed(error) from error
-    start(kernel, device, programs, arguments, known)
+    start(kernel, device, programs, arguments, known, warps)
     return Results(value, grad, partials[-1] if partials is not None and has_mass else None)
 
 
@@ -134,15 +140,18 @@ def constants(
 
 _TYPES = {torch.float32: tl.float32, torch.float64: tl.float64}
 
-OPTIONS = {"num_warps": 4, "enable_fp_fusion": False}
+WARPS = 4
+"""Of a program that has a tile of units, each for itself."""
+
+OPTIONS = {"enable_fp_fusion": False}
 """Not every version and device fuses the same multiplications. Where formulas want one fused, they say so."""
 
 
-def start(kernel: Any, device: torch.device, programs: int, arguments: tuple[Any, ...], known: dict[str, Any]) -> None:
+def start(kernel: Any, device: torch.device, programs: int, arguments: tuple[Any, ...], known: dict[str, Any], warps: int = WARPS) -> None:
     """Launches a kernel on the device of its tensors, in its current stream."""
     try:
         with _current(device):
-            kernel[(programs,)](*arguments, **known, **OPTIONS)
+            kernel[(programs,)](*arguments, **known, **OPTIONS, num_warps=warps)
     except Exception as error:  # The driver, the compilers and the operating system have each their own.
         raise _failed(error) from error
 
@@ -192,7 +201,8 @@ def _rows(pred: Tensor, width: int) -> tuple[Tensor, int]:
 
 def _is_weighted(call: Call) -> bool:
     """Whether the sum of the weights is another than the number of units."""
-    can_be_left_out = call.chosen.spec.target.can_be_left_out and not call.at.classes
+    spec = call.chosen.spec
+    can_be_left_out = spec.is_formula and spec.target.can_be_left_out and not call.at.classes
     return call.weight is not None or call.class_weight is not None or call.ignore_index is not None or can_be_left_out
 
 
@@ -227,7 +237,7 @@ def _counter(device: torch.device) -> Tensor:
     return known
 
 
-class _Formula(torch.autograd.Function):
+class _Kernel(torch.autograd.Function):
     """The loss by a kernel that leaves its gradient, too."""
 
     @staticmethod

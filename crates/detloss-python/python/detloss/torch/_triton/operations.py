@@ -1,4 +1,5 @@
-"""What the operations of ``detloss::scalar::expr`` are in Triton: the text of each, and the functions that the text calls.
+"""What operations are in Triton, those of ``detloss::scalar::expr`` and those of PyTorch: the text of each, and the functions that it
+calls.
 
 Single precision comes out the same on all devices up to the last bit or so. ``tl.exp``, ``tl.log`` and the like are not used: near 1
 these approximations have an absolute error.
@@ -41,6 +42,42 @@ OPERATIONS: dict[str, str] = {
 }
 """A line for each; {0}, {1} and so on are the operands, TINY and HUGE the limits of the precision that is computed in."""
 
+ATEN: dict[str, str] = {
+    "abs.default": "tl.abs({0})",
+    "add.Tensor": "{0} + {1} * {2}",
+    "addcmul.default": "{0} + {1} * {2} * {3}",
+    "clamp.default": "clamp({0}, {1}, {2})",
+    "div.Tensor": "{0} / {1}",
+    "eq.Scalar": "{0} == {1}",
+    "exp.default": "libdevice.exp({0})",
+    "expm1.default": "libdevice.expm1({0})",
+    "floor.default": "tl.floor({0})",
+    "full_like.default": "tl.full((), {1}, F)",
+    "gather.default": "sum_of_row(tl.where(column == {2}, {0}, 0.0), in_row)",
+    "index.Tensor": "sum_of_row(tl.where(column == {1}, {0}, 0.0), in_row)",
+    "log1p.default": "libdevice.log1p({0})",
+    "lt.Scalar": "{0} < {1}",
+    "masked_fill_.Scalar": "tl.where({1}, {2}, {0})",
+    "max.dim": "largest_of_row({0}, column, in_row)",
+    "mul.Tensor": "{0} * {1}",
+    "nan_to_num.default": "tl.where({0} == {0}, {0}, {1})",
+    "neg.default": "-{0}",
+    "ones_like.default": "tl.full((), 1.0, F)",
+    "pow.Tensor_Scalar": "power({0}, {1})",
+    "reciprocal.default": "1.0 / {0}",
+    "rsub.Scalar": "{1} - {2} * {0}",
+    "scatter.src": "tl.where(column == {2}, {3}, {0})",
+    "scatter.value": "tl.where(column == {2}, {3}, {0})",
+    "sigmoid.default": "sigmoid({0})",
+    "sub.Tensor": "{0} - {1} * {2}",
+    "sum.dim_IntList": "sum_of_row({0}, in_row)",
+    "where.self": "tl.where({0}, {1}, {2})",
+    "_to_copy.default": "({0}).to({1})",
+}
+"""A line for each operation on rows; {0}, {1} and so on are its arguments, as PyTorch has them, with their defaults. Rows are lines of a
+tile, and ``column`` is the place in them: beyond ``in_row`` they may hold anything. A text with ``in_row`` is a sum over a
+row, or its largest."""
+
 
 @triton.jit
 def least(a, b):
@@ -50,6 +87,41 @@ def least(a, b):
 @triton.jit
 def largest(a, b):
     return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def sum_of_row(x, in_row):
+    return tl.sum(tl.where(in_row, x, 0.0), 1, keep_dims=True)
+
+
+@triton.jit
+def largest_of_row(x, column, in_row):
+    # One that is no number makes no difference: a softmax finds it in its place.
+    top = tl.max(tl.where(in_row, x, float("-inf")), 1, keep_dims=True)
+    return top, tl.min(tl.where(in_row & (x == top), column, 2147483647), 1, keep_dims=True)
+
+
+@triton.jit
+def larger(top, place, x, column, in_row):
+    is_larger = in_row & (x > top)
+    return tl.where(is_larger, x, top), tl.where(is_larger, column, place)
+
+
+@triton.jit
+def clamp(x, low: tl.constexpr, high: tl.constexpr):
+    if low is not None:
+        x = largest(x, low)
+    if high is not None:
+        x = least(x, high)
+    return x
+
+
+@triton.jit
+def power(x, exponent: tl.constexpr):
+    if exponent == 2:
+        return x * x
+    else:
+        return libdevice.pow(x, tl.full((), exponent, x.dtype))
 
 
 @triton.jit

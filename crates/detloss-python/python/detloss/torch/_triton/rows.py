@@ -1,0 +1,281 @@
+"""One kernel for a loss of rows: its vectorised form, traced, as the text of what is done with a tile of whole rows.
+
+A tile has the rows as its lines, each made as long as a power of two. What is one number for a row is a column of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import chain
+from math import isfinite
+from threading import Lock
+from typing import Any, NamedTuple, TypeAlias
+
+import torch
+import triton
+from torch.fx import Graph, Node
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from detloss._spec import Spec, find
+from detloss.torch._operations import TRACEABLE
+from detloss.torch._triton import frame
+from detloss.torch._triton.operations import ATEN
+
+NUMBERS = 512
+"""How many numbers a tile has, of as many rows as that takes; of a longer row a tile has one."""
+
+LONGEST = 1 << 13
+"""The longest row that a program has at once."""
+
+PART = 1 << 11
+"""How many numbers of a longer row are read at a time."""
+
+
+def tile(columns: int) -> tuple[int, int]:
+    """The rows of a tile, and the warps that have it: a thread has no more numbers than fit into its registers."""
+    if columns > LONGEST:
+        return 1, 8
+    line = _line_of(columns)
+    return max(1, NUMBERS // line), max(4, line // 512)
+
+
+def _line_of(columns: int) -> int:
+    """How many numbers of a row are in a tile."""
+    line: int = triton.next_power_of_2(columns) if columns <= LONGEST else PART
+    return line
+
+
+_tracer = Lock()
+"""PyTorch traces one thing at a time."""
+
+
+def trace(
+    spec: Spec, params: tuple[float, ...], columns: int, classes: bool, by_class: bool, dtype: torch.dtype, with_grad: bool
+) -> Graph:
+    """The operations of a loss on rows of so many columns. ``by_class``: every class has a weight."""
+    named = {param.name: value for param, value in zip(spec.params, params, strict=True)}
+
+    def terms(pred: torch.Tensor, target: torch.Tensor, class_weight: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        values, grad = TRACEABLE[spec.name](pred, target, class_weight if by_class else None, named)
+        return (values, grad) if with_grad else (values,)
+
+    # Without memory, and of no device for which autocast would convert them.
+    of_target = (3, columns) if spec.target.is_row and not classes else (3,)
+    pred, class_weight = (torch.empty(shape, dtype=dtype, device="meta") for shape in ((3, columns), (columns,)))
+    target = torch.empty(of_target, dtype=torch.int64 if classes else dtype, device="meta")
+    with _tracer, torch.inference_mode(False), torch.no_grad():
+        graph: Graph = make_fx(terms)(pred, target, class_weight).graph
+    graph.eliminate_dead_code()
+    return graph
+
+
+Numbers: TypeAlias = tuple[str, ...]
+"""Names for what is traced as one tensor: that of a tile or of a number for each row, or several of the latter side by side."""
+
+
+WITHOUT_LINES = {"alias.default", "cat.default", "getitem", "slice.Tensor", "squeeze.dim", "unsqueeze.default"}
+"""Operations that only say which numbers are meant."""
+
+
+class Line(NamedTuple):
+    """A line of text."""
+
+    names: Numbers
+    """What it computes."""
+    text: str
+    """Of what."""
+    operands: Numbers
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.names)} = {self.text}"
+
+
+def lines(graph: Graph, inputs: tuple[str, ...]) -> tuple[list[Line], list[str]]:
+    """A graph as lines of text, and the names of what comes out of it."""
+    written: list[Line] = []
+    numbers: dict[Node, Numbers] = dict(zip(graph.find_nodes(op="placeholder"), ((name,) for name in inputs), strict=True))
+    for node in graph.nodes:
+        if node.op == "call_function":
+            numbers[node] = _written(node, numbers, written)
+    outputs: Any = graph.output_node().args[0]
+    return written, [numbers[output][0] for output in outputs]
+
+
+def _written(node: Node, numbers: dict[Node, Numbers], written: list[Line]) -> Numbers:
+    """The names of a node, after lines have been written that compute it."""
+    operation, arguments = _name(node), _arguments(node)
+    given = [_operand(argument, numbers) for argument in arguments]
+    first = given[0]
+    match operation:
+        case "getitem":
+            return (first[arguments[1]],)
+        case "slice.Tensor":
+            return first[arguments[2] : arguments[3]]
+        case "sum.dim_IntList" if len(first) > 1:
+            return _line(" + ".join(first), first, written)
+        case _ if operation in WITHOUT_LINES:
+            return first
+    if operation not in ATEN:
+        raise NotImplementedError(f"aten.{operation} has no line in _triton/operations.py")
+    each = [tuple(operand[part % len(operand)] for operand in given) for part in range(max(map(len, given)))]
+    if operation == "max.dim":
+        return _line(ATEN[operation].format(*each[0]), each[0], written, "largest", "place")
+    if not operation.startswith("scatter."):
+        return tuple(name for operands in each for name in _line(ATEN[operation].format(*operands), operands, written))
+    for _, *others in each:
+        operands = (*first, *others)
+        first = _line(ATEN[operation].format(*operands), operands, written)
+    return first
+
+
+def _line(text: str, operands: Numbers, written: list[Line], *items: str) -> Numbers:
+    """The name of what a line computes, once it is written, or the names of its items."""
+    name = f"v{len(written)}"
+    names = tuple(f"{name}_{item}" for item in items) or (name,)
+    written.append(Line(names, text, operands))
+    return names
+
+
+def _name(node: Node) -> str:
+    """The operation as PyTorch calls it."""
+    if isinstance(node.target, torch._ops.OpOverload):
+        return f"{node.target.overloadpacket.__name__}.{node.target._overloadname}"
+    return str(getattr(node.target, "__name__", node.target))
+
+
+def _arguments(node: Node) -> list[Any]:
+    """Those of an operation in their order, with the defaults of what is not given."""
+    if not isinstance(node.target, torch._ops.OpOverload):
+        return list(node.args)
+    known = node.target._schema.arguments
+    given = dict(zip((argument.name for argument in known), node.args)) | node.kwargs
+    return [given.get(argument.name, argument.default_value) for argument in known]
+
+
+_TYPES = {torch.float32: "F", torch.float64: "F", torch.int64: "tl.int32"}
+"""Whole numbers are columns."""
+
+
+def _operand(operand: Any, numbers: dict[Node, Numbers]) -> Numbers:
+    if isinstance(operand, Node):
+        return numbers[operand]
+    if isinstance(operand, list | tuple):
+        return tuple(name for item in operand for name in _operand(item, numbers)) or ("",)
+    if isinstance(operand, torch.dtype):
+        return (_TYPES[operand],)
+    is_text = isinstance(operand, float) and not isfinite(operand)
+    return (f'float("{operand}")' if is_text else repr(operand),)
+
+
+def _target(spec: Spec, classes: bool) -> list[str]:
+    """Lines that load the target of each row: a class index, a number, or one for every column, where what is no label is NaN."""
+    if classes:
+        return [
+            "of_row = tl.load(target + row, mask=inside, other=0).to(tl.int64)",
+            "is_known = (of_row >= 0) & (of_row < COLUMNS)",
+            "if ignore is not None:",
+            "    counts = counts & (of_row != ignore)",
+            "t = tl.where(is_known, of_row, 0).to(tl.int32)",
+        ]
+    if not spec.target.is_row:
+        return ["t = tl.load(target + row, mask=inside, other=0.0).to(F)"]
+    load = ["t = tl.load(target + row * COLUMNS + column, mask=inside & in_row, other=0.0).to(F)"]
+    if spec.target.is_probability:
+        load.append(f't = tl.where({frame.label_is_known("t", spec.target)}, t, float("nan"))')
+    return load
+
+
+def passes(written: list[Line], outputs: list[str], part: list[str]) -> tuple[list[str], list[str]]:
+    """Lines for a row that is read part by part, once for every sum that needs another: up to the value, and those of the gradient, which
+    is in the last pass.
+
+    ``part``: lines that load one, and the names ``x``, ``t`` and ``w`` of what is there.
+    """
+    sums: dict[str, int] = {}
+    depth: dict[str, int] = {}
+    along = {line.split(" = ")[0] for line in part}
+    for line in written:
+        is_sum = "in_row" in line.text
+        at = max((depth.get(operand, 0) + (operand in sums) for operand in line.operands), default=0)
+        for name in line.names:
+            depth[name] = at
+            if is_sum:
+                sums[name] = at
+            elif "column" in line.text or along & {*line.operands}:
+                along.add(name)
+    text: list[str] = []
+    for at in range(max(depth.values()) + 1):
+        of_pass = [line for line in written if depth[line.names[0]] == at]
+        text += [str(line) for line in of_pass if not {*line.names} & (along | {*sums})]
+        reduced = [line for line in of_pass if line.names[0] in sums]
+        if reduced:
+            begin, more, end = zip(*map(_accumulated, reduced), strict=True)
+            needed = {operand for line in reduced for operand in line.operands}
+            text += [*chain(*begin), *_loop(part, _needed(written, along, needed), more), *chain(*end)]
+    slopes = outputs[1:]
+    return text, _loop(part, _needed(written, along, {*slopes}), [_stored(slope) for slope in slopes]) if slopes else []
+
+
+def _accumulated(line: Line) -> tuple[list[str], str, list[str]]:
+    """A sum, or the largest, over all parts of a row: a line of a tile to begin with, what a part adds to it, and what it is at last."""
+    tile = [f"{name}_of_part" for name in line.names]
+    if len(tile) == 1:
+        number = line.text.removeprefix("sum_of_row(").removesuffix(", in_row)")
+        begin, more = [f"{tile[0]} = tl.zeros([TILE, {PART}], F)"], f"{tile[0]} += tl.where(in_row, {number}, 0.0)"
+        return begin, more, [f"{line.names[0]} = tl.sum({tile[0]}, 1, keep_dims=True)"]
+    top, place = tile
+    begin = [f'{top} = tl.full([TILE, {PART}], float("-inf"), F)', f"{place} = tl.full([TILE, {PART}], 0, tl.int32)"]
+    more = f"{top}, {place} = larger({top}, {place}, {line.operands[0]}, column, in_row)"
+    return begin, more, [f"{', '.join(line.names)} = largest_of_row({top}, {place}, {place} >= 0)"]
+
+
+def _needed(written: list[Line], along: set[str], names: set[str]) -> list[str]:
+    """The lines of a part of a row that these names need."""
+    needed, kept = set(names), []
+    for line in reversed(written):
+        if needed & {*line.names} & along:
+            needed |= {*line.operands}
+            kept.append(str(line))
+    return kept[::-1]
+
+
+def _loop(part: list[str], *bodies: Iterable[str]) -> list[str]:
+    """Lines for every part of a row."""
+    return [f"for start in range(0, COLUMNS, {PART}):", *(f"    {line}" for line in chain(part, *bodies))]
+
+
+def _stored(slope: str) -> str:
+    gradient = f"tl.where(counts & in_row, {slope} * (importance * factor), 0.0)"
+    return f"tl.store(grad + row * COLUMNS + column, {gradient}, mask=inside & in_row)"
+
+
+def source(
+    spec: Spec, params: tuple[float, ...], columns: int, classes: bool, by_class: bool, dtype: torch.dtype, with_grad: bool
+) -> tuple[str, str]:
+    """The name of the kernel, and its text."""
+    is_whole, target = columns <= LONGEST, _target(spec, classes)
+    is_along = spec.target.is_row and not classes
+    part = [
+        f"column = {'' if is_whole else 'start + '}tl.arange(0, {_line_of(columns)})[None, :]",
+        "in_row = column < COLUMNS",
+        "x = tl.load(pred + row * STRIDE + column, mask=inside & in_row, other=0.0).to(F)",
+        *(target if is_along else []),
+        *(['x = tl.where(is_known, x, float("nan"))'] if classes else []),
+        *(["w = tl.load(class_weight + column, mask=in_row, other=0.0).to(F)"] if by_class else []),
+    ]
+    load = ["row = unit", *([] if is_along else target)]
+    written, outputs = lines(trace(spec, params, columns, classes, by_class, dtype, with_grad), ("x", "t", "w"))
+    if is_whole:
+        text, store = [*part, *map(str, written)], [_stored(slope) for slope in outputs[1:]]
+    else:
+        text, store = passes(written, outputs, part)
+    mass = "importance * tl.load(class_weight + t).to(F)" if classes and by_class else "importance"
+    return frame.text(spec.name, "[TILE, 1]", "tl.arange(0, TILE)[:, None]", load, [], text, outputs[0], mass, store)
+
+
+@lru_cache(maxsize=512)
+def kernel(name: str, params: tuple[float, ...], columns: int, classes: bool, by_class: bool, dtype: torch.dtype, with_grad: bool) -> Any:
+    """The kernel of the loss that is written so, for rows of so many columns in this precision."""
+    function, text = source(find(name), params, columns, classes, by_class, dtype, with_grad)
+    return frame.build(function, text, (name, params, columns, classes, by_class, dtype, with_grad))
