@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use detloss_coco::{Class, Detection, Evaluation, GroundTruth, annotations_of, result_of};
+use detloss_coco::{Class, Detection, Evaluation, GroundTruth, Id, annotations_of, result_of};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
