@@ -22,7 +22,7 @@ pub struct OutputGrads<T> {
 }
 
 /// Memory for the gradient with respect to one of the [`Outputs`]: as many numbers as these have, whatever they are. Every one is
-/// overwritten. What is empty gets fresh memory, in [`Evaluation::grads`].
+/// overwritten. What is empty gets fresh memory, in [`Evaluation::grads`](super::Evaluation::grads).
 #[derive(Debug, Default)]
 pub struct OutputGradsMut<'a, T> {
     /// By the logits.
