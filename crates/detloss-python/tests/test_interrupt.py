@@ -69,10 +69,10 @@ def hungarian(truths, queries, images):
     }
     return lambda of=boxes(images, truths): matching.Hungarian()(list(of), **given).indices
 
-rotated = np.concatenate([boxes(1000), random.uniform(-3, 3, (1000, 1))], axis=1)
+rotated = np.concatenate([boxes(2000), random.uniform(-3, 3, (2000, 1))], axis=1)
 work = {
-    "image": hungarian(2000, 2500, 1),
-    "images": hungarian(60, 600, 200),
+    "image": hungarian(4000, 5000, 1),
+    "images": hungarian(60, 600, 1500),
     "pairwise": lambda: pairwise.rotated_iou(rotated, rotated),
 }[sys.argv[1]]
 
