@@ -122,6 +122,8 @@ fn check_names_file_and_line_and_writes_a_cleaned_copy_in_cocos_format() {
     ] {
         assert!(seen.out.contains(words), "{words}: {}", seen.out);
     }
+    let one_part = detloss(&format!("check {}", folder.path().join("images/train").display()));
+    assert!(one_part.out.contains("labels/train/1.txt: line 3"), "{}", one_part.out);
     let copy = parsed(&fs::read_to_string(out.join("train.json")).unwrap());
     assert_eq!(copy["annotations"].as_array().unwrap().len(), 6);
     assert!(out.join("val.json").is_file() && out.join("changes.csv").is_file());

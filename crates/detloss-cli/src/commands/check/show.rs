@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use detloss_coco::{Problem, Severity};
+use detloss_coco::{Entry, Problem, Severity};
 
 use super::{Checked, OfKind};
 use crate::output::stdout_is_styled;
@@ -46,12 +46,13 @@ fn kinds(checked: &Checked) -> Table {
     table
 }
 
-/// Where a problem is; with several parts, in which.
+/// Where a problem is; in which file, unless there is but one.
 fn place(checked: &Checked, problem: &Problem) -> String {
     let place = problem.place.to_string();
     let file = problem.place.file.display();
-    match (checked.parts.len(), place.is_empty()) {
-        (1, _) => place.trim().to_owned(),
+    let is_one_file = checked.parts.len() == 1 && !matches!(problem.place.entry, Entry::Line(_));
+    match (is_one_file, place.is_empty()) {
+        (true, _) => place.trim().to_owned(),
         (_, true) => file.to_string(),
         (_, false) => format!("{file}: {}", place.trim()),
     }
