@@ -221,14 +221,18 @@ fn rooms(folder: &Path) -> impl Iterator<Item = PathBuf> {
     ["", "annotations"].into_iter().chain(PARTS).map(|room| folder.join(room))
 }
 
-/// The files right in a folder, by their names; none if it cannot be listed.
-fn files_in(folder: &Path) -> Vec<PathBuf> {
+/// What is right in a folder, by its names; nothing if it cannot be listed.
+fn entries_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     // Systems list folders in any order.
-    let mut files: Vec<PathBuf> = paths.filter(|path| path.is_file()).collect();
-    files.sort();
-    files
+    paths.sort();
+    paths
+}
+
+/// The files among it.
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    entries_in(folder).into_iter().filter(|path| path.is_file()).collect()
 }
 
 fn coco_files(folder: &Path) -> Vec<PathBuf> {

@@ -214,7 +214,12 @@ pub fn decode(
     Ok((image.into_rgb8(), frame))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, ImageFileError> {
+/// Reads the bytes of a file, to [decode] them.
+///
+/// # Errors
+///
+/// If the system does not give it.
+pub fn read(path: &Path) -> Result<Vec<u8>, ImageFileError> {
     std::fs::read(path).map_err(|problem| ImageFileError::Io { path: path.into(), problem })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Format, PARTS, Role, Source, files_in, stem};
+use super::{Format, PARTS, Role, Source, entries_in, files_in, stem};
 use crate::read::yolo::{Layout, Settings, has_labels, names_of};
 use crate::read::{ReadError, each};
 
@@ -70,13 +70,9 @@ pub(super) fn in_folder(folder: &Path) -> Result<Vec<Source>, ReadError> {
         }
     }
     let below = |room: &Path| {
-        let entries = std::fs::read_dir(room).into_iter().flatten();
-        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
         let known =
             |path: &PathBuf| path.is_dir() && Role::of(name(path).as_ref()) != Role::Unknown;
-        let mut folders: Vec<PathBuf> = paths.filter(known).collect();
-        folders.sort();
-        folders
+        entries_in(room).into_iter().filter(known).collect::<Vec<_>>()
     };
     let images = folder.join("images");
     let groups = [

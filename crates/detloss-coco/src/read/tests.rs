@@ -1,5 +1,7 @@
 //! Files as tools write them, and files that are none.
 
+pub(super) mod made;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;

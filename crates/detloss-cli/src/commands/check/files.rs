@@ -2,7 +2,6 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
@@ -100,12 +99,14 @@ fn problem(part: &Part, image: u64, kind: Kind, said: String) -> Problem {
 }
 
 fn look(path: &Path, declared: Option<[f64; 2]>) -> Seen {
-    let content = fs::read(path).ok().map(|bytes| {
+    let bytes = images::read(path);
+    let content = bytes.as_ref().ok().map(|bytes| {
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
         (bytes.len(), hasher.finish())
     });
-    let (kind, look) = match images::open_declared(path, declared) {
+    let opened = bytes.and_then(|bytes| images::decode(path, &bytes, declared));
+    let (kind, look) = match opened {
         Ok((image, Frame::Displayed)) => (None, Some(Look::of(&image))),
         Ok((image, Frame::Stored)) => {
             let [width, height] = declared.unwrap_or_default();

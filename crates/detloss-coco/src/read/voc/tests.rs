@@ -3,10 +3,10 @@
 use std::fs;
 
 use image::RgbImage;
-use tempfile::TempDir;
 
 use super::*;
 use crate::DataSet;
+use crate::read::tests::made::{folder, lines, truth};
 
 const OBJECT: &str = "<object><name>dog</name><pose>Left</pose><truncated>1</truncated><difficult>0</difficult>\
     <bndbox><xmin>11</xmin><ymin>6</ymin><xmax>30</xmax><ymax>20</ymax></bndbox></object>";
@@ -18,26 +18,6 @@ fn annotation(objects: &str) -> String {
     )
 }
 
-fn folder(files: &[(&str, &str)]) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    folder
-}
-
-fn truth(folder: &TempDir) -> Read<GroundTruth> {
-    DataSet::find(folder.path()).unwrap().parts[0].read().unwrap()
-}
-
-fn lines(folder: &TempDir, problems: &[Problem]) -> Vec<String> {
-    let root = format!("{}/", folder.path().display());
-    let line = |it: &Problem| format!("{} {it}", it.kind).replace(&root, "");
-    problems.iter().map(line).collect()
-}
-
 /// The first pixel of an image is 1, and xmax is the last one inside: [1, width] is all of it.
 #[test]
 fn boxes_count_pixels_from_1_with_the_last_one_inside() {
@@ -45,7 +25,7 @@ fn boxes_count_pixels_from_1_with_the_last_one_inside() {
     let part = "<part><name>head</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></part>";
     let hard = OBJECT.replace("<difficult>0", "<difficult>1").replace("dog", "cat");
     let objects = [&OBJECT.replace("<name>", &format!("{part}<name>")), all, &hard].join("\n");
-    let folder = folder(&[("Annotations/a.xml", &annotation(&objects))]);
+    let folder = folder(&[], &[("Annotations/a.xml", &annotation(&objects))]);
     let Read { content: truth, problems } = truth(&folder);
     assert_eq!(problems, []);
     let boxes: Vec<_> =
@@ -76,11 +56,14 @@ fn what_is_broken_is_named_with_file_and_line_and_the_rest_is_used() {
         &OBJECT.replace("<difficult>0", "<difficult>maybe"),
         &OBJECT.replace("<xmin>11", "<xmin>0"),
     ];
-    let folder = folder(&[
-        ("Annotations/a.xml", &annotation(&objects.join("\n"))),
-        ("Annotations/b.xml", "<annotation><object>\n</annotation>"),
-        ("Annotations/c.xml", "<svg/>"),
-    ]);
+    let folder = folder(
+        &[],
+        &[
+            ("Annotations/a.xml", &annotation(&objects.join("\n"))),
+            ("Annotations/b.xml", "<annotation><object>\n</annotation>"),
+            ("Annotations/c.xml", "<svg/>"),
+        ],
+    );
     let Read { content: truth, problems } = truth(&folder);
     let lefts: Vec<f64> = truth.annotations.iter().map(|it| it.bbox[0]).collect();
     assert_eq!(lefts, [10.5, 10.0, 0.0]);
@@ -106,11 +89,17 @@ fn what_is_broken_is_named_with_file_and_line_and_the_rest_is_used() {
 fn an_image_is_the_one_of_the_same_name_and_gives_its_size() {
     let without = annotation(OBJECT)
         .replace("<width>100</width><height>50</height>", "<width>0</width><height>0</height>");
-    let folder = folder(&[
-        ("Annotations/new.xml", &without),
-        ("Annotations/other.xml", &annotation(OBJECT).replace("a.jpg", "C:\\pictures\\named.png")),
-        ("Annotations/gone.xml", &annotation(OBJECT).replace("a.jpg", "gone.jpg")),
-    ]);
+    let folder = folder(
+        &[],
+        &[
+            ("Annotations/new.xml", &without),
+            (
+                "Annotations/other.xml",
+                &annotation(OBJECT).replace("a.jpg", "C:\\pictures\\named.png"),
+            ),
+            ("Annotations/gone.xml", &annotation(OBJECT).replace("a.jpg", "gone.jpg")),
+        ],
+    );
     fs::create_dir(folder.path().join("JPEGImages")).unwrap();
     for (name, width) in [("new.PNG", 80), ("named.png", 100), ("background.png", 60)] {
         let path = folder.path().join("JPEGImages").join(name);
@@ -139,12 +128,15 @@ fn an_image_is_the_one_of_the_same_name_and_gives_its_size() {
 fn parts_are_lists_and_a_class_has_the_same_id_in_each() {
     let cat = annotation(&OBJECT.replace("dog", "cat"));
     let dog = annotation(OBJECT);
-    let folder = folder(&[
-        ("Annotations/a.xml", &cat),
-        ("Annotations/b.xml", &dog),
-        ("ImageSets/Main/train.txt", "a\r\n"),
-        ("ImageSets/Main/val.txt", "b  1\nc\n\n"),
-    ]);
+    let folder = folder(
+        &[],
+        &[
+            ("Annotations/a.xml", &cat),
+            ("Annotations/b.xml", &dog),
+            ("ImageSets/Main/train.txt", "a\r\n"),
+            ("ImageSets/Main/val.txt", "b  1\nc\n\n"),
+        ],
+    );
     let set = DataSet::find(folder.path()).unwrap();
     let [train, val] = [0, 1].map(|part| set.parts[part].read::<Xywh>().unwrap());
     assert_eq!(
@@ -159,7 +151,7 @@ fn parts_are_lists_and_a_class_has_the_same_id_in_each() {
         "{only}"
     );
     // The same where parts are folders and one is given alone.
-    let folder = self::folder(&[("train/a.xml", &cat), ("valid/b.xml", &dog)]);
+    let folder = self::folder(&[], &[("train/a.xml", &cat), ("valid/b.xml", &dog)]);
     let set = DataSet::find(&folder.path().join("valid")).unwrap();
     let truth = set.parts[0].read::<Xywh>().unwrap().content;
     assert_eq!((truth.annotations[0].category, truth.images.len()), (2, 1));
@@ -179,7 +171,7 @@ fn hostile_files_are_problems() {
     let outside = "<!DOCTYPE a [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><annotation><filename>&e;</filename></annotation>";
     let deep = format!("<annotation>{}", "<object>".repeat(100_000));
     let huge = annotation(&OBJECT.replace("11", &"9".repeat(1 << 20)));
-    let folder = folder(&[("Annotations/a.xml", &annotation(OBJECT))]);
+    let folder = folder(&[], &[("Annotations/a.xml", &annotation(OBJECT))]);
     let file = folder.path().join("Annotations/b.xml");
     for bytes in [
         laughs.as_bytes(),

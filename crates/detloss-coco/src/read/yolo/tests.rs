@@ -2,39 +2,10 @@
 
 use std::fs;
 
-use image::RgbImage;
-use tempfile::TempDir;
-
 use super::*;
 use crate::bbox::Xywh;
+use crate::read::tests::made::{folder, lines, truth};
 use crate::{DataSet, read_results};
-
-/// A folder with images of 100 x 50 pixels and these files.
-fn folder(images: &[&str], files: &[(&str, &str)]) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        path
-    };
-    for image in images {
-        RgbImage::new(100, 50).save(at(image)).unwrap();
-    }
-    for (name, text) in files {
-        fs::write(at(name), text).unwrap();
-    }
-    folder
-}
-
-fn truth(folder: &TempDir) -> Read<GroundTruth<Xywh>> {
-    DataSet::find(folder.path()).unwrap().parts[0].read().unwrap()
-}
-
-fn lines(folder: &TempDir, problems: &[Problem]) -> Vec<String> {
-    let root = format!("{}/", folder.path().display());
-    let line = |it: &Problem| format!("{} {it}", it.kind).replace(&root, "");
-    problems.iter().map(line).collect()
-}
 
 #[test]
 fn labels_are_objects_in_pixels_with_their_line() {
@@ -204,7 +175,7 @@ fn hostile_files_are_problems() {
     assert_eq!(truth_of(&folder).content.annotations, []);
 }
 
-fn truth_of(folder: &TempDir) -> Read<GroundTruth<Xywh>> {
+fn truth_of(folder: &tempfile::TempDir) -> Read<GroundTruth<Xywh>> {
     let layout = Layout { images: vec![folder.path().join("images")], ..Layout::default() };
     read(folder.path(), &layout)
 }
