@@ -43,7 +43,7 @@ impl From<detloss::Error> for CliError {
     fn from(error: detloss::Error) -> Self {
         match error {
             detloss::Error::UnknownLoss { .. } => {
-                Self::Usage(format!("{error} `detloss list` has all of them"))
+                Self::Usage(format!("{error} (`detloss list` has all of them)"))
             }
             _ => Self::Usage(error.to_string()),
         }

@@ -454,3 +454,9 @@ impl FromStr for Detector {
         }
     }
 }
+
+/// A number that is one.
+fn finite(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.trim().parse().ok();
+    number.filter(|number| number.is_finite()).ok_or("give a number, such as 0.3".into())
+}

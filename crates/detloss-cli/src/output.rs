@@ -141,8 +141,13 @@ pub(crate) fn stdout_is_styled() -> bool {
 
 /// Makes the folder to write to. Best before the work, so that a wrong one is known at once.
 pub(crate) fn make_folder(folder: &Path) -> Result<(), CliError> {
+    make_folder_of(folder, "--out")
+}
+
+/// The same of a folder that another option or argument names.
+pub(crate) fn make_folder_of(folder: &Path, option: &str) -> Result<(), CliError> {
     fs::create_dir_all(folder).with_context(|| {
-        format!("could not make the folder {}: choose another --out", folder.display())
+        format!("could not make the folder {}: choose another {option}", folder.display())
     })?;
     Ok(())
 }

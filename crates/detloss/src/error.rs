@@ -95,8 +95,8 @@ pub enum Error {
     UnknownLoss {
         /// The name given.
         name: String,
-        /// The closest name there is.
-        nearest: &'static str,
+        /// The closest name there is, if one is close.
+        nearest: Option<&'static str>,
     },
     /// A text that should say a loss with its parameters does not.
     UnreadableLoss {
@@ -351,8 +351,11 @@ impl fmt::Display for Error {
             Self::NoKernels => f.write_str(
                 "this build of detloss computes losses of boxes, values and scores only: enable its feature `kernels` for all others",
             ),
-            Self::UnknownLoss { name, nearest } => {
+            Self::UnknownLoss { name, nearest: Some(nearest) } => {
                 write!(f, "no loss is called {name:?}: did you mean {nearest:?}?")
+            }
+            Self::UnknownLoss { name, nearest: None } => {
+                write!(f, "no loss is called {name:?}, nor anything like it: take a name from the list of losses")
             }
             Self::UnreadableLoss { text } => write!(
                 f,

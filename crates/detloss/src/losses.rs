@@ -126,13 +126,18 @@ registry! {
 ///
 /// # Errors
 ///
-/// [`Error::UnknownLoss`], with the nearest name there is.
+/// [`Error::UnknownLoss`], with the nearest name there is, if one is near: at least half of its letters are those of `name`, or all are in it.
 pub fn find(name: &str) -> Result<&'static Entry> {
     ALL.iter().find(|entry| entry.name == name).ok_or_else(|| {
         // Of two that are equally near the shorter one: a letter too many is likelier than a wrong one.
         let names = ALL.iter().map(|entry| entry.name);
-        let nearest = names.min_by_key(|known| (distance(name, known), known.len()));
-        Error::UnknownLoss { name: name.to_owned(), nearest: nearest.unwrap_or_default() }
+        let is_near = |known: &&str| {
+            let longer = name.chars().count().max(known.len());
+            2 * distance(name, known) <= longer || name.contains(*known)
+        };
+        let nearest =
+            names.filter(is_near).min_by_key(|known| (distance(name, known), known.len()));
+        Error::UnknownLoss { name: name.to_owned(), nearest }
     })
 }
 

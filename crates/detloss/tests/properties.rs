@@ -181,7 +181,7 @@ proptest! {
 
     #[test]
     fn names_that_do_not_exist_find_a_name_that_does(name in "[a-z_0-9]{0,12}") {
-        if let Err(detloss::Error::UnknownLoss { nearest, .. }) = losses::find(&name) {
+        if let Err(detloss::Error::UnknownLoss { nearest: Some(nearest), .. }) = losses::find(&name) {
             prop_assert!(losses::find(nearest).is_ok());
         }
     }

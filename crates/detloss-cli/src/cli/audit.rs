@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::finite;
 use crate::choice::Assignment;
 
 /// Audit a detector: where its errors are, what they cost, and which losses they hold
@@ -51,10 +52,10 @@ pub(crate) struct AuditArgs {
     #[arg(long, value_name = "IOU,…", value_delimiter = ',', value_parser = iou)]
     pub(crate) iou: Vec<f64>,
     /// Leave out detections with a lower score
-    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true, value_parser = finite)]
     pub(crate) score: Option<f64>,
     /// The score from which detections count in the confusion matrix [default: where F1 is best]
-    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true, value_parser = finite)]
     pub(crate) threshold: Option<f64>,
     /// How many detections of an image and class are looked at, best scores first
     #[arg(long, value_name = "N", default_value_t = 100)]

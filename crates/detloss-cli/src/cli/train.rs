@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 
+use super::finite;
 use crate::choice::Assignment;
 
 /// Train a detector with a loss of scores and a loss of boxes, or with the criterion of a known one
@@ -200,7 +201,7 @@ pub(crate) struct PredictArgs {
     #[arg(long, value_name = "DIR", default_value = "detloss-train")]
     pub(crate) model: PathBuf,
     /// Only detections with this score or more are printed and drawn
-    #[arg(long, value_name = "SCORE", default_value_t = 0.3)]
+    #[arg(long, value_name = "SCORE", default_value_t = 0.3, value_parser = finite)]
     pub(crate) score: f64,
     /// Write all detections into this file, as COCO has results; an old one is replaced
     #[arg(long, value_name = "FILE")]

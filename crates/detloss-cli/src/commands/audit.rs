@@ -108,7 +108,7 @@ fn of_one(audit: &Audit<impl Bbox>, top: usize, images: Option<&Path>) -> Vec<Se
     let findings = Findings::of(audit);
     let remarks = verdict::remarks(audit, &findings);
     let pictures = images.map(|folder| pictures::section(audit, &findings, folder));
-    let sections = [
+    let what_and_where = [
         verdict::section(&remarks),
         quality::counts(audit),
         quality::precision(audit),
@@ -118,13 +118,13 @@ fn of_one(audit: &Audit<impl Bbox>, top: usize, images: Option<&Path>) -> Vec<Se
         losses::sizes(audit, &findings),
         quality::crowding(audit),
         quality::calibration(audit),
-        losses::losses(audit),
-        losses::gradients(audit),
         worst::images(audit, &findings),
         worst::boxes(audit, &findings, top),
         worst::suspects(audit, &findings),
     ];
-    sections.into_iter().chain(pictures).collect()
+    // A chart for each loss: whoever looks for boxes and pictures need not pass them.
+    let by_loss = [losses::losses(audit), losses::gradients(audit)];
+    what_and_where.into_iter().chain(pictures).chain(by_loss).collect()
 }
 
 fn page(args: &AuditArgs, sections: &[Section], top: usize) -> String {

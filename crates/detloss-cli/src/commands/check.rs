@@ -10,7 +10,7 @@ use detloss_coco::{self as coco, Change, DataSet, Kind, Part, Problem, Severity}
 use serde::Serialize;
 
 use crate::cli::CheckArgs;
-use crate::output::{CliError, make_folder, print, print_json, save, say};
+use crate::output::{CliError, make_folder_of, print, print_json, replace, save, say};
 
 /// What was found.
 #[derive(Serialize)]
@@ -47,8 +47,10 @@ struct OfKind {
 pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<(), CliError> {
     let set = DataSet::find(&args.data).map_err(CliError::failure)?;
     let parts = coco::parts_of(&set).map_err(CliError::failure)?;
-    for folder in args.out.iter().chain(&args.fix) {
-        make_folder(folder)?;
+    for (folder, option) in [(&args.out, "--out"), (&args.fix, "--fix")] {
+        if let Some(folder) = folder {
+            make_folder_of(folder, option)?;
+        }
     }
     let mut problems = coco::check(&parts);
     match &args.images {
@@ -152,7 +154,7 @@ fn fix(parts: &[Part], problems: &[Problem], folder: &Path) -> Result<(), CliErr
         let same = |other: &&Part| copy_of(other) == name;
         let place = if parts.iter().filter(same).count() > 1 {
             let place = folder.join(&part.source.name);
-            make_folder(&place)?;
+            make_folder_of(&place, "--fix")?;
             place
         } else {
             folder.to_owned()
@@ -162,17 +164,14 @@ fn fix(parts: &[Part], problems: &[Problem], folder: &Path) -> Result<(), CliErr
             let words = format!("--fix would write over {}: choose another folder", copy.display());
             return Err(CliError::Usage(words));
         }
-        save(&place, &name, &serde_json::to_vec(&value).map_err(CliError::failure)?)?;
+        replace(&copy, &serde_json::to_vec(&value).map_err(CliError::failure)?, "--fix")?;
         changes.extend(done);
     }
     let open = changes.iter().filter(|change| change.done.is_none());
     let open = open.filter(|change| change.problem.kind.severity() != Severity::Note).count();
     let done = changes.iter().filter(|change| change.done.is_some()).count();
-    save(
-        folder,
-        "changes.csv",
-        &rows(changes.iter().map(|it| (&it.problem, it.done.as_deref())))?,
-    )?;
+    let table = rows(changes.iter().map(|it| (&it.problem, it.done.as_deref())))?;
+    replace(&folder.join("changes.csv"), &table, "--fix")?;
     say(format_args!(
         "wrote cleaned copies to {}: {done} changes, {open} errors and warnings left to decide; changes.csv has them all",
         folder.display()

@@ -4,7 +4,7 @@ use clap_mangen::Man;
 
 use crate::call;
 use crate::cli::ManArgs;
-use crate::output::{CliError, make_folder, print, save, say};
+use crate::output::{CliError, make_folder_of, print, replace, say};
 
 /// Prints the page of detloss, or writes one for every command.
 pub(crate) fn run(args: &ManArgs) -> Result<(), CliError> {
@@ -12,7 +12,7 @@ pub(crate) fn run(args: &ManArgs) -> Result<(), CliError> {
     let Some(folder) = &args.dir else {
         return print(&String::from_utf8_lossy(&page(root)?));
     };
-    make_folder(folder)?;
+    make_folder_of(folder, "DIR")?;
     // Fills in the names by which commands of commands are called.
     root.build();
     let mut count = 0;
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &ManArgs) -> Result<(), CliError> {
         let own = command.get_subcommands().filter(|command| command.get_name() != "help");
         pages.extend(own.cloned());
         let name = format!("{}.1", command.get_display_name().unwrap_or(command.get_name()));
-        save(folder, &name, &page(command)?)?;
+        replace(&folder.join(name), &page(command)?, "DIR")?;
         count += 1;
     }
     say(format_args!("wrote {count} pages to {}", folder.display()));

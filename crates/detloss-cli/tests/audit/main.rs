@@ -339,6 +339,9 @@ fn wrong_calls_end_with_2_and_say_what_to_do() {
         ("--losses smooth_l1", "no loss of a detector's boxes or scores: choose among"),
         ("--losses gioo", "did you mean \"giou\""),
         ("--top 0", "--top"),
+        ("--score nan", "give a number, such as 0.3"),
+        ("--threshold inf", "give a number, such as 0.3"),
+        ("--iou 1.5", "an IoU is above 0 and at most 1"),
     ] {
         let seen = tiny(more);
         assert_eq!((seen.code, &*seen.out), (2, ""), "{more}: {}", seen.err);

@@ -274,3 +274,22 @@ fn completions_and_manual_pages_know_all_commands() {
     assert!(read("detloss-train-compare.1").contains("\\-\\-seeds"));
     assert_eq!(read("detloss.1"), detloss("man").out);
 }
+
+/// A remedy that names what the command does not have is none.
+#[test]
+fn a_folder_that_cannot_be_made_is_named_with_the_option_that_chose_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "{}").unwrap();
+    let [gt, _] = hostile_files(folder.path());
+    let below = file.join("new").display().to_string();
+    for (args, option) in [
+        (vec!["man", &below], "DIR"),
+        (vec!["check", &gt, "--fix", &below], "--fix"),
+        (vec!["check", &gt, "--out", &below], "--out"),
+    ] {
+        let seen = call(&args);
+        assert_eq!((seen.code, &*seen.out), (1, ""), "{args:?}: {}", seen.err);
+        assert!(seen.err.contains(&format!("choose another {option}")), "{args:?}: {}", seen.err);
+    }
+}

@@ -140,10 +140,19 @@ fn an_unknown_loss_is_refused_with_the_nearest_name() {
         }
         let error = losses::find(&typo).err().unwrap();
         assert!(
-            matches!(&error, Error::UnknownLoss { nearest, .. } if *nearest == entry.name),
+            matches!(&error, Error::UnknownLoss { nearest, .. } if *nearest == Some(entry.name)),
             "{error}"
         );
         assert_eq!(losses::find(entry.name).unwrap().name, entry.name);
+    }
+}
+
+#[test]
+fn a_name_that_is_like_no_other_gets_no_guess() {
+    for name in ["", "banana", "yolo", "不"] {
+        let error = losses::find(name).err().unwrap();
+        assert!(matches!(&error, Error::UnknownLoss { nearest: None, .. }), "{error}");
+        assert!(!error.to_string().contains("did you mean"), "{error}");
     }
 }
 
