@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import triton_host
-from detloss.torch import _kernel
+from detloss.torch import _device, _kernel
 from detloss.torch._operations import TRACEABLE
 from detloss.torch._triton import formula, launch
 from samples import COLUMNS, classes, covering, near_default, ordinary, shapes, takes_classes
@@ -122,7 +122,7 @@ def test_options(spec):
 @pytest.mark.parametrize("divisor", [torch.tensor(7), torch.tensor([0.0]), torch.tensor([[2.5]], dtype=torch.float64)], ids=str)
 def test_divisor_on_the_device(divisor, monkeypatch):
     """The kernel reads it; one of 0 is 1."""
-    monkeypatch.setattr(launch, "_divisor", lambda call, units, device: (call.avg_factor, call.loss_weight))
+    monkeypatch.setattr(_device, "divisor", lambda call, units, device: (call.avg_factor, call.loss_weight))
     for spec, dtype in itertools.product(KINDS, (torch.float32, torch.float64)):
         assert_equal_to_core(spec, *tensors(ordinary(spec, rows=37), dtype), avg_factor=divisor, loss_weight=0.5)
 

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 import numpy as np  # noqa: E402
-from detloss.torch import _kernel, _program  # noqa: E402
+from detloss.torch import _device, _kernel, _program  # noqa: E402
 from detloss.torch._operations import TRACEABLE  # noqa: E402
 from samples import classes, covering, ordinary, settings, takes_classes  # noqa: E402
 from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
@@ -245,7 +245,7 @@ def test_one_launch_and_nothing_else(spec, triton, monkeypatch):
     monkeypatch.setattr(rows, "kernel", lambda *of: of)
     monkeypatch.setattr(launch, "start", lambda kernel, *given: launched.append((kernel, given)))
     monkeypatch.setattr(launch, "_counter", lambda device: torch.empty((), dtype=torch.int32, device=device))
-    monkeypatch.setattr(launch, "_is_plain", lambda grad_output: True)
+    monkeypatch.setattr(_device, "is_plain", lambda grad_output: True)
     monkeypatch.setattr(_kernel, "takes", lambda call, tensors: True)
 
     def there(array, dtype):

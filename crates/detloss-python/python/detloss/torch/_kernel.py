@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from detloss._spec import Spec
+from detloss.torch import _device
 from detloss.torch._call import Call, is_tracing
 from detloss.torch._operations import TRACEABLE
 
@@ -70,8 +71,8 @@ def attempt(
     from detloss.torch._triton import launch
 
     try:
-        return by(partial(launch.run, dtype=dtype), call, pred, target)
-    except launch.Failed as error:
+        return by(partial(_device.run, launch.KERNELS, dtype=dtype), call, pred, target)
+    except _device.Failed as error:
         if is_forced:
             raise
         _failed.add(call.chosen.key)
