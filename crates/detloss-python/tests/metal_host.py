@@ -9,7 +9,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import pytest
 import torch
+from detloss.torch import _kernel
+from detloss.torch._metal import launch
 from detloss.torch._metal.frame import GROUP, PRELUDE
 from detloss.torch._metal.operations import FUNCTIONS
 
@@ -77,6 +80,8 @@ _known: dict[tuple[str, bool], _Library] = {}
 
 def compile_all(sources, backwards=False):
     """Compiles many texts at once, which is faster than one by one."""
+    if compiler() is None:
+        pytest.skip("there is no C compiler, `cc`, for 64 bits that knows half precision")
     fresh = [source for source in dict.fromkeys(sources) if (source, backwards) not in _known]
     if not fresh:
         return
@@ -127,3 +132,22 @@ def _argument(given):
             return ctypes.byref(ctypes.c_float(given))
         case _:
             raise TypeError(f"PyTorch has no way to give a {type(given).__name__} to a kernel")
+
+
+@pytest.fixture
+def as_on_a_mac(monkeypatch):
+    """The CPU is taken for a Mac, with C in the place of Metal."""
+    monkeypatch.setattr(_kernel, "DEVICES", ("cpu",))
+    monkeypatch.setattr(_kernel, "OF_METAL", ("cpu",))
+    monkeypatch.setattr(_kernel, "_warnings", [])
+    monkeypatch.setattr(_kernel, "_failed", set())
+    monkeypatch.setattr(torch.mps, "compile_shader", compile_shader, raising=False)
+    forget()
+    yield monkeypatch
+    forget()
+
+
+def forget():
+    """Nothing has been compiled yet."""
+    launch._library.cache_clear()
+    launch._scale_library.cache_clear()

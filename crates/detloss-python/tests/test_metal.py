@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import shutil
 import subprocess
-import warnings
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,11 @@ import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 import metal_host  # noqa: E402
 import numpy as np  # noqa: E402
-from detloss.torch import _device, _kernel  # noqa: E402
+from detloss.torch import _device  # noqa: E402
 from detloss.torch._metal import formula, frame, launch  # noqa: E402
 from kernel_cases import HUGE, UGLY, assert_equal_to_core, options_of, random, result, tensors  # noqa: E402
+from metal_host import as_on_a_mac  # noqa: E402, F401
 from samples import COLUMNS, classes, covering, ordinary, settings, shapes, takes_classes  # noqa: E402
-
 
 
 def steps(spec, params=None):
@@ -47,27 +46,6 @@ def is_exact(spec, params):
     return TRANSCENDENTAL.isdisjoint(steps(spec, params))
 
 
-@pytest.fixture
-def as_on_a_mac(monkeypatch):
-    """The CPU is taken for a Mac, with C in the place of Metal."""
-    if metal_host.compiler() is None:
-        pytest.skip("there is no C compiler, `cc`, for 64 bits that knows half precision")
-    monkeypatch.setattr(_kernel, "DEVICES", ("cpu",))
-    monkeypatch.setattr(_kernel, "OF_METAL", ("cpu",))
-    monkeypatch.setattr(_kernel, "_warnings", [])
-    monkeypatch.setattr(_kernel, "_failed", set())
-    monkeypatch.setattr(torch.mps, "compile_shader", metal_host.compile_shader, raising=False)
-    forget()
-    yield monkeypatch
-    forget()
-
-
-def forget():
-    """Nothing has been compiled yet."""
-    launch._library.cache_clear()
-    launch._scale_library.cache_clear()
-
-
 class _Idle:
     """A library whose kernels do nothing."""
 
@@ -75,8 +53,8 @@ class _Idle:
         return lambda *given, **sizes: None
 
 
-def at_once(run):
-    """What it gives when all its kernels have been compiled at once, which takes a tenth of the time."""
+def compile_for(run):
+    """Compiles all kernels of these calls at once, which takes a tenth of the time."""
     sources = []
 
     def note(source):
@@ -87,8 +65,7 @@ def at_once(run):
         monkeypatch.setattr(torch.mps, "compile_shader", note)
         run()
     metal_host.compile_all(sources)
-    forget()
-    return run()
+    metal_host.forget()
 
 
 # The formulas ---------------------------------------------------------------------------------------------------------------------------
@@ -113,7 +90,7 @@ def test_as_the_cpu(spec, as_on_a_mac):
     """With an odd number of units, and with every kind of parameters."""
     pred, target = tensors(ordinary(spec, rows=333))
     chosen = [dict(params) for params in {tuple(params.items()) for params in ({}, *settings(spec))}]
-    at_once(lambda: [result(spec, pred, target, backend="kernel", reduction="none", **params) for params in chosen])
+    compile_for(lambda: [result(spec, pred, target, backend="kernel", reduction="none", **params) for params in chosen])
     for params in chosen:
         assert_as_the_cpu(spec, params, pred, target)
 
@@ -148,12 +125,12 @@ def test_options(spec, as_on_a_mac):
         for options in options_of(spec, 37):
             result(spec, *tensors(ordinary(spec, rows=37)), backend="kernel", **options)
 
-    at_once(run)
+    compile_for(run)
     for options in options_of(spec, 37):
         assert_equal_to_core(spec, *tensors(ordinary(spec, rows=37)), **options)
 
 
-@pytest.mark.parametrize("spec", covering([spec for spec in SPECS if takes_classes(spec)], lambda spec: {spec.target}), ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", [spec for spec in KINDS if takes_classes(spec)], ids=lambda spec: spec.name)
 def test_classes(spec, as_on_a_mac):
     pred, target = tensors(classes(spec, rows=37))
     kinds = itertools.cycle((torch.int64, torch.int32, torch.uint8, torch.int16, torch.uint16, torch.uint32, torch.uint64))
@@ -162,7 +139,7 @@ def test_classes(spec, as_on_a_mac):
         for options, kind in zip(options_of(spec, 37), kinds, strict=False)
         for ignored in ({}, {"ignore_index": 2})
     ]
-    at_once(lambda: [result(spec, pred, of_kind, backend="kernel", **options) for of_kind, options in calls])
+    compile_for(lambda: [result(spec, pred, of_kind, backend="kernel", **options) for of_kind, options in calls])
     for of_kind, options in calls:
         assert_equal_to_core(spec, pred, of_kind, **options)
     assert_equal_to_core(spec, pred, torch.where(target == 1, -100, target), ignore_index=-100, reduction="weighted_mean")
@@ -227,7 +204,7 @@ def test_many_groups(reduction, as_on_a_mac):
     assert_equal_to_core(spec, pred, target, **options)
     one = result(spec, pred, target, backend="kernel", **options)
     as_on_a_mac.setattr(torch.mps, "compile_shader", lambda source: metal_host.compile_shader(source, backwards=True))
-    forget()
+    metal_host.forget()
     other = result(spec, pred, target, backend="kernel", **options)
     assert torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])
 
@@ -307,141 +284,100 @@ def test_nothing_at_all(as_on_a_mac):
         assert value == 0.0 and grad.shape == pred.shape
 
 
-# The calls of PyTorch -------------------------------------------------------------------------------------------------------------------
-
-
-class _Stub:
-    """In the place of what `torch.mps.compile_shader` gives: notes how its kernels are called, and runs none."""
-
-    def __init__(self, called):
-        self.called = called
-
-    def __getattr__(self, kernel):
-        return lambda *given, threads, group_size: self.called.append((kernel, given, threads, group_size))
-
-
-@pytest.fixture
-def called(as_on_a_mac):
-    calls = []
-    as_on_a_mac.setattr(torch.mps, "compile_shader", lambda source: _Stub(calls))
-    return calls
-
-
-def shape_of(given):
-    return tuple(given.shape) if torch.is_tensor(given) else given
-
-
-def test_calls(called):
-    """Two launches where something is added up, one where nothing is, and one for the way back; PyTorch takes tensors, lists of whole
-    numbers and floats, and counts threads, not groups."""
-    pred, target = random((333, COLUMNS)).requires_grad_(), torch.zeros(333, COLUMNS)
-    detloss.torch.focal(pred, target, backend="kernel", loss_weight=2.0, reduction="sum").backward()
-    (focal, total, scale), units = called, 333 * COLUMNS
-    assert focal[0] == "detloss_focal" and focal[2:] == (7 * 256, 256)
-    assert [shape_of(given) for given in focal[1]] == [(333, COLUMNS), (333, COLUMNS), (333, COLUMNS), (7,), [units, 1, 0], 2.0]
-    assert total[0] == "detloss_total" and total[2:] == (256, 256)
-    assert [shape_of(given) for given in total[1]] == [(7,), (), [7], 2.0] and total[1][0] is focal[1][3]
-    assert scale[0] == "detloss_scale" and scale[2:] == (7 * 256, 256)
-    assert [shape_of(given) for given in scale[1]] == [(333, COLUMNS), (), (333, COLUMNS), [units]] and scale[1][0] is scale[1][2]
-    called.clear()
-    detloss.torch.focal(pred.detach(), target, backend="kernel", reduction="none")
-    [(name, given, threads, _)] = called
-    assert name == "detloss_focal" and threads == 7 * 256
-    assert [shape_of(each) for each in given] == [(333, COLUMNS), (333, COLUMNS), (333, COLUMNS), [units, 1, 0], 1.0]
-
-
-def test_classes_are_given_as_they_are(called):
-    """No label is made of a class index, and nothing is converted."""
-    pred, target, weight = random((8, 80)).half(), torch.zeros(8, dtype=torch.int32), random((8,)).double()
-    detloss.torch.focal(pred, target, weight=weight.bfloat16(), ignore_index=-100, avg_factor=4, backend="kernel")
-    given = called[0][1]
-    assert given[0] is pred and given[1] is target and given[2].dtype == torch.bfloat16
-    assert given[4:] == ([640, 1, -100], 0.25)
-
-
-def test_compiled_once(as_on_a_mac):
-    """Other numbers of units, and other divisors, compile nothing; another parameter does."""
-    sources = []
-
-    def compile_shader(source):
-        sources.append(source)
-        return _Stub([])
-
-    as_on_a_mac.setattr(torch.mps, "compile_shader", compile_shader)
-    for rows in (1, 100, 5000):
-        detloss.torch.focal(torch.zeros(rows, 80), torch.zeros(rows, 80), avg_factor=rows)
-    assert len(sources) == 1
-    detloss.torch.focal(torch.zeros(3, 80), torch.zeros(3, 80), gamma=1.0)
-    assert len(sources) == 2
-
-
-def test_automatic_choice(called):
-    """Formulas are launched; losses of rows and of whole batches, and what looks through operations, are not."""
-    pred, target = tensors(ordinary(BY_NAME["giou"]))
-    detloss.torch.giou(pred, target)
-    assert [call[0] for call in called] == ["detloss_giou", "detloss_total"]
-    called.clear()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        detloss.torch.softmax_ce(pred, torch.zeros(len(pred), dtype=torch.int64))
-        detloss.torch.ap(torch.zeros(2, 4), torch.ones(2, 4))
-        torch.func.vmap(lambda x: detloss.torch.giou(x, target))(pred.expand(2, *pred.shape))
-        torch.compile(lambda x: detloss.torch.giou(x, target), backend="eager", fullgraph=True)(pred)
-    assert not called
-    with pytest.raises(ValueError, match="softmax_ce: backend 'kernel' cannot take this call: on a Mac it is for losses of units only"):
-        detloss.torch.softmax_ce(pred, torch.zeros(len(pred), dtype=torch.int64), backend="kernel")
-
-
-def test_what_cannot_be_compiled_is_replayed(as_on_a_mac):
-    """With one warning; and an error if the kernel was asked for."""
-
-    def compile_shader(source):
-        raise SyntaxError("program_source:3:1: error: unknown type name 'bfloat'\nbfloat\n^")
-
-    as_on_a_mac.setattr(torch.mps, "compile_shader", compile_shader)
-    pred, target = tensors(ordinary(BY_NAME["giou"]))
-    with pytest.warns(RuntimeWarning, match="one kernel.*SyntaxError: .*unknown type name 'bfloat'.*'decomposed'") as seen:
-        value = detloss.torch.giou(pred, target)
-    assert len(seen) == 1
-    torch.testing.assert_close(value, detloss.torch.giou(pred, target, backend="fused"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        detloss.torch.giou(pred, target)
-    with pytest.raises(RuntimeError, match="unknown type name 'bfloat'"):
-        detloss.torch.giou(pred, target, backend="kernel")
-
-
-def test_where_pytorch_compiles_nothing(as_on_a_mac):
-    """Before 2.7 it did not."""
-    as_on_a_mac.delattr(torch.mps, "compile_shader")
-    pred, target = tensors(ordinary(BY_NAME["giou"]))
-    with pytest.warns(RuntimeWarning, match="compiles no kernels for Metal.*pip install -U torch"):
-        detloss.torch.giou(pred, target)
-    with pytest.raises(ValueError, match="giou: backend 'kernel' cannot take this call.*pip install -U torch"):
-        detloss.torch.giou(pred, target, backend="kernel")
-
-
 # The text -------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_prelude():
+SHORTEST = covering(sorted(SPECS, key=lambda spec: len(steps(spec))), lambda spec: set(steps(spec)))
+"""The shortest formulas that together have every operation."""
+
+WHOLE = formula.Given(
+    pred=torch.bfloat16,
+    target=torch.float16,
+    weight=torch.bool,
+    class_weight=torch.float32,
+    divisor=torch.int64,
+    mean=None,
+    value=torch.bfloat16,
+    with_grad=True,
+    is_whole=False,
+    has_mass=True,
+    classes=False,
+    ignores=False,
+    per_row=True,
+    columns=80,
+    stride=85,
+    is_wide=True,
+)
+"""Nearly all that there may be."""
+
+
+def test_text_is_cpp():
     """A C++ compiler, with a header in the place of Metal's, takes the text as Metal gets it: as far as C++ goes, it has no slip."""
     compiler = shutil.which("c++")
-    if compiler is None or metal_host.compiler() is None:
+    if compiler is None:
         pytest.skip("there is no C++ compiler, `c++`")
-    whole = formula.Given(
-        *(torch.bfloat16, torch.int64, torch.float16, torch.float32, torch.int32, torch.float32, torch.bfloat16),
-        *(True, False, True, True, True, True, 80, 85, True),
-    )
-    sources = [
-        formula.source("focal", BY_NAME["focal"].values({}), whole._replace(mean=None)),
-        formula.source("ciou", BY_NAME["ciou"].values({}), whole._replace(mean=None, target=torch.float16, classes=False, is_whole=True, columns=1)),
-        formula.scale_source(formula.Scaled(torch.float16, torch.bfloat16, True, True, False)),
-    ]
-    flags = ["-std=c++17", "-fsyntax-only", "-Wall", "-Werror", "-Wno-attributes", "-Wno-unknown-pragmas", "-Wno-unused"]
-    flags += ["-Wno-unknown-attributes"] * ("clang" in subprocess.run([compiler, "--version"], capture_output=True, text=True).stdout)
+    sources = [formula.source(spec.name, spec.values({}), WHOLE) for spec in SHORTEST]
+    with_classes = WHOLE._replace(target=torch.uint8, classes=True, ignores=True, is_whole=True, is_wide=False)
+    sources += [formula.source(spec.name, spec.values({}), with_classes) for spec in KINDS if takes_classes(spec)]
+    sources += [formula.source(spec.name, spec.values({}), WHOLE._replace(mean=torch.float32)) for spec in SPECS if spec.is_stateful]
+    sources += [formula.scale_source(formula.Scaled(torch.float16, torch.bfloat16, True, False, False))]
+    flags = ["-std=c++17", "-fsyntax-only", "-w", "-D__METAL_VERSION__=320", "-I", str(Path(__file__).with_name("metal")), "-x", "c++", "-"]
     for source in sources:
         assert source.isascii(), "PyTorch reads the text as ASCII"
-        command = [compiler, *flags, "-I", str(Path(__file__).with_name("metal")), "-x", "c++", "-"]
-        run = subprocess.run(command, input=source, capture_output=True, text=True, check=False)
+        run = subprocess.run([compiler, *flags], input=source, capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stderr[:5000]
+
+
+def softplus(x):
+    return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
+
+
+FUNCTIONS = {
+    "saturated_exp": (np.exp, -87.3, 88.7),
+    "exp_m1": (np.expm1, -30.0, 88.7),
+    "ln_1p": (np.log1p, 0.0, 1e6),
+    "sigmoid": (lambda x: np.exp(-softplus(-x)), -87.3, 87.3),
+    "softplus": (softplus, -87.3, 87.3),
+}
+"""What is written for C and Metal both, and where: between these numbers."""
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(name, as_on_a_mac):
+    """Eight units in the last place at most, also of small numbers."""
+    exact, low, high = FUNCTIONS[name]
+    middle = np.concatenate([np.linspace(max(low, -3.0), 3.0, 100_001), np.geomspace(1e-30, high, 1000)])
+    x = torch.from_numpy(np.concatenate([np.linspace(low, high, 100_001), middle]).astype(np.float32))
+    apply = (
+        "KERNEL detloss_apply(device const float *x, device float *y, constant long *sizes, GROUP_AND_PLACE) {\n"
+        "    EVERY_THREAD {\n"
+        "        for (uint number = place; number < sizes[0]; number += GROUP) {\n"
+        f"            y[number] = {name}(x[number]);\n"
+        "        }\n"
+        "    }\n"
+        "}\n"
+    )
+    y = torch.empty_like(x)
+    library = torch.mps.compile_shader(frame.source([apply], False))
+    library.detloss_apply(x, y, [len(x)], threads=frame.GROUP, group_size=frame.GROUP)
+    np.testing.assert_allclose(y.numpy(), exact(x.numpy().astype(np.float64)), rtol=8 * 2.0**-24, atol=1e-38)
+
+
+# With a Mac ------------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not torch.backends.mps.is_available(), reason="no Mac is at hand")
+@all_formulas
+def test_gpu_of_a_mac(spec):
+    """What the host computes in double precision the kernel computes, too, again and again with the same bits."""
+    for arrays in [ordinary(spec, rows=4001), *([classes(spec, rows=4001)] if takes_classes(spec) else [])]:
+        pred, target = tensors(arrays)
+        exact = pred.double().requires_grad_()
+        wanted = getattr(detloss.torch, spec.name)(exact, target.double() if target.is_floating_point() else target)
+        (of_host,) = torch.autograd.grad(wanted, exact)
+        there = pred.to("mps").requires_grad_()
+        values = [getattr(detloss.torch, spec.name)(there, target.to("mps"), backend="kernel") for _ in range(100)]
+        assert all(torch.equal(value, values[0]) for value in values)
+        (grad,) = torch.autograd.grad(values[0], there)
+        torch.testing.assert_close(values[0].cpu().double(), wanted, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(grad.cpu().double(), of_host, rtol=1e-5, atol=1e-5 * of_host.abs().max().item())

@@ -54,8 +54,10 @@ using metal::precise::tanh;
 #define GROUP_AND_PLACE uint group [[threadgroup_position_in_grid]], uint place [[thread_position_in_threadgroup]]
 #define EVERY_THREAD for (bool todo = true; todo; todo = false, threadgroup_barrier(metal::mem_flags::mem_threadgroup))
 #define FUNCTION static inline
+#if __METAL_VERSION__ >= 310
 FUNCTION float from_bfloat(bfloat x) { return float(x); }
 FUNCTION bfloat to_bfloat(float x) { return bfloat(x); }
+#endif
 """
 """What Metal has, by the names of C, and what C lacks. ``EVERY_THREAD`` comes before what all threads of a group do before any goes on;
 beyond it a thread knows only what is in the memory of the group."""
