@@ -9,9 +9,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install detloss[torch]")
 
 import detloss.torch  # noqa: E402
+from detloss.torch import _device, _kernel  # noqa: E402
 from kernel_cases import random, tensors  # noqa: E402
 from metal_host import as_on_a_mac  # noqa: E402, F401
 from samples import COLUMNS, ordinary  # noqa: E402
+from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 GIOU = next(spec for spec in detloss.losses() if spec.name == "giou")
 
@@ -63,6 +66,48 @@ def test_classes_are_given_as_they_are(called):
     given = called[0][1]
     assert given[0] is pred and given[1] is target and given[2].dtype == torch.bfloat16
     assert given[4:] == ([640, 1, -100], 0.25)
+
+
+FREE = {"empty", "empty_like", "detach", "view", "device", "promote_types"}
+"""Operations that run nothing."""
+
+
+class _Operations(TorchDispatchMode):
+    """Notes the names of operations, and refuses results that are elsewhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        result = operation(*args, **(kwargs or {}))
+        self.names.add(operation.overloadpacket.__name__)
+        assert not torch.is_tensor(result) or result.device.type == "cuda", f"{operation} works on {result.device}"
+        return result
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+def test_launches_and_nothing_else(dtype, called, as_on_a_mac):
+    """On tensors that know no more than their device memory is allocated, and that is all: nothing is made, converted or asked for."""
+    as_on_a_mac.setattr(_kernel, "takes", lambda call, tensors: True)
+    as_on_a_mac.setattr(_kernel, "DEVICES", ("cuda",))
+    as_on_a_mac.setattr(_kernel, "OF_METAL", ("cuda",))
+    as_on_a_mac.setattr(_device, "is_plain", lambda grad_output: True)
+    fake = FakeTensorMode()
+    with fake:
+        logits = torch.empty(100, 85, dtype=dtype, device="cuda")[:, :80].requires_grad_()
+        target = torch.empty(100, dtype=torch.int32, device="cuda")
+        options = {"weight": torch.empty(100, device="cuda"), "avg_factor": torch.empty((), device="cuda"), "ignore_index": -1}
+        with _Operations() as seen:
+            value = detloss.torch.focal(logits, target, **options)
+        assert len(called) == 2 and not seen.names - FREE
+    # As the engine of PyTorch would, which waits for a device that is there.
+    with fake, torch.no_grad():
+        upstream = torch.empty((), dtype=value.dtype, device="cuda")
+        with _Operations() as seen:
+            slope, *_ = value.grad_fn.apply(upstream, None)
+    assert len(called) == 3 and not seen.names - FREE
+    assert slope.dtype == dtype and slope.shape == logits.shape
 
 
 def test_compiled_once(as_on_a_mac):
