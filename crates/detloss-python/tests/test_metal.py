@@ -17,6 +17,8 @@ import metal_host  # noqa: E402
 import numpy as np  # noqa: E402
 from detloss.torch import _device  # noqa: E402
 from detloss.torch._metal import formula, frame, launch  # noqa: E402
+from detloss.torch._metal.operations import OPERATIONS  # noqa: E402
+from detloss.torch._scalar import ELEMENTARY  # noqa: E402
 from kernel_cases import HUGE, UGLY, assert_equal_to_core, options_of, random, result, tensors  # noqa: E402
 from metal_host import as_on_a_mac  # noqa: E402, F401
 from samples import COLUMNS, classes, covering, ordinary, settings, shapes, takes_classes  # noqa: E402
@@ -117,9 +119,14 @@ def test_perfect_predictions(spec, as_on_a_mac):
 # The frame ------------------------------------------------------------------------------------------------------------------------------
 
 
+several = pytest.mark.parametrize("alone", [0, launch.ALONE], ids=["several groups", "one group"])
+
+
 @all_kinds
-def test_options(spec, as_on_a_mac):
-    """Weights, divisors and reductions, with and without class indices."""
+@several
+def test_options(spec, alone, as_on_a_mac):
+    """Weights, divisors and reductions."""
+    as_on_a_mac.setattr(launch, "ALONE", alone)
 
     def run():
         for options in options_of(spec, 37):
@@ -161,16 +168,20 @@ def test_labels(as_on_a_mac):
         assert_equal_to_core(BY_NAME["focal"], pred.nan_to_num(), (labels == 0.0).to(kind), reduction="weighted_mean")
 
 
+@several
 @pytest.mark.parametrize("divisor", [torch.tensor(7), torch.tensor([0.0]), torch.tensor([[2.5]], dtype=torch.bfloat16)], ids=str)
-def test_divisor_on_the_device(divisor, as_on_a_mac):
+def test_divisor_on_the_device(divisor, alone, as_on_a_mac):
+    as_on_a_mac.setattr(launch, "ALONE", alone)
     as_on_a_mac.setattr(_device, "divisor", lambda call, units, device: (call.avg_factor, call.loss_weight))
     pred, target = tensors(ordinary(BY_NAME["focal"], rows=37))
     for options in ({}, {"weight": random((37,))}):
         assert_equal_to_core(BY_NAME["focal"], pred, target, avg_factor=divisor, loss_weight=0.5, **options)
 
 
+@several
 @all_kinds
-def test_half_precision(spec, as_on_a_mac):
+def test_half_precision(spec, alone, as_on_a_mac):
+    as_on_a_mac.setattr(launch, "ALONE", alone)
     for dtype, options in itertools.product((torch.float16, torch.bfloat16), ({}, {"reduction": "none"})):
         assert_equal_to_core(spec, *tensors(ordinary(spec, rows=37), dtype), **options)
 
@@ -300,6 +311,7 @@ WHOLE = formula.Given(
     value=torch.bfloat16,
     with_grad=True,
     is_whole=False,
+    is_done=False,
     has_mass=True,
     classes=False,
     ignores=False,
@@ -317,9 +329,9 @@ def test_text_is_cpp():
     if compiler is None:
         pytest.skip("there is no C++ compiler, `c++`")
     sources = [formula.source(spec.name, spec.values({}), WHOLE) for spec in SHORTEST]
-    with_classes = WHOLE._replace(target=torch.uint8, classes=True, ignores=True, is_whole=True, is_wide=False)
+    with_classes = WHOLE._replace(target=torch.uint8, classes=True, ignores=True, is_done=True, is_wide=False)
     sources += [formula.source(spec.name, spec.values({}), with_classes) for spec in KINDS if takes_classes(spec)]
-    sources += [formula.source(spec.name, spec.values({}), WHOLE._replace(mean=torch.float32)) for spec in SPECS if spec.is_stateful]
+    sources += [formula.source(spec.name, spec.values({}), WHOLE._replace(mean=torch.float32, is_whole=True, is_done=True, has_mass=False)) for spec in SPECS if spec.is_stateful]
     sources += [formula.scale_source(formula.Scaled(torch.float16, torch.bfloat16, True, False, False))]
     flags = ["-std=c++17", "-fsyntax-only", "-w", "-D__METAL_VERSION__=320", "-I", str(Path(__file__).with_name("metal")), "-x", "c++", "-"]
     for source in sources:
@@ -328,39 +340,38 @@ def test_text_is_cpp():
         assert run.returncode == 0, run.stderr[:5000]
 
 
-def softplus(x):
-    return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
-
-
-FUNCTIONS = {
-    "saturated_exp": (np.exp, -87.3, 88.7),
-    "exp_m1": (np.expm1, -30.0, 88.7),
-    "ln_1p": (np.log1p, 0.0, 1e6),
-    "sigmoid": (lambda x: np.exp(-softplus(-x)), -87.3, 87.3),
-    "softplus": (softplus, -87.3, 87.3),
-}
-"""What is written for C and Metal both, and where: between these numbers."""
-
-
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions(name, as_on_a_mac):
-    """Eight units in the last place at most, also of small numbers."""
-    exact, low, high = FUNCTIONS[name]
-    middle = np.concatenate([np.linspace(max(low, -3.0), 3.0, 100_001), np.geomspace(1e-30, high, 1000)])
-    x = torch.from_numpy(np.concatenate([np.linspace(low, high, 100_001), middle]).astype(np.float32))
-    apply = (
+def apply(name, x):
+    """What the line of an operation of one operand makes of numbers."""
+    kernel = (
         "KERNEL detloss_apply(device const float *x, device float *y, constant long *sizes, GROUP_AND_PLACE) {\n"
         "    EVERY_THREAD {\n"
         "        for (uint number = place; number < sizes[0]; number += GROUP) {\n"
-        f"            y[number] = {name}(x[number]);\n"
+        f"            y[number] = {OPERATIONS[name].format('x[number]')};\n"
         "        }\n"
         "    }\n"
         "}\n"
     )
     y = torch.empty_like(x)
-    library = torch.mps.compile_shader(frame.source([apply], False))
+    library = torch.mps.compile_shader(frame.source([kernel], False))
     library.detloss_apply(x, y, [len(x)], threads=frame.GROUP, group_size=frame.GROUP)
-    np.testing.assert_allclose(y.numpy(), exact(x.numpy().astype(np.float64)), rtol=8 * 2.0**-24, atol=1e-38)
+    return y
+
+
+RANGES = {"exp": (-87.3, 88.7), "exp_m1": (-30.0, 88.7), "ln": (1e-37, 1e30), "ln_1p": (0.0, 1e30), "sqrt": (0.0, 1e30)}
+"""Between which numbers an operation is as it is everywhere, if that is not from -87.3 to 87.3."""
+
+
+@pytest.mark.parametrize("name", [name for name, line in OPERATIONS.items() if "{1}" not in line])
+def test_operations(name, as_on_a_mac):
+    """They are right to eight units in the last place, also of small numbers, and limited as those of PyTorch's tensors are."""
+    low, high = RANGES.get(name, (-87.3, 87.3))
+    parts = np.linspace(low, high, 50_001), np.linspace(max(low, -3.0), 3.0, 50_001), np.geomspace(max(low, 1e-30), high, 1001)
+    x = torch.from_numpy(np.concatenate(parts).astype(np.float32)).clamp(low, high)
+    torch.testing.assert_close(apply(name, x).double(), ELEMENTARY[name](x.double()), rtol=8 * 2.0**-24, atol=1e-38, equal_nan=True)
+    beyond = torch.tensor([0.0, -0.0, 89.0, 1000.0, 1e30, torch.inf, torch.nan, -88.0, -1000.0, -1e30, -torch.inf])
+    beyond = beyond[:7] if name == "ln_1p" else beyond
+    if name not in ("sin", "cos"):
+        torch.testing.assert_close(apply(name, beyond), ELEMENTARY[name](beyond), rtol=1e-6, atol=0.0, equal_nan=True)
 
 
 # With a Mac ------------------------------------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def shape_of(given):
 
 
 def test_calls(called):
-    """Two launches where something is added up, one where nothing is, and one for the way back; PyTorch takes tensors, lists of whole
+    """Two launches where several groups are added up, one where none are, and one for the way back; PyTorch takes tensors, lists of whole
     numbers and floats, and counts threads, not groups."""
     pred, target = random((333, COLUMNS)).requires_grad_(), torch.zeros(333, COLUMNS)
     detloss.torch.focal(pred, target, backend="kernel", loss_weight=2.0, reduction="sum").backward()
@@ -57,6 +57,11 @@ def test_calls(called):
     [(name, given, threads, _)] = called
     assert name == "detloss_focal" and threads == 7 * 256
     assert [shape_of(each) for each in given] == [(333, COLUMNS), (333, COLUMNS), (333, COLUMNS), [units, 1, 0], 1.0]
+    called.clear()
+    detloss.torch.focal(pred.detach()[:200], target[:200], backend="kernel", reduction="sum")
+    [(name, given, threads, _)] = called
+    assert name == "detloss_focal" and threads == 256
+    assert [shape_of(each) for each in given] == [(200, COLUMNS), (200, COLUMNS), (), [1000, 4, 0], 1.0]
 
 
 def test_classes_are_given_as_they_are(called):
@@ -65,7 +70,7 @@ def test_classes_are_given_as_they_are(called):
     detloss.torch.focal(pred, target, weight=weight.bfloat16(), ignore_index=-100, avg_factor=4, backend="kernel")
     given = called[0][1]
     assert given[0] is pred and given[1] is target and given[2].dtype == torch.bfloat16
-    assert given[4:] == ([640, 1, -100], 0.25)
+    assert given[4:] == ([640, 3, -100], 0.25)
 
 
 FREE = {"empty", "empty_like", "detach", "view", "device", "promote_types"}
@@ -111,7 +116,7 @@ def test_launches_and_nothing_else(dtype, called, as_on_a_mac):
 
 
 def test_compiled_once(as_on_a_mac):
-    """Other numbers of units, and other divisors, compile nothing; another parameter does."""
+    """Other numbers of units, and other divisors, compile nothing, but for the first that is too much for one group; another parameter does."""
     sources = []
 
     def compile_shader(source):
@@ -119,18 +124,18 @@ def test_compiled_once(as_on_a_mac):
         return _Stub([])
 
     as_on_a_mac.setattr(torch.mps, "compile_shader", compile_shader)
-    for rows in (1, 100, 5000):
+    for rows in (1, 7, 12, 13, 100, 5000):
         detloss.torch.focal(torch.zeros(rows, 80), torch.zeros(rows, 80), avg_factor=rows)
-    assert len(sources) == 1
-    detloss.torch.focal(torch.zeros(3, 80), torch.zeros(3, 80), gamma=1.0)
     assert len(sources) == 2
+    detloss.torch.focal(torch.zeros(3, 80), torch.zeros(3, 80), gamma=1.0)
+    assert len(sources) == 3
 
 
 def test_automatic_choice(called):
     """Formulas are launched; losses of rows and of whole batches, and what looks through operations, are not."""
     pred, target = tensors(ordinary(GIOU))
     detloss.torch.giou(pred, target)
-    assert [call[0] for call in called] == ["detloss_giou", "detloss_total"]
+    assert [call[0] for call in called] == ["detloss_giou"]
     called.clear()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

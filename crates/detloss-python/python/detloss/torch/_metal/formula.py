@@ -27,6 +27,8 @@ class Given(NamedTuple):
     with_grad: bool
     is_whole: bool
     """Whether every unit has its value, and nothing is added up."""
+    is_done: bool
+    """Whether its launch leaves the value, so that no other has to add up: if every unit has its own, or there is one group."""
     has_mass: bool
     """Whether the sum is divided by that of the weights."""
     classes: bool
@@ -50,7 +52,7 @@ class Given(NamedTuple):
 def source(name: str, params: tuple[float, ...], given: Given) -> str:
     """The text of all kernels of a loss. That of its units is called by the name of the loss."""
     kernels = [_of_units(find(name), params, given)]
-    return frame.source(kernels if given.is_whole else [*kernels, _total(given)], given.is_wide)
+    return frame.source(kernels if given.is_done else [*kernels, _total(given)], given.is_wide)
 
 
 def _of_units(spec: Spec, params: tuple[float, ...], given: Given) -> str:
@@ -74,11 +76,11 @@ def _of_units(spec: Spec, params: tuple[float, ...], given: Given) -> str:
         store += [f"grad[unit * {fields} + {k}] = counts ? {of_field} * slope : 0.0f;" for k, of_field in enumerate(slopes)]
     tensors = {name: getattr(given, name) for name in ("pred", "target", "weight", "class_weight", "divisor", "mean")}
     results = {
-        "value": given.value if given.is_whole else None,
+        "value": given.value if given.is_done else None,
         "grad": torch.float32 if given.with_grad else None,
-        "partials": None if given.is_whole else torch.float32,
+        "partials": None if given.is_done and not given.has_mass else torch.float32,
     }
-    leave = [f"partials[{GROUPS if name == 'masses' else 0} + group] = {name}[0];" for name in given.sums]
+    parts = [f"partials[{GROUPS if name == 'masses' else 0} + group] = {name}[0];" for name in given.sums]
     return frame.KERNEL.format(
         name=kernel_name(spec.name),
         arguments=arguments(tensors, results, has_scale=True),
@@ -88,7 +90,7 @@ def _of_units(spec: Spec, params: tuple[float, ...], given: Given) -> str:
         lines=frame.indented(3, [f"const float {name} = {what};" for name, what in formula.assignments]),
         value=value,
         store=frame.indented(3, store),
-        **frame.added(given.sums, leave),
+        **frame.added(given.sums, _leave_total(given) if given.is_done else parts),
     )
 
 
@@ -133,21 +135,24 @@ def _label_is_known(kind: Operand) -> str:
 
 def _total(given: Given) -> str:
     """The kernel that adds up what groups have left."""
-    first = [f"const float factor = {given.factor};"]
-    if given.has_mass:
-        first += [
-            f"partials[{2 * GROUPS}] = masses[0] == 0.0f ? 1.0f : masses[0];",
-            f"value[0] = {written('divided(sums[0] * factor, masses[0])', given.value)};",
-        ]
-    else:
-        first.append(f"value[0] = {written('sums[0] * factor', given.value)};")
     lines = [f"{own} += partials[{GROUPS if name == 'masses' else 0} + part];" for name, own in given.sums.items()]
     results = {"partials": torch.float32, "value": given.value}
     return frame.TOTAL.format(
         arguments=arguments({"divisor": given.divisor}, results, has_scale=True),
         lines=frame.indented(3, lines),
-        **frame.added(given.sums, first),
+        **frame.added(given.sums, _leave_total(given)),
     )
+
+
+def _leave_total(given: Given) -> list[str]:
+    """Lines that store the value, and what is still to divide the gradient."""
+    total = f"sums[0] * {given.factor}"
+    if not given.has_mass:
+        return [f"value[0] = {written(total, given.value)};"]
+    return [
+        f"partials[{2 * GROUPS}] = masses[0] == 0.0f ? 1.0f : masses[0];",
+        f"value[0] = {written(f'divided({total}, masses[0])', given.value)};",
+    ]
 
 
 class Scaled(NamedTuple):

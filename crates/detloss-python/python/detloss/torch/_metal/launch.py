@@ -18,17 +18,24 @@ from detloss.torch._metal.frame import GROUP, GROUPS
 from detloss.torch._text import kernel_name
 
 
+ALONE = 4
+"""How many tiles one group takes by itself, instead of a second launch for the sum of several."""
+
+
 def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: Tensor | None, with_grad: bool) -> Results:
     spec, at, device = call.chosen.spec, call.at, pred.device
     units, fields = prod(at.units), len(spec.pred.fields)
     numbers, stride, columns = _device.layout(call, pred)
-    tiles = _parts(_parts(units, GROUP), GROUPS)
-    groups = _parts(units, GROUP * tiles)
     is_whole = call.reduction == "none"
+    is_alone = not is_whole and units <= ALONE * GROUP
+    is_done = is_whole or is_alone
+    tiles = _parts(_parts(units, GROUP), 1 if is_alone else GROUPS)
+    groups = _parts(units, GROUP * tiles)
     has_mass = call.reduction == "weighted_mean" and _device.is_weighted(call)
     value = torch.empty(at.units if is_whole else (), dtype=dtype, device=device)
     grad = torch.empty(pred.shape, dtype=torch.float32, device=device) if with_grad else None
-    partials = None if is_whole else torch.empty(2 * GROUPS + 1 if has_mass else groups, dtype=torch.float32, device=device)
+    sums = 2 * GROUPS + 1 if has_mass else groups
+    partials = None if is_done and not has_mass else torch.empty(sums, dtype=torch.float32, device=device)
     divisor, factor = _device.divisor(call, units, device)
     target = (as_integers(target) if target.dtype == torch.uint64 else target).contiguous()
     given = Given(
@@ -41,6 +48,7 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
         value=dtype,
         with_grad=with_grad,
         is_whole=is_whole,
+        is_done=is_done,
         has_mass=has_mass,
         classes=at.classes,
         ignores=call.ignore_index is not None,
@@ -52,9 +60,9 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
     library = _library(spec.name, call.chosen.params, given)
     weight = None if call.weight is None else call.weight.contiguous()
     class_weight = None if call.class_weight is None else call.class_weight.contiguous()
-    tensors = (numbers, target, weight, class_weight, divisor, mean, value if is_whole else None, grad, partials)
+    tensors = (numbers, target, weight, class_weight, divisor, mean, value if is_done else None, grad, partials)
     _start(library, kernel_name(spec.name), groups, tensors, [units, tiles, call.ignore_index or 0], factor)
-    if not is_whole:
+    if not is_done:
         _start(library, "detloss_total", 1, (divisor, partials, value), [groups], factor)
     return Results(value, grad, partials[-1] if partials is not None and has_mass else None)
 
