@@ -150,9 +150,10 @@ def test_classes(spec, as_on_a_mac):
     for of_kind, options in calls:
         assert_equal_to_core(spec, pred, of_kind, **options)
     assert_equal_to_core(spec, pred, torch.where(target == 1, -100, target), ignore_index=-100, reduction="weighted_mean")
-    value, grad = result(spec, pred, torch.where(target == 1, COLUMNS + 1, target), backend="kernel", reduction="none")
-    for numbers in (value, grad):
-        assert torch.equal(numbers.isnan(), (target == 1)[:, None].expand_as(pred))
+    for unknown in (COLUMNS + 1, -1):
+        value, grad = result(spec, pred, torch.where(target == 1, unknown, target), backend="kernel", reduction="none")
+        for numbers in (value, grad):
+            assert torch.equal(numbers.isnan(), (target == 1)[:, None].expand_as(pred))
 
 
 def test_labels(as_on_a_mac):

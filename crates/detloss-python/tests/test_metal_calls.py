@@ -115,6 +115,22 @@ def test_launches_and_nothing_else(dtype, called, as_on_a_mac):
     assert slope.dtype == dtype and slope.shape == logits.shape
 
 
+@pytest.mark.parametrize(("units", "index"), [(1, "uint"), ((1 << 31) - 1, "uint"), (1 << 31, "ulong"), (3 << 31, "ulong")])
+def test_index(units, index, as_on_a_mac):
+    """Numbers are counted with as many bits as they need: on Apple's GPUs 64 are slow."""
+    sources = []
+
+    def compile_shader(source):
+        sources.append(source)
+        return _Stub([])
+
+    as_on_a_mac.setattr(_kernel, "takes", lambda call, tensors: True)
+    as_on_a_mac.setattr(torch.mps, "compile_shader", compile_shader)
+    with FakeTensorMode():
+        detloss.torch.focal(torch.empty(units, dtype=torch.float16), torch.empty(units, dtype=torch.bool))
+    assert f"#define INDEX {index}\n" in sources[0]
+
+
 def test_compiled_once(as_on_a_mac):
     """Other numbers of units, and other divisors, compile nothing, but for the first that is too much for one group; another parameter does."""
     sources = []
