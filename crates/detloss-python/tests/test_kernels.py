@@ -17,7 +17,8 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 import numpy as np  # noqa: E402
-from detloss.torch import _kernel, _program  # noqa: E402
+from detloss.torch import _device, _kernel, _program  # noqa: E402
+from detloss.torch._metal import operations as metal_operations  # noqa: E402
 from detloss.torch._operations import TRACEABLE  # noqa: E402
 from samples import classes, covering, ordinary, settings, takes_classes  # noqa: E402
 from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
@@ -45,10 +46,21 @@ def test_interpreted(file, triton):
     assert " passed" in run.stdout and " skipped" not in run.stdout, run.stdout
 
 
-def test_every_operation_has_its_line(triton):
-    """A scalar operation that a formula uses is known to all who follow traces; and nobody knows more than the others."""
-    from detloss.torch._triton.operations import OPERATIONS
+def operations_of_triton():
+    return pytest.importorskip("detloss.torch._triton.operations", reason="Triton is not installed").OPERATIONS
 
+
+TABLES = {
+    "_program.py": lambda: _program._TENSOR_OPERATIONS,
+    "_triton/operations.py": operations_of_triton,
+    "_metal/operations.py": lambda: metal_operations.OPERATIONS,
+}
+"""What operations of traces are, for each of those who follow them."""
+
+
+@pytest.mark.parametrize("file", TABLES)
+def test_every_operation_has_its_line(file):
+    """A scalar operation that a formula uses is known to all who follow traces; and nobody knows more than the others."""
     used = {"mul_add", "if_lt"}
     for spec in FORMULAS:
         loss = detloss._core.Loss(spec.name)
@@ -58,9 +70,9 @@ def test_every_operation_has_its_line(triton):
         used |= {name for operations, _ in traces for name, _ in operations}
     used -= {"input", "const"}
     assert len(used) > 15
-    for what, table in (("_program.py", _program._TENSOR_OPERATIONS), ("_triton/operations.py", OPERATIONS)):
-        assert not used - set(table), f"detloss/torch/{what} has no line for {sorted(used - set(table))}"
-    assert set(OPERATIONS) == set(_program._TENSOR_OPERATIONS)
+    table = set(TABLES[file]())
+    assert not used - table, f"detloss/torch/{file} has no line for {sorted(used - table)}"
+    assert table == set(_program._TENSOR_OPERATIONS)
 
 
 def traced(spec, columns=5):
@@ -245,7 +257,7 @@ def test_one_launch_and_nothing_else(spec, triton, monkeypatch):
     monkeypatch.setattr(rows, "kernel", lambda *of: of)
     monkeypatch.setattr(launch, "start", lambda kernel, *given: launched.append((kernel, given)))
     monkeypatch.setattr(launch, "_counter", lambda device: torch.empty((), dtype=torch.int32, device=device))
-    monkeypatch.setattr(launch, "_is_plain", lambda grad_output: True)
+    monkeypatch.setattr(_device, "is_plain", lambda grad_output: True)
     monkeypatch.setattr(_kernel, "takes", lambda call, tensors: True)
 
     def there(array, dtype):

@@ -1,5 +1,5 @@
-"""The kernel backend: value and gradient of a formula or of a loss of rows in one launch on a GPU, by Triton. Nothing waits for the
-device.
+"""The kernel backend: value and gradient of a formula or of a loss of rows in one launch on a GPU, by Triton; of a formula on a Mac in
+one or two, by Metal. Nothing waits for the device.
 
 This file decides which calls it takes; Triton is imported for the first tensor that it might serve.
 """
@@ -17,11 +17,15 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from detloss._spec import Spec
+from detloss.torch import _device
 from detloss.torch._call import Call, is_tracing
 from detloss.torch._operations import TRACEABLE
 
-DEVICES = ("cuda", "xpu")
+DEVICES = ("cuda", "xpu", "mps")
 """Where the automatic choice takes this backend. PyTorch calls the devices of ROCm cuda, too."""
+
+OF_METAL = ("mps",)
+"""Those of them whose kernels are compiled by Metal, not by Triton."""
 
 _DTYPES = {
     *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
@@ -44,7 +48,7 @@ def takes(call: Call, tensors: tuple[Tensor | None, ...]) -> bool:
         return False
     if _failed and call.chosen.key in _failed:
         return False
-    missing = _lacks_triton(pred.device)
+    missing = _lacks_compiler(pred.device)
     if missing is not None:
         _warn(missing)
     return missing is None
@@ -56,8 +60,8 @@ def check(call: Call, tensors: tuple[Tensor | None, ...]) -> None:
     assert pred is not None
     lacks = _lacks_call(call, tensors)
     if lacks is None and not _is_served(pred.device):
-        lacks = f"pred is on {pred.device}, and has to be on a GPU of CUDA, ROCm or XPU"
-    lacks = lacks or _lacks_triton(pred.device)
+        lacks = f"pred is on {pred.device}, and has to be on a GPU of CUDA, ROCm, XPU or Metal"
+    lacks = lacks or _lacks_compiler(pred.device)
     if lacks is not None:
         raise ValueError(f"{call.chosen.spec.name}: backend 'kernel' cannot take this call: {lacks}; 'auto' takes what can")
 
@@ -67,11 +71,9 @@ def attempt(
 ) -> Tensor | None:
     """The loss in this precision, differentiated as ``by`` does; None, after a warning, where its kernel cannot be compiled and need not
     be."""
-    from detloss.torch._triton import launch
-
     try:
-        return by(partial(launch.run, dtype=dtype), call, pred, target)
-    except launch.Failed as error:
+        return by(partial(_device.run, _kernels(pred.device), dtype=dtype), call, pred, target)
+    except _device.Failed as error:
         if is_forced:
             raise
         _failed.add(call.chosen.key)
@@ -79,8 +81,19 @@ def attempt(
     return None
 
 
+def _kernels(device: torch.device) -> _device.Kernels:
+    """The kernels for a device that is served."""
+    if device.type in OF_METAL:
+        from detloss.torch._metal import launch as metal
+
+        return metal.KERNELS
+    from detloss.torch._triton import launch as of_triton
+
+    return of_triton.KERNELS
+
+
 def _is_served(device: torch.device) -> bool:
-    """Whether Triton has kernels for such a device. On the CPU it interprets them, for tests."""
+    """Whether there are kernels for such a device. On the CPU Triton interprets them, for tests."""
     return device.type in DEVICES or (device.type == "cpu" and _is_interpreted())
 
 
@@ -107,6 +120,8 @@ def _lacks_call(call: Call, tensors: tuple[Tensor | None, ...]) -> str | None:
     lacks = _lacks_loss(call.chosen.spec, call.at.columns)
     if lacks is not None:
         return lacks
+    if tensors[0] is not None and tensors[0].device.type in OF_METAL and not call.chosen.spec.is_formula:
+        return "on a Mac it is for losses of units only"
     for tensor in tensors:
         if tensor is None:
             continue
@@ -126,6 +141,16 @@ def _lacks_loss(spec: Spec, columns: int) -> str | None:
     if spec.name not in TRACEABLE:
         return "this loss sorts the numbers of a row, which no kernel does"
     return None if columns > 0 else "its rows are empty"
+
+
+def _lacks_compiler(device: torch.device) -> str | None:
+    """What stands against kernels on a device that is served."""
+    return _lacks_metal() if device.type in OF_METAL else _lacks_triton(device)
+
+
+def _lacks_metal() -> str | None:
+    # It came with PyTorch 2.7.
+    return None if hasattr(torch.mps, "compile_shader") else "this PyTorch compiles no kernels for Metal: `pip install -U torch`"
 
 
 @lru_cache(maxsize=64)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from detloss._spec import LEFT_OUT, Spec, find, loss
+from detloss.torch._text import assigned
 from detloss.torch._triton import frame, operations
 
 
@@ -73,28 +74,17 @@ def source(spec: Spec, params: tuple[float, ...], with_grad: bool, at_mean: bool
     """The name of the kernel, and its text."""
     traced = loss(spec.name, params).trace(with_grad, at_mean)
     assert traced is not None, f"{spec.name} is no formula"
-    steps, outputs = traced
     fields, of_target = len(spec.pred.fields), len(spec.target.fields)
     inputs = [f"x{k}" for k in range(fields)] + [f"t{k}" for k in range(of_target)] + ["running_mean"]
-    names: list[str] = []
-    lines: list[str] = []
-    for place, (operation, operands) in enumerate(steps):
-        if operation == "input":
-            names.append(inputs[operands[0]])
-            continue
-        names.append(f"v{place}")
-        if operation == "const":
-            lines.append(f"v{place} = tl.full((), {operands!r}, F)")
-        else:
-            text = operations.OPERATIONS[operation]
-            lines.append(f"v{place} = {text.format(*(names[operand] for operand in operands))}")
+    formula = assigned(traced, inputs, operations.OPERATIONS, lambda number: f"tl.full((), {number!r}, F)")
+    lines = [f"{name} = {what}" for name, what in formula.assignments]
     load = _load("pred", "x", fields, "STRIDE") if fields > 1 else [
         "x0 = tl.load(pred + (unit if STRIDE == COLUMNS else row * STRIDE + column), mask=inside, other=0.0).to(F)"
     ]
     load += _labels(spec) if of_target == 1 else _load("target", "t", of_target, str(of_target))
     if at_mean:
         load.append("running_mean = tl.load(mean).to(F)")
-    value, *slopes = (names[output] for output in outputs)
+    value, *slopes = formula.outputs
     weigh = ["if class_weight is not None:", "    importance = importance * tl.load(class_weight + column).to(F)"]
     load = ["row = unit // COLUMNS", "column = unit % COLUMNS", *load]
     store = _store(slopes) if with_grad else []

@@ -7,13 +7,13 @@ bits of a sum depend on the length alone, and nothing waits for anything.
 from __future__ import annotations
 
 import linecache
-import re
 from typing import Any
 
 import triton
 import triton.language as tl
 
 from detloss._spec import LEFT_OUT, MAX_LABEL, Operand
+from detloss.torch._text import kernel_name
 from detloss.torch._triton import operations
 
 FRAME = '''
@@ -88,7 +88,7 @@ def text(
     ``counts`` what is left out; ``weigh``: lines that change the ``importance`` of a unit. ``lines`` compute the loss, which is ``value``.
     ``mass``: what a unit is in the sum of the weights. ``store``: lines that store the gradient.
     """
-    name = "detloss_" + re.sub(r"\W+", "_", loss).strip("_")
+    name = kernel_name(loss)
     parts = {"load": load, "weigh": weigh, "lines": lines, "store": store}
     indented = {part: "\n".join(" " * 8 + line for line in of_part) for part, of_part in parts.items()}
     return name, FRAME.format(name=name, shape=shape, places=places, value=value, mass=mass, **indented)
