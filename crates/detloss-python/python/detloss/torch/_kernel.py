@@ -18,7 +18,8 @@ from torch.autograd import forward_ad
 
 from detloss._spec import Spec
 from detloss.torch._call import Call, is_tracing
-from detloss.torch._operations import TRACEABLE
+from detloss.torch._operations import RANKED, TRACEABLE
+from detloss.torch._operations.base import wide
 
 DEVICES = ("cuda", "xpu")
 """Where the automatic choice takes this backend. PyTorch calls the devices of ROCm cuda, too."""
@@ -28,6 +29,9 @@ _DTYPES = {
     *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
     *(torch.uint16, torch.uint32, torch.uint64),
 }
+
+MOST_RANKED = 1 << 30
+"""So many elements or more are not ranked by kernels, whose indices have 32 bits, and go on beyond the last element."""
 
 _failed: set[str] = set()
 """Losses, with their parameters, whose kernel could not be compiled or launched."""
@@ -67,10 +71,11 @@ def attempt(
 ) -> Tensor | None:
     """The loss in this precision, differentiated as ``by`` does; None, after a warning, where its kernel cannot be compiled and need not
     be."""
-    from detloss.torch._triton import launch
+    from detloss.torch._triton import launch, rank
 
+    run = rank.run if call.chosen.spec.name in RANKED else launch.run
     try:
-        return by(partial(launch.run, dtype=dtype), call, pred, target)
+        return by(partial(run, dtype=dtype), call, pred, target)
     except launch.Failed as error:
         if is_forced:
             raise
@@ -105,6 +110,8 @@ def _lacks_call(call: Call, tensors: tuple[Tensor | None, ...]) -> str | None:
     if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
         return "a transform looks through operations, not into kernels"
     lacks = _lacks_loss(call.chosen.spec, call.at.columns)
+    if lacks is None and call.chosen.spec.name in RANKED:
+        lacks = _lacks_ranking(call, tensors[0])
     if lacks is not None:
         return lacks
     for tensor in tensors:
@@ -121,11 +128,22 @@ def _lacks_loss(spec: Spec, columns: int) -> str | None:
     """What stands against a loss, of rows of so many columns if it is of such."""
     if spec.is_formula:
         return None
+    if spec.name in RANKED:
+        return None
     if spec.scope == "set":
         return "it is for losses of units and of rows, and this one is of whole batches"
     if spec.name not in TRACEABLE:
         return "this loss sorts the numbers of a row, which no kernel does"
     return None if columns > 0 else "its rows are empty"
+
+
+def _lacks_ranking(call: Call, pred: Tensor) -> str | None:
+    """What stands against a loss that ranks."""
+    if call.groups is not None:
+        return "groups are ranked one after the other"
+    if pred.numel() >= MOST_RANKED:
+        return f"{pred.numel()} numbers are more than can be put in order at once"
+    return None if wide(pred) == torch.float64 else f"{pred.device} has no double precision"
 
 
 @lru_cache(maxsize=64)
