@@ -105,13 +105,15 @@ def _lacks_import() -> str | None:
 
 def _lacks_call(call: Call, tensors: tuple[Tensor | None, ...]) -> str | None:
     """What stands against a call, wherever it is to run."""
+    pred = tensors[0]
+    assert pred is not None
     if torch.compiler.is_compiling() or is_tracing() or torch._C._len_torch_dispatch_stack() > 0:
         return "somebody takes note of all operations, and would see none"
     if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
         return "a transform looks through operations, not into kernels"
     lacks = _lacks_loss(call.chosen.spec, call.at.columns)
     if lacks is None and call.chosen.spec.name in RANKED:
-        lacks = _lacks_ranking(call, tensors[0])
+        lacks = _lacks_ranking(call, pred)
     if lacks is not None:
         return lacks
     for tensor in tensors:

@@ -10,6 +10,16 @@ from detloss.torch._operations.base import OPERATIONS, TRACEABLE, Operation, run
 from detloss.torch._operations.ranking import RANKED, Ranked
 
 __all__ = [
-    *("OPERATIONS", "RANKED", "TRACEABLE", "Operation", "Ranked", "density", "lovasz", "overlap", "ranking", "rows", "running_mean"),
+    "OPERATIONS",
+    "RANKED",
+    "TRACEABLE",
+    "Operation",
+    "Ranked",
+    "density",
+    "lovasz",
+    "overlap",
+    "ranking",
+    "rows",
+    "running_mean",
     "sets",
 ]

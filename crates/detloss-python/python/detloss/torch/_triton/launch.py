@@ -6,9 +6,9 @@ import ctypes
 import struct
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import prod
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -42,15 +42,15 @@ def run(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: Tens
         value = run(call._replace(state=None), pred, target, dtype, mean)
         call.state.copy_(own)
         return value
-    return differentiable(_launch, call, pred, target, dtype, mean)
+    return differentiable(call, pred, partial(_launch, call, pred, target, dtype, mean))
 
 
-def differentiable(launch: Launch, call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: Tensor | None) -> Tensor:
-    """What this leaves, in PyTorch's graph."""
+def differentiable(call: Call, pred: Tensor, launch: Callable[[bool], Results]) -> Tensor:
+    """The value of a launch, in PyTorch's graph. It is told whether to leave a gradient, too."""
     if pred.requires_grad and torch.is_grad_enabled():
-        output: tuple[Tensor, Tensor] = _Kernel.apply(pred, launch, call, target, dtype, mean)
+        output: tuple[Tensor, Tensor] = _Kernel.apply(pred, call, launch)
         return output[0]
-    return launch(call, pred, target, dtype, mean, False).value
+    return launch(False).value
 
 
 class Results(NamedTuple):
@@ -61,10 +61,6 @@ class Results(NamedTuple):
     """In the precision that is computed in, with all factors but the mass."""
     mass: Tensor | None
     """The sum of the weights, by which the gradient of a weighted mean is still to be divided."""
-
-
-Launch: TypeAlias = Callable[[Call, Tensor, Tensor, torch.dtype, "Tensor | None", bool], Results]
-"""Launches what a call needs; with a gradient, if the last argument says so."""
 
 
 def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: Tensor | None, with_grad: bool) -> Results:
@@ -251,10 +247,8 @@ class _Kernel(torch.autograd.Function):
     """The loss by a kernel that leaves its gradient, too."""
 
     @staticmethod
-    def forward(
-        ctx: Any, pred: Tensor, launch: Launch, call: Call, target: Tensor, dtype: torch.dtype, mean: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        value, grad, mass = launch(call, pred, target, dtype, mean, True)
+    def forward(ctx: Any, pred: Tensor, call: Call, launch: Callable[[bool], Results]) -> tuple[Tensor, Tensor]:
+        value, grad, mass = launch(True)
         assert grad is not None
         ctx.name, ctx.dtype, ctx.is_whole = call.chosen.spec.name, pred.dtype, call.reduction == "none"
         ctx.set_materialize_grads(False)
@@ -268,12 +262,12 @@ class _Kernel(torch.autograd.Function):
         if again is not None:
             raise only_first(ctx.name)
         if grad_output is None:
-            return (None,) * 6
+            return (None,) * 3
         grad, output, mass = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return _by_operations(output, grad_output, mass, ctx.dtype), *(None,) * 5
+            return _by_operations(output, grad_output, mass, ctx.dtype), *(None,) * 2
         if ctx.is_whole or not _is_plain(grad_output):
-            return _by_operations(grad, grad_output, mass, ctx.dtype), *(None,) * 5
+            return _by_operations(grad, grad_output, mass, ctx.dtype), *(None,) * 2
         # Nobody will see this gradient again if the graph is not kept.
         is_in_place = grad.dtype == ctx.dtype and not is_kept()
         slope = grad if is_in_place else torch.empty_like(grad, dtype=ctx.dtype)
@@ -283,7 +277,7 @@ class _Kernel(torch.autograd.Function):
             start(scale.detloss_scale, grad.device, programs, (slope, grad, grad_output, mass, grad.numel()), known)
         except Failed:
             slope = _by_operations(grad, grad_output, mass, ctx.dtype)
-        return slope, *(None,) * 5
+        return slope, *(None,) * 2
 
 
 def _is_plain(grad_output: Tensor) -> bool:

@@ -1,8 +1,12 @@
-"""Launches the kernels of losses that rank, one after the other. How many positives there are stays on the device."""
+"""Launches the kernels of losses that rank, one after the other. How many elements count, and how many of these are positives, stays on
+the device."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 import triton
@@ -17,11 +21,14 @@ from detloss.torch._triton import launch, ranking
 TILE = 512
 """Elements that a program takes at once."""
 
-TILE_OF_POSITIVES = 128
-"""Positives that a program takes at once: there are few, and each looks for its place among all elements."""
+FEW = 128
+"""Positives that a program takes at once where they look for their places: so that few of them are more than one program."""
 
-TILE_IN_ORDER = 2048
-"""Positives that the one program takes at once that goes from one to the next."""
+RUN = 2048
+"""Positives that a program takes at once where there is one, which goes from the lowest to the highest."""
+
+WARPS = 16
+"""Of that program."""
 
 NARROWEST = 1e-20
 """The least half-width of a step that rises, as in the core."""
@@ -31,73 +38,94 @@ def run(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype) -> Tensor:
     """The loss in this precision, differentiable by ``pred``. The tensors may be of any."""
     if pred.numel() == 0:
         return _decomposed.run(call, pred.to(dtype), target if call.at.classes else target.to(dtype))
-    return launch.differentiable(_launch, call, pred, target, dtype, None)
-
-
-def half_width(ranked: Ranked) -> float:
-    """Of its steps; 0 if they are hard."""
-    return max(ranked.delta, NARROWEST) if ranked.delta > 0.0 else 0.0
-
-
-def width(delta: float) -> float:
-    """The width of a cell: the power of two that is above the width of a step, 2δ, or twice that."""
-    return math.ldexp(1.0, math.frexp(2.0 * delta)[1])
+    return launch.differentiable(call, pred, partial(_launch, call, pred, target, dtype))
 
 
 def exponent(delta: float, elements: int) -> int:
-    """That of the power of two that is the unit of scores: as many in a cell as leave room for the sum of all elements in 63 bits."""
-    return math.frexp(2.0 * delta)[1] - (63 - elements.bit_length())
+    """The unit of scores is 2 to this power: a cell has as many as leave room for the sum of all elements in 63 bits."""
+    return _exponent_of_width(delta) - (63 - elements.bit_length()) if delta > 0.0 else 0
 
 
-def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: None, with_grad: bool) -> launch.Results:
-    at, device, wide, elements = call.at, pred.device, torch.promote_types(dtype, torch.float32), pred.numel()
-    ranked = RANKED[call.chosen.spec.name](call.chosen.named)
+def _exponent_of_width(delta: float) -> int:
+    """A cell is as wide as the power of two that is above the width of a step, 2δ; as twice 2δ if that is one itself."""
+    return math.frexp(2.0 * delta)[1]
+
+
+def half_width(ranked: Ranked) -> float:
+    """δ; 0 for hard steps."""
+    return max(ranked.delta, NARROWEST) if ranked.delta > 0.0 else 0.0
+
+
+def constants(ranked: Ranked, wide: torch.dtype, stride: int, columns: int, classes: bool, per_row: bool, index: Any) -> dict[str, Any]:
+    """What is known to the compiler, of all kernels. A training run has the same all along."""
     delta = half_width(ranked)
+    return {
+        "F": launch._TYPES[wide],
+        "INDEX": index,
+        "STRIDE": stride,
+        "COLUMNS": columns,
+        "CLASSES": classes,
+        "PER_ROW": per_row,
+        "LEFT_OUT": LEFT_OUT,
+        "MAX_LABEL": MAX_LABEL,
+        "PROGRAMS": launch.PROGRAMS,
+        "DELTA": delta,
+        "TIE": 0.5 if delta > 0.0 else 1.0,
+        "PER_STEP": 0.5 / delta if delta > 0.0 else 0.0,
+        "WIDTH": math.ldexp(1.0, _exponent_of_width(delta)) if delta > 0.0 else 1.0,
+        "INTERPOLATES": ranked.interpolates,
+    }
+
+
+def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, with_grad: bool) -> launch.Results:
+    at, device, elements, wide = call.at, pred.device, pred.numel(), torch.promote_types(dtype, torch.float32)
+    ranked = RANKED[call.chosen.spec.name](call.chosen.named)
     numbers, stride = launch._rows(pred, at.columns)
+    index = launch._index(elements // at.columns * stride)
+    known = constants(ranked, wide, stride, at.columns, at.classes, at.per_row, index)
+    start = partial(_start, device, known)
+    empty: Callable[..., Tensor] = partial(torch.empty, device=device)
     tiles = triton.cdiv(triton.cdiv(elements, TILE), launch.PROGRAMS)
     programs = triton.cdiv(elements, TILE * tiles)
-    empty = lambda *shape, of: torch.empty(shape, dtype=of, device=device)  # noqa: E731
-    value = torch.empty(at.units if call.reduction == "none" else (), dtype=dtype, device=device)
-    grad = torch.empty(pred.shape, dtype=wide, device=device) if with_grad else None
-    key, kind, partials = empty(elements, of=wide), empty(elements, of=torch.int8), empty(3 * launch.PROGRAMS, of=torch.float64)
 
-    def start(kernel: object, of_programs: int, *arguments: object, **known: object) -> None:
-        launch.start(kernel, device, of_programs, arguments, known)
-
+    key, kind = empty(elements, dtype=wide), empty(elements, dtype=torch.int8)
+    grad = empty(pred.shape, dtype=wide) if with_grad else None
+    partials = empty(3 * launch.PROGRAMS, dtype=torch.float64)
     weight = None if call.weight is None else call.weight.contiguous()
     target = (as_integers(target) if target.dtype == torch.uint64 else target).contiguous()
-    index = launch._index(max(elements, elements // at.columns * stride))
-    kinds_of = {"CLASSES": at.classes, "PER_ROW": at.per_row, "LEFT_OUT": LEFT_OUT, "MAX_LABEL": MAX_LABEL}
-    start(
-        ranking.detloss_rank_keys, programs, numbers, target, weight, key, kind, grad, partials, elements, tiles, call.ignore_index,
-        F=launch._TYPES[wide], INDEX=index, STRIDE=stride, COLUMNS=at.columns, PROGRAMS=launch.PROGRAMS, TILE=TILE, **kinds_of,
-    )  # fmt: skip
+    arguments: tuple[Any, ...] = (numbers, target, weight, key, kind, grad, partials, elements, tiles, call.ignore_index)
+    start(ranking.detloss_rank_keys, programs, TILE, arguments)
+
     scores, order = key.sort()
-    kinds, origin = torch.empty_like(kind), empty(elements, of=torch.int32)
-    facts, sums = empty(3, of=torch.float64), empty(3 * launch.PROGRAMS, of=torch.int64)
-    unit = exponent(delta, elements) if delta > 0.0 else 0
-    shares = {"DELTA": delta, "PROGRAMS": launch.PROGRAMS, "TILE": TILE}
-    start(ranking.detloss_rank_sums, programs, scores, order, kind, kinds, partials, facts, sums, tiles, unit, **shares)
-    # Memory that nobody reads any more is written again: that of the keys, and these four.
-    positive = key
-    tables = empty(4, elements + 1, of=torch.float64)
-    weights, even, odd, above = tables
+    kinds, facts = torch.empty_like(kind), empty(3, dtype=torch.float64)
+    sums = empty(3 * launch.PROGRAMS, dtype=torch.int64)
+    unit = exponent(half_width(ranked), elements)
+    arguments = (scores, order, kind, kinds, partials, facts, sums, tiles, unit)
+    start(ranking.detloss_rank_sums, programs, TILE, arguments)
+
+    # What nobody reads any more is written again: the keys, and what these tables hold first.
+    positive, origin = key, empty(elements, dtype=torch.int32)
+    weights, even, odd, above = empty((4, elements + 1), dtype=torch.float64)
     running, of_positives, errors = weights.view(torch.int64), even.view(torch.int64), odd
-    start(
-        ranking.detloss_rank_positives, programs, scores, order, kinds, facts, sums, positive, origin, running, of_positives, tiles, unit,
-        **shares,
-    )  # fmt: skip
-    steps = {"DELTA": delta, "PER_STEP": 0.5 / delta if delta > 0.0 else 0.0}
-    known = steps | {"TIE": 0.5 if delta > 0.0 else 1.0, "TILE": TILE_OF_POSITIVES}
-    of_positive = min(triton.cdiv(elements, TILE_OF_POSITIVES), launch.PROGRAMS)
-    start(ranking.detloss_rank_errors, of_positive, scores, positive, facts, running, of_positives, errors, above, unit, **known)
+    arguments = (scores, order, kinds, facts, sums, positive, origin, running, of_positives, tiles, unit)
+    start(ranking.detloss_rank_positives, programs, TILE, arguments)
+    arguments = (scores, positive, facts, running, of_positives, errors, above, unit)
+    start(ranking.detloss_rank_errors, min(triton.cdiv(elements, FEW), launch.PROGRAMS), FEW, arguments)
+
+    value = empty((1,) if call.reduction == "none" else (), dtype=dtype)
     divisor, factor = launch._divisor(call, 1, device)
     low, high = launch._bits(factor, torch.float64)
-    steps["WIDTH"] = width(delta) if delta > 0.0 else 1.0
-    start(
-        ranking.detloss_rank_shares, 1, positive, origin, facts, errors, above, weights, even, odd, divisor, value, grad, high, low,
-        INTERPOLATES=ranked.interpolates, TILE=TILE_IN_ORDER, **steps,
-    )  # fmt: skip
-    if grad is not None:
-        start(ranking.detloss_rank_slopes, programs, scores, order, kinds, positive, facts, weights, even, odd, grad, TILE=TILE, **steps)
+    arguments = (positive, origin, facts, errors, above, weights, even, odd, divisor, value, grad, high, low)
+    start(ranking.detloss_rank_shares, 1, RUN, arguments, WARPS)
+    if with_grad:
+        arguments = (scores, order, kinds, positive, facts, weights, even, odd, grad)
+        start(ranking.detloss_rank_slopes, programs, TILE, arguments)
     return launch.Results(value, grad, None)
+
+
+def _start(
+    device: torch.device, known: dict[str, Any], kernel: Any, programs: int, tile: int, arguments: tuple[Any, ...], warps: int = launch.WARPS
+) -> None:
+    """Launches a kernel with those of the constants that it asks for."""
+    asked = {name: known[name] for name in kernel.arg_names if name in known}
+    launch.start(kernel, device, programs, arguments, asked | {"TILE": tile}, warps)

@@ -5,9 +5,9 @@ negatives were left out; in order, whoever looks for a score finds it near that 
 somebody else. No program waits for another one, and each adds up in its own order: the bits are the same in every run.
 
 Sums of scores are exact. The unit of a score is a power of two, such that twice δ is no more than 2ᵇ⁻¹ to 2ᵇ of them. A score is the whole
-number of units nearest to it, modulo 2⁶⁴, and so are all running sums; the difference of two of them, less so many times a score within
-δ of all that are added up, is no larger than N (2ᵇ⁻¹ + 1) < 2⁶³, with b = 63 − n and N < 2ⁿ: it is right as it is. That a step is taken
-2⁻ᵇ too high or too low is all that is lost, and nothing is where a score is a number of units, as most are in single precision.
+number of units nearest to it, modulo 2⁶⁴, and so are all running sums; the difference of two of them, less so many times a score that is
+at most 2δ below each that is added up, is less than N (2ᵇ + 1) < 2⁶³, with b = 63 − n and N < 2ⁿ: it is right as it is. That a step is
+taken 2⁻ᵇ too high or too low is all that is lost, and nothing is where a score is a number of units, as most are in single precision.
 
 Sums of weights are of numbers of any size, and rounded. A moment is one about the middle of a cell of the width of 2δ to 4δ: a step of a
 negative reaches into a neighbour, so there are two rows of cells of twice the width, which overlap by half. In the one or in the other it
@@ -219,11 +219,12 @@ def detloss_rank_positives(
 
 
 @triton.jit
-def above(total, first, last, sum_within, units, rest, unit_of_step):
-    """Σ H(s − sᵢ) over so many scores, sorted, of which those from ``first`` to before ``last`` are on the step."""
+def above(total, first, last, sum_within, begin, rest, unit_of_step):
+    """Σ H(s − sᵢ) over so many scores, sorted, of which those from ``first`` to before ``last`` are on the step that begins at so many
+    units and this rest."""
     within = last - first
-    rise = (sum_within - within * units).to(tl.float64) - within.to(tl.float64) * rest
-    return (total - last).to(tl.float64) + within.to(tl.float64) * 0.5 + rise * unit_of_step
+    rise = (sum_within - within * begin).to(tl.float64) - within.to(tl.float64) * rest
+    return (total - last).to(tl.float64) + rise * unit_of_step
 
 
 @triton.jit(do_not_specialize=["exponent"])
@@ -243,11 +244,14 @@ def detloss_rank_errors(
         own_first, own_last = window(positive, positives, score, inside, DELTA)
         if DELTA > 0.0:
             units, rest = units_of(score, exponent)
+            units_of_delta, rest_of_delta = units_of(tl.full((), DELTA, tl.float64), exponent)
+            begin = units - units_of_delta
+            rest -= rest_of_delta
             unit_of_step = power_of_two(exponent) * PER_STEP
             own = difference(of_positives, own_first, own_last, inside)
             whole = difference(running, first, last, inside)
-            like = above(positives, own_first, own_last, own, units, rest, unit_of_step)
-            others = above(count - positives, first - own_first, last - own_last, whole - own, units, rest, unit_of_step)
+            like = above(positives, own_first, own_last, own, begin, rest, unit_of_step)
+            others = above(count - positives, first - own_first, last - own_last, whole - own, begin, rest, unit_of_step)
             # A sum of scores that are not quite where they are taken to be.
             others = tl.maximum(others, 0.0)
         else:
@@ -262,7 +266,7 @@ def detloss_rank_errors(
 @triton.jit(do_not_specialize=["scale", "scale_low"])
 def detloss_rank_shares(
     positive, origin, facts, errors, negatives_above, weights, even, odd, divisor, value, grad, scale, scale_low,
-    DELTA: tl.constexpr, PER_STEP: tl.constexpr, WIDTH: tl.constexpr, INTERPOLATES: tl.constexpr, TILE: tl.constexpr,
+    F: tl.constexpr, DELTA: tl.constexpr, PER_STEP: tl.constexpr, WIDTH: tl.constexpr, INTERPOLATES: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
     """The loss, the slopes of the positives, and the sums before each of them of what a step above it is worth, and of its moments in
     cells about the even and the odd multiples of their width. One program takes one tile after the other."""
@@ -310,7 +314,7 @@ def detloss_rank_shares(
                 of_odd += tl.sum(moment, 0)
         start += TILE
     total = tl.sum(lost, 0) * factor
-    tl.store(value, tl.where(lowest == float("-inf"), float("nan"), total).to(value.dtype.element_ty))
+    tl.store(value, tl.where(lowest == float("-inf"), float("nan"), total).to(F).to(value.dtype.element_ty))
 
 
 @triton.jit
