@@ -32,7 +32,7 @@ def _like_a_device():
 @pytest.fixture(autouse=True)
 def _many_programs(monkeypatch):
     """Few elements are many tiles, and many programs. A scan of the interpreter takes its time for each number of a tile."""
-    for name, tile in (("TILE", 64), ("FEW", 16), ("RUN", 64)):
+    for name, tile in (("TILE", 128), ("FEW", 64), ("RUN", 64)):
         monkeypatch.setattr(rank, name, tile)
 
 
@@ -96,10 +96,10 @@ def test_value_and_gradient(spec, dtype):
 @all_rankings
 def test_every_number_of_elements(spec):
     """From one to more than a tile, with one positive or a few."""
-    for count in (1, 2, 3, 15, 16, 17, 63, 64, 65, 127, 128, 129, 200):
-        for positives in (0.0, 1.0 / count, 0.3):
+    for count in (1, 2, 3, 63, 64, 65, 127, 128, 129, 257):
+        for positives in (0.0, 0.3):
             scores, labels = scores_and_labels(count, positives, count)
-            labels[count // 2] = 1.0 if positives > 0.0 else 0.0
+            labels[count // 2] = float(positives > 0.0)
             assert_equal_to_core(spec, scores, labels)
 
 
@@ -140,8 +140,8 @@ UGLY = (0.0, -0.0, 1e-30, -1e-30, 1e4, -1e4, 1e-45, float("inf"), float("-inf"),
 def test_ugly_scores(spec, dtype):
     chance = np.random.default_rng(3)
     for delta in (1.0, 0.0, 1e-20, 1e-30, 1e-3, 100.0):
-        scores = torch.tensor(chance.choice(UGLY, 300), dtype=dtype)
-        labels = torch.tensor(chance.choice((0.0, 1.0, 0.5), 300), dtype=dtype)
+        scores = torch.tensor(chance.choice(UGLY, 150), dtype=dtype)
+        labels = torch.tensor(chance.choice((0.0, 1.0, 0.5), 150), dtype=dtype)
         assert_as_defined(spec, scores, labels, 1e-6 if dtype == torch.float32 else 1e-12, delta=delta)
 
 
@@ -245,9 +245,8 @@ def options():
 @all_rankings
 def test_options(spec):
     pred, target = (given.reshape(40, COLUMNS) for given in scores_and_labels(40 * COLUMNS, 0.2, dtype=torch.float32))
-    for given, upstream in itertools.product(options(), (1.0, -2.5)):
-        of = torch.full((1,) if given.get("reduction") == "none" else (), upstream)
-        assert_equal_to_core(spec, pred, target, of, **given)
+    for given in options():
+        assert_equal_to_core(spec, pred, target, torch.full((1,) if given.get("reduction") == "none" else (), -2.5), **given)
         value = getattr(detloss.torch, spec.name)(pred, target, backend="kernel", **given)
         torch.testing.assert_close(value, getattr(detloss.torch, spec.name)(pred, target, backend="fused", **given))
 
