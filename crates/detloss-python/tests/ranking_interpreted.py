@@ -116,9 +116,9 @@ def test_equal_scores(spec, delta):
 
 @all_rankings
 def test_well_apart_and_all_alike(spec):
-    """All negatives below, above, and upon all positives."""
-    labels = (torch.arange(150) % 3 == 0).double()
-    for gap in (-100.0, 0.0, 100.0):
+    """All negatives below, above, and upon all positives; and whole tiles of them below, but on the step."""
+    labels = (torch.arange(400) % 3 == 0).double()
+    for gap in (-100.0, -0.5, 0.0, 100.0):
         scores = torch.where(labels > 0.0, 0.0, gap)
         for delta in (0.0, 1.0):
             assert_equal_to_core(spec, scores, labels, delta=delta)
@@ -146,7 +146,7 @@ def test_ugly_scores(spec, dtype):
 
 
 @all_rankings
-@pytest.mark.parametrize("far", [1e3, -1e6, 2.0**40])
+@pytest.mark.parametrize("far", [1e3, -1e6, 2.0**46])
 def test_far_from_zero(spec, far):
     """Sums of scores are far beyond 2⁶⁴ units, and go round."""
     scores, labels = scores_and_labels(333, 0.3, 1)
@@ -177,6 +177,22 @@ def test_sums_fit(delta):
     for elements in (1, 2, 3, 4, 1023, 1024, (1 << 20) - 1, 1 << 20, _kernel.MOST_RANKED - 1):
         in_units = delta / 2.0 ** rank.exponent(delta, elements)
         assert elements * (in_units + 1.0) < 2.0**63 <= 16.0 * elements * (in_units + 1.0)
+
+
+def test_nothing_is_less_than_nothing(monkeypatch):
+    """A negative that only just is on the step, in units that take it for one that is not."""
+    monkeypatch.setattr(rank, "exponent", lambda delta, elements: -10)
+    labels = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    value, grad = result(SPECS[0], torch.tensor([1.0 + 2.0**-12, 1.5 * 2.0**-12]).double(), labels, backend="kernel", delta=1.0)
+    assert value == 0.0 and not grad[0].any() and 0.0 <= grad[1] < 2.0**-10
+
+
+def test_rests_of_units_count(monkeypatch):
+    """Of positives and of δ; negatives that are whole numbers of units lose nothing."""
+    monkeypatch.setattr(rank, "exponent", lambda delta, elements: -10)
+    scores, labels = scores_and_labels(150, 0.3, spread=1.0)
+    scores = scores.mul(2.0**10).round() + 0.3 * labels
+    assert_as_defined(SPECS[0], scores / 2.0**10, labels, 1e-12, delta=1.0 + 2.0**-12)
 
 
 def test_narrow_steps_keep_their_shape():

@@ -343,8 +343,7 @@ def detloss_rank_slopes(
                 cell = nearest(cells)
                 is_even = tl.floor(cell * 0.5) * 2.0 == cell
                 moment = difference(even, first, last, negative & is_even) + difference(odd, first, last, negative & ~is_even)
-                rise = weight * ((cells - cell) * (WIDTH * PER_STEP) + 0.5) - moment
-                slope += tl.where(last > first, rise, 0.0)
+                slope += weight * ((cells - cell) * (WIDTH * PER_STEP) + 0.5) - moment
             slope = tl.where(any_nan, float("nan"), slope)
             tl.store(grad + tl.load(order + place, mask=negative, other=0), slope.to(grad.dtype.element_ty), mask=negative)
         start += tl.num_programs(0) * TILE
