@@ -6,8 +6,9 @@ somebody else. No program waits for another one, and each adds up in its own ord
 
 Sums of scores are exact. The unit of a score is a power of two, such that twice δ is no more than 2ᵇ⁻¹ to 2ᵇ of them. A score is the whole
 number of units nearest to it, modulo 2⁶⁴, and so are all running sums; the difference of two of them, less so many times a score that is
-at most 2δ below each that is added up, is less than N (2ᵇ + 1) < 2⁶³, with b = 63 − n and N < 2ⁿ: it is right as it is. That a step is
-taken 2⁻ᵇ too high or too low is all that is lost, and nothing is where a score is a number of units, as most are in single precision.
+at most 2δ below each that is added up, is less than N (2ᵇ + 2) < 2⁶³, with b = 63 − n and N < 2ⁿ: it is right as it is. That a step is
+taken 3 · 2⁻ᵇ too high or too low is all that is lost, and nothing is where scores are whole numbers of units, as most are in single
+precision.
 
 Sums of weights are of numbers of any size, and rounded. A moment is one about the middle of a cell of the width of 2δ to 4δ: a step of a
 negative reaches into a neighbour, so there are two rows of cells of twice the width, which overlap by half. In the one or in the other it
@@ -40,13 +41,12 @@ def nearest(x):
 
 @triton.jit
 def units_of(score, exponent):
-    """The number of units nearest to a score, modulo 2⁶⁴, and the rest. Products with powers of two are exact, and so is the rest."""
-    exact = score * power_of_two(-exponent)
-    whole = nearest(exact)
+    """The number of units nearest to a score, modulo 2⁶⁴. Products with powers of two are exact, and so are the parts of whole numbers."""
+    whole = nearest(score * power_of_two(-exponent))
     high = tl.floor(whole / 4294967296.0)
     low = whole - high * 4294967296.0
     high -= tl.floor(high / 4294967296.0) * 4294967296.0
-    return (high.to(tl.int64) << 32) + low.to(tl.int64), exact - whole
+    return (high.to(tl.int64) << 32) + low.to(tl.int64)
 
 
 @triton.jit
@@ -169,7 +169,7 @@ def detloss_rank_sums(
                 tl.store(kinds + place, is_positive, mask=inside)
                 positives += is_positive.to(tl.int64)
                 if DELTA > 0.0:
-                    units, _ = units_of(tl.load(scores + place, mask=inside, other=0.0).to(tl.float64), exponent)
+                    units = units_of(tl.load(scores + place, mask=inside, other=0.0).to(tl.float64), exponent)
                     whole += units
                     of_positives += tl.where(is_positive != 0, units, 0)
     tl.store(sums + program, tl.sum(positives, 0))
@@ -205,7 +205,7 @@ def detloss_rank_positives(
                 tl.store(positive + rank, score, mask=is_positive)
                 tl.store(origin + rank, tl.load(order + place, mask=is_positive, other=0).to(tl.int32), mask=is_positive)
                 if DELTA > 0.0:
-                    units, _ = units_of(score.to(tl.float64), exponent)
+                    units = units_of(score.to(tl.float64), exponent)
                     own = tl.where(is_positive, units, 0)
                     up_to = whole + tl.cumsum(units, 0)
                     of_up_to = of_passed + tl.cumsum(own, 0)
@@ -219,12 +219,10 @@ def detloss_rank_positives(
 
 
 @triton.jit
-def above(total, first, last, sum_within, begin, rest, unit_of_step):
-    """Σ H(s − sᵢ) over so many scores, sorted, of which those from ``first`` to before ``last`` are on the step that begins at so many
-    units and this rest."""
-    within = last - first
-    rise = (sum_within - within * begin).to(tl.float64) - within.to(tl.float64) * rest
-    return (total - last).to(tl.float64) + rise * unit_of_step
+def above(total, first, last, sum_within, begin, unit_of_step):
+    """Σ H(s − sᵢ) over so many scores, sorted, of which those from ``first`` to before ``last`` are on the step, which begins at so many
+    units."""
+    return (total - last).to(tl.float64) + (sum_within - (last - first) * begin).to(tl.float64) * unit_of_step
 
 
 @triton.jit(do_not_specialize=["exponent"])
@@ -243,15 +241,12 @@ def detloss_rank_errors(
         first, last = window(scores, count, score, inside, DELTA)
         own_first, own_last = window(positive, positives, score, inside, DELTA)
         if DELTA > 0.0:
-            units, rest = units_of(score, exponent)
-            units_of_delta, rest_of_delta = units_of(tl.full((), DELTA, tl.float64), exponent)
-            begin = units - units_of_delta
-            rest -= rest_of_delta
+            begin = units_of(score, exponent) - units_of(tl.full((), DELTA, tl.float64), exponent)
             unit_of_step = power_of_two(exponent) * PER_STEP
             own = difference(of_positives, own_first, own_last, inside)
             whole = difference(running, first, last, inside)
-            like = above(positives, own_first, own_last, own, begin, rest, unit_of_step)
-            others = above(count - positives, first - own_first, last - own_last, whole - own, begin, rest, unit_of_step)
+            like = above(positives, own_first, own_last, own, begin, unit_of_step)
+            others = above(count - positives, first - own_first, last - own_last, whole - own, begin, unit_of_step)
             # A sum of scores that are not quite where they are taken to be.
             others = tl.maximum(others, 0.0)
         else:
