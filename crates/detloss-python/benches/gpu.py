@@ -38,7 +38,7 @@ PEERS: dict[str, Loss] = {
     ),
 }
 
-NAMES = (*PEERS, "gaussian_focal", "rotated_iou", "kld", "distribution_focal", "dice")
+NAMES = (*PEERS, "gaussian_focal", "rotated_iou", "kld", "distribution_focal", "dice", "ap")
 UNITS = (10_000, 1_000_000, 16_000_000)
 ROUNDS = 15
 CACHE = 512 << 20

@@ -255,9 +255,9 @@ def test_more_units_than_small_integers_count():
     """Of 2³¹ units the first program computes its own."""
     of_tile, spec = 512, BY_NAME["l1"]
     pred, values = random((of_tile,)), torch.full((of_tile,), torch.nan)
-    low, high = launch._bits(1.0, torch.float32)
+    low, high = launch.bits(1.0, torch.float32)
     arguments = (pred, torch.zeros(of_tile), None, None, None, None, values, None, None, None, (1 << 31) // 16, 1, None, high, low)
-    known = launch.constants(torch.float32, launch.tl.float64, 16, 1, 1, False, False, False, of_tile, launch._index(1 << 31))
+    known = launch.constants(torch.float32, launch.tl.float64, 16, 1, 1, False, False, False, of_tile, launch.index_type(1 << 31))
     launch.start(formula.kernel("l1", spec.values({}), False, False), pred.device, 1, arguments, known)
     assert torch.equal(values, pred)
 
@@ -358,7 +358,7 @@ def test_automatic_choice(as_on_a_device):
         detloss.torch.giou(pred, target, backend="decomposed"),
         detloss.torch.giou(pred, target, backend="fused"),
     ]
-    detloss.torch.ap(torch.zeros(2, 4), torch.ones(2, 4))
+    detloss.torch.rank_sort(torch.zeros(2, 4), torch.ones(2, 4))
     assert as_on_a_device == ["giou"]
     for value in others:
         torch.testing.assert_close(value, expected)
@@ -402,8 +402,8 @@ def test_where_triton_is_missing(as_on_a_device, monkeypatch):
 @pytest.mark.filterwarnings("ignore:.*torch.jit.trace:FutureWarning", "ignore::torch.jit.TracerWarning")
 def test_what_the_kernel_backend_refuses():
     pred, target = tensors(ordinary(BY_NAME["giou"]))
-    with pytest.raises(ValueError, match="ap: backend 'kernel' cannot take this call: .*whole batches"):
-        detloss.torch.ap(torch.zeros(2, 4), torch.ones(2, 4), backend="kernel")
+    with pytest.raises(ValueError, match="rank_sort: backend 'kernel' cannot take this call: .*whole batches"):
+        detloss.torch.rank_sort(torch.zeros(2, 4), torch.ones(2, 4), backend="kernel")
     with pytest.raises(ValueError, match="giou: backend 'kernel' .*transform"):
         torch.func.grad(lambda x: detloss.torch.giou(x, target, backend="kernel"))(pred)
     with pytest.raises(ValueError, match="giou: backend 'kernel' .*takes note"):

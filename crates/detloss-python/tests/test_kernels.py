@@ -36,7 +36,7 @@ def triton():
     return pytest.importorskip("triton", reason="Triton is not installed: there are wheels for Linux, pip install triton")
 
 
-@pytest.mark.parametrize("file", ["kernels_interpreted.py", "rows_interpreted.py"])
+@pytest.mark.parametrize("file", ["kernels_interpreted.py", "rows_interpreted.py", "ranking_interpreted.py"])
 def test_interpreted(file, triton):
     """That it is to interpret, Triton has to know when it is imported: so in a process of its own."""
     tests = Path(__file__).with_name(file)
@@ -227,7 +227,7 @@ def test_wide_loads(sizes):
 # Launching, on tensors that know no more than their device ----------------------------------------------------------------------------
 
 
-FREE = {"empty", "empty_like", "detach", "view", "select", "device", "promote_types"}
+FREE = {"empty", "empty_like", "detach", "view", "select", "unbind", "device", "promote_types"}
 """Operations that run nothing."""
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import triton.language as tl
+from detloss.torch._triton.operations import least
+
 from triton.language.extra import libdevice
 from triton.runtime import interpreter
 
@@ -38,8 +40,18 @@ def _multiply_add(a, b, c):
         return interpreter.TensorHandle((wide[0] * wide[1] + wide[2]).astype(c.data.dtype), c.dtype)
 
 
+class _Scans(interpreter.ScanOps):
+    """Scans that look for the least number, which otherwise the interpreter would interpret, number by number."""
+
+    def generic_scan(self, input):
+        if self.combine_fn is not least:
+            return super().generic_scan(input)
+        return [self.to_tensor(np.minimum.accumulate(input[0].handle.data, axis=self.axis), input[0].dtype)]
+
+
 def install() -> None:
-    """Puts NumPy's functions in the places of those that are missing."""
+    """Puts NumPy's functions in the places of those that are missing, or slow."""
+    interpreter.ScanOps = _Scans
     for name, function in FUNCTIONS.items():
         setattr(libdevice, name, _of_numpy(function))
     interpreter.interpreter_builder.create_fma = _multiply_add

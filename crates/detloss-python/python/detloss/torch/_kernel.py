@@ -19,7 +19,8 @@ from torch.autograd import forward_ad
 from detloss._spec import Spec
 from detloss.torch import _device
 from detloss.torch._call import Call, is_tracing
-from detloss.torch._operations import TRACEABLE
+from detloss.torch._operations import RANKED, TRACEABLE
+from detloss.torch._operations.base import wide
 
 DEVICES = ("cuda", "xpu", "mps")
 """Where the automatic choice takes this backend. PyTorch calls the devices of ROCm cuda, too."""
@@ -32,6 +33,9 @@ _DTYPES = {
     *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
     *(torch.uint16, torch.uint32, torch.uint64),
 }
+
+MOST_RANKED = 1 << 30
+"""So many elements or more are not ranked by kernels, whose indices have 32 bits, and go on beyond the last element."""
 
 _failed: set[str] = set()
 """Losses, with their parameters, whose kernel could not be compiled or launched."""
@@ -72,7 +76,7 @@ def attempt(
     """The loss in this precision, differentiated as ``by`` does; None, after a warning, where its kernel cannot be compiled and need not
     be."""
     try:
-        return by(partial(_device.run, _kernels(pred.device), dtype=dtype), call, pred, target)
+        return by(partial(_device.run, _kernels(call, pred.device), dtype=dtype), call, pred, target)
     except _device.Failed as error:
         if is_forced:
             raise
@@ -81,15 +85,15 @@ def attempt(
     return None
 
 
-def _kernels(device: torch.device) -> _device.Kernels:
-    """The kernels for a device that is served."""
+def _kernels(call: Call, device: torch.device) -> _device.Kernels:
+    """The kernels of a call that is served."""
     if device.type in OF_METAL:
         from detloss.torch._metal import launch as metal
 
         return metal.KERNELS
-    from detloss.torch._triton import launch as of_triton
+    from detloss.torch._triton import launch, rank
 
-    return of_triton.KERNELS
+    return rank.KERNELS if call.chosen.spec.name in RANKED else launch.KERNELS
 
 
 def _is_served(device: torch.device) -> bool:
@@ -113,11 +117,15 @@ def _lacks_import() -> str | None:
 
 def _lacks_call(call: Call, tensors: tuple[Tensor | None, ...]) -> str | None:
     """What stands against a call, wherever it is to run."""
+    pred = tensors[0]
+    assert pred is not None
     if torch.compiler.is_compiling() or is_tracing() or torch._C._len_torch_dispatch_stack() > 0:
         return "somebody takes note of all operations, and would see none"
     if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
         return "a transform looks through operations, not into kernels"
     lacks = _lacks_loss(call.chosen.spec, call.at.columns)
+    if lacks is None and call.chosen.spec.name in RANKED:
+        lacks = _lacks_ranking(call, pred)
     if lacks is not None:
         return lacks
     if tensors[0] is not None and tensors[0].device.type in OF_METAL and not call.chosen.spec.is_formula:
@@ -136,11 +144,22 @@ def _lacks_loss(spec: Spec, columns: int) -> str | None:
     """What stands against a loss, of rows of so many columns if it is of such."""
     if spec.is_formula:
         return None
+    if spec.name in RANKED:
+        return None
     if spec.scope == "set":
         return "it is for losses of units and of rows, and this one is of whole batches"
     if spec.name not in TRACEABLE:
         return "this loss sorts the numbers of a row, which no kernel does"
     return None if columns > 0 else "its rows are empty"
+
+
+def _lacks_ranking(call: Call, pred: Tensor) -> str | None:
+    """What stands against a loss that ranks."""
+    if call.groups is not None:
+        return "groups are ranked one after the other"
+    if pred.numel() >= MOST_RANKED:
+        return f"{pred.numel()} numbers are more than can be put in order at once"
+    return None if wide(pred) == torch.float64 else f"{pred.device} has no double precision"
 
 
 def _lacks_compiler(device: torch.device) -> str | None:

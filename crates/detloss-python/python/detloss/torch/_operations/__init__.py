@@ -7,5 +7,19 @@ from __future__ import annotations
 
 from detloss.torch._operations import density, lovasz, overlap, ranking, rows, sets
 from detloss.torch._operations.base import OPERATIONS, TRACEABLE, Operation, running_mean
+from detloss.torch._operations.ranking import RANKED, Ranked
 
-__all__ = ["OPERATIONS", "TRACEABLE", "Operation", "density", "lovasz", "overlap", "ranking", "rows", "running_mean", "sets"]
+__all__ = [
+    "OPERATIONS",
+    "RANKED",
+    "TRACEABLE",
+    "Operation",
+    "Ranked",
+    "density",
+    "lovasz",
+    "overlap",
+    "ranking",
+    "rows",
+    "running_mean",
+    "sets",
+]

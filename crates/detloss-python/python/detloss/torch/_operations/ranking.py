@@ -5,6 +5,9 @@ No loop over positives, no pairs, and no waiting for the device but in `sorting`
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -63,6 +66,19 @@ class _Ranking:
         return torch.empty_like(slopes).scatter(0, self.order, slopes)
 
 
+class Ranked(NamedTuple):
+    """What has to be known of a loss of one minus the precision of each positive, 1 − precision = F / (1 + Σₖ≠ᵢ H(sₖ − sᵢ) + F)."""
+
+    delta: float
+    """Half the width of the steps."""
+    interpolates: bool
+    """Whether a precision is the best one at this or a lower score."""
+
+
+RANKED: dict[str, Callable[[Params], Ranked]] = {}
+"""Such losses, by their names: there are kernels for them."""
+
+
 @set_loss("ap")
 def ap(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
     ranking = _Ranking(pred, target, counts, params["delta"])
@@ -75,6 +91,9 @@ def ap(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, param
     shares = safe_div(errors, above) / ranking.count
     grad = ranking.in_place(-errors / ranking.count, ranking.below(ranking.positive, shares))
     return SetTerms(ranking.mean(errors), grad)
+
+
+RANKED["ap"] = lambda params: Ranked(params["delta"], params["interpolate"] > 0.5)
 
 
 _LEAST = 1e-5

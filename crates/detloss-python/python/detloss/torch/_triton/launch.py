@@ -37,7 +37,7 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
     grad = torch.empty(pred.shape, dtype=wide, device=device) if with_grad else None
     partials = None if is_whole else torch.empty(2 * PROGRAMS + 1 if has_mass else programs, dtype=wide, device=device)
     divisor, factor = _device.divisor(call, units, device)
-    low, high = _bits(factor, wide)
+    low, high = bits(factor, wide)
     # Rows of a length that is known need not be of a number that is.
     lot = 16 if units % 16 == 0 and not of_rows else 1
     arguments = (
@@ -57,7 +57,7 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
         high,
         low,
     )
-    wider = _index(max(pred.numel() // (columns * fields) * stride, pred.numel(), target.numel()))
+    wider = index_type(max(pred.numel() // (columns * fields) * stride, pred.numel(), target.numel()))
     sums = tl.float64 if _has_doubles(device) else tl.float32
     known = constants(wide, sums, lot, stride, columns, at.classes, at.per_row, has_mass, of_tile, wider)
     try:
@@ -84,7 +84,7 @@ def constants(
     """What is known to the compiler. A training run has the same all along, but for what is divisible by 16."""
     limits = torch.finfo(wide)
     return {
-        "F": _TYPES[wide],
+        "F": TYPES[wide],
         "SUM": sums,
         "TINY": limits.tiny,
         "HUGE": limits.max,
@@ -100,7 +100,7 @@ def constants(
     }
 
 
-_TYPES = {torch.float32: tl.float32, torch.float64: tl.float64}
+TYPES = {torch.float32: tl.float32, torch.float64: tl.float64}
 
 WARPS = 4
 """Of a program that has a tile of units, each for itself."""
@@ -126,7 +126,7 @@ def _current(device: torch.device) -> AbstractContextManager[object]:
     return nullcontext() if module.current_device() == device.index else module.device(device.index)
 
 
-def _index(numbers: int) -> Any:
+def index_type(numbers: int) -> Any:
     """The type that counts so many numbers."""
     return tl.int64 if numbers >= 1 << 31 else tl.int32
 
@@ -136,7 +136,7 @@ def _has_doubles(device: torch.device) -> bool:
     return device.type != "xpu" or bool(torch.xpu.get_device_properties(device).has_fp64)
 
 
-def _bits(number: float, dtype: torch.dtype) -> tuple[int, int]:
+def bits(number: float, dtype: torch.dtype) -> tuple[int, int]:
     """The lower and the upper half of a number, or all of one of single precision as the latter: as a number Triton takes no double."""
     if dtype == torch.float64:
         low, high = struct.unpack("<ii", struct.pack("<d", number))
@@ -164,7 +164,7 @@ def _counter(device: torch.device) -> Tensor:
 
 
 def _scale(slope: Tensor, grad: Tensor, upstream: Tensor, mass: Tensor | None) -> None:
-    known = {"INDEX": _index(grad.numel()), "IN_PLACE": slope is grad, "TILE": 1024}
+    known = {"INDEX": index_type(grad.numel()), "IN_PLACE": slope is grad, "TILE": 1024}
     programs = triton.cdiv(grad.numel(), 1024)
     start(scale.detloss_scale, grad.device, programs, (slope, grad, upstream, mass, grad.numel()), known)
 

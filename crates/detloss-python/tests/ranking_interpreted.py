@@ -1,0 +1,366 @@
+"""What is particular to the kernels of losses that rank, in Triton's interpreter. ``kernels_interpreted.py`` has what they share with
+others."""
+
+from __future__ import annotations
+
+import itertools
+
+import detloss
+import detloss.torch
+import numpy as np
+import pytest
+import torch
+from detloss.torch import _kernel
+from detloss.torch._operations import RANKED
+from detloss.torch._triton import launch, rank
+from kernels_interpreted import EPS, assert_equal_to_core, random, result
+from samples import COLUMNS, near_default
+from triton.runtime import interpreter
+
+SPECS = [spec for spec in detloss.losses() if spec.name in RANKED]
+all_rankings = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+DELTAS = (1.0, 0.0, 1e-3, 0.3, 100.0)
+
+
+@pytest.fixture(autouse=True)
+def _like_a_device():
+    """NumPy, which computes for the interpreter, would warn of what is as it is to be."""
+    with np.errstate(all="ignore"):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _many_programs(monkeypatch):
+    """Few elements are many tiles, and many programs. A scan of the interpreter takes its time for each number of a tile."""
+    for name, tile in (("TILE", 128), ("FEW", 64), ("RUN", 64)):
+        monkeypatch.setattr(rank, name, tile)
+
+
+@pytest.fixture(autouse=True)
+def _memory_of_others():
+    """What has been allocated holds NaN, or the largest number, until it is written."""
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def scores_and_labels(count, positives, seed=0, spread=2.0, dtype=torch.float64):
+    """So many scores, of which this part are positives, which lie a little higher."""
+    chance = np.random.default_rng(seed)
+    labels = (chance.uniform(size=count) < positives).astype(float)
+    return torch.from_numpy(chance.normal(0.0, spread, count) + labels).to(dtype), torch.from_numpy(labels).to(dtype)
+
+
+def chosen(shape):
+    """Weights of 1 and 0."""
+    return random(shape).div(2.0).round()
+
+
+def defined(scores, labels, delta=1.0, interpolate=True):
+    """The loss and its gradient, pair by pair."""
+    scores, labels, delta = scores.double().clamp(-(2.0**48), 2.0**48).numpy(), labels.numpy(), max(delta, 1e-20) if delta > 0.0 else 0.0
+    positive = np.flatnonzero(labels > 0.0)
+    positive = positive[np.argsort(scores[positive])]
+    apart = scores[None, :] - scores[positive][:, None]
+    steps = np.where(apart >= delta, 1.0, np.where(apart > -delta, (apart + delta) / (2.0 * delta), 0.0)) if delta else (apart >= 0.0) * 1.0
+    above, like = (steps[:, of].sum(1) for of in (labels == 0.0, labels > 0.0))
+    errors = above / (1.0 + like - (0.5 if delta else 1.0) + above)
+    errors = np.minimum.accumulate(errors) if interpolate else errors
+    shares = np.divide(errors, above, out=np.zeros_like(errors), where=above > 0.0)
+    grad = np.where(labels == 0.0, (shares[:, None] * steps).sum(0), 0.0)
+    grad[positive] = -errors
+    return errors.mean(), grad / len(positive)
+
+
+def assert_as_defined(spec, scores, labels, tolerance, **params):
+    value, grad = result(spec, scores, labels, backend="kernel", **params)
+    true_value, true_grad = defined(scores, labels, **params)
+    np.testing.assert_allclose(value, true_value, rtol=tolerance)
+    np.testing.assert_allclose(grad, true_grad, rtol=tolerance, atol=tolerance * np.abs(true_grad).max())
+
+
+def settings(spec):
+    for delta in DELTAS:
+        yield {"delta": delta}
+        yield {"delta": delta} | {param.name: near_default(param) for param in spec.params if param.kind == "switch"}
+
+
+@all_rankings
+@pytest.mark.parametrize("dtype", [*EPS], ids=str)
+def test_value_and_gradient(spec, dtype):
+    """Of few positives and of many."""
+    for seed, (params, positives) in enumerate(zip(settings(spec), itertools.cycle((0.05, 0.4, 1.0)), strict=False)):
+        assert_equal_to_core(spec, *scores_and_labels(333, positives, seed, dtype=dtype), **params)
+
+
+@all_rankings
+def test_every_number_of_elements(spec):
+    """From one to more than a tile, with one positive or a few."""
+    for count in (1, 2, 3, 63, 64, 65, 127, 128, 129, 257):
+        for positives in (0.0, 0.3):
+            scores, labels = scores_and_labels(count, positives, count)
+            labels[count // 2] = float(positives > 0.0)
+            assert_equal_to_core(spec, scores, labels)
+
+
+@all_rankings
+@pytest.mark.parametrize("delta", [0.0, 1.0, 0.25])
+def test_equal_scores(spec, delta):
+    """Of positives and negatives, at every place of a step: in its middle, where it begins and where it ends."""
+    chance = np.random.default_rng(7)
+    for values in ((0.0,), (0.0, -0.0), (-0.5, 0.0, 0.5), tuple(range(-3, 4))):
+        scores, labels = (torch.from_numpy(chance.choice(given, 150)).double() for given in (values, (0.0, 1.0)))
+        assert_equal_to_core(spec, scores, labels, delta=delta)
+        assert_equal_to_core(spec, scores.float(), labels.float(), delta=delta)
+
+
+@all_rankings
+def test_well_apart_and_all_alike(spec):
+    """All negatives below, above, and upon all positives; and whole tiles of them below, but on the step."""
+    labels = (torch.arange(400) % 3 == 0).double()
+    for gap in (-100.0, -0.5, 0.0, 100.0):
+        scores = torch.where(labels > 0.0, 0.0, gap)
+        for delta in (0.0, 1.0):
+            assert_equal_to_core(spec, scores, labels, delta=delta)
+
+
+@all_rankings
+def test_right_order_costs_nothing(spec):
+    """Exactly."""
+    scores = torch.linspace(-50.0, 50.0, 333)
+    value, grad = result(spec, scores, (torch.arange(333) > 300).float(), backend="kernel", delta=0.01)
+    assert value == 0.0 and not grad.any()
+
+
+UGLY = (0.0, -0.0, 1e-30, -1e-30, 1e4, -1e4, 1e-45, float("inf"), float("-inf"), 30.0, -30.0, 3e38, -3e38, 2.0**48, -(2.0**48))
+
+
+@all_rankings
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_ugly_scores(spec, dtype):
+    chance = np.random.default_rng(3)
+    for delta in (1.0, 0.0, 1e-20, 1e-30, 1e-3, 100.0):
+        scores = torch.tensor(chance.choice(UGLY, 150), dtype=dtype)
+        labels = torch.tensor(chance.choice((0.0, 1.0, 0.5), 150), dtype=dtype)
+        assert_as_defined(spec, scores, labels, 1e-6 if dtype == torch.float32 else 1e-12, delta=delta)
+
+
+@all_rankings
+@pytest.mark.parametrize("far", [1e3, -1e6, 2.0**46])
+def test_far_from_zero(spec, far):
+    """Sums of scores are far beyond 2⁶⁴ units, and go round."""
+    scores, labels = scores_and_labels(333, 0.3, 1)
+    moved = scores.mul(64.0).round().div(64.0) + far
+    for delta in (1.0, 1e-2, 1e-6):
+        assert_as_defined(spec, moved, labels, 1e-12, delta=delta)
+
+
+@all_rankings
+def test_largest_sums(spec):
+    """As many elements as there may be with their unit, all of them as far from the one positive as a step reaches, which is nearly as
+    wide as a cell."""
+    count = (1 << 10) - 1
+    delta = 1.0 - 2.0**-20
+    width = rank.constants(RANKED[spec.name]({"delta": delta, "interpolate": 0.0}), torch.float64, 1, 1, False, False, None)["WIDTH"]
+    assert width == 2.0 and rank.exponent(delta, count) == 1 - 53
+    labels = torch.zeros(count, dtype=torch.float64)
+    labels[count // 3] = 1.0
+    for within in (-(1.0 - 2.0**-19), 1.0 - 2.0**-19):
+        for far in (0.0, 2.0**20):
+            scores = torch.where(labels > 0.0, 0.0, within).double().add(far)
+            assert_as_defined(spec, scores, labels, 1e-12, delta=delta)
+
+
+@pytest.mark.parametrize("delta", [1e-20, 1e-3, 0.5, 1.0, 100.0])
+def test_sums_fit(delta):
+    """N (2δ / unit + 2) is less than 2⁶³, for every number of elements; and the unit is as small as that allows, but for two bits."""
+    for elements in (1, 2, 3, 4, 1023, 1024, (1 << 20) - 1, 1 << 20, _kernel.MOST_RANKED - 1):
+        in_units = int(2.0 * delta / 2.0 ** rank.exponent(delta, elements))
+        assert elements * (in_units + 2) < 2**63 <= 4 * elements * (in_units + 2)
+
+
+def test_nothing_is_less_than_nothing(monkeypatch):
+    """A negative that only just is on the step, in units that take it for one that is not."""
+    monkeypatch.setattr(rank, "exponent", lambda delta, elements: -10)
+    labels = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    value, grad = result(SPECS[0], torch.tensor([1.0 + 2.0**-12, 1.5 * 2.0**-12]).double(), labels, backend="kernel", delta=1.0)
+    assert value == 0.0 and not grad[0].any() and 0.0 <= grad[1] < 2.0**-10
+
+
+def test_narrow_steps_keep_their_shape():
+    """Elements on the step of a positive far from 0, in units that are exact."""
+    spec, delta = SPECS[0], 2.0**-40
+    scores = torch.tensor([4.0, 4.0 + 0.5 * delta, 4.0 - 0.25 * delta, 5.0, 3.0], dtype=torch.float64)
+    labels = torch.tensor([1.0, 0.0, 0.0, 0.0, 0.0], dtype=torch.float64)
+    value, grad = result(spec, scores, labels, backend="kernel", delta=delta)
+    above = 0.75 + 0.375 + 1.0
+    torch.testing.assert_close(value.item(), above / (1.0 + above), rtol=1e-15, atol=0.0)
+    wanted = torch.tensor([-above, 0.75, 0.375, 1.0, 0.0], dtype=torch.float64) / (1.0 + above)
+    torch.testing.assert_close(grad, wanted, rtol=1e-15, atol=0.0)
+
+
+@all_rankings
+def test_what_is_no_number_or_label(spec):
+    """One makes everything NaN that counts; what does not count may hold anything."""
+    scores, labels = scores_and_labels(200, 0.3, dtype=torch.float32)
+    scores, labels = scores.reshape(40, COLUMNS), labels.reshape(40, COLUMNS)
+    left_out = torch.rand(40, COLUMNS) > 0.8
+    for what, wrong in (("score", torch.nan), ("label", torch.nan), ("label", 1.5), ("label", -0.5)):
+        pred, target = scores.clone(), labels.clone()
+        (pred if what == "score" else target)[3, 2] = wrong
+        pred, target = torch.where(left_out, torch.nan, pred), torch.where(left_out, -1.0, target)
+        left_out[3, 2] = False
+        pred[3, 2], target[3, 2] = (wrong, 1.0) if what == "score" else (0.0, wrong)
+        value, grad = result(spec, pred, target, backend="kernel")
+        assert value.isnan() and torch.equal(grad.isnan(), ~left_out) and not grad[left_out].any()
+        weight = (~left_out).float()
+        weight[3, 2] = 0.0
+        value, grad = result(spec, pred, target.nan_to_num(0.0).clamp(0.0, 1.0), weight=weight, backend="kernel")
+        clean = result(spec, pred.nan_to_num(0.0), target.nan_to_num(0.0).clamp(0.0, 1.0), weight=weight, backend="fused")
+        torch.testing.assert_close((value, grad), clean)
+
+
+@all_rankings
+def test_class_indices(spec):
+    pred = random((60, COLUMNS), -2.0, 2.0)
+    target = torch.from_numpy(np.random.default_rng(1).integers(0, COLUMNS + 1, 60))
+    for kind in (torch.int64, torch.int32, torch.uint8, torch.uint64):
+        assert_equal_to_core(spec, pred, target.to(kind))
+        assert_equal_to_core(spec, pred, target.to(kind), ignore_index=2, weight=chosen((60,)))
+    unknown = torch.where(target == 1, -100, target)
+    assert_equal_to_core(spec, torch.where((target == 1)[:, None], torch.nan, pred).nan_to_num(9.0), unknown, ignore_index=-100)
+    for wrong in (-1, COLUMNS + 1):
+        target[7] = wrong
+        value, grad = result(spec, pred, target, backend="kernel")
+        assert value.isnan() and grad.isnan().all()
+    value, grad = result(spec, pred, target, ignore_index=COLUMNS + 1, backend="kernel")
+    assert value.isfinite() and grad.isfinite().all() and not grad[7].any()
+
+
+def options():
+    yield {"reduction": "none"}
+    yield {"reduction": "sum", "loss_weight": 2.5}
+    yield {"reduction": "weighted_mean", "loss_weight": 0.0}
+    yield {"avg_factor": 3.0, "loss_weight": -0.3}
+    yield {"avg_factor": torch.tensor(7.0)}
+    yield {"avg_factor": torch.tensor(0)}
+    yield {"weight": chosen((40, COLUMNS))}
+    yield {"weight": chosen((40,)), "reduction": "weighted_mean"}
+    yield {"weight": torch.zeros(40), "reduction": "none"}
+    yield {"weight": chosen((40, 2))[:, 0], "reduction": "sum"}
+
+
+@all_rankings
+def test_options(spec):
+    pred, target = (given.reshape(40, COLUMNS) for given in scores_and_labels(40 * COLUMNS, 0.2, dtype=torch.float32))
+    for given in options():
+        assert_equal_to_core(spec, pred, target, torch.full((1,) if given.get("reduction") == "none" else (), -2.5), **given)
+        value = getattr(detloss.torch, spec.name)(pred, target, backend="kernel", **given)
+        torch.testing.assert_close(value, getattr(detloss.torch, spec.name)(pred, target, backend="fused", **given))
+
+
+@pytest.mark.parametrize("divisor", [torch.tensor(7), torch.tensor([0.0]), torch.tensor([[2.5]], dtype=torch.float64)], ids=str)
+def test_divisor_on_the_device(divisor, monkeypatch):
+    """The kernel reads it; one of 0 is 1."""
+    monkeypatch.setattr(launch, "_divisor", lambda call, units, device: (call.avg_factor, call.loss_weight))
+    assert_equal_to_core(SPECS[0], *scores_and_labels(100, 0.2), avg_factor=divisor, loss_weight=0.5)
+
+
+@all_rankings
+def test_layouts_and_precisions(spec):
+    """Rows of wider tensors, columns in another dimension, tensors of many types."""
+    pred, target = (given.reshape(40, COLUMNS) for given in scores_and_labels(40 * COLUMNS, 0.2, dtype=torch.float32))
+    wide = torch.full((40, COLUMNS + 3), torch.nan)
+    wide[..., 1:-2] = pred
+    for view in (wide[..., 1:-2], pred.t().contiguous().t(), pred[:1].expand_as(pred)):
+        assert_equal_to_core(spec, view, target)
+    images, of_images = (given.reshape(4, 10, COLUMNS).movedim(-1, 1) for given in (pred, target))
+    assert_equal_to_core(spec, images, of_images, dim=1, weight=chosen((4, 10)))
+    for kind in (torch.bool, torch.uint8, torch.int64, torch.float16, torch.float64):
+        value, grad = result(spec, pred.half(), target.to(kind), backend="kernel")
+        wanted, of_core = result(spec, pred.half(), target.to(kind), backend="fused")
+        assert value.dtype == wanted.dtype and grad.dtype == of_core.dtype
+        torch.testing.assert_close((value, grad), (wanted, of_core))
+
+
+@all_rankings
+def test_same_bits_in_any_order(spec, monkeypatch):
+    """Of programs; and of elements, but for where their slopes are."""
+    builder = interpreter.interpreter_builder
+    whole, (scores, labels) = builder.set_grid_idx, scores_and_labels(300, 0.3, spread=0.5, dtype=torch.float32)
+    scores = scores.mul(16.0).round().div(16.0)
+    value, grad = result(spec, scores, labels, backend="kernel")
+    for seed in range(3):
+        chance = np.random.default_rng(seed)
+        shuffled = [chance.permutation(count) for count in range(64)]
+        monkeypatch.setattr(builder, "set_grid_idx", lambda x, y, z, of=shuffled: whole(int(of[builder.grid_dim[0]][x]), y, z))
+        of_programs = result(spec, scores, labels, backend="kernel")
+        order = torch.from_numpy(chance.permutation(300))
+        of_elements = result(spec, scores[order], labels[order], backend="kernel")
+        assert torch.equal(of_programs[0], value) and torch.equal(of_programs[1], grad)
+        assert torch.equal(of_elements[0], value) and torch.equal(of_elements[1], grad[order])
+
+
+@all_rankings
+def test_several_tiles_of_a_program(spec, monkeypatch):
+    monkeypatch.setattr(launch, "PROGRAMS", 2)
+    for delta in (0.0, 1.0):
+        assert_equal_to_core(spec, *scores_and_labels(300, 0.3), delta=delta)
+
+
+def test_large_indices(monkeypatch):
+    monkeypatch.setattr(launch, "_index", lambda numbers: launch.tl.int64)
+    assert_equal_to_core(SPECS[0], *scores_and_labels(100, 0.3))
+
+
+@all_rankings
+def test_the_way_back(spec):
+    """The gradient is changed in place where nobody can see it again, and nowhere else; it is not differentiated again."""
+    pred, target = scores_and_labels(100, 0.3)
+    pred.requires_grad_()
+    call = lambda: getattr(detloss.torch, spec.name)(pred, target, backend="kernel")  # noqa: E731
+    expected = torch.autograd.grad(call(), pred)[0]
+    tripled = 3.0 * call()
+    for keeps in (True, True, False):
+        torch.testing.assert_close(torch.autograd.grad(tripled, pred, retain_graph=keeps)[0], 3.0 * expected)
+    many = torch.autograd.grad(call(), pred, torch.tensor([1.0, 2.0]).double(), is_grads_batched=True)[0]
+    torch.testing.assert_close(many, torch.stack([expected, 2.0 * expected]))
+    (again,) = torch.autograd.grad(call(), pred, create_graph=True)
+    with pytest.raises(NotImplementedError, match="first derivatives only"):
+        again.square().sum().backward()
+
+
+@all_rankings
+def test_nothing_at_all(spec):
+    for shape in ((0,), (0, COLUMNS), (3, 0)):
+        value, grad = result(spec, torch.zeros(shape), torch.zeros(shape), backend="kernel")
+        assert value == 0.0 and grad.shape == shape
+    assert_equal_to_core(spec, torch.zeros(5), torch.full((5,), -1.0))
+
+
+@all_rankings
+def test_what_is_refused(spec, monkeypatch):
+    pred, target = scores_and_labels(20, 0.3)
+    function = getattr(detloss.torch, spec.name)
+    with pytest.raises(ValueError, match=rf"{spec.name}: backend 'kernel' cannot take this call: groups are ranked one after"):
+        function(pred, target, groups=torch.arange(20) // 10, backend="kernel")
+    monkeypatch.setattr(_kernel, "MOST_RANKED", 20)
+    with pytest.raises(ValueError, match="20 numbers are more than"):
+        function(pred, target, backend="kernel")
+    assert function(pred[:19], target[:19], backend="kernel").isfinite()
+    monkeypatch.setattr(_kernel, "wide", lambda tensor: torch.float32)
+    with pytest.raises(ValueError, match="no double precision"):
+        function(pred[:19], target[:19], backend="kernel")
+
+
+def test_automatic_choice(monkeypatch):
+    """On a device with kernels, those of rankings are taken, but not for groups."""
+    launched = []
+    monkeypatch.setattr(_kernel, "DEVICES", ("cpu",))
+    monkeypatch.setattr(rank, "run", lambda call, pred, target, dtype: launched.append(call) or pred.sum())
+    pred, target = scores_and_labels(20, 0.3)
+    function = getattr(detloss.torch, SPECS[0].name)
+    function(pred, target)
+    assert len(launched) == 1
+    function(pred, target, groups=torch.arange(20) // 10)
+    assert len(launched) == 1
