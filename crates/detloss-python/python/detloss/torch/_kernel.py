@@ -18,7 +18,8 @@ from torch.autograd import forward_ad
 
 from detloss._spec import Spec
 from detloss.torch._call import Call, is_tracing
-from detloss.torch._operations import TRACEABLE
+from detloss.torch._operations import TRACEABLE, TRACEABLE_SETS
+from detloss.torch._triton import LONGEST
 
 DEVICES = ("cuda", "xpu")
 """Where the automatic choice takes this backend. PyTorch calls the devices of ROCm cuda, too."""
@@ -107,6 +108,10 @@ def _lacks_call(call: Call, tensors: tuple[Tensor | None, ...]) -> str | None:
     lacks = _lacks_loss(call.chosen.spec, call.at.columns)
     if lacks is not None:
         return lacks
+    if call.groups is not None:
+        return "it takes a batch for one set, and groups make several"
+    if call.state is not None and tensors[0] is not None and call.state.device != tensors[0].device:
+        return f"the state is on {call.state.device}"
     for tensor in tensors:
         if tensor is None:
             continue
@@ -122,7 +127,10 @@ def _lacks_loss(spec: Spec, columns: int) -> str | None:
     if spec.is_formula:
         return None
     if spec.scope == "set":
-        return "it is for losses of units and of rows, and this one is of whole batches"
+        if spec.name not in TRACEABLE_SETS:
+            return "this loss sorts whole batches, which no kernel does"
+        has_lines = spec.pred.is_row or spec.state == "per_column"
+        return f"its rows are longer than {LONGEST} numbers" if has_lines and columns > LONGEST else None
     if spec.name not in TRACEABLE:
         return "this loss sorts the numbers of a row, which no kernel does"
     return None if columns > 0 else "its rows are empty"

@@ -6,6 +6,18 @@ Each computes what its namesake in ``crates/detloss/src/losses`` computes, value
 from __future__ import annotations
 
 from detloss.torch._operations import density, lovasz, overlap, ranking, rows, sets
-from detloss.torch._operations.base import OPERATIONS, TRACEABLE, Operation, running_mean
+from detloss.torch._operations.base import OPERATIONS, TRACEABLE, TRACEABLE_SETS, Operation, running_mean
 
-__all__ = ["OPERATIONS", "TRACEABLE", "Operation", "density", "lovasz", "overlap", "ranking", "rows", "running_mean", "sets"]
+__all__ = [
+    "OPERATIONS",
+    "TRACEABLE",
+    "TRACEABLE_SETS",
+    "Operation",
+    "density",
+    "lovasz",
+    "overlap",
+    "ranking",
+    "rows",
+    "running_mean",
+    "sets",
+]

@@ -19,7 +19,7 @@ from detloss._spec import Spec
 from detloss.torch import _decomposed
 from detloss.torch._call import Call, as_integers
 from detloss.torch._gradient import is_kept, only_first
-from detloss.torch._triton import formula, rows, scale
+from detloss.torch._triton import formula, rows, scale, sets
 
 PROGRAMS = 1024
 """The most programs of a launch. Their number depends on that of the units alone, and so do the bits of a sum."""
@@ -34,7 +34,7 @@ def run(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: Tens
     one."""
     if prod(call.at.units) == 0:
         return _decomposed.run(call, pred.to(dtype), target if call.at.classes else target.to(dtype))
-    if call.state is not None:
+    if call.state is not None and call.chosen.spec.scope != "set":
         # Another state until the kernel has been launched: who takes over after a failure begins with it as it was.
         own, wide = call.state.clone(), torch.promote_types(dtype, torch.float32)
         mean = _decomposed.mean_of(call._replace(state=own), pred.detach().to(wide), target.to(wide))
@@ -59,6 +59,8 @@ class Results(NamedTuple):
 
 def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: Tensor | None, with_grad: bool) -> Results:
     spec, at, device, wide = call.chosen.spec, call.at, pred.device, torch.promote_types(dtype, torch.float32)
+    if spec.scope == "set":
+        return _launch_passes(call, pred, target, dtype, with_grad)
     units, fields = prod(at.units), len(spec.pred.fields)
     # A row of single numbers has as many as columns, and these matter only where rows do.
     columns = at.columns if fields == 1 else 1
@@ -108,6 +110,62 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
         raise _failed(error) from error
     start(kernel, device, programs, arguments, known, warps)
     return Results(value, grad, partials[-1] if partials is not None and has_mass else None)
+
+
+def _launch_passes(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, with_grad: bool) -> Results:
+    """A loss of a set. What is remembered is brought up to date when all passes have been launched."""
+    spec, at, device, wide = call.chosen.spec, call.at, pred.device, torch.promote_types(dtype, torch.float32)
+    numbers, stride = _rows(pred, at.columns)
+    of = sets.form(spec, at.columns, at.classes, call.state, with_grad)
+    try:
+        of_loss = sets.kernels(spec.name, call.chosen.params, of)
+    except Exception as error:
+        raise _failed(error) from error
+    units = prod(at.rows) if of.columns else prod(at.units)
+    columns = at.columns
+    if not of.columns and stride == columns and not (at.classes or at.per_row):
+        columns = stride = 1
+    has_doubles = _has_doubles(device)
+    of_sums = torch.float64 if has_doubles else torch.float32
+    value = torch.empty((1,) if call.reduction == "none" else (), dtype=dtype, device=device)
+    grad = torch.empty(pred.shape, dtype=wide, device=device) if with_grad else None
+    after = None if call.state is None else torch.empty_like(call.state)
+    plans = [sets.plan(kernel, of, units, PROGRAMS) for kernel in of_loss.passes]
+    most = max(kernel.parts * plan.programs for kernel, plan in zip(of_loss.passes, plans, strict=True))
+    partials, left = (torch.empty(count, dtype=of, device=device) for count, of in ((most, wide), (of_loss.numbers, of_sums)))
+    divisor, factor = _divisor(call, 1, device)
+    low, high = _bits(factor, wide)
+    lot = 16 if units % 16 == 0 and not of.columns else 1
+    tensors = (
+        numbers,
+        (as_integers(target) if target.dtype == torch.uint64 else target).contiguous(),
+        None if call.weight is None else call.weight.contiguous(),
+        divisor,
+        call.state,
+        value,
+        grad,
+        after,
+        partials,
+        left,
+        _counter(device),
+    )
+    known = {
+        "F": _TYPES[wide],
+        "SUM": tl.float64 if has_doubles else tl.float32,
+        "INDEX": _index(max(prod(at.rows) * max(stride, at.columns), pred.numel(), target.numel())),
+        "STRIDE": stride,
+        "COLUMNS": columns,
+        "CLASSES": at.classes,
+        "PER_ROW": at.per_row,
+        "LOT": lot,
+        "PROGRAMS": PROGRAMS,
+    }
+    for kernel, plan in zip(of_loss.passes, plans, strict=True):
+        arguments = (*tensors, units // lot, plan.tiles, call.ignore_index, high, low)
+        start(kernel.function, device, plan.programs, arguments, known | {"TILE": plan.tile}, plan.warps)
+    if call.state is not None and after is not None:
+        call.state.copy_(after)
+    return Results(value, grad, None)
 
 
 def tile(spec: Spec) -> int:
