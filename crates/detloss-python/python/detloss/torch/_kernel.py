@@ -19,7 +19,7 @@ from torch.autograd import forward_ad
 from detloss._spec import Spec
 from detloss.torch._call import Call, is_tracing
 from detloss.torch._operations import TRACEABLE, TRACEABLE_SETS
-from detloss.torch._triton import LONGEST
+from detloss.torch._triton import LONGEST_OF_SETS
 
 DEVICES = ("cuda", "xpu")
 """Where the automatic choice takes this backend. PyTorch calls the devices of ROCm cuda, too."""
@@ -130,7 +130,7 @@ def _lacks_loss(spec: Spec, columns: int) -> str | None:
         if spec.name not in TRACEABLE_SETS:
             return "this loss sorts whole batches, which no kernel does"
         has_lines = spec.pred.is_row or spec.state == "per_column"
-        return f"its rows are longer than {LONGEST} numbers" if has_lines and columns > LONGEST else None
+        return f"its rows are longer than {LONGEST_OF_SETS} numbers" if has_lines and columns > LONGEST_OF_SETS else None
     if spec.name not in TRACEABLE:
         return "this loss sorts the numbers of a row, which no kernel does"
     return None if columns > 0 else "its rows are empty"

@@ -115,28 +115,26 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
 def _launch_passes(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, with_grad: bool) -> Results:
     """A loss of a set. What is remembered is brought up to date when all passes have been launched."""
     spec, at, device, wide = call.chosen.spec, call.at, pred.device, torch.promote_types(dtype, torch.float32)
-    numbers, stride = _rows(pred, at.columns)
     of = sets.form(spec, at.columns, at.classes, call.state, with_grad)
     try:
-        of_loss = sets.kernels(spec.name, call.chosen.params, of)
+        passes, left = sets.kernels(spec.name, call.chosen.params, of)
     except Exception as error:
         raise _failed(error) from error
-    units = prod(at.rows) if of.columns else prod(at.units)
     columns = at.columns
+    numbers, stride = _rows(pred, columns)
+    units = prod(at.rows if of.columns else at.units)
     if not of.columns and stride == columns and not (at.classes or at.per_row):
         columns = stride = 1
-    has_doubles = _has_doubles(device)
-    of_sums = torch.float64 if has_doubles else torch.float32
+    plans = [sets.plan(kernel, of, units, PROGRAMS) for kernel in passes]
     value = torch.empty((1,) if call.reduction == "none" else (), dtype=dtype, device=device)
     grad = torch.empty(pred.shape, dtype=wide, device=device) if with_grad else None
     after = None if call.state is None else torch.empty_like(call.state)
-    plans = [sets.plan(kernel, of, units, PROGRAMS) for kernel in of_loss.passes]
-    most = max(kernel.parts * plan.programs for kernel, plan in zip(of_loss.passes, plans, strict=True))
-    partials, left = (torch.empty(count, dtype=of, device=device) for count, of in ((most, wide), (of_loss.numbers, of_sums)))
+    of_programs = max(kernel.parts * plan.programs for kernel, plan in zip(passes, plans, strict=True))
+    has_doubles = _has_doubles(device)
     divisor, factor = _divisor(call, 1, device)
     low, high = _bits(factor, wide)
     lot = 16 if units % 16 == 0 and not of.columns else 1
-    tensors = (
+    arguments = (
         numbers,
         (as_integers(target) if target.dtype == torch.uint64 else target).contiguous(),
         None if call.weight is None else call.weight.contiguous(),
@@ -145,27 +143,28 @@ def _launch_passes(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype,
         value,
         grad,
         after,
-        partials,
-        left,
+        torch.empty(of_programs, dtype=wide, device=device),
+        torch.empty(left, dtype=torch.float64 if has_doubles else torch.float32, device=device),
         _counter(device),
+        units // lot,
     )
-    known = {
-        "F": _TYPES[wide],
-        "SUM": tl.float64 if has_doubles else tl.float32,
-        "INDEX": _index(max(prod(at.rows) * max(stride, at.columns), pred.numel(), target.numel())),
-        "STRIDE": stride,
-        "COLUMNS": columns,
-        "CLASSES": at.classes,
-        "PER_ROW": at.per_row,
-        "LOT": lot,
-        "PROGRAMS": PROGRAMS,
-    }
-    for kernel, plan in zip(of_loss.passes, plans, strict=True):
-        arguments = (*tensors, units // lot, plan.tiles, call.ignore_index, high, low)
-        start(kernel.function, device, plan.programs, arguments, known | {"TILE": plan.tile}, plan.warps)
+    most = max(prod(at.rows) * max(stride, columns), *(plan.programs * plan.tiles * plan.tile for plan in plans))
+    sums, index = tl.float64 if has_doubles else tl.float32, _index(max(most, pred.numel(), target.numel()))
+    known = known_of_set(wide, sums, index, stride, columns, at.classes, at.per_row, lot)
+    for kernel, plan in zip(passes, plans, strict=True):
+        of_pass = (plan.tiles, call.ignore_index, high, low)
+        start(kernel.function, device, plan.programs, (*arguments, *of_pass), known | {"TILE": plan.tile}, plan.warps)
     if call.state is not None and after is not None:
         call.state.copy_(after)
     return Results(value, grad, None)
+
+
+def known_of_set(
+    wide: torch.dtype, sums: Any, index: Any, stride: int, columns: int, classes: bool, per_row: bool, lot: int
+) -> dict[str, Any]:
+    """What is known to the compiler of the passes of a set, but for their tiles."""
+    given = constants(wide, sums, lot, stride, columns, classes, per_row, False, 0, index)
+    return {name: given[name] for name in given if name not in ("TINY", "HUGE", "MASS", "TILE")}
 
 
 def tile(spec: Spec) -> int:
