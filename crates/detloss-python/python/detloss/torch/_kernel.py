@@ -1,5 +1,5 @@
-"""The kernel backend: value and gradient of a formula or of a loss of rows in one launch on a GPU, by Triton. Nothing waits for the
-device.
+"""The kernel backend: value and gradient of a formula or of a loss of rows in one launch on a GPU, of a loss of sets in two or three, by
+Triton. Nothing waits for the device.
 
 This file decides which calls it takes; Triton is imported for the first tensor that it might serve.
 """
