@@ -190,11 +190,13 @@ def test_no_index_wraps_around(units, launched):
     """The last program counts on to the end of its last tile, beyond the units there are."""
     from detloss.torch._triton import launch
 
-    for name, kind in (("ghm_c", torch.bool), ("rmse", torch.float16)):
+    for name, kind, params in (("ghm_c", torch.bool, {}), ("ghm_c", torch.bool, {"bins": 1000.0}), ("rmse", torch.float16, {})):
         launched.clear()
+        spec = next(spec for spec in SPECS if spec.name == name)
+        launch.sets.kernels(name, spec.values(params), launch.sets.form(spec, 1, False, None, False))
         with FakeTensorMode():
             pred, target = (torch.empty(units, dtype=dtype, device="cuda") for dtype in (torch.float16, kind))
-            getattr(detloss.torch, name)(pred, target)
+            getattr(detloss.torch, name)(pred, target, **params)
         for _, (_, programs, arguments, known, _) in launched:
             lots, tiles = arguments[11:13]
             assert lots * known["LOT"] == units
