@@ -16,7 +16,7 @@ import numpy as np  # noqa: E402
 from detloss.torch import _kernel  # noqa: E402
 from detloss.torch._operations import TRACEABLE_SETS  # noqa: E402
 from samples import COLUMNS, classes, covering, ordinary, settings, sized, takes_classes  # noqa: E402
-from test_kernels import FREE, OF_ROWS, ROOM, TARGETS, _OnDevice, _Operations, traced, triton  # noqa: E402, F401
+from test_kernels import FREE, OF_ROWS, ROOM, TARGETS, _OnDevice, _Operations, gpu, traced, triton  # noqa: E402, F401
 from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 
 SPECS = [spec for spec in detloss.losses() if spec.name in TRACEABLE_SETS]
@@ -201,3 +201,26 @@ def test_no_index_wraps_around(units, launched):
             lots, tiles = arguments[11:13]
             assert lots * known["LOT"] == units
             assert units <= programs * tiles * known["TILE"] <= 1 << (31 if known["INDEX"] is launch.tl.int32 else 63)
+
+
+# With a GPU ---------------------------------------------------------------------------------------------------------------------------
+
+
+@all_sets
+@gpu
+def test_gpu_kernels(spec, triton):  # noqa: F811
+    """What the host computes in double precision the kernels compute, too, again and again with the same bits."""
+    function = getattr(detloss.torch, spec.name)
+    for arrays in [ordinary(spec, rows=4001), *([classes(spec, rows=4001)] if takes_classes(spec) else [])]:
+        for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-12)):
+            pred, target = (torch.from_numpy(np.asarray(array)) for array in arrays)
+            pred, target = pred.to(dtype), target.to(dtype) if target.is_floating_point() else target
+            exact = pred.double().requires_grad_()
+            wanted = function(exact, target.double() if target.is_floating_point() else target)
+            (of_host,) = torch.autograd.grad(wanted, exact)
+            there = pred.cuda().requires_grad_()
+            values = [function(there, target.cuda(), backend="kernel") for _ in range(100)]
+            assert all(torch.equal(value, values[0]) for value in values)
+            (grad,) = torch.autograd.grad(values[0], there)
+            torch.testing.assert_close(values[0].double().cpu(), wanted, rtol=tolerance, atol=tolerance)
+            torch.testing.assert_close(grad.double().cpu(), of_host, rtol=tolerance, atol=tolerance * of_host.abs().max().item())
