@@ -38,7 +38,7 @@ PEERS: dict[str, Loss] = {
     ),
 }
 
-NAMES = (*PEERS, "gaussian_focal", "rotated_iou", "kld", "distribution_focal", "dice", "ap")
+NAMES = (*PEERS, "gaussian_focal", "rotated_iou", "kld", "distribution_focal", "dice", "dr", "ghm_c", "seesaw", "ap")
 UNITS = (10_000, 1_000_000, 16_000_000)
 ROUNDS = 15
 CACHE = 512 << 20
@@ -54,9 +54,9 @@ def inputs(spec: detloss.Spec, units: int, dtype: torch.dtype) -> tuple[Tensor, 
         corners = torch.cat([place, place + side + 1], -1) if spec.pred.fields[0] == "x1" else torch.cat([place, side + 1], -1)
         target = torch.cat([corners, torch.rand(units, fields - 4, device="cuda")], -1)
         return (target + torch.rand_like(target)).to(dtype), target.to(dtype)
-    columns = 28 * 28 if spec.is_mask else 80 if spec.is_elementwise or spec.target.is_row else 17
+    columns = 28 * 28 if spec.is_mask else 80 if spec.is_elementwise or spec.target.is_row or spec.target.is_label else 17
     pred = torch.randn(units // columns, columns, device="cuda")
-    if spec.scope == "row" and spec.target.is_label:
+    if spec.target.is_label and (spec.scope == "row" or spec.target.fields == ("class",)):
         return pred.to(dtype), torch.randint(0, columns, pred.shape[:1], device="cuda")
     if not (spec.is_elementwise or spec.target.is_row):
         return pred.to(dtype), (torch.rand(pred.shape[:1], device="cuda") * (columns - 1)).to(dtype)

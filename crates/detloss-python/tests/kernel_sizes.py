@@ -94,12 +94,11 @@ def compile_for(kernel: Any, types: dict[str, str], constants: dict[str, Any], t
 def size(name: str, target: str, tiles: int = 1, classes: bool = False) -> Size:
     """What a kernel takes in single precision."""
     spec = next(spec for spec in detloss.losses() if spec.name == name)
-    return counted(compiled(spec, target, tiles=tiles, classes=classes), target)
+    return counted(compiled(spec, target, tiles=tiles, classes=classes).asm, target)
 
 
-def counted(kernel: Any, target: str) -> Size:
+def counted(assembly: Any, target: str) -> Size:
     """What a compiled kernel takes; its instructions are not counted for AMD."""
-    assembly = kernel.asm
     if target.startswith("gfx"):
         found = [int(re.search(rf"\.{what}:\s+(\d+)", assembly["amdgcn"])[1]) for what in ("vgpr_count", "vgpr_spill_count")]
         return Size(*found, 0)

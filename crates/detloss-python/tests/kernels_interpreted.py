@@ -301,7 +301,7 @@ def test_nothing_at_all():
 def test_same_bits(monkeypatch):
     """The counter, one for all launches, is as it was after each of them, and the order of the sum does not change."""
     counter = torch.zeros((), dtype=torch.int32)
-    monkeypatch.setattr(launch, "_counter", lambda device: counter)
+    monkeypatch.setattr(launch, "counter", lambda device: counter)
     spec = BY_NAME["focal"]
     pred, target = tensors(ordinary(spec, rows=1000))
     values = set()

@@ -342,7 +342,7 @@ def test_nothing_at_all(spec):
 def test_what_is_refused(spec, monkeypatch):
     pred, target = scores_and_labels(20, 0.3)
     function = getattr(detloss.torch, spec.name)
-    with pytest.raises(ValueError, match=rf"{spec.name}: backend 'kernel' cannot take this call: groups are ranked one after"):
+    with pytest.raises(ValueError, match=rf"{spec.name}: backend 'kernel' cannot take this call: it takes a batch for one set"):
         function(pred, target, groups=torch.arange(20) // 10, backend="kernel")
     monkeypatch.setattr(_kernel, "MOST_RANKED", 20)
     with pytest.raises(ValueError, match="20 numbers are more than"):

@@ -21,7 +21,7 @@ KEYWORDS = {
     "loss_weight": "a factor of the result.",
     "num_classes": "how many columns a row has: the state has numbers for each.",
     "backend": '"fused" (one pass over the memory of the CPU), "decomposed" (torch operations on any device), "kernel" (one launch '
-    'on a GPU, for losses that are formulas), or "auto".',
+    'or a few on a GPU, by Triton), or "auto".',
 }
 """What the keywords do, but for weight and the parameters."""
 

@@ -5,9 +5,9 @@ gradient are computed together, and one tensor is kept for the way back.
 
 There are three backends. On the *fused* backend a CPU tensor is passed over once, by a compiled kernel; it is a registered operator,
 so that ``torch.compile(fullgraph=True)`` knows it. On the *kernel* backend a formula is one launch on a GPU, by Triton, or one or two
-on a Mac, by Metal. On the *decomposed* backend it is run with torch operations on the device of the tensors, and ``torch.compile`` makes one
-kernel of it. "auto" takes the fused backend for CPU tensors, the kernel backend for formulas on a GPU that Triton or Metal knows, and the
-decomposed one for all else; the keyword ``backend`` forces any.
+on a Mac, by Metal; other losses are a few. On the *decomposed* backend it is run with torch operations on the device of the tensors, and
+``torch.compile`` makes one kernel of it. "auto" takes the fused backend for CPU tensors, the kernel backend for what it takes on a GPU that Triton or
+Metal knows, and the decomposed one for all else; the keyword ``backend`` forces any.
 
 A loss with modifiers is had by what it is written as: ``detloss.torch.get_loss("inner(ciou, ratio=0.8)")`` is a module.
 """

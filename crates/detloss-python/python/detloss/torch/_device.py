@@ -55,7 +55,7 @@ def run(kernels: Kernels, call: Call, pred: Tensor, target: Tensor, dtype: torch
     one."""
     if pred.numel() == 0:
         return _decomposed.run(call, pred.to(dtype), target if call.at.classes else target.to(dtype))
-    if call.state is not None:
+    if call.state is not None and call.chosen.spec.is_formula:
         # Another state until the kernel has been launched: who takes over after a failure begins with it as it was.
         own, wide = call.state.clone(), torch.promote_types(dtype, torch.float32)
         mean = _decomposed.mean_of(call._replace(state=own), pred.detach().to(wide), target.to(wide))

@@ -1,5 +1,5 @@
-"""The kernel backend: value and gradient of a formula or of a loss of rows in one launch on a GPU, by Triton; of a formula on a Mac in
-one or two, by Metal. Nothing waits for the device.
+"""The kernel backend: value and gradient of a formula or of a loss of rows in one launch on a GPU, of a loss of sets in a few, by Triton;
+of a formula on a Mac in one or two, by Metal. Nothing waits for the device.
 
 This file decides which calls it takes; Triton is imported for the first tensor that it might serve.
 """
@@ -19,8 +19,9 @@ from torch.autograd import forward_ad
 from detloss._spec import Spec
 from detloss.torch import _device
 from detloss.torch._call import Call, is_tracing
-from detloss.torch._operations import RANKED, TRACEABLE
+from detloss.torch._operations import RANKED, TRACEABLE, TRACEABLE_SETS
 from detloss.torch._operations.base import wide
+from detloss.torch._triton import LONGEST_OF_SETS
 
 DEVICES = ("cuda", "xpu", "mps")
 """Where the automatic choice takes this backend. PyTorch calls the devices of ROCm cuda, too."""
@@ -91,9 +92,11 @@ def _kernels(call: Call, device: torch.device) -> _device.Kernels:
         from detloss.torch._metal import launch as metal
 
         return metal.KERNELS
-    from detloss.torch._triton import launch, rank
+    from detloss.torch._triton import launch, passes, rank
 
-    return rank.KERNELS if call.chosen.spec.name in RANKED else launch.KERNELS
+    if call.chosen.spec.name in RANKED:
+        return rank.KERNELS
+    return passes.KERNELS if call.chosen.spec.scope == "set" else launch.KERNELS
 
 
 def _is_served(device: torch.device) -> bool:
@@ -128,8 +131,12 @@ def _lacks_call(call: Call, tensors: tuple[Tensor | None, ...]) -> str | None:
         lacks = _lacks_ranking(call, pred)
     if lacks is not None:
         return lacks
-    if tensors[0] is not None and tensors[0].device.type in OF_METAL and not call.chosen.spec.is_formula:
+    if pred.device.type in OF_METAL and not call.chosen.spec.is_formula:
         return "on a Mac it is for losses of units only"
+    if call.groups is not None:
+        return "it takes a batch for one set, and groups make several"
+    if call.state is not None and call.state.device != pred.device:
+        return f"the state is on {call.state.device}"
     for tensor in tensors:
         if tensor is None:
             continue
@@ -147,7 +154,10 @@ def _lacks_loss(spec: Spec, columns: int) -> str | None:
     if spec.name in RANKED:
         return None
     if spec.scope == "set":
-        return "it is for losses of units and of rows, and this one is of whole batches"
+        if spec.name not in TRACEABLE_SETS:
+            return "this loss sorts whole batches, which no kernel does"
+        has_lines = spec.pred.is_row or spec.state == "per_column"
+        return f"its rows are longer than {LONGEST_OF_SETS} numbers" if has_lines and columns > LONGEST_OF_SETS else None
     if spec.name not in TRACEABLE:
         return "this loss sorts the numbers of a row, which no kernel does"
     return None if columns > 0 else "its rows are empty"
@@ -155,8 +165,6 @@ def _lacks_loss(spec: Spec, columns: int) -> str | None:
 
 def _lacks_ranking(call: Call, pred: Tensor) -> str | None:
     """What stands against a loss that ranks."""
-    if call.groups is not None:
-        return "groups are ranked one after the other"
     if pred.numel() >= MOST_RANKED:
         return f"{pred.numel()} numbers are more than can be put in order at once"
     return None if wide(pred) == torch.float64 else f"{pred.device} has no double precision"

@@ -6,13 +6,14 @@ Each computes what its namesake in ``crates/detloss/src/losses`` computes, value
 from __future__ import annotations
 
 from detloss.torch._operations import density, lovasz, overlap, ranking, rows, sets
-from detloss.torch._operations.base import OPERATIONS, TRACEABLE, Operation, running_mean
+from detloss.torch._operations.base import OPERATIONS, TRACEABLE, TRACEABLE_SETS, Operation, running_mean
 from detloss.torch._operations.ranking import RANKED, Ranked
 
 __all__ = [
     "OPERATIONS",
     "RANKED",
     "TRACEABLE",
+    "TRACEABLE_SETS",
     "Operation",
     "Ranked",
     "density",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
@@ -50,6 +51,10 @@ SetLoss: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor | None, Params], S
 TRACEABLE: dict[str, RowLoss] = {}
 """Losses of rows, by their names, that need no more of other columns than sums and the largest: what a kernel has of a row at once."""
 
+TRACEABLE_SETS: dict[str, SetLoss] = {}
+"""Losses of sets, by their names, that need no more of other elements than sums and the largest. Of what does not count they take whatever
+is there."""
+
 
 def row_loss(name: str, sorts: bool = False) -> Callable[[RowLoss], RowLoss]:
     """Enters a loss of rows into the list. ``sorts``: it needs the columns of a row in another order."""
@@ -74,10 +79,14 @@ def row_loss(name: str, sorts: bool = False) -> Callable[[RowLoss], RowLoss]:
     return enter
 
 
-def set_loss(name: str) -> Callable[[SetLoss], SetLoss]:
-    """Enters a loss of sets into the list. It sees a mask of what counts, and zeros for everything else."""
+def set_loss(name: str, sorts: bool = False) -> Callable[[SetLoss], SetLoss]:
+    """Enters a loss of sets into the list. It sees a mask of what counts, and zeros for everything else. ``sorts``: it needs the elements
+    in another order."""
 
     def enter(loss: SetLoss) -> SetLoss:
+        if not sorts:
+            TRACEABLE_SETS[name] = partial(_of_what_counts, loss)
+
         def operation(
             pred: Tensor, target: Tensor, counts: Tensor | None, state: Tensor | None, params: Params
         ) -> tuple[Tensor, Tensor | None]:
@@ -88,13 +97,7 @@ def set_loss(name: str) -> Callable[[SetLoss], SetLoss]:
                 everything = torch.ones(pred.shape[:1], dtype=torch.bool, device=pred.device)
                 value, grad, after = loss(fixed, target, everything, before, params)
             else:
-                by_field, any_counts = counts.reshape(-1, *(1,) * (pred.dim() - 1)), counts.any()
-                zero = pred.new_zeros(())
-                fixed = torch.where(by_field, fixed, zero)
-                target = torch.where(counts, target, zero if target.is_floating_point() else 0)
-                value, grad, after = loss(fixed, target, counts, before, params)
-                value, grad = torch.where(any_counts, value, zero), torch.where(by_field, grad, zero)
-                after = None if after is None or before is None else torch.where(any_counts, after, before)
+                value, grad, after = _of_what_counts(loss, fixed, target, counts, before, params)
             after = None if after is None or state is None else after.to(state)
             return with_gradient(pred, value.to(pred.dtype), grad.to(pred.dtype), name), after
 
@@ -102,6 +105,18 @@ def set_loss(name: str) -> Callable[[SetLoss], SetLoss]:
         return loss
 
     return enter
+
+
+def _of_what_counts(
+    loss: SetLoss, pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params
+) -> SetTerms:
+    """The terms of a set, whatever those of its elements hold that do not count."""
+    by_field, any_counts = counts.reshape(-1, *(1,) * (pred.dim() - 1)), counts.any()
+    zero = pred.new_zeros(())
+    of_counted = torch.where(by_field, pred, zero), torch.where(counts, target, zero if target.is_floating_point() else 0)
+    value, grad, after = loss(*of_counted, counts, state, params)
+    value, grad = torch.where(any_counts, value, zero), torch.where(by_field, grad, zero)
+    return SetTerms(value, grad, None if after is None or state is None else torch.where(any_counts, after, state))
 
 
 def wide(tensor: Tensor) -> torch.dtype:

@@ -54,7 +54,7 @@ def lovasz_hinge(pred: Tensor, target: Tensor, class_weight: Tensor | None, para
     return RowTerms(values, -sign * slopes)
 
 
-@set_loss("lovasz_softmax")
+@set_loss("lovasz_softmax", sorts=True)
 def lovasz_softmax(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
     # All classes at once, a row for each: a sort per class, and memory for some copies of `pred` in float64.
     columns, softmax = pred.shape[1], Softmax(pred)

@@ -79,7 +79,7 @@ RANKED: dict[str, Callable[[Params], Ranked]] = {}
 """Such losses, by their names: there are kernels for them."""
 
 
-@set_loss("ap")
+@set_loss("ap", sorts=True)
 def ap(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
     ranking = _Ranking(pred, target, counts, params["delta"])
     above, like = ranking.counts_above()
@@ -100,7 +100,7 @@ _LEAST = 1e-5
 """Below this there is no negative that the update of a positive of aLRP could be passed to."""
 
 
-@set_loss("alrp")
+@set_loss("alrp", sorts=True)
 def alrp(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
     scores, errors = pred.unbind(-1)
     ranking = _Ranking(scores, target, counts, params["delta"])
@@ -144,7 +144,7 @@ def _update_state(state: Tensor, classification: Tensor, regression: Tensor, per
     return torch.cat((balance.reshape(1), torch.where(is_over, 0.0, sums)))
 
 
-@set_loss("rank_sort")
+@set_loss("rank_sort", sorts=True)
 def rank_sort(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, params: Params) -> SetTerms:
     ranking = _Ranking(pred, target, counts, params["delta"])
     above, like = ranking.counts_above()

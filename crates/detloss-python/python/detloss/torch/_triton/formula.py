@@ -44,7 +44,7 @@ def _store(slopes: list[str]) -> list[str]:
     return [*lines, f"tl.store(grad + {place}, {joined}, mask=inside[:, None])"]
 
 
-def _labels(spec: Spec) -> list[str]:
+def labels(spec: Spec) -> list[str]:
     """Lines that load the one field of a target: a class index for a whole row, where there are such, or a number for each unit.
 
     What is no class or no label makes its unit NaN, and what is left out does not count.
@@ -81,7 +81,7 @@ def source(spec: Spec, params: tuple[float, ...], with_grad: bool, at_mean: bool
     load = _load("pred", "x", fields, "STRIDE") if fields > 1 else [
         "x0 = tl.load(pred + (unit if STRIDE == COLUMNS else row * STRIDE + column), mask=inside, other=0.0).to(F)"
     ]
-    load += _labels(spec) if of_target == 1 else _load("target", "t", of_target, str(of_target))
+    load += labels(spec) if of_target == 1 else _load("target", "t", of_target, str(of_target))
     if at_mean:
         load.append("running_mean = tl.load(mean).to(F)")
     value, *slopes = formula.outputs

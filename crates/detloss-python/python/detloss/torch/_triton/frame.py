@@ -16,6 +16,15 @@ from detloss._spec import LEFT_OUT, MAX_LABEL, Operand
 from detloss.torch._text import kernel_name
 from detloss.torch._triton import operations
 
+FACTOR = '''    if F == tl.float64:
+        factor = ((scale.to(tl.int64) << 32) | (scale_low.to(tl.int64) & 0xFFFFFFFF)).to(F, bitcast=True)
+    else:
+        factor = scale.to(F, bitcast=True)
+    if divisor is not None:
+        count = tl.load(divisor).to(F)
+        factor = factor / tl.where(count == 0.0, 1.0, count)'''
+"""What a loss is multiplied with. ``scale`` has the bits of a number, in double precision half of them; a divisor is one on the device."""
+
 FRAME = '''
 @triton.jit(do_not_specialize=["lots", "tiles", "ignore", "scale", "scale_low"])
 def {name}(
@@ -24,13 +33,7 @@ def {name}(
     COLUMNS: tl.constexpr, CLASSES: tl.constexpr, PER_ROW: tl.constexpr, LOT: tl.constexpr, MASS: tl.constexpr,
     TILE: tl.constexpr, PROGRAMS: tl.constexpr,
 ):
-    if F == tl.float64:
-        factor = ((scale.to(tl.int64) << 32) | (scale_low.to(tl.int64) & 0xFFFFFFFF)).to(F, bitcast=True)
-    else:
-        factor = scale.to(F, bitcast=True)
-    if divisor is not None:
-        count = tl.load(divisor).to(F)
-        factor = factor / tl.where(count == 0.0, 1.0, count)
+{factor}
     units = lots.to(INDEX) * LOT
     first = tl.program_id(0).to(INDEX) * tiles * TILE
     lost = tl.zeros({shape}, F)
@@ -76,7 +79,7 @@ def {name}(
 '''
 """``partials`` has a place for the sum of each of at most ``PROGRAMS`` programs, and as many for the sums of their weights, if these are
 asked for (``MASS``); the total of these is left at its end. There are ``LOT`` times ``lots`` units: loads are wide if that is known to be
-divisible by 16. ``scale`` has the bits of a number, in double precision half of them."""
+divisible by 16."""
 
 
 def text(
@@ -91,7 +94,7 @@ def text(
     name = kernel_name(loss)
     parts = {"load": load, "weigh": weigh, "lines": lines, "store": store}
     indented = {part: "\n".join(" " * 8 + line for line in of_part) for part, of_part in parts.items()}
-    return name, FRAME.format(name=name, shape=shape, places=places, value=value, mass=mass, **indented)
+    return name, FRAME.format(name=name, shape=shape, places=places, value=value, mass=mass, factor=FACTOR, **indented)
 
 
 def build(name: str, text: str, what: tuple[object, ...]) -> Any:

@@ -50,7 +50,7 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
         value,
         grad,
         partials,
-        None if is_whole else _counter(device),
+        None if is_whole else counter(device),
         units // lot,
         tiles,
         call.ignore_index,
@@ -58,7 +58,7 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
         low,
     )
     wider = index_type(max(pred.numel() // (columns * fields) * stride, pred.numel(), target.numel()))
-    sums = tl.float64 if _has_doubles(device) else tl.float32
+    sums = tl.float64 if has_doubles(device) else tl.float32
     known = constants(wide, sums, lot, stride, columns, at.classes, at.per_row, has_mass, of_tile, wider)
     try:
         if of_rows:
@@ -132,7 +132,7 @@ def index_type(numbers: int) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _has_doubles(device: torch.device) -> bool:
+def has_doubles(device: torch.device) -> bool:
     return device.type != "xpu" or bool(torch.xpu.get_device_properties(device).has_fp64)
 
 
@@ -149,7 +149,7 @@ _counters: dict[tuple[torch.device, int], Tensor] = {}
 """Zeros, one for each stream: launches in one stream follow each other, and each leaves the zero that it found."""
 
 
-def _counter(device: torch.device) -> Tensor:
+def counter(device: torch.device) -> Tensor:
     """What programs of a launch count themselves by."""
     if device.type == "cpu":
         return torch.zeros((), dtype=torch.int32)

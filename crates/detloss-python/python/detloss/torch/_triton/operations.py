@@ -46,15 +46,24 @@ ATEN: dict[str, str] = {
     "abs.default": "tl.abs({0})",
     "add.Tensor": "{0} + {1} * {2}",
     "addcmul.default": "{0} + {1} * {2} * {3}",
+    "any.default": "{0} > 0.0",
+    "any.dim": "{0} > 0.0",
+    "argmax.default": "place_of_largest({0}, column, in_row)",
+    "bitwise_and.Tensor": "{0} & {1}",
+    "bitwise_not.default": "{0} == 0",
     "clamp.default": "clamp({0}, {1}, {2})",
     "div.Tensor": "{0} / {1}",
     "eq.Scalar": "{0} == {1}",
+    "eq.Tensor": "{0} == {1}",
     "exp.default": "libdevice.exp({0})",
     "expm1.default": "libdevice.expm1({0})",
     "floor.default": "tl.floor({0})",
-    "full_like.default": "tl.full((), {1}, F)",
+    "full_like.default": "tl.full((), {1}, {T})",
     "gather.default": "sum_of_row(tl.where(column == {2}, {0}, 0.0), in_row)",
+    "gt.Scalar": "{0} > {1}",
     "index.Tensor": "sum_of_row(tl.where(column == {1}, {0}, 0.0), in_row)",
+    "isnan.default": "{0} != {0}",
+    "log.default": "libdevice.log({0})",
     "log1p.default": "libdevice.log1p({0})",
     "lt.Scalar": "{0} < {1}",
     "masked_fill_.Scalar": "tl.where({1}, {2}, {0})",
@@ -62,21 +71,27 @@ ATEN: dict[str, str] = {
     "mul.Tensor": "{0} * {1}",
     "nan_to_num.default": "tl.where({0} == {0}, {0}, {1})",
     "neg.default": "-{0}",
-    "ones_like.default": "tl.full((), 1.0, F)",
+    "new_full.default": "tl.full((), {2}, {T})",
+    "new_zeros.default": "tl.full((), 0, {T})",
+    "ones_like.default": "tl.full((), 1, {T})",
     "pow.Tensor_Scalar": "power({0}, {1})",
     "reciprocal.default": "1.0 / {0}",
     "rsub.Scalar": "{1} - {2} * {0}",
+    "scalar_tensor.default": "tl.full((), {0}, {T})",
     "scatter.src": "tl.where(column == {2}, {3}, {0})",
     "scatter.value": "tl.where(column == {2}, {3}, {0})",
     "sigmoid.default": "sigmoid({0})",
+    "softplus.default": "softplus({0})",
+    "sqrt.default": "sqrt({0})",
     "sub.Tensor": "{0} - {1} * {2}",
     "sum.dim_IntList": "sum_of_row({0}, in_row)",
     "where.self": "tl.where({0}, {1}, {2})",
+    "zeros_like.default": "tl.full((), 0, {T})",
     "_to_copy.default": "({0}).to({1})",
 }
-"""A line for each operation on rows; {0}, {1} and so on are its arguments, as PyTorch has them, with their defaults. Rows are lines of a
-tile, and ``column`` is the place in them: beyond ``in_row`` they may hold anything. A text with ``in_row`` is a sum over a
-row, or its largest."""
+"""A line for each operation on rows and sets; {0}, {1} and so on are its arguments, as PyTorch has them, with their defaults, and {T} is the
+type of what comes out. Rows are lines of a tile, and ``column`` is the place in them: beyond ``in_row`` they may hold anything. A text with
+``in_row`` is a sum over a row, or its largest."""
 
 
 @triton.jit
@@ -102,9 +117,46 @@ def largest_of_row(x, column, in_row):
 
 
 @triton.jit
+def place_of_largest(x, column, in_row):
+    _, place = largest_of_row(x, column, in_row)
+    return place
+
+
+@triton.jit
 def larger(top, place, x, column, in_row):
     is_larger = in_row & (x > top)
     return tl.where(is_larger, x, top), tl.where(is_larger, column, place)
+
+
+@triton.jit
+def sum_of_line(x, in_line, T: tl.constexpr):
+    return tl.sum(tl.ravel(tl.where(in_line, x.to(T), 0.0)), 0)
+
+
+@triton.jit
+def sum_of_parts(parts, programs, PROGRAMS: tl.constexpr, T: tl.constexpr):
+    """The sum of what programs have left, one number each, in their order."""
+    part = tl.arange(0, PROGRAMS)
+    return tl.sum(tl.load(parts + part, mask=part < programs, other=0.0, cache_modifier=".cg").to(T), 0)
+
+
+@triton.jit
+def largest_of_parts(parts, programs, PROGRAMS: tl.constexpr, T: tl.constexpr):
+    part = tl.arange(0, PROGRAMS)
+    most = tl.load(parts + part, mask=part < programs, other=float("-inf"), cache_modifier=".cg")
+    return tl.reduce(most, 0, largest).to(T)
+
+
+@triton.jit
+def sum_of_lines(parts, programs, LINE: tl.constexpr, T: tl.constexpr):
+    """The sum of what programs have left, a line each, in their order."""
+    LINES: tl.constexpr = (4095 + LINE) // LINE
+    column = tl.arange(0, LINE)[None, :]
+    sums = tl.zeros([LINES, LINE], T)
+    for first in range(0, programs, LINES):
+        program = first + tl.arange(0, LINES)[:, None]
+        sums += tl.load(parts + program * LINE + column, mask=program < programs, other=0.0, cache_modifier=".cg").to(T)
+    return tl.sum(sums, 0)
 
 
 @triton.jit

@@ -8,25 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import chain
-from math import isfinite
-from threading import Lock
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 import torch
 import triton
-from torch.fx import Graph, Node
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx import Graph
 
 from detloss._spec import Spec, find
 from detloss.torch._operations import TRACEABLE
-from detloss.torch._triton import frame
-from detloss.torch._triton.operations import ATEN
+from detloss.torch._triton import LONGEST, frame, graph
+from detloss.torch._triton.graph import Line
 
 NUMBERS = 512
 """How many numbers a tile has, of as many rows as that takes; of a longer row a tile has one."""
-
-LONGEST = 1 << 13
-"""The longest row that a program has at once."""
 
 PART = 1 << 11
 """How many numbers of a longer row are read at a time."""
@@ -36,18 +30,14 @@ def tile(columns: int) -> tuple[int, int]:
     """The rows of a tile, and the warps that have it: a thread has no more numbers than fit into its registers."""
     if columns > LONGEST:
         return 1, 8
-    line = _line_of(columns)
+    line = line_of(columns)
     return max(1, NUMBERS // line), max(4, line // 512)
 
 
-def _line_of(columns: int) -> int:
+def line_of(columns: int) -> int:
     """How many numbers of a row are in a tile."""
     line: int = triton.next_power_of_2(columns) if columns <= LONGEST else PART
     return line
-
-
-_tracer = Lock()
-"""PyTorch traces one thing at a time."""
 
 
 def trace(
@@ -60,112 +50,9 @@ def trace(
         values, grad = TRACEABLE[spec.name](pred, target, class_weight if by_class else None, named)
         return (values, grad) if with_grad else (values,)
 
-    # Without memory, and of no device for which autocast would convert them.
     of_target = (3, columns) if spec.target.is_row and not classes else (3,)
-    pred, class_weight = (torch.empty(shape, dtype=dtype, device="meta") for shape in ((3, columns), (columns,)))
-    target = torch.empty(of_target, dtype=torch.int64 if classes else dtype, device="meta")
-    with _tracer, torch.inference_mode(False), torch.no_grad():
-        graph: Graph = make_fx(terms)(pred, target, class_weight).graph
-    graph.eliminate_dead_code()
-    return graph
-
-
-Numbers: TypeAlias = tuple[str, ...]
-"""Names for what is traced as one tensor: that of a tile or of a number for each row, or several of the latter side by side."""
-
-
-WITHOUT_LINES = {"alias.default", "cat.default", "getitem", "slice.Tensor", "squeeze.dim", "unsqueeze.default"}
-"""Operations that only say which numbers are meant."""
-
-
-class Line(NamedTuple):
-    """A line of text."""
-
-    names: Numbers
-    """What it computes."""
-    text: str
-    """Of what."""
-    operands: Numbers
-
-    def __str__(self) -> str:
-        return f"{', '.join(self.names)} = {self.text}"
-
-
-def lines(graph: Graph, inputs: tuple[str, ...]) -> tuple[list[Line], list[str]]:
-    """A graph as lines of text, and the names of what comes out of it."""
-    written: list[Line] = []
-    numbers: dict[Node, Numbers] = dict(zip(graph.find_nodes(op="placeholder"), ((name,) for name in inputs), strict=True))
-    for node in graph.nodes:
-        if node.op == "call_function":
-            numbers[node] = _written(node, numbers, written)
-    outputs: Any = graph.output_node().args[0]
-    return written, [numbers[output][0] for output in outputs]
-
-
-def _written(node: Node, numbers: dict[Node, Numbers], written: list[Line]) -> Numbers:
-    """The names of a node, after lines have been written that compute it."""
-    operation, arguments = _name(node), _arguments(node)
-    given = [_operand(argument, numbers) for argument in arguments]
-    first = given[0]
-    match operation:
-        case "getitem":
-            return (first[arguments[1]],)
-        case "slice.Tensor":
-            return first[arguments[2] : arguments[3]]
-        case "sum.dim_IntList" if len(first) > 1:
-            return _line(" + ".join(first), first, written)
-        case _ if operation in WITHOUT_LINES:
-            return first
-    if operation not in ATEN:
-        raise NotImplementedError(f"aten.{operation} has no line in _triton/operations.py")
-    each = [tuple(operand[part % len(operand)] for operand in given) for part in range(max(map(len, given)))]
-    if operation == "max.dim":
-        return _line(ATEN[operation].format(*each[0]), each[0], written, "largest", "place")
-    if not operation.startswith("scatter."):
-        return tuple(name for operands in each for name in _line(ATEN[operation].format(*operands), operands, written))
-    for _, *others in each:
-        operands = (*first, *others)
-        first = _line(ATEN[operation].format(*operands), operands, written)
-    return first
-
-
-def _line(text: str, operands: Numbers, written: list[Line], *items: str) -> Numbers:
-    """The name of what a line computes, once it is written, or the names of its items."""
-    name = f"v{len(written)}"
-    names = tuple(f"{name}_{item}" for item in items) or (name,)
-    written.append(Line(names, text, operands))
-    return names
-
-
-def _name(node: Node) -> str:
-    """The operation as PyTorch calls it."""
-    if isinstance(node.target, torch._ops.OpOverload):
-        return f"{node.target.overloadpacket.__name__}.{node.target._overloadname}"
-    return str(getattr(node.target, "__name__", node.target))
-
-
-def _arguments(node: Node) -> list[Any]:
-    """Those of an operation in their order, with the defaults of what is not given."""
-    if not isinstance(node.target, torch._ops.OpOverload):
-        return list(node.args)
-    known = node.target._schema.arguments
-    given = dict(zip((argument.name for argument in known), node.args)) | node.kwargs
-    return [given.get(argument.name, argument.default_value) for argument in known]
-
-
-_TYPES = {torch.float32: "F", torch.float64: "F", torch.int64: "tl.int32"}
-"""Whole numbers are columns."""
-
-
-def _operand(operand: Any, numbers: dict[Node, Numbers]) -> Numbers:
-    if isinstance(operand, Node):
-        return numbers[operand]
-    if isinstance(operand, list | tuple):
-        return tuple(name for item in operand for name in _operand(item, numbers)) or ("",)
-    if isinstance(operand, torch.dtype):
-        return (_TYPES[operand],)
-    is_text = isinstance(operand, float) and not isfinite(operand)
-    return (f'float("{operand}")' if is_text else repr(operand),)
+    like = ((3, columns), dtype), (of_target, torch.int64 if classes else dtype), ((columns,), dtype)
+    return graph.trace(terms, *like)
 
 
 def _target(spec: Spec, classes: bool) -> list[str]:
@@ -257,7 +144,7 @@ def source(
     is_whole, target = columns <= LONGEST, _target(spec, classes)
     is_along = spec.target.is_row and not classes
     part = [
-        f"column = {'' if is_whole else 'start + '}tl.arange(0, {_line_of(columns)})[None, :]",
+        f"column = {'' if is_whole else 'start + '}tl.arange(0, {line_of(columns)})[None, :]",
         "in_row = column < COLUMNS",
         "x = tl.load(pred + row * STRIDE + column, mask=inside & in_row, other=0.0).to(F)",
         *(target if is_along else []),
@@ -265,7 +152,8 @@ def source(
         *(["w = tl.load(class_weight + column, mask=in_row, other=0.0).to(F)"] if by_class else []),
     ]
     load = ["row = unit", *([] if is_along else target)]
-    written, outputs = lines(trace(spec, params, columns, classes, by_class, dtype, with_grad), ("x", "t", "w"))
+    traced = graph.Writer(trace(spec, params, columns, classes, by_class, dtype, with_grad), (("x",), ("t",), ("w",)))
+    written, outputs = traced.lines, [output[0] for output in traced.outputs]
     if is_whole:
         text, store = [*part, *map(str, written)], [_stored(slope) for slope in outputs[1:]]
     else:

@@ -1,0 +1,146 @@
+"""What PyTorch has traced, as lines of text: one for each operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite
+from threading import Lock
+from typing import Any, NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.fx import Graph, Node
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from detloss.torch._triton.operations import ATEN
+
+_tracer = Lock()
+"""PyTorch traces one thing at a time."""
+
+
+def trace(terms: Callable[..., tuple[Tensor, ...]], *like: tuple[tuple[int, ...], torch.dtype]) -> Graph:
+    """The operations that ``terms`` makes of tensors of these shapes and types."""
+    # Without memory, and of no device for which autocast would convert them.
+    tensors = [torch.empty(shape, dtype=dtype, device="meta") for shape, dtype in like]
+    with _tracer, torch.inference_mode(False), torch.no_grad():
+        graph: Graph = make_fx(terms)(*tensors).graph
+    graph.eliminate_dead_code()
+    return graph
+
+
+Numbers: TypeAlias = tuple[str, ...]
+"""Names for what is traced as one tensor: one, or several side by side."""
+
+
+WITHOUT_LINES = {
+    *("alias.default", "cat.default", "getitem", "slice.Tensor", "squeeze.dim", "unsqueeze.default"),
+    *("arange.default", "clone.default", "expand.default", "select.int", "stack.default", "unbind.int"),
+    *("view.default", "_unsafe_view.default"),
+}
+"""Operations that only say which numbers are meant."""
+
+
+class Line(NamedTuple):
+    """A line of text."""
+
+    names: Numbers
+    """What it computes."""
+    text: str
+    """Of what."""
+    operands: Numbers
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.names)} = {self.text}"
+
+
+class Writer:
+    """Writes the operations of a graph."""
+
+    TYPES = {torch.float32: "F", torch.float64: "F", torch.int64: "tl.int32"}
+    """Whole numbers are columns."""
+
+    def __init__(self, graph: Graph, inputs: tuple[Numbers, ...]) -> None:
+        self.lines: list[Line] = []
+        self._numbers: dict[Node, Numbers] = dict(zip(graph.find_nodes(op="placeholder"), inputs, strict=True))
+        for node in graph.nodes:
+            if node.op == "call_function":
+                self._numbers[node] = self._written(node)
+        of_graph: Any = graph.output_node().args[0]
+        self.outputs = [self._numbers[output] for output in of_graph]
+
+    def _written(self, node: Node) -> Numbers:
+        """The names of a node, after lines have been written that compute it."""
+        operation, arguments = name(node), arguments_of(node)
+        given = [self._operand(argument) for argument in arguments]
+        first = given[0]
+        match operation:
+            case "arange.default":
+                return ("column",)
+            case "getitem":
+                return (first[arguments[1]],)
+            case "select.int":
+                return (first[arguments[2]],)
+            case "slice.Tensor":
+                return first[arguments[2] : arguments[3]]
+            case "sum.dim_IntList" if len(first) > 1:
+                return self._line(node, " + ".join(first), first)
+            case _ if operation in WITHOUT_LINES:
+                return first
+        if operation not in ATEN:
+            raise NotImplementedError(f"aten.{operation} has no line in _triton/operations.py")
+        each = [tuple(operand[part % len(operand)] for operand in given) for part in range(max(map(len, given)))]
+        if operation == "max.dim":
+            return self._line(node, ATEN[operation].format(*each[0]), each[0], "largest", "place")
+        if not operation.startswith("scatter."):
+            return tuple(number for operands in each for number in self._of_operands(node, operands))
+        for _, *others in each:
+            first = self._of_operands(node, (*first, *others))
+        return first
+
+    def _of_operands(self, node: Node, operands: Numbers) -> Numbers:
+        """The name of what an operation makes of these."""
+        text = ATEN[name(node)]
+        needed = tuple(operand for place, operand in enumerate(operands) if f"{{{place}}}" in text)
+        return self._line(node, text.format(*self._converted(node, operands), T=self._type(node)), needed)
+
+    def _converted(self, node: Node, operands: Numbers) -> Numbers:
+        """The operands in the types that an operation takes them in."""
+        return operands
+
+    def _type(self, node: Node) -> str:
+        """That of what a node makes."""
+        made = node.meta["val"]
+        return self.TYPES.get(made.dtype, "tl.int1") if isinstance(made, Tensor) else ""
+
+    def _line(self, node: Node, text: str, operands: Numbers, *items: str) -> Numbers:
+        """The name of what a line computes, once it is written, or the names of its items."""
+        number = f"v{len(self.lines)}"
+        names = tuple(f"{number}_{item}" for item in items) or (number,)
+        self.lines.append(Line(names, text, operands))
+        return names
+
+    def _operand(self, operand: Any) -> Numbers:
+        if isinstance(operand, Node):
+            return self._numbers[operand]
+        if isinstance(operand, list | tuple):
+            return tuple(number for item in operand for number in self._operand(item)) or ("",)
+        if isinstance(operand, torch.dtype):
+            return (self.TYPES.get(operand, ""),)
+        is_text = isinstance(operand, float) and not isfinite(operand)
+        return (f'float("{operand}")' if is_text else repr(operand),)
+
+
+def name(node: Node) -> str:
+    """The operation as PyTorch calls it."""
+    if isinstance(node.target, torch._ops.OpOverload):
+        return f"{node.target.overloadpacket.__name__}.{node.target._overloadname}"
+    return str(getattr(node.target, "__name__", node.target))
+
+
+def arguments_of(node: Node) -> list[Any]:
+    """Those of an operation in their order, with the defaults of what is not given."""
+    if not isinstance(node.target, torch._ops.OpOverload):
+        return list(node.args)
+    known = node.target._schema.arguments
+    given = dict(zip((argument.name for argument in known), node.args)) | node.kwargs
+    return [given.get(argument.name, argument.default_value) for argument in known]

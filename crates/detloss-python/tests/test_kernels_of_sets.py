@@ -1,0 +1,226 @@
+"""The kernels of sets without a GPU: compiled for GPUs that are not there, and launched on tensors that know no more than their device."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install detloss[torch]")
+
+import detloss  # noqa: E402
+import detloss.torch  # noqa: E402
+import numpy as np  # noqa: E402
+from detloss.torch import _device, _kernel  # noqa: E402
+from detloss.torch._operations import TRACEABLE_SETS  # noqa: E402
+from samples import COLUMNS, classes, covering, ordinary, settings, sized, takes_classes  # noqa: E402
+from test_kernels import FREE, OF_ROWS, ROOM, TARGETS, _OnDevice, _Operations, gpu, traced, triton  # noqa: E402, F401
+from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
+
+SPECS = [spec for spec in detloss.losses() if spec.name in TRACEABLE_SETS]
+all_sets = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+KINDS = covering(SPECS, lambda spec: {spec.pred, spec.target, spec.state})
+
+
+def state_of(spec, **params):
+    """The state of a loss of five columns to begin with."""
+    return detloss._core.Loss(spec.name, spec.values(params)).initial_state(COLUMNS)
+
+
+def traced_set(spec):
+    """The operations of all forms of a loss of sets, by their names."""
+    from detloss.torch._triton import graph, sets
+
+    found = set()
+    for params in ({}, *settings(spec)):
+        for state, has_classes in itertools.product({0, len(state_of(spec, **params))}, {False, spec.pred.is_row}):
+            columns = COLUMNS if spec.pred.is_row or (state and spec.state == "per_column") else 0
+            nodes = sets.trace(spec, spec.values(params), sets.Form(columns, has_classes, state, True)).nodes
+            found |= {graph.name(node) for node in nodes if node.op == "call_function"}
+    return found
+
+
+def test_every_operation_on_sets_has_its_line(triton):  # noqa: F811
+    """A loss of sets that uses another operation of PyTorch is named here, and the table has none that nobody uses."""
+    from detloss.torch._triton import cut, graph
+
+    assert len(SPECS) > 5
+    used = {spec.name: traced_set(spec) - graph.WITHOUT_LINES - cut.WITHOUT_LINES for spec in SPECS}
+    missing = {name: sorted(operations - set(graph.ATEN)) for name, operations in used.items() if operations - set(graph.ATEN)}
+    assert not missing, f"_triton/operations.py has no lines for {missing}"
+    of_rows = set().union(*map(traced, OF_ROWS))
+    assert set(graph.ATEN) == set().union(*used.values()) | (of_rows - graph.WITHOUT_LINES)
+
+
+def test_every_loss_of_sets_has_a_kernel():
+    """But for those that sort, which say so where they are written."""
+    for spec in detloss.losses():
+        if spec.scope == "set" and spec.name not in TRACEABLE_SETS:
+            assert "sort" in (_kernel._lacks_loss(spec, 5) or ""), spec.name
+            pred, target = (torch.from_numpy(np.asarray(array)) for array in ordinary(spec))
+            with _Operations() as seen:
+                getattr(detloss.torch, spec.name)(pred, target, backend="decomposed")
+            assert any("sort" in name for name in seen.names), f"{spec.name} sorts nothing: its form need not say so"
+
+
+# Compiling -----------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def sizes(triton):  # noqa: F811
+    """What compiles and counts, and what was counted before."""
+    import kernel_sizes
+    import set_sizes
+
+    if not (kernel_sizes.TOOLS / "nvdisasm").exists():
+        pytest.skip("this Triton comes without the tools that read machine code: there are in its wheels for Linux")
+    return set_sizes, json.loads(set_sizes.RECORD.read_text())
+
+
+@pytest.mark.slow
+@all_sets
+def test_compiled(spec, sizes):
+    """Nothing is spilled, and neither registers nor instructions for an element grow unseen."""
+    sizes, record = sizes
+    assert spec.name in record, f"{spec.name} is not on record: run {sizes.__file__}"
+    found = sizes.record(spec.name)
+    for target in TARGETS:
+        assert found[target] <= ROOM * record[spec.name][target] + 2, f"{found} on {target}, on record are {record[spec.name]}"
+    assert found["instructions"] <= ROOM * record[spec.name]["instructions"], f"{found}, on record are {record[spec.name]}"
+    for has_state in (False, True) if spec.is_stateful else (False,):
+        of = sizes.form(spec, has_state=has_state)
+        for target in TARGETS:
+            for at in range(len(sizes.kernels(spec, of))):
+                assert sizes.size(spec.name, of, at, target).spilled == 0, (of, at, target)
+
+
+@pytest.mark.slow
+@all_sets
+def test_long_rows_compiled(spec, sizes):
+    """The longest row of a set is no more than the registers hold."""
+    from detloss.torch._triton import LONGEST_OF_SETS
+
+    of = sizes[0].form(spec, LONGEST_OF_SETS, has_state=spec.is_stateful)
+    for at, _ in enumerate(sizes[0].kernels(spec, of)):
+        assert sizes[0].size(spec.name, of, at, "sm_90").spilled == 0, (of, at)
+
+
+@pytest.mark.parametrize("spec", KINDS, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("target", ["sm_90", "gfx942"])
+def test_compiled_in_other_precisions(spec, target, sizes):
+    """All operations are there in double precision, and tensors may be of half."""
+    of = sizes[0].form(spec, has_state=spec.is_stateful)
+    for kernel in sizes[0].kernels(spec, of):
+        for dtype in (torch.float64, torch.float16):
+            assert sizes[0].compiled(kernel, of, target, dtype).asm
+
+
+def test_nothing_else_is_on_record(sizes):
+    assert set(sizes[1]) == {spec.name for spec in SPECS}
+
+
+def test_page(sizes):
+    """The page has what is on record."""
+    page = Path(__file__).parents[3] / "docs" / "gpu-performance.md"
+    assert sizes[0].table(sizes[1]) in page.read_text(encoding="utf-8"), f"run {sizes[0].__file__} and put its table into {page}"
+
+
+# Launching, on tensors that know no more than their device ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def launched(triton, monkeypatch):  # noqa: F811
+    """What is launched, each kernel with what it is given."""
+    from detloss.torch._triton import launch, sets
+
+    found = []
+    # Making one traces, which is once.
+    for spec in SPECS:
+        for state, has_classes in itertools.product((None, torch.tensor(state_of(spec)) if spec.is_stateful else None), (False, True)):
+            sets.kernels(spec.name, spec.values({}), sets.form(spec, COLUMNS, has_classes, state, True))
+    monkeypatch.setattr(launch, "start", lambda kernel, *given: found.append((kernel, given)))
+    monkeypatch.setattr(launch, "counter", lambda device: torch.empty((), dtype=torch.int32, device=device))
+    monkeypatch.setattr(_device, "is_plain", lambda grad_output: True)
+    monkeypatch.setattr(_kernel, "takes", lambda call, tensors: True)
+    return found
+
+
+def there(array, dtype):
+    given = torch.from_numpy(np.asarray(array))
+    return torch.empty(given.shape, dtype=dtype if given.is_floating_point() else given.dtype, device="cuda")
+
+
+@all_sets
+def test_launches_and_nothing_else(spec, launched):
+    """A call allocates memory and launches its passes, two or three, the way back one kernel: no tensor is made, converted or asked for its
+    numbers, but that the state is copied."""
+    from detloss.torch._triton import scale
+
+    for arrays in [ordinary(spec), *([classes(spec)] if takes_classes(spec) else [])]:
+        for dtype, reduction in ((torch.float32, "mean"), (torch.float16, "sum"), (torch.bfloat16, "weighted_mean")):
+            module = getattr(detloss.torch, spec.class_name)(**sized(spec), reduction=reduction)
+            numbers, fake = state_of(spec), FakeTensorMode()
+            with fake:
+                pred = there(arrays[0], dtype).requires_grad_()
+                target, weight = there(arrays[1], torch.float32), there(arrays[0][..., 0], torch.float64)
+                for is_step in (False, True) if spec.is_stateful else (False,):
+                    launched.clear()
+                    state = there(np.asarray(numbers), torch.float64) if is_step else None
+                    with _OnDevice() as watched:
+                        value = detloss.torch._losses.compute(spec, pred, target, module.chosen, weight=weight, state=state)
+                    assert not set(watched.operations) - FREE - ({"copy_"} if is_step else set()), watched.operations
+                    assert watched.operations.count("copy_") == is_step
+                    assert 2 <= len(launched) <= 3
+                    for kernel, (device, programs, arguments, *_) in launched:
+                        assert kernel.__name__.startswith(f"detloss_{spec.name}_")
+                        assert device.type == "cuda" and programs == 1 and arguments[0] is pred
+                        assert all(given.device == device for given in arguments if torch.is_tensor(given))
+            with fake, torch.no_grad():
+                upstream = torch.empty((), dtype=value.dtype, device="cuda")
+                with _OnDevice() as watched:
+                    slope, *_ = value.grad_fn.apply(upstream, None)
+            assert launched[-1][0] is scale.detloss_scale and slope.dtype == dtype and slope.shape == pred.shape
+            assert not set(watched.operations) - FREE, watched.operations
+
+
+@pytest.mark.parametrize("units", [1, 1000, 1 << 30, (1 << 31) - 16, 1 << 31, 3 << 31])
+def test_no_index_wraps_around(units, launched):
+    """The last program counts on to the end of its last tile, beyond the units there are."""
+    from detloss.torch._triton import sets
+
+    for name, kind, params in (("ghm_c", torch.bool, {}), ("ghm_c", torch.bool, {"bins": 1000.0}), ("rmse", torch.float16, {})):
+        launched.clear()
+        spec = next(spec for spec in SPECS if spec.name == name)
+        sets.kernels(name, spec.values(params), sets.form(spec, 1, False, None, False))
+        with FakeTensorMode():
+            pred, target = (torch.empty(units, dtype=dtype, device="cuda") for dtype in (torch.float16, kind))
+            getattr(detloss.torch, name)(pred, target, **params)
+        for _, (_, programs, arguments, known, _) in launched:
+            lots, tiles = arguments[11:13]
+            assert lots * known["LOT"] == units
+            assert units <= programs * tiles * known["TILE"] <= 1 << (31 if known["INDEX"] is launch.tl.int32 else 63)
+
+
+# With a GPU ---------------------------------------------------------------------------------------------------------------------------
+
+
+@all_sets
+@gpu
+def test_gpu_kernels(spec, triton):  # noqa: F811
+    """What the host computes in double precision the kernels compute, too, again and again with the same bits."""
+    function = getattr(detloss.torch, spec.name)
+    for arrays in [ordinary(spec, rows=4001), *([classes(spec, rows=4001)] if takes_classes(spec) else [])]:
+        for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-12)):
+            pred, target = (torch.from_numpy(np.asarray(array)) for array in arrays)
+            pred, target = pred.to(dtype), target.to(dtype) if target.is_floating_point() else target
+            exact = pred.double().requires_grad_()
+            wanted = function(exact, target.double() if target.is_floating_point() else target)
+            (of_host,) = torch.autograd.grad(wanted, exact)
+            there = pred.cuda().requires_grad_()
+            values = [function(there, target.cuda(), backend="kernel") for _ in range(100)]
+            assert all(torch.equal(value, values[0]) for value in values)
+            (grad,) = torch.autograd.grad(values[0], there)
+            torch.testing.assert_close(values[0].double().cpu(), wanted, rtol=tolerance, atol=tolerance)
+            torch.testing.assert_close(grad.double().cpu(), of_host, rtol=tolerance, atol=tolerance * of_host.abs().max().item())
