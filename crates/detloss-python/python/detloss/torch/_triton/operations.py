@@ -151,7 +151,7 @@ def largest_of_parts(parts, programs, PROGRAMS: tl.constexpr, T: tl.constexpr):
 def sum_of_lines(parts, programs, LINE: tl.constexpr, T: tl.constexpr):
     """The sum of what programs have left, a line each, in their order."""
     # As many at a time as fit into the registers of 512 threads beside all else.
-    LINES: tl.constexpr = 4096 // LINE if LINE < 2048 else 1
+    LINES: tl.constexpr = 4096 // LINE // (1 + LINE // 2048)
     column = tl.arange(0, LINE)[None, :]
     sums = tl.zeros([LINES, LINE], T)
     for first in range(0, programs, LINES):
