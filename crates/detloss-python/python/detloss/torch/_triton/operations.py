@@ -150,7 +150,8 @@ def largest_of_parts(parts, programs, PROGRAMS: tl.constexpr, T: tl.constexpr):
 @triton.jit
 def sum_of_lines(parts, programs, LINE: tl.constexpr, T: tl.constexpr):
     """The sum of what programs have left, a line each, in their order."""
-    LINES: tl.constexpr = (4095 + LINE) // LINE
+    # As many at a time as fit into the registers of 512 threads beside all else.
+    LINES: tl.constexpr = 4096 // LINE // (1 + LINE // 2048)
     column = tl.arange(0, LINE)[None, :]
     sums = tl.zeros([LINES, LINE], T)
     for first in range(0, programs, LINES):

@@ -108,7 +108,7 @@ def plan(kernel: Kernel, of: Form, units: int, programs: int) -> Plan:
     of_tile, warps = rows.tile(of.columns) if kernel.has_elements else (rows.NUMBERS, 4)
     if kernel.has_lines:
         # Who adds up many numbers is many threads. There are as many in all: of fewer programs, so that there are fewer numbers.
-        of_tile, warps = max(1, 8 // warps * of_tile), 16
+        of_tile, warps = max(1, 2 * rows.NUMBERS // (rows.line_of(of.columns) if kernel.has_elements else 1)), 16
         programs = min(programs // 4, max(64, LEFT // kernel.parts))
     tiles = triton.cdiv(triton.cdiv(units, of_tile), programs)
     return Plan(of_tile, warps, tiles, triton.cdiv(units, of_tile * tiles))
