@@ -1,5 +1,4 @@
-"""What is particular to the kernels of losses that rank, in Triton's interpreter. ``kernels_interpreted.py`` has what they share with
-others."""
+"""The kernels of losses that rank in Triton's interpreter, held to the compiled core and to sums over pairs."""
 
 from __future__ import annotations
 
@@ -10,12 +9,15 @@ import detloss.torch
 import numpy as np
 import pytest
 import torch
-from detloss.torch import _kernel
+import triton_host
+from detloss.torch import _device, _kernel
 from detloss.torch._operations import RANKED
 from detloss.torch._triton import launch, rank
-from kernels_interpreted import EPS, assert_equal_to_core, random, result
+from kernel_cases import EPS, assert_equal_to_core, random, result
 from samples import COLUMNS, near_default
 from triton.runtime import interpreter
+
+triton_host.install()
 
 SPECS = [spec for spec in detloss.losses() if spec.name in RANKED]
 all_rankings = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
@@ -262,7 +264,7 @@ def test_options(spec):
 @pytest.mark.parametrize("divisor", [torch.tensor(7), torch.tensor([0.0]), torch.tensor([[2.5]], dtype=torch.float64)], ids=str)
 def test_divisor_on_the_device(divisor, monkeypatch):
     """The kernel reads it; one of 0 is 1."""
-    monkeypatch.setattr(launch, "_divisor", lambda call, units, device: (call.avg_factor, call.loss_weight))
+    monkeypatch.setattr(_device, "divisor", lambda call, units, device: (call.avg_factor, call.loss_weight))
     assert_equal_to_core(SPECS[0], *scores_and_labels(100, 0.2), avg_factor=divisor, loss_weight=0.5)
 
 
@@ -309,7 +311,7 @@ def test_several_tiles_of_a_program(spec, monkeypatch):
 
 
 def test_large_indices(monkeypatch):
-    monkeypatch.setattr(launch, "_index", lambda numbers: launch.tl.int64)
+    monkeypatch.setattr(launch, "index_type", lambda numbers: launch.tl.int64)
     assert_equal_to_core(SPECS[0], *scores_and_labels(100, 0.3))
 
 
@@ -357,7 +359,7 @@ def test_automatic_choice(monkeypatch):
     """On a device with kernels, those of rankings are taken, but not for groups."""
     launched = []
     monkeypatch.setattr(_kernel, "DEVICES", ("cpu",))
-    monkeypatch.setattr(rank, "run", lambda call, pred, target, dtype: launched.append(call) or pred.sum())
+    monkeypatch.setattr(rank, "KERNELS", _device.Kernels(lambda call, *_: launched.append(call) or rank._launch(call, *_), rank.KERNELS.scale))
     pred, target = scores_and_labels(20, 0.3)
     function = getattr(detloss.torch, SPECS[0].name)
     function(pred, target)
