@@ -82,9 +82,13 @@ mod loss;
 mod losses;
 mod macros;
 pub mod matching;
+#[cfg(feature = "cube")]
+mod on_device;
 mod op;
 mod parts;
 mod replicas;
+#[cfg(feature = "cube")]
+mod rows;
 #[cfg(feature = "cube")]
 mod steps;
 

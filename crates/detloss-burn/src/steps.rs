@@ -25,6 +25,10 @@ pub(crate) enum Step {
     Ln(usize),
     Atan2(usize, usize),
     Atan(usize),
+    /// The sum over the columns of a row.
+    RowSum(usize),
+    /// The largest number of a row.
+    RowMax(usize),
     /// Stores the value.
     Value(usize),
     /// Stores the slope by this field of the prediction.
@@ -205,6 +209,8 @@ impl Steps {
                 self.push(Step::Add(product, at(c)))
             }
             Op::IfLt(a, b, c, d) => self.push(Step::IfLt(at(a), at(b), at(c), at(d))),
+            Op::RowSum(a) => self.push(Step::RowSum(at(a))),
+            Op::RowMax(a) => self.push(Step::RowMax(at(a))),
             other => panic!("teach steps.rs the operation {}", other.name()),
         }
     }
@@ -290,6 +296,7 @@ mod tests {
                 Step::Ln(a) => v[a].ln(),
                 Step::Atan2(a, b) => v[a].atan2(v[b]),
                 Step::Atan(a) => v[a].atan(),
+                Step::RowSum(a) | Step::RowMax(a) => v[a],
                 Step::Value(a) => return v[a],
                 Step::Target(_) | Step::Slope(..) => unreachable!("there is neither"),
             });

@@ -130,8 +130,7 @@ impl<S: Scalar> OverlapLoss<S> {
     /// The slopes by the logits of `pixels`.
     #[inline(always)]
     fn slope(self, pixels: Pixels<S>) -> S {
-        let by_score =
-            pixels.label * self.object + (lit(1.0) - pixels.label) * self.background;
+        let by_score = pixels.label * self.object + (lit(1.0) - pixels.label) * self.background;
         by_score * pixels.slope()
     }
 }

@@ -10,7 +10,7 @@ use detloss::operand::Kind;
 use detloss::testing::{Random, Rows, Tolerance, assert_close, ordinary};
 use detloss_candle::{Backend, Options, Reduction, loss};
 
-use crate::{is_formula, numbers, slopes};
+use crate::{is_replayed, numbers, slopes};
 
 const ROWS: usize = 12;
 
@@ -209,7 +209,7 @@ impl Say {
 
 fn compare(backend: Backend, tolerance: Tolerance) -> usize {
     let mut compared = 0;
-    for entry in ALL.iter().filter(|entry| backend == Backend::Fused || is_formula(entry)) {
+    for entry in ALL.iter().filter(|entry| backend == Backend::Fused || is_replayed(entry)) {
         let (table, kind) = (Table::new(entry), entry.make());
         let takes = entry.signature.tensors_take();
         // Integers for any other loss are numbers as good as others.
@@ -256,7 +256,7 @@ fn an_ignored_row_may_hold_anything() -> Result<()> {
         .filter(|entry| entry.signature.target.is_label() && entry.signature.scope != Scope::Set)
     {
         for backend in [Backend::Fused, Backend::Decomposed] {
-            if backend == Backend::Decomposed && !is_formula(entry)
+            if backend == Backend::Decomposed && !is_replayed(entry)
                 || entry.signature.pred.fields().len() != 1
             {
                 continue;
@@ -288,7 +288,7 @@ fn an_ignored_row_may_hold_anything() -> Result<()> {
 #[test]
 fn a_target_that_is_none_is_not_computed_with() -> Result<()> {
     let pred = Tensor::new(&[[0.5_f32, -1.0], [2.0, 0.25]], &Device::Cpu)?;
-    let of_scores = |entry: &&Entry| entry.signature.target == Kind::Label && is_formula(entry);
+    let of_scores = |entry: &&Entry| entry.signature.target == Kind::Label && is_replayed(entry);
     for entry in ALL.iter().filter(of_scores) {
         let run = |target: &Tensor, backend| {
             let options = Options { reduction: Reduction::None, backend, ..Options::default() };
@@ -317,7 +317,7 @@ fn a_target_that_is_none_is_not_computed_with() -> Result<()> {
 #[test]
 fn a_label_that_is_left_out_costs_nothing() -> Result<()> {
     let labels = Tensor::new(&[[0.0_f32, -1.0], [-1.0, 1.0]], &Device::Cpu)?;
-    let of_scores = |entry: &&Entry| entry.signature.target == Kind::Label && is_formula(entry);
+    let of_scores = |entry: &&Entry| entry.signature.target == Kind::Label && is_replayed(entry);
     for entry in ALL.iter().filter(of_scores) {
         for backend in [Backend::Fused, Backend::Decomposed] {
             let run = |left_out: f32| {

@@ -1,9 +1,9 @@
 //! The softmax of a row of logits, accurate also for the probabilities near 0 and near 1.
 
-use super::lanes::Vector;
 use super::expr::Expr;
-use super::{Scalar, lit};
+use super::lanes::Vector;
 use super::slice::{load, store, sum};
+use super::{Scalar, lit};
 use crate::scalar::Element;
 
 /// What is left of a row of logits zⱼ once their maximum is taken out: qⱼ = e^(zⱼ − max) / (1 + rest).
