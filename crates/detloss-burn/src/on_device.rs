@@ -78,21 +78,23 @@ impl WeightedReduction {
         let (device, dtype) = (pred.device(), pred.dtype());
         let by_column = self.by_column(&device.inner());
         let pred = pred.cast(DType::F32);
-        let (units, weights, shape) = match on_device {
+        // What a class weighs is in the loss of its row, but for the sum of the weights.
+        let (shape, units, weights, of_class) = match on_device {
             OnDevice::Units => {
+                let shape = [self.rows, self.columns];
                 let formula = Formula::new(loss, self.columns, &target, self.ignore_index);
-                let weights = self.product(loss, &target, by_column);
-                (units(pred, target, formula), weights, [self.rows, self.columns])
+                let weights = self.weights(loss, &target, shape).into_iter().chain(by_column);
+                let weights = weights.reduce(|a, b| a * b);
+                (shape, units(pred, target, formula), weights, None)
             }
             OnDevice::Rows(programs) => {
-                let shape = [self.rows, self.columns];
-                let rows = Rows::new(loss, shape, &target, self.ignore_index, by_column);
-                let by_class = match self.reduce {
+                let (shape, ignored) = ([self.rows, 1], self.ignore_index);
+                let rows = Rows::new(loss, [self.rows, self.columns], &target, ignored, by_column);
+                let of_class = match self.reduce {
                     Reduce::WeightedMean => rows.weights_of_classes(),
                     _ => None,
                 };
-                let weights = self.product(loss, &target, by_class);
-                (rows.values(pred, programs), weights, [self.rows, 1])
+                (shape, rows.values(pred, programs), self.weights(loss, &target, shape), of_class)
             }
         };
         let units = units.reshape(shape);
@@ -100,6 +102,7 @@ impl WeightedReduction {
             Some(weights) => units * weights.clone(),
             None => units,
         };
+        let weights = weights.into_iter().chain(of_class).reduce(|a, b| a * b);
         let count = (shape[0] * shape[1]) as f64;
         let own = match (self.reduce, weights) {
             (Reduce::Units, _) => return units.flatten(0, 1).cast(dtype),
@@ -147,32 +150,35 @@ impl WeightedReduction {
         })
     }
 
-    /// The weights of all units, as far as they differ. What is left out has value and gradient 0 anyway; only a mean by weight has to
-    /// know.
-    fn product(
+    /// The weights of all units, which have this shape, as far as they differ.
+    fn weights(
         &self,
         loss: &Loss,
         target: &HeldTarget,
-        others: Option<Tensor<2>>,
+        [rows, columns]: [usize; 2],
     ) -> Option<Tensor<2>> {
-        let (rows, columns) = (self.rows, self.columns);
         let weights = self.weights.as_ref().map(|(weights, per_element)| {
             let columns = if *per_element { columns } else { 1 };
             weights.clone().cast(DType::F32).reshape([rows, columns])
         });
-        // A mask leaves its pixels out itself.
-        let leaves_out =
-            loss.signature().target.can_be_left_out() && !loss.signature().pred.is_row();
+        // A unit that is left out has value and gradient 0 anyway, and only a mean by weight has to know; a row has not.
+        let is_row = loss.signature().pred.is_row();
         let kept = match (target, self.ignore_index) {
-            _ if self.reduce != Reduce::WeightedMean => None,
-            (HeldTarget::Classes(classes), Some(index)) => {
+            (HeldTarget::Classes(classes), Some(index))
+                if is_row || self.reduce == Reduce::WeightedMean =>
+            {
                 Some(classes.clone().not_equal_scalar(index).float().reshape([rows, 1]))
             }
-            (HeldTarget::Dense(labels), _) if leaves_out => {
+            // A mask leaves its pixels out itself.
+            (HeldTarget::Dense(labels), _)
+                if self.reduce == Reduce::WeightedMean
+                    && loss.signature().target.can_be_left_out()
+                    && !is_row =>
+            {
                 Some(labels.clone().not_equal_scalar(LEFT_OUT).float().reshape([rows, columns]))
             }
             _ => None,
         };
-        [weights, others, kept].into_iter().flatten().reduce(|a, b| a * b)
+        weights.into_iter().chain(kept).reduce(|a, b| a * b)
     }
 }

@@ -1,7 +1,7 @@
 //! Losses of rows on a device: the steps of their traced operations, each a tensor operation of Burn's, which fuse.
 
 use burn::tensor::{Bool, DType, Int, Tensor};
-use detloss::operand::{LEFT_OUT, MAX_LABEL};
+use detloss::operand::{Kind, LEFT_OUT, MAX_LABEL};
 use detloss::scalar::expr::Program;
 
 use crate::Loss;
@@ -15,11 +15,9 @@ const INPUTS: usize = 4;
 /// The rows of a call but for their predictions.
 pub(crate) struct Rows {
     shape: [usize; 2],
-    /// A class as 1 in its column.
+    /// A class as 1 in its column; NaN where the target is none, since to look would be to wait.
     target: Tensor<2>,
     column_weights: Option<Tensor<2>>,
-    /// Where the target is none.
-    unknown: Option<Tensor<2, Bool>>,
     /// Where the class is the ignored one.
     ignored: Option<Tensor<2, Bool>>,
     has_classes: bool,
@@ -40,27 +38,17 @@ impl Rows {
                 let column = column.reshape([1, columns]).expand(shape);
                 let classes = classes.clone().reshape([rows, 1]).expand(shape);
                 let above = classes.clone().greater_equal_scalar(columns as i64);
-                Self {
-                    shape,
-                    target: classes.clone().equal(column).float().cast(DType::F32),
-                    column_weights,
-                    unknown: Some(above.bool_or(classes.clone().lower_scalar(0))),
-                    ignored: ignore_index.map(|index| classes.equal_scalar(index)),
-                    has_classes: true,
-                }
+                let unknown = above.bool_or(classes.clone().lower_scalar(0));
+                let target = classes.clone().equal(column).float().cast(DType::F32);
+                let target = target.mask_fill(unknown, f32::NAN);
+                let ignored = ignore_index.map(|index| classes.equal_scalar(index));
+                let target = without(target, &ignored);
+                Self { shape, target, column_weights, ignored, has_classes: true }
             }
             HeldTarget::Dense(numbers) => {
-                let width = kind.width(columns);
-                let target = numbers.clone().cast(DType::F32).reshape([rows, width]);
-                let unknown = kind.is_probability().then(|| {
-                    let below = target.clone().lower_scalar(0.0);
-                    let below = match kind.can_be_left_out() {
-                        true => below.bool_and(target.clone().not_equal_scalar(LEFT_OUT)),
-                        false => below,
-                    };
-                    below.bool_or(target.clone().greater_scalar(MAX_LABEL))
-                });
-                Self { shape, target, column_weights, unknown, ignored: None, has_classes: false }
+                let target = numbers.clone().cast(DType::F32).reshape([rows, kind.width(columns)]);
+                let target = if kind.is_probability() { checked(target, kind) } else { target };
+                Self { shape, target, column_weights, ignored: None, has_classes: false }
             }
         }
     }
@@ -89,15 +77,7 @@ impl Rows {
     /// The losses of these predictions, and their slopes if the program has them.
     fn follow(&self, program: &Program, pred: Tensor<2>) -> (Tensor<1>, Option<Tensor<2>>) {
         let [rows, columns] = self.shape;
-        // To look whether targets are any would be to wait; what is left out may hold anything.
-        let pred = match &self.unknown {
-            Some(unknown) => pred.mask_fill(unknown.clone(), f32::NAN),
-            None => pred,
-        };
-        let pred = match &self.ignored {
-            Some(ignored) => pred.mask_fill(ignored.clone(), 0.0),
-            None => pred,
-        };
+        let pred = without(pred, &self.ignored);
         let column = Tensor::<1, Int>::arange(0..columns as i64, &pred.device());
         let column = column.float().cast(DType::F32).reshape([1, columns]);
         let mut inputs = vec![pred, self.target.clone(), column];
@@ -105,6 +85,25 @@ impl Rows {
         let [value, slopes] = follow(&steps(program, INPUTS), &inputs, self.shape);
         let value = value.expect("a program has a value").narrow(1, 0, 1).reshape([rows]);
         (value, slopes)
+    }
+}
+
+/// The labels, with NaN for those that are none.
+fn checked(labels: Tensor<2>, kind: Kind) -> Tensor<2> {
+    let below = labels.clone().lower_scalar(0.0);
+    let below = match kind.can_be_left_out() {
+        true => below.bool_and(labels.clone().not_equal_scalar(LEFT_OUT)),
+        false => below,
+    };
+    let unknown = below.bool_or(labels.clone().greater_scalar(MAX_LABEL));
+    labels.mask_fill(unknown, f32::NAN)
+}
+
+/// The numbers with 0 in ignored rows, which may hold anything.
+fn without(numbers: Tensor<2>, ignored: &Option<Tensor<2, Bool>>) -> Tensor<2> {
+    match ignored {
+        Some(ignored) => numbers.mask_fill(ignored.clone(), 0.0),
+        None => numbers,
     }
 }
 
@@ -196,4 +195,45 @@ fn follow(steps: &[Step], inputs: &[Tensor<2>], shape: [usize; 2]) -> [Option<Te
         v.push(result);
     }
     outputs
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+    use detloss::batch::Kernel as _;
+    use detloss::testing::{FrontEnd, Request, Response, Tolerance, check, tested};
+
+    use super::*;
+
+    /// The tensor operations, on Burn's own CPU backend.
+    struct OnHost;
+
+    impl FrontEnd for OnHost {
+        fn run(&self, request: &Request<'_>) -> Option<Response> {
+            let Request { entry, params, pred, target, .. } = request;
+            let loss = Loss::with(entry.name, params).unwrap();
+            let shapes = entry.signature.shapes(&pred.dims, &target.dims, false).unwrap();
+            let program = loss.as_ref().trace_row(shapes.columns, false, true)?;
+            let tensor = |numbers: &[f64]| {
+                let data = TensorData::new(numbers.to_vec(), [numbers.len()]);
+                Tensor::<1>::from_data(data.convert::<f32>(), &Device::flex())
+            };
+            let shape = [shapes.row_count(), shapes.columns];
+            let target = HeldTarget::Dense(tensor(&target.numbers));
+            let rows = Rows::new(&loss, shape, &target, None, None);
+            let (values, slopes) = rows.follow(&program, tensor(&pred.numbers).reshape(shape));
+            let slopes = slopes.expect("a gradient was asked for");
+            Some(Response {
+                values: values.into_data().iter().collect(),
+                grad: slopes.into_data().iter().collect(),
+            })
+        }
+    }
+
+    #[test]
+    fn rows_are_those_of_the_core() {
+        let traced =
+            tested().iter().filter(|entry| entry.make().trace_row(2, false, false).is_some());
+        assert_eq!(check(&OnHost, Tolerance::F32), traced.count());
+    }
 }

@@ -57,8 +57,8 @@
 //!
 //! Tensors in the memory of the host are passed over once, by the kernels of [`detloss`]. On other devices formulas and losses of rows and
 //! masks are replayed with Candle's operations, value and gradient. Losses of whole batches, and the one of a mask that sorts its
-//! pixels, copy their tensors to the host and the gradient back. [`Backend`] forces one or the other. When replayed, targets are not looked at before: a class index that
-//! names no class, or a label outside of 0..=1, makes its row or element NaN.
+//! pixels, copy their tensors to the host and the gradient back. [`Backend`] forces one or the other. When replayed, targets are not looked
+//! at before: a class index that names no class, or a label outside of 0..=1, makes its row or element NaN.
 //!
 //! [`matching`] says before which prediction is to find which truth, and [`criteria`] does both: the whole loss of a named detector.
 

@@ -36,7 +36,8 @@ pub(crate) fn trace(call: &Call<'_>, loss: &(impl Kernel + ?Sized)) -> Option<Pr
 
 fn of_units(call: &Call<'_>, kept: Option<&Tensor>, program: Program) -> Result<Outcome> {
     let fields = |kind: Kind| kind.fields().len();
-    let mut inputs = columns(&predictions(call, kept)?, fields(call.signature.pred))?;
+    let pred = only(kept, call, checked(call, call.pred.detach())?)?;
+    let mut inputs = columns(&pred, fields(call.signature.pred))?;
     inputs.extend(columns(&labels(call, kept)?, fields(call.signature.target))?);
     let outputs = program::run(program, &inputs)?;
     let weights = weights(call, kept)?;
@@ -55,9 +56,10 @@ fn of_units(call: &Call<'_>, kept: Option<&Tensor>, program: Program) -> Result<
 fn of_rows(call: &Call<'_>, kept: Option<&Tensor>, program: Program) -> Result<Outcome> {
     let (rows, columns) = (call.shapes.unit_count(), call.shapes.columns);
     let (dtype, device) = (call.pred.dtype(), call.pred.device());
-    let target = labels(call, kept)?.reshape((rows, ()))?;
+    // What is no target is one that has no value: predictions would not matter where nothing is asked for.
+    let target = only(kept, call, checked(call, labels(call, None)?)?)?.reshape((rows, ()))?;
     let column = Tensor::arange(0, columns as u32, device)?.to_dtype(dtype)?.reshape((1, ()))?;
-    let pred = predictions(call, kept)?.reshape((rows, columns))?;
+    let pred = only(kept, call, call.pred.detach())?.reshape((rows, columns))?;
     let mut inputs = vec![pred, target.clone(), column];
     let by_column = call.column_weights.as_ref().map(|weights| weights.reshape((1, columns)));
     let by_column = by_column.transpose()?;
@@ -108,20 +110,20 @@ impl Total {
     }
 }
 
-/// The predictions, with NaN where the target is none, since to look would be to wait, and 0 in what is left out: whatever it
-/// holds, infinity and NaN included, must not reach the sum through a product with its weight.
-fn predictions(call: &Call<'_>, kept: Option<&Tensor>) -> Result<Tensor> {
-    let mut pred = call.pred.detach();
-    if let Some(known) = known(call)? {
-        pred = pred.reshape(((), call.shapes.columns))?;
-        let nan = pred.zeros_like()?.affine(0.0, f64::NAN)?;
-        pred = known.broadcast_as(pred.shape())?.where_cond(&pred, &nan)?;
-    }
-    if let Some(kept) = kept {
-        pred = pred.reshape(((), call.shapes.columns))?;
-        pred = kept.broadcast_as(pred.shape())?.where_cond(&pred, &pred.zeros_like()?)?;
-    }
-    Ok(pred)
+/// The numbers with NaN where the target is none, since to look would be to wait.
+fn checked(call: &Call<'_>, numbers: Tensor) -> Result<Tensor> {
+    let Some(known) = known(call)? else { return Ok(numbers) };
+    let numbers = numbers.reshape(((), call.shapes.columns))?;
+    let nan = numbers.zeros_like()?.affine(0.0, f64::NAN)?;
+    known.broadcast_as(numbers.shape())?.where_cond(&numbers, &nan)
+}
+
+/// The numbers with 0 in what is left out: whatever it holds, infinity and NaN included, must not reach the sum through a product
+/// with its weight.
+fn only(kept: Option<&Tensor>, call: &Call<'_>, numbers: Tensor) -> Result<Tensor> {
+    let Some(kept) = kept else { return Ok(numbers) };
+    let numbers = numbers.reshape(((), call.shapes.columns))?;
+    kept.broadcast_as(numbers.shape())?.where_cond(&numbers, &numbers.zeros_like()?)
 }
 
 /// Class indices, one per row.
