@@ -1,6 +1,6 @@
 //! Losses of rows on a device: the steps of their traced operations, each a tensor operation of Burn's, which fuse.
 
-use burn::tensor::{Bool, DType, Int, Tensor};
+use burn::tensor::{Bool, DType, Device, Int, Tensor};
 use detloss::operand::{Kind, LEFT_OUT, MAX_LABEL};
 use detloss::scalar::expr::Program;
 
@@ -34,14 +34,15 @@ impl Rows {
         let ([rows, columns], kind) = (shape, loss.signature().target);
         match target {
             HeldTarget::Classes(classes) => {
-                let column = Tensor::arange(0..columns as i64, &classes.device());
-                let column = column.reshape([1, columns]).expand(shape);
-                let classes = classes.clone().reshape([rows, 1]).expand(shape);
-                let above = classes.clone().greater_equal_scalar(columns as i64);
-                let unknown = above.bool_or(classes.clone().lower_scalar(0));
+                // Integers may be of any width; those of a class are floats, too.
+                let classes = classes.clone().float().cast(DType::F32);
+                let classes = classes.reshape([rows, 1]).expand(shape);
+                let column = numbers_of_columns(columns, &classes.device()).expand(shape);
+                let above = classes.clone().greater_equal_scalar(columns as f32);
+                let unknown = above.bool_or(classes.clone().lower_scalar(0.0));
                 let target = classes.clone().equal(column).float().cast(DType::F32);
                 let target = target.mask_fill(unknown, f32::NAN);
-                let ignored = ignore_index.map(|index| classes.equal_scalar(index));
+                let ignored = ignore_index.map(|index| classes.equal_scalar(index as f32));
                 let target = without(target, &ignored);
                 Self { shape, target, column_weights, ignored, has_classes: true }
             }
@@ -78,14 +79,19 @@ impl Rows {
     fn follow(&self, program: &Program, pred: Tensor<2>) -> (Tensor<1>, Option<Tensor<2>>) {
         let [rows, columns] = self.shape;
         let pred = without(pred, &self.ignored);
-        let column = Tensor::<1, Int>::arange(0..columns as i64, &pred.device());
-        let column = column.float().cast(DType::F32).reshape([1, columns]);
+        let column = numbers_of_columns(columns, &pred.device());
         let mut inputs = vec![pred, self.target.clone(), column];
         inputs.extend(self.column_weights.clone());
         let [value, slopes] = follow(&steps(program, INPUTS), &inputs, self.shape);
         let value = value.expect("a program has a value").narrow(1, 0, 1).reshape([rows]);
         (value, slopes)
     }
+}
+
+/// The numbers of the columns, from 0 on.
+fn numbers_of_columns(columns: usize, device: &Device) -> Tensor<2> {
+    let numbers = Tensor::<1, Int>::arange(0..columns as i64, device);
+    numbers.float().cast(DType::F32).reshape([1, columns])
 }
 
 /// The labels, with NaN for those that are none.
@@ -114,92 +120,104 @@ enum Operand {
     Columns(Tensor<2>),
 }
 
+impl Operand {
+    fn map(self, number: fn(f32) -> f32, columns: fn(Tensor<2>) -> Tensor<2>) -> Self {
+        match self {
+            Self::Number(a) => Self::Number(number(a)),
+            Self::Columns(a) => Self::Columns(columns(a)),
+        }
+    }
+}
+
 /// The value and the slopes of a program for these inputs.
 fn follow(steps: &[Step], inputs: &[Tensor<2>], shape: [usize; 2]) -> [Option<Tensor<2>>; 2] {
     use Operand::{Columns, Number};
-    let mut outputs = [None, None];
-    let mut v: Vec<Operand> = Vec::new();
     let device = inputs[0].device();
-    // Of the shape of all columns of all rows.
-    let whole = |result: &Operand| match result {
-        Number(number) => Tensor::full(shape, *number, (&device, DType::F32)),
-        Columns(tensor) => tensor.clone().expand(shape),
+    // All columns of all rows.
+    let whole = |operand: Operand| -> Tensor<2> {
+        match operand {
+            Number(number) => Tensor::full(shape, number, (&device, DType::F32)),
+            Columns(tensor) => tensor.expand(shape),
+        }
     };
-    for &step in steps {
-        let at = |index: usize| v[index].clone();
-        let one = |a: usize, number: fn(f32) -> f32, tensor: fn(Tensor<2>) -> Tensor<2>| match at(a)
-        {
-            Number(a) => Number(number(a)),
-            Columns(a) => Columns(tensor(a)),
-        };
+    let mut last_use = vec![0; steps.len()];
+    for (place, step) in steps.iter().enumerate() {
+        step.operands().for_each(|operand| last_use[operand] = place);
+    }
+    let mut outputs = [None, None];
+    let mut done: Vec<Option<Operand>> = Vec::with_capacity(steps.len());
+    for (place, &step) in steps.iter().enumerate() {
+        let operands: Vec<_> =
+            step.operands().map(|operand| done[operand].clone().expect("kept")).collect();
+        // What nobody needs any more is never written to the memory of the device, if what makes it and what takes it fuse.
+        for operand in step.operands().filter(|&operand| last_use[operand] == place) {
+            done[operand] = None;
+        }
+        let mut operands = operands.into_iter();
+        let mut next = || operands.next().expect("as many as the step says");
         let result = match step {
             Step::Pred(input) => Columns(inputs[input].clone()),
             Step::Const(bits) => Number(f32::from_bits(bits)),
-            Step::Add(a, b) => match (at(a), at(b)) {
+            Step::Add(..) => match (next(), next()) {
                 (Number(a), Number(b)) => Number(a + b),
                 (Number(a), Columns(b)) | (Columns(b), Number(a)) => Columns(b.add_scalar(a)),
                 (Columns(a), Columns(b)) => Columns(a + b),
             },
-            Step::Sub(a, b) => match (at(a), at(b)) {
+            Step::Sub(..) => match (next(), next()) {
                 (Number(a), Number(b)) => Number(a - b),
                 (Number(a), Columns(b)) => Columns(b.neg().add_scalar(a)),
                 (Columns(a), Number(b)) => Columns(a.sub_scalar(b)),
                 (Columns(a), Columns(b)) => Columns(a - b),
             },
-            Step::Mul(a, b) => match (at(a), at(b)) {
+            Step::Mul(..) => match (next(), next()) {
                 (Number(a), Number(b)) => Number(a * b),
                 (Number(a), Columns(b)) | (Columns(b), Number(a)) => Columns(b.mul_scalar(a)),
                 (Columns(a), Columns(b)) => Columns(a * b),
             },
-            Step::Div(a, b) => match (at(a), at(b)) {
+            Step::Div(..) => match (next(), next()) {
                 (Number(a), Number(b)) => Number(a / b),
                 (Number(a), Columns(b)) => Columns(b.recip().mul_scalar(a)),
                 (Columns(a), Number(b)) => Columns(a.div_scalar(b)),
                 (Columns(a), Columns(b)) => Columns(a / b),
             },
-            Step::IfLt(a, b, then, otherwise) => {
-                let is_less = match (at(a), at(b)) {
-                    (Number(a), Number(b)) => {
-                        v.push(at(if a < b { then } else { otherwise }));
-                        continue;
-                    }
-                    (Number(a), Columns(b)) => b.greater_scalar(a),
-                    (Columns(a), Number(b)) => a.lower_scalar(b),
-                    (a, b) => whole(&a).lower(whole(&b)),
+            Step::IfLt(..) => {
+                let is_less = match (next(), next()) {
+                    (Number(a), b) => whole(b).greater_scalar(a),
+                    (a, Number(b)) => whole(a).lower_scalar(b),
+                    (a, b) => whole(a).lower(whole(b)),
                 };
-                let (is_less, otherwise) = (is_less.expand(shape), whole(&at(otherwise)));
-                Columns(match at(then) {
-                    Number(then) => otherwise.mask_fill(is_less, then),
-                    then => otherwise.mask_where(is_less, whole(&then)),
+                Columns(match (next(), whole(next())) {
+                    (Number(then), otherwise) => otherwise.mask_fill(is_less, then),
+                    (then, otherwise) => otherwise.mask_where(is_less, whole(then)),
                 })
             }
-            Step::Abs(a) => one(a, f32::abs, |a| a.abs()),
-            Step::Floor(a) => one(a, f32::floor, |a| a.floor()),
-            Step::Sqrt(a) => one(a, f32::sqrt, |a| a.sqrt()),
-            Step::Exp(a) => one(a, f32::exp, |a| a.exp()),
-            Step::Ln(a) => one(a, f32::ln, |a| a.log()),
-            Step::RowSum(a) => Columns(whole(&at(a)).sum_dim(1)),
-            Step::RowMax(a) => Columns(whole(&at(a)).max_dim(1)),
-            Step::Value(a) => {
-                outputs[0] = Some(whole(&at(a)));
+            Step::Abs(_) => next().map(f32::abs, Tensor::abs),
+            Step::Floor(_) => next().map(f32::floor, Tensor::floor),
+            Step::Sqrt(_) => next().map(f32::sqrt, Tensor::sqrt),
+            Step::Exp(_) => next().map(f32::exp, Tensor::exp),
+            Step::Ln(_) => next().map(f32::ln, Tensor::log),
+            Step::RowSum(_) => Columns(whole(next()).sum_dim(1)),
+            Step::RowMax(_) => Columns(whole(next()).max_dim(1)),
+            Step::Value(_) => {
+                outputs[0] = Some(whole(next()));
                 continue;
             }
-            Step::Slope(a, _) => {
-                outputs[1] = Some(whole(&at(a)));
+            Step::Slope(..) => {
+                outputs[1] = Some(whole(next()));
                 continue;
             }
             Step::Target(_) | Step::Atan2(..) | Step::Atan(_) => {
                 unreachable!("no row has angles, and all its inputs are columns")
             }
         };
-        v.push(result);
+        done.push(Some(result));
     }
     outputs
 }
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, TensorData};
+    use burn::tensor::TensorData;
     use detloss::batch::Kernel as _;
     use detloss::testing::{FrontEnd, Request, Response, Tolerance, check, tested};
 

@@ -35,6 +35,32 @@ pub(crate) enum Step {
     Slope(usize, usize),
 }
 
+impl Step {
+    /// The places of the results that it takes, in order.
+    pub(crate) fn operands(self) -> impl Iterator<Item = usize> {
+        let (operands, count) = match self {
+            Self::Pred(_) | Self::Target(_) | Self::Const(_) => ([0; 4], 0),
+            Self::Abs(a)
+            | Self::Floor(a)
+            | Self::Sqrt(a)
+            | Self::Exp(a)
+            | Self::Ln(a)
+            | Self::Atan(a)
+            | Self::RowSum(a)
+            | Self::RowMax(a)
+            | Self::Value(a)
+            | Self::Slope(a, _) => ([a, 0, 0, 0], 1),
+            Self::Add(a, b)
+            | Self::Sub(a, b)
+            | Self::Mul(a, b)
+            | Self::Div(a, b)
+            | Self::Atan2(a, b) => ([a, b, 0, 0], 2),
+            Self::IfLt(a, b, c, d) => ([a, b, c, d], 4),
+        };
+        operands.into_iter().take(count)
+    }
+}
+
 /// Beyond these, eˣ is 0 and the largest number.
 const LEAST_EXPONENT: f64 = -87.33;
 const MOST_EXPONENT: f64 = 88.72;
