@@ -115,6 +115,10 @@ fn without(numbers: Tensor<2>, ignored: &Option<Tensor<2, Bool>>) -> Tensor<2> {
 
 /// A result: a number for all, or one for each column, row or both.
 #[derive(Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "few live at once, and a box would be an allocation for each operation"
+)]
 enum Operand {
     Number(f32),
     Columns(Tensor<2>),
