@@ -52,8 +52,8 @@
 //! `f32`, `f64`, `f16` or `bf16`, and writes the gradient next to the value. A prediction without a gradient costs the value alone.
 //!
 //! On a GPU (features `wgpu`, `vulkan`, `metal`, `cuda`, `rocm`) a loss of boxes, values or scores is one launch, which gives the
-//! loss of every unit and its gradient: a kernel follows the traced formula. A loss of rows or masks is a few of Burn's tensor
-//! operations, value and gradient together, which fuse. So are weights and sums, and nothing waits for the device. Losses of whole batches,
+//! loss of every unit and its gradient: a kernel follows the traced formula. A loss of rows or masks is Burn's tensor operations,
+//! value and gradient together. So are weights and sums, and nothing waits for the device. Losses of whole batches,
 //! the one of a mask that sorts its pixels, `f64`, and every other device of Burn go over the host: the tensors are copied there and the
 //! result back, which is differentiable too.
 //!
