@@ -12,9 +12,9 @@ use detloss::loss::Scope;
 use detloss::signature::Shapes;
 
 use crate::call::{self, Call, HeldTarget, Operands, Reduce};
-#[cfg(feature = "cube")]
-use crate::device;
 use crate::loss::expect_valid;
+#[cfg(feature = "cube")]
+use crate::on_device::{OnDevice, WeightedReduction};
 use crate::op::LossBackend;
 use crate::{Loss, Replicas};
 
@@ -264,12 +264,13 @@ impl<const D: usize> Batch<D> {
         let is_stateful =
             state.as_ref().is_some_and(|state| state.lock().is_ok_and(|state| !state.is_empty()));
         #[cfg(feature = "cube")]
-        if let Some(formula) =
-            device::Formula::new(&loss, &device, dtype, shapes.columns, &target, self.ignore_index)
+        let has_column_weights = self.column_weights.is_some();
+        #[cfg(feature = "cube")]
+        if let Some(on_device) = OnDevice::new(&loss, &device, dtype, &shapes, has_column_weights)
             && self.groups.is_none()
             && !is_stateful
         {
-            let reduction = device::WeightedReduction {
+            let reduction = WeightedReduction {
                 rows: shapes.row_count(),
                 columns: shapes.columns,
                 weights,
@@ -278,7 +279,7 @@ impl<const D: usize> Batch<D> {
                 reduce: self.reduce,
                 replicas: self.replicas,
             };
-            return reduction.value(&loss, self.pred, target, formula);
+            return reduction.value(&loss, self.pred, target, on_device);
         }
         // The core computes in the host's memory. The way there and back is differentiable.
         let host = host(&device);

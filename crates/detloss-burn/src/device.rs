@@ -1,33 +1,28 @@
 //! Formulas on the devices of CubeCL: one kernel that follows the traced formula, for every loss that has one.
 //!
 //! The steps of a program are known when the kernel is made, so the device gets straight-line code: a launch gives the loss of every
-//! unit and its gradient. Weights and sums are Burn's own tensor operations, which fuse.
-
-use std::sync::Arc;
+//! unit and its gradient.
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::ops::{Backward, OpsKind};
 use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
-    Autodiff, AutodiffBackend, Backend, Dispatch, DispatchDevice, TensorMetadata, backend_extension,
+    Autodiff, AutodiffBackend, Backend, Dispatch, TensorMetadata, backend_extension,
 };
-use burn::tensor::{DType, Device, Shape, Tensor};
+use burn::tensor::{DType, Shape, Tensor};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
-use detloss::batch::{Kernel as _, Target};
-use detloss::loss::Scope;
+use detloss::batch::Kernel as _;
 use detloss::operand::{LEFT_OUT, MAX_LABEL};
 
-use crate::call::{HeldTarget, Reduce};
-use crate::loss::expect_valid;
+use crate::Loss;
+use crate::call::HeldTarget;
 use crate::op::{GradIndex, LossBackward, SavedGrad};
-use crate::replicas::divisor;
 use crate::steps::{Step, steps};
-use crate::{Loss, Replicas};
 
 /// A formula, and how the fields of its units lie in memory.
 #[derive(Clone, Debug)]
@@ -57,21 +52,13 @@ impl Fields {
 }
 
 impl Formula {
-    /// The loss as a kernel; None if it is no formula, or the device has no kernels for such numbers.
     pub(crate) fn new(
         loss: &Loss,
-        device: &Device,
-        dtype: DType,
         columns: usize,
         target: &HeldTarget,
         ignored: Option<i64>,
-    ) -> Option<Self> {
-        let (signature, device) = (loss.signature(), device.clone().inner());
-        let has_kernels = matches!(device.as_dispatch(), DispatchDevice::Cube(_));
-        // The kernels compute in single precision.
-        if signature.scope != Scope::Unit || !has_kernels || dtype == DType::F64 {
-            return None;
-        }
+    ) -> Self {
+        let signature = loss.signature();
         let fields = Fields {
             pred: signature.pred.fields().len(),
             target: signature.target.fields().len(),
@@ -79,7 +66,7 @@ impl Formula {
             ignored,
             are_labels: signature.target.is_probability() && matches!(target, HeldTarget::Dense(_)),
         };
-        Some(Self { loss: loss.clone(), fields })
+        Self { loss: loss.clone(), fields }
     }
 
     fn steps(&self, gradient: bool) -> Vec<Step> {
@@ -88,106 +75,28 @@ impl Formula {
     }
 }
 
-/// How the losses of the units are weighted and added up, by tensor operations.
-pub(crate) struct WeightedReduction {
-    pub(crate) rows: usize,
-    pub(crate) columns: usize,
-    pub(crate) weights: Option<(Tensor<1>, bool)>,
-    pub(crate) column_weights: Option<Vec<f64>>,
-    pub(crate) ignore_index: Option<i64>,
-    pub(crate) reduce: Reduce,
-    pub(crate) replicas: Option<Arc<dyn Replicas>>,
+/// The losses of units, by one kernel.
+pub(crate) fn units<const D: usize>(
+    pred: Tensor<D>,
+    target: HeldTarget,
+    formula: Formula,
+) -> Tensor<1> {
+    let target = match target {
+        HeldTarget::Dense(target) => target,
+        HeldTarget::Classes(classes) => classes.float(),
+    };
+    let target = target.cast(DType::F32).into_dispatch();
+    Tensor::from_dispatch(Dispatch::units(pred.into_dispatch(), target, formula))
 }
 
-impl WeightedReduction {
-    /// The value, or the values of all units.
-    #[track_caller]
-    pub(crate) fn value<const D: usize>(
-        self,
-        loss: &Loss,
-        pred: Tensor<D>,
-        target: HeldTarget,
-        formula: Formula,
-    ) -> Tensor<1> {
-        self.check(loss, &target);
-        let (device, dtype) = (pred.device(), pred.dtype());
-        let shape = [self.rows, self.columns];
-        let weights = self.product(loss, &target, &device.inner());
-        let pred = pred.cast(DType::F32).into_dispatch();
-        let target = match target {
-            HeldTarget::Dense(target) => target,
-            HeldTarget::Classes(classes) => classes.float(),
-        };
-        let target = target.cast(DType::F32).into_dispatch();
-        let units = Dispatch::units(pred, target, formula);
-        let units = Tensor::<1>::from_dispatch(units).reshape(shape);
-        let units = match &weights {
-            Some(weights) => units * weights.clone(),
-            None => units,
-        };
-        let count = (self.rows * self.columns) as f64;
-        let own = match (self.reduce, weights) {
-            (Reduce::Units, _) => return units.flatten(0, 1).cast(dtype),
-            (Reduce::Sum, _) => return units.sum().cast(dtype),
-            (Reduce::Normalizer(number), _) => number,
-            (Reduce::WeightedMean, Some(weights)) => {
-                let sum = weights.expand(shape).sum();
-                if self.replicas.is_none() {
-                    // Where nothing weighs, nothing is divided; the device need not tell.
-                    let nothing = sum.clone().equal_scalar(0.0).float();
-                    return (units.sum() / (sum + nothing)).cast(dtype);
-                }
-                f64::from(sum.into_scalar::<f32>())
-            }
-            _ => count,
-        };
-        (units.sum() / divisor(own, self.replicas.as_deref())).cast(dtype)
-    }
-
-    /// The core's checks of everything that is not on the device.
-    #[track_caller]
-    fn check(&self, loss: &Loss, target: &HeldTarget) {
-        let target = match target {
-            HeldTarget::Dense(_) => Target::Dense(&[]),
-            HeldTarget::Classes(_) => Target::Classes(&[]),
-        };
-        let mut batch = detloss::Batch::<f64>::new(&[], target).columns(self.columns);
-        if let Some(weights) = &self.column_weights {
-            batch = batch.column_weights(weights);
-        }
-        if let Some(index) = self.ignore_index {
-            batch = batch.ignore_index(index);
-        }
-        if let (Reduce::Normalizer(number), None) = (self.reduce, &self.replicas) {
-            batch = batch.normalizer(number);
-        }
-        expect_valid(batch.value(loss.as_ref()));
-    }
-
-    /// The weights of all units, as far as they differ. What is left out has value and gradient 0 anyway; only a mean by weight has to
-    /// know.
-    fn product(&self, loss: &Loss, target: &HeldTarget, device: &Device) -> Option<Tensor<2>> {
-        let (rows, columns) = (self.rows, self.columns);
-        let weights = self.weights.as_ref().map(|(weights, per_element)| {
-            let columns = if *per_element { columns } else { 1 };
-            weights.clone().cast(DType::F32).reshape([rows, columns])
-        });
-        let by_column = self.column_weights.as_ref().map(|weights| {
-            let weights: Vec<f32> = weights.iter().map(|&weight| weight as f32).collect();
-            Tensor::<1>::from_data(weights.as_slice(), device).reshape([1, columns])
-        });
-        let kept = match (target, self.ignore_index) {
-            _ if self.reduce != Reduce::WeightedMean => None,
-            (HeldTarget::Classes(classes), Some(index)) => {
-                Some(classes.clone().not_equal_scalar(index).float().reshape([rows, 1]))
-            }
-            (HeldTarget::Dense(labels), _) if loss.signature().target.can_be_left_out() => {
-                Some(labels.clone().not_equal_scalar(LEFT_OUT).float().reshape([rows, columns]))
-            }
-            _ => None,
-        };
-        [weights, by_column, kept].into_iter().flatten().reduce(|a, b| a * b)
-    }
+/// The losses of units whose slopes by `pred`, of its shape, are there already.
+pub(crate) fn with_slopes<const D: usize>(
+    pred: Tensor<D>,
+    units: Tensor<1>,
+    slopes: Tensor<D>,
+) -> Tensor<1> {
+    let [units, slopes] = [units.into_dispatch(), slopes.into_dispatch()];
+    Tensor::from_dispatch(Dispatch::with_slopes(pred.into_dispatch(), units, slopes))
 }
 
 fn units_of(pred: &TensorSpec, _: &TensorSpec, formula: &Formula) -> TensorSpec {
@@ -201,6 +110,10 @@ fn units_and_grad_of(
     formula: &Formula,
 ) -> (TensorSpec, TensorSpec) {
     (units_of(pred, target, formula), pred.clone())
+}
+
+fn given_units(_: &TensorSpec, units: &TensorSpec, _: &TensorSpec) -> TensorSpec {
+    units.clone()
 }
 
 /// A backend that follows traced formulas.
@@ -221,6 +134,14 @@ pub(crate) trait DeviceBackend: Backend {
         target: FloatTensor<Self>,
         formula: Formula,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
+
+    /// The losses of units whose gradient with respect to the prediction is there already.
+    #[fusion(meta = given_units)]
+    fn with_slopes(
+        pred: FloatTensor<Self>,
+        units: FloatTensor<Self>,
+        slopes: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
 }
 
 impl<B: DeviceBackend, C: CheckpointStrategy> DeviceBackend for Autodiff<B, C> {
@@ -249,6 +170,19 @@ impl<B: DeviceBackend, C: CheckpointStrategy> DeviceBackend for Autodiff<B, C> {
             B::units_and_grad(pred.into_primitive(), target.into_primitive(), formula);
         (Self::from_inner(units), Self::from_inner(grad))
     }
+
+    fn with_slopes(
+        pred: FloatTensor<Self>,
+        units: FloatTensor<Self>,
+        slopes: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let (_, guard) = pred.into_parts();
+        let (units, grad) = (units.into_primitive(), slopes.into_primitive());
+        match Backward::<B, 1>::prepare::<C>(LossBackward, [guard]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(SavedGrad { grad, by: GradIndex::Unit }, units),
+            OpsKind::UnTracked(prep) => prep.finish(units),
+        }
+    }
 }
 
 impl DeviceBackend for CubeBackend {
@@ -271,6 +205,14 @@ impl DeviceBackend for CubeBackend {
             empty_device_dtype(pred.client.clone(), pred.device.clone(), pred.shape(), DType::F32);
         let units = launch(pred, target, grad.clone(), &formula, true);
         (units, grad)
+    }
+
+    fn with_slopes(
+        _: FloatTensor<Self>,
+        units: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        units
     }
 }
 
@@ -427,6 +369,15 @@ fn follow(
             }
             Step::Atan(a) => {
                 let result = (*v.index(a)).atan();
+                v.push(result);
+            }
+            // A unit is a row of one column.
+            Step::RowSum(a) => {
+                let result = *v.index(a);
+                v.push(result);
+            }
+            Step::RowMax(a) => {
+                let result = *v.index(a);
                 v.push(result);
             }
             Step::Value(a) => {

@@ -52,9 +52,10 @@
 //! `f32`, `f64`, `f16` or `bf16`, and writes the gradient next to the value. A prediction without a gradient costs the value alone.
 //!
 //! On a GPU (features `wgpu`, `vulkan`, `metal`, `cuda`, `rocm`) a loss of boxes, values or scores is one launch, which gives the
-//! loss of every unit and its gradient: a kernel follows the traced formula. Weights and sums are Burn's tensor operations, and
-//! nothing waits for the device. Losses of rows, masks and whole batches, groups, `f64`, and every other device of Burn go over the
-//! host: the tensors are copied there and the result back, which is differentiable too.
+//! loss of every unit and its gradient: a kernel follows the traced formula. A loss of rows or masks is Burn's tensor operations,
+//! value and gradient together. So are weights and sums, and nothing waits for the device. Losses of whole batches,
+//! the one of a mask that sorts its pixels, `f64`, and every other device of Burn go over the host: the tensors are copied there and the
+//! result back, which is differentiable too.
 //!
 //! What a GPU does not promise:
 //!
@@ -82,9 +83,13 @@ mod loss;
 mod losses;
 mod macros;
 pub mod matching;
+#[cfg(feature = "cube")]
+mod on_device;
 mod op;
 mod parts;
 mod replicas;
+#[cfg(feature = "cube")]
+mod rows;
 #[cfg(feature = "cube")]
 mod steps;
 

@@ -25,10 +25,40 @@ pub(crate) enum Step {
     Ln(usize),
     Atan2(usize, usize),
     Atan(usize),
+    /// The sum over the columns of a row.
+    RowSum(usize),
+    /// The largest number of a row.
+    RowMax(usize),
     /// Stores the value.
     Value(usize),
     /// Stores the slope by this field of the prediction.
     Slope(usize, usize),
+}
+
+impl Step {
+    /// The places of the results that it takes, in order.
+    pub(crate) fn operands(self) -> impl Iterator<Item = usize> {
+        let (operands, count) = match self {
+            Self::Pred(_) | Self::Target(_) | Self::Const(_) => ([0; 4], 0),
+            Self::Abs(a)
+            | Self::Floor(a)
+            | Self::Sqrt(a)
+            | Self::Exp(a)
+            | Self::Ln(a)
+            | Self::Atan(a)
+            | Self::RowSum(a)
+            | Self::RowMax(a)
+            | Self::Value(a)
+            | Self::Slope(a, _) => ([a, 0, 0, 0], 1),
+            Self::Add(a, b)
+            | Self::Sub(a, b)
+            | Self::Mul(a, b)
+            | Self::Div(a, b)
+            | Self::Atan2(a, b) => ([a, b, 0, 0], 2),
+            Self::IfLt(a, b, c, d) => ([a, b, c, d], 4),
+        };
+        operands.into_iter().take(count)
+    }
 }
 
 /// Beyond these, eˣ is 0 and the largest number.
@@ -205,6 +235,8 @@ impl Steps {
                 self.push(Step::Add(product, at(c)))
             }
             Op::IfLt(a, b, c, d) => self.push(Step::IfLt(at(a), at(b), at(c), at(d))),
+            Op::RowSum(a) => self.push(Step::RowSum(at(a))),
+            Op::RowMax(a) => self.push(Step::RowMax(at(a))),
             other => panic!("teach steps.rs the operation {}", other.name()),
         }
     }
@@ -290,6 +322,7 @@ mod tests {
                 Step::Ln(a) => v[a].ln(),
                 Step::Atan2(a, b) => v[a].atan2(v[b]),
                 Step::Atan(a) => v[a].atan(),
+                Step::RowSum(a) | Step::RowMax(a) => v[a],
                 Step::Value(a) => return v[a],
                 Step::Target(_) | Step::Slope(..) => unreachable!("there is neither"),
             });

@@ -10,8 +10,8 @@ use std::thread;
 
 use burn::tensor::{DType, Device, DeviceKind, Tensor};
 use cubecl::logging::{LaunchObservation, LaunchObserver};
-use detloss::batch::{Target, Weights};
-use detloss::loss::Scope;
+use detloss::batch::{Kernel as _, Target, Weights};
+use detloss::loss::{Param, Scope};
 use detloss::losses::Entry;
 use detloss::losses::{ALL, boxes, scores};
 use detloss::testing::{
@@ -31,7 +31,7 @@ fn on(dtype: DType) -> OnTensors {
     OnTensors(Device::wgpu(DeviceKind::DefaultDevice).autodiff(), dtype)
 }
 
-/// Formulas by their kernels, losses of rows, masks and sets over the host.
+/// Formulas by their kernels, losses of rows and masks by tensor operations, those of sets over the host.
 #[test]
 fn every_loss_agrees_with_the_formula() {
     let _turn = turn();
@@ -304,14 +304,63 @@ fn a_formula_is_one_launch() {
     }
 }
 
-/// What is no formula is computed by the host.
+fn is_of_rows(entry: &Entry) -> bool {
+    entry.make().trace_row(2, false, false).is_some()
+}
+
+/// What tensor operations suffice for stays on the device, and all else is computed by the host.
 #[test]
-fn no_formula_is_no_launch() {
+fn what_is_neither_a_formula_nor_of_rows_is_no_launch() {
     let _turn = turn();
     let others = ALL.iter().filter(|entry| entry.signature.scope != Scope::Unit);
     for entry in others {
         let (forward, _) = launches(entry);
-        assert!(forward.is_empty(), "{}: {forward:#?}", entry.name);
+        assert_eq!(forward.is_empty(), !is_of_rows(entry), "{}: {forward:#?}", entry.name);
+    }
+}
+
+/// Classes with weights, an ignored one whose row holds anything, and a slope for each row.
+#[test]
+fn rows_of_classes_mean_the_same() {
+    let _turn = turn();
+    let on = on(DType::F32);
+    let logits = [2.0, -1.0, 0.5, f64::NAN, f64::INFINITY, 0.0, -3.0, 1.5, 0.25];
+    let finite = logits.map(|logit| if logit.is_finite() { logit } else { 0.0 });
+    let of_classes = ALL.iter().filter(|entry| entry.signature.takes().class_indices);
+    for entry in of_classes.filter(|entry| is_of_rows(entry)) {
+        // Halfway, so that a smoothed row is worth something without a class.
+        let halfway = |param: &Param| (param.name, 0.5 * (param.default + param.range.1));
+        let params: Vec<_> = entry.params.iter().map(halfway).collect();
+        let (core, loss) = (entry.with(&params).unwrap(), Loss::with(entry.name, &params).unwrap());
+        let weighted = detloss::Batch::new(&finite, Target::Classes(&[0, 9, 2])).columns(3);
+        let weighted = weighted.weights(Weights::Rows(&[0.5, 1.0, 2.0]));
+        let weighted = weighted.column_weights(&[1.0, 2.0, 0.5]).ignore_index(9);
+        let batch = |pred| {
+            let batch = Batch::new(pred, on.integers(&[0, 9, 2], [3])).ignore_index(9);
+            batch.weights(on.tensor(&[0.5, 1.0, 2.0], [3])).column_weights([1.0, 2.0, 0.5])
+        };
+        let pred = || on.tensor(&logits, [3, 3]);
+        agree(
+            entry.name,
+            pred(),
+            |pred| batch(pred).weighted_mean().value(&loss),
+            weighted.weighted_mean().value_and_grad(&core),
+        );
+        let scales = [3.0, 5.0, -0.5];
+        let (mut values, mut grad) = ([0.0; 3], [0.0; 9]);
+        weighted.values_and_grad_into(&core, Some(&scales), &mut values, &mut grad).unwrap();
+        let sum = values.iter().zip(scales).map(|(value, scale)| value * scale).sum();
+        agree(
+            entry.name,
+            pred(),
+            |pred| (batch(pred).values(&loss) * on.tensor(&scales, [3])).sum(),
+            Ok((sum, grad.to_vec())),
+        );
+        // Nothing is read back: a class that is none makes its row NaN.
+        let unknown = Batch::new(on.tensor(&finite, [3, 3]), on.integers(&[0, 3, 2], [3]));
+        let values = numbers(&unknown.values(&loss));
+        assert!(values[0].is_finite() && values[2].is_finite(), "{}: {values:?}", entry.name);
+        assert!(!values[1].is_finite(), "{}: {values:?}", entry.name);
     }
 }
 

@@ -55,10 +55,10 @@
 //!
 //! # Devices
 //!
-//! Tensors in the memory of the host are passed over once, by the kernels of [`detloss`]. On other devices a formula is replayed with
-//! Candle's operations, value and gradient; losses that are no formula (rows, masks, whole batches) copy their tensors to the host and
-//! the gradient back. [`Backend`] forces one or the other. When replayed, targets are not looked at before: a class index that
-//! names no class, or a label outside of 0..=1, makes its row or element NaN.
+//! Tensors in the memory of the host are passed over once, by the kernels of [`detloss`]. On other devices formulas and losses of rows and
+//! masks are replayed with Candle's operations, value and gradient. Losses of whole batches, and the one of a mask that sorts its
+//! pixels, copy their tensors to the host and the gradient back. [`Backend`] forces one or the other. When replayed, targets are not looked
+//! at before: a class index that names no class, or a label outside of 0..=1, makes its row or element NaN.
 //!
 //! [`matching`] says before which prediction is to find which truth, and [`criteria`] does both: the whole loss of a named detector.
 
@@ -161,13 +161,13 @@ fn compute(
         Backend::Auto if has_state || pred.device().is_cpu() => None,
         // Kernels of no numbers are no kernels.
         _ if pred.elem_count() == 0 => None,
-        Backend::Auto | Backend::Decomposed => loss.trace(call.wants_gradient()),
+        Backend::Auto | Backend::Decomposed => replay::trace(&call, loss),
     };
     let outcome = match program {
         Some(program) => replay::run(&call, loss, program)?,
         None if options.backend == Backend::Decomposed && pred.elem_count() > 0 => {
             bail!(
-                "{name}: it is no formula that could be replayed: use Backend::Auto or Backend::Fused"
+                "{name}: tensor operations do not suffice for it: use Backend::Auto or Backend::Fused"
             )
         }
         None => host::run(&call, loss, state)?,

@@ -51,13 +51,13 @@ pub enum Reduction {
 /// Where a loss is computed. All backends give the same numbers, up to rounding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Backend {
-    /// [`Fused`](Backend::Fused) for tensors in the memory of the host and for losses that are no formula, [`Decomposed`](Backend::Decomposed) for
-    /// the others.
+    /// [`Fused`](Backend::Fused) for tensors in the memory of the host and for losses that tensor operations do not suffice for,
+    /// [`Decomposed`](Backend::Decomposed) for the others.
     #[default]
     Auto,
     /// By the compiled kernels of detloss: one pass for value and gradient, without a copy of what lies in order in the memory of
     /// the host. Tensors of other devices are copied there and the gradient back.
     Fused,
-    /// By tensor operations, where the tensors are: the formula and its gradient, operation by operation. Nothing waits for the device.
+    /// By tensor operations, where the tensors are: the loss and its gradient, operation by operation. Nothing waits for the device.
     Decomposed,
 }

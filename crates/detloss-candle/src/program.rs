@@ -2,13 +2,14 @@
 
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4};
 
-use candle_core::{DType, Result, Tensor, bail};
+use candle_core::{D, DType, Result, Tensor, bail};
 use detloss::scalar::expr::{Binary, Op, Program, Unary};
 use detloss::scalar::{DIV_EPS, MAX_MAGNITUDE};
 
-/// The outputs of a program for these inputs, all of the same shape.
+/// The outputs of a program for these inputs, whose shapes the first one's can hold.
 pub(crate) fn run(program: Program, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-    execute(program, |op, v| apply(op, inputs, v))
+    let outputs = execute(program, |op, v| apply(op, inputs, v))?;
+    outputs.iter().map(|output| output.broadcast_as(inputs[0].shape())).collect()
 }
 
 /// The outputs of a program whose operations `apply` does, from earlier results.
@@ -50,11 +51,23 @@ fn last_use(ops: &[Op], outputs: &[usize]) -> Vec<usize> {
 fn apply(op: Op, inputs: &[Tensor], v: &dyn Fn(usize) -> Tensor) -> Result<Tensor> {
     match op {
         Op::Input(index) => Ok(inputs[index].clone()),
-        Op::Const(value) => lit(&inputs[0], value.get()),
+        Op::Const(value) => constant(&inputs[0], value.get()),
         Op::Unary(function, a) => unary(function, &v(a)),
-        Op::Binary(function, a, b) => binary(function, &v(a), &v(b)),
-        Op::MulAdd(a, b, c) => (v(a) * v(b))? + v(c),
-        Op::IfLt(a, b, c, d) => if_lt(&v(a), &v(b), &v(c), &v(d)),
+        Op::Binary(function, a, b) => {
+            let [a, b] = together([v(a), v(b)])?;
+            binary(function, &a, &b)
+        }
+        Op::MulAdd(a, b, c) => {
+            let [a, b, c] = together([v(a), v(b), v(c)])?;
+            (a * b)? + c
+        }
+        Op::IfLt(a, b, c, d) => {
+            let [a, b, c, d] = together([v(a), v(b), v(c), v(d)])?;
+            if_lt(&a, &b, &c, &d)
+        }
+        // What a row has one of counts for every column.
+        Op::RowSum(a) => v(a).broadcast_as(inputs[0].shape())?.sum_keepdim(D::Minus1),
+        Op::RowMax(a) => v(a).broadcast_as(inputs[0].shape())?.max_keepdim(D::Minus1),
         other => unknown(other.name()),
     }
 }
@@ -96,13 +109,30 @@ fn unknown(name: &str) -> Result<Tensor> {
     bail!("an operation that is new here: {name}: update detloss-candle with detloss")
 }
 
+/// The tensors, each repeated to the shape of all.
+fn together<const N: usize>(tensors: [Tensor; N]) -> Result<[Tensor; N]> {
+    let shape = tensors[1..].iter().try_fold(tensors[0].shape().clone(), |shape, tensor| {
+        shape.broadcast_shape_binary_op(tensor.shape(), "together")
+    })?;
+    let mut repeated = tensors;
+    for tensor in &mut repeated {
+        *tensor = tensor.broadcast_as(&shape)?;
+    }
+    Ok(repeated)
+}
+
+/// The number `value`, of the dtype of `like` and as many dimensions.
+fn constant(like: &Tensor, value: f64) -> Result<Tensor> {
+    let shape = vec![1; like.rank()];
+    match like.dtype() {
+        DType::F64 => Tensor::full(value, shape, like.device()),
+        _ => Tensor::full(value as f32, shape, like.device()),
+    }
+}
+
 /// The number `value`, of the dtype and shape of `like`.
 fn lit(like: &Tensor, value: f64) -> Result<Tensor> {
-    let number = match like.dtype() {
-        DType::F64 => Tensor::full(value, (), like.device())?,
-        _ => Tensor::full(value as f32, (), like.device())?,
-    };
-    number.broadcast_as(like.shape())
+    constant(like, value)?.broadcast_as(like.shape())
 }
 
 /// The smallest positive normal number.

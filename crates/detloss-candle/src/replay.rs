@@ -1,8 +1,9 @@
-//! The backend over the device: a traced formula, run with tensor operations.
+//! The backend over the device: a traced loss, run with tensor operations.
 
 use candle_core::{DType, Result, Tensor};
 use detloss::batch::Kernel;
-use detloss::operand::{LEFT_OUT, MAX_LABEL};
+use detloss::loss::Scope;
+use detloss::operand::{Kind, LEFT_OUT, MAX_LABEL};
 use detloss::scalar::expr::Program;
 
 use crate::call::{Call, Outcome};
@@ -15,28 +16,35 @@ pub(crate) fn run(
     loss: &(impl Kernel + ?Sized),
     program: Program,
 ) -> Result<Outcome> {
-    let signature = &call.signature;
     call.check(loss)?;
-    let fields = signature.pred.fields().len();
     let kept = kept(call)?;
-    let mut inputs = columns(&predictions(call, kept.as_ref())?, fields)?;
-    inputs.extend(columns(&labels(call, kept.as_ref())?, signature.target.fields().len())?);
-    let mut outputs = program::run(program, &inputs)?;
-    let (values, partials) = (outputs.remove(0), outputs);
+    match call.signature.scope {
+        Scope::Unit => of_units(call, kept.as_ref(), program),
+        Scope::Row | Scope::Set => of_rows(call, kept.as_ref(), program),
+    }
+}
 
-    let weights = weights(call, kept.as_ref())?;
-    let weighted = |tensor: &Tensor| match &weights {
-        Some(weights) => tensor * weights,
-        None => Ok(tensor.clone()),
-    };
-    let divisor = Divisor::new(call, weights.as_ref())?;
-    let value = weighted(&values)?;
-    let value = match call.options.reduction {
-        Reduction::None => value.reshape(call.shapes.units.as_slice())?,
-        _ => divisor.divide(&value.sum_all()?)?,
-    };
+/// The program of this loss for this call; None if it has none.
+pub(crate) fn trace(call: &Call<'_>, loss: &(impl Kernel + ?Sized)) -> Option<Program> {
+    let gradient = call.wants_gradient();
+    match call.signature.scope {
+        Scope::Unit => loss.trace(gradient),
+        Scope::Row => loss.trace_row(call.shapes.columns, call.column_weights.is_some(), gradient),
+        Scope::Set => None,
+    }
+}
+
+fn of_units(call: &Call<'_>, kept: Option<&Tensor>, program: Program) -> Result<Outcome> {
+    let fields = |kind: Kind| kind.fields().len();
+    let pred = only(kept, call, checked(call, call.pred.detach())?)?;
+    let mut inputs = columns(&pred, fields(call.signature.pred))?;
+    inputs.extend(columns(&labels(call, kept)?, fields(call.signature.target))?);
+    let outputs = program::run(program, &inputs)?;
+    let weights = weights(call, kept)?;
+    let total = Total { divisor: Divisor::new(call, weights.as_ref())?, weights };
+    let value = total.value(call, &outputs[0])?;
     let grad = if call.wants_gradient() {
-        let slopes = partials.iter().map(|partial| divisor.divide(&weighted(partial)?));
+        let slopes = outputs[1..].iter().map(|partial| total.slopes(partial));
         let slopes = Tensor::stack(&slopes.collect::<Result<Vec<_>>>()?, 0)?;
         Some(slopes.t()?.reshape(call.pred.shape())?)
     } else {
@@ -45,20 +53,77 @@ pub(crate) fn run(
     Ok(Outcome { value, grad, value_of_row: None })
 }
 
-/// The predictions, with NaN where the target is none, since to look would be to wait, and 0 in what is left out: whatever it
-/// holds, infinity and NaN included, must not reach the sum through a product with its weight.
-fn predictions(call: &Call<'_>, kept: Option<&Tensor>) -> Result<Tensor> {
-    let mut pred = call.pred.detach();
-    if let Some(known) = known(call)? {
-        pred = pred.reshape(((), call.shapes.columns))?;
-        let nan = pred.zeros_like()?.affine(0.0, f64::NAN)?;
-        pred = known.broadcast_as(pred.shape())?.where_cond(&pred, &nan)?;
+fn of_rows(call: &Call<'_>, kept: Option<&Tensor>, program: Program) -> Result<Outcome> {
+    let (rows, columns) = (call.shapes.unit_count(), call.shapes.columns);
+    let (dtype, device) = (call.pred.dtype(), call.pred.device());
+    // What is no target is one that has no value: predictions would not matter where nothing is asked for.
+    let target = only(kept, call, checked(call, labels(call, None)?)?)?.reshape((rows, ()))?;
+    let column = Tensor::arange(0, columns as u32, device)?.to_dtype(dtype)?.reshape((1, ()))?;
+    let pred = only(kept, call, call.pred.detach())?.reshape((rows, columns))?;
+    let mut inputs = vec![pred, target.clone(), column];
+    let by_column = call.column_weights.as_ref().map(|weights| weights.reshape((1, columns)));
+    let by_column = by_column.transpose()?;
+    inputs.extend(by_column.clone());
+    let outputs = program::run(program, &inputs)?;
+
+    let by_row = call.weights.as_ref().map(|weights| weights.reshape((rows, 1))).transpose()?;
+    let kept = kept.map(|kept| kept.to_dtype(dtype)).transpose()?;
+    let weights = product([by_row, kept])?;
+    // The sum of the weights knows that of the class, too.
+    let of_class = match by_column.filter(|_| call.shapes.class_indices) {
+        Some(by_column) => Some(target.broadcast_mul(&by_column)?.sum_keepdim(1)?),
+        None => None,
+    };
+    let total = Total {
+        divisor: Divisor::new(call, product([weights.clone(), of_class])?.as_ref())?,
+        weights,
+    };
+    let value = total.value(call, &outputs[0].narrow(1, 0, 1)?)?;
+    let grad = outputs.get(1).map(|slope| total.slopes(slope)?.reshape(call.pred.shape()));
+    Ok(Outcome { value, grad: grad.transpose()?, value_of_row: None })
+}
+
+/// How the losses of the units are added up.
+struct Total {
+    weights: Option<Tensor>,
+    divisor: Divisor,
+}
+
+impl Total {
+    fn weighted(&self, tensor: &Tensor) -> Result<Tensor> {
+        match &self.weights {
+            Some(weights) => tensor.broadcast_mul(weights),
+            None => Ok(tensor.clone()),
+        }
     }
-    if let Some(kept) = kept {
-        pred = pred.reshape(((), call.shapes.columns))?;
-        pred = kept.broadcast_as(pred.shape())?.where_cond(&pred, &pred.zeros_like()?)?;
+
+    fn value(&self, call: &Call<'_>, units: &Tensor) -> Result<Tensor> {
+        let value = self.weighted(units)?;
+        match call.options.reduction {
+            Reduction::None => value.reshape(call.shapes.units.as_slice()),
+            _ => self.divisor.divide(&value.sum_all()?),
+        }
     }
-    Ok(pred)
+
+    fn slopes(&self, partials: &Tensor) -> Result<Tensor> {
+        self.divisor.divide(&self.weighted(partials)?)
+    }
+}
+
+/// The numbers with NaN where the target is none, since to look would be to wait.
+fn checked(call: &Call<'_>, numbers: Tensor) -> Result<Tensor> {
+    let Some(known) = known(call)? else { return Ok(numbers) };
+    let numbers = numbers.reshape(((), call.shapes.columns))?;
+    let nan = numbers.zeros_like()?.affine(0.0, f64::NAN)?;
+    known.broadcast_as(numbers.shape())?.where_cond(&numbers, &nan)
+}
+
+/// The numbers with 0 in what is left out: whatever it holds, infinity and NaN included, must not reach the sum through a product
+/// with its weight.
+fn only(kept: Option<&Tensor>, call: &Call<'_>, numbers: Tensor) -> Result<Tensor> {
+    let Some(kept) = kept else { return Ok(numbers) };
+    let numbers = numbers.reshape(((), call.shapes.columns))?;
+    kept.broadcast_as(numbers.shape())?.where_cond(&numbers, &numbers.zeros_like()?)
 }
 
 /// Class indices, one per row.
@@ -75,8 +140,9 @@ fn dense(call: &Call<'_>) -> Result<Tensor> {
 fn known(call: &Call<'_>) -> Result<Option<Tensor>> {
     if call.shapes.class_indices {
         let classes = classes(call)?;
-        // The index behind the last is background.
-        let known = classes.ge(0i64)? * classes.le(call.shapes.columns as i64)?;
+        // The index behind the last is background; a row of a softmax must have a class.
+        let most = call.shapes.columns as i64 - i64::from(call.signature.pred.is_row());
+        let known = classes.ge(0i64)? * classes.le(most)?;
         return known.map(Some);
     }
     if !call.signature.target.is_probability() {
@@ -84,14 +150,18 @@ fn known(call: &Call<'_>) -> Result<Option<Tensor>> {
     }
     let labels = dense(call)?;
     let known = (labels.ge(0.0)? * labels.le(MAX_LABEL)?)?;
-    (known + labels.eq(LEFT_OUT)?).map(Some)
+    match call.signature.target.can_be_left_out() {
+        true => (known + labels.eq(LEFT_OUT)?).map(Some),
+        false => Ok(Some(known)),
+    }
 }
 
-/// Whether each target is not left out, by row or by element. None if none can be.
+/// Whether each target is not left out, by row or by element. None if none can be; a mask leaves its pixels out itself.
 fn kept(call: &Call<'_>) -> Result<Option<Tensor>> {
     match call.options.ignore_index {
         Some(index) => classes(call)?.ne(index).map(Some),
         None if call.shapes.class_indices => Ok(None),
+        None if call.signature.pred.is_row() => Ok(None),
         None if call.signature.target.can_be_left_out() => dense(call)?.ne(LEFT_OUT).map(Some),
         None => Ok(None),
     }
@@ -135,6 +205,12 @@ fn weights(call: &Call<'_>, kept: Option<&Tensor>) -> Result<Option<Tensor>> {
     let factors = factors.iter().map(|factor| factor.broadcast_as(grid));
     let product = factors.reduce(|product, factor| product? * factor?);
     product.map(|product| product?.flatten_all()).transpose()
+}
+
+/// The product of those there are.
+fn product(factors: [Option<Tensor>; 2]) -> Result<Option<Tensor>> {
+    let factors = factors.into_iter().flatten().map(Ok);
+    factors.reduce(|product, factor| product? * factor?).transpose()
 }
 
 /// What the sum of the losses is divided by.

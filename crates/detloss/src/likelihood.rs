@@ -1,14 +1,26 @@
 //! Losses of rows that are a sum over the classes: of each a function of its likelihood under a softmax, weighted by the target.
 
-use crate::loss::{RowOf, RowTarget};
+use crate::loss::{RowOf, RowTarget, TracedLoss, TracedRow};
+use crate::scalar::expr::Expr;
 use crate::scalar::lanes::Vector;
-use crate::scalar::softmax::Softmax;
+use crate::scalar::softmax::{Softmax, TracedSoftmax};
 use crate::scalar::{Element, Scalar, lit, slice};
 
 /// A function of the likelihood of one class.
 pub trait OfLikelihood {
     /// The value at the likelihood q, and its slope by ln q. `wrong` is 1 − q and `surprise` −ln q, without cancellation.
     fn term<S: Scalar>(&self, likelihood: S, wrong: S, surprise: S) -> (S, S);
+}
+
+/// −ln q.
+#[derive(Clone, Copy, Debug)]
+pub struct CrossEntropy;
+
+impl OfLikelihood for CrossEntropy {
+    #[inline(always)]
+    fn term<S: Scalar>(&self, _: S, _: S, surprise: S) -> (S, S) {
+        (surprise, surprise.lit(-1.0))
+    }
 }
 
 /// Σₖ wₖ yₖ f(qₖ), and its gradient. A logit of −∞ excludes a class whose target is 0.
@@ -23,6 +35,20 @@ pub fn sum_over_classes<V: Vector>(
         RowTarget::Class(class) => of_class(token, row, &softmax, class, function),
         RowTarget::Dense(target) => of_distribution(token, row, &softmax, target, function),
     }
+}
+
+/// The same of a traced row.
+pub fn trace_over_classes<'t>(row: TracedRow<'t>, function: &impl OfLikelihood) -> TracedLoss<'t> {
+    let softmax = TracedSoftmax::new(row.logits, 1.0);
+    let (likelihood, wrong) = (softmax.likelihood(), softmax.complement());
+    let share = row.column_weights.map_or(row.target, |weights| row.target * weights);
+    let terms = function.term(likelihood, wrong, softmax.ln_sum() - softmax.shifted);
+    // A logit of −∞ with no share adds 0, not 0 · ∞.
+    let zero = share.lit(0.0);
+    let counts = |term| Expr::if_lt(zero, share.abs(), share * term, share);
+    let (value, slope) = (counts(terms.0).row_sum(), counts(terms.1));
+    // slope − q Σ slope, which for the one class with a share would cancel.
+    TracedLoss { value, slope: slope * wrong - likelihood * (slope.row_sum() - slope) }
 }
 
 #[inline(always)]

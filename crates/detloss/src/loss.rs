@@ -13,7 +13,7 @@ pub use focusing::Focusing;
 pub use modifiers::Modifier;
 use modifiers::Modifiers;
 pub use param::{Param, ParamKind, ParamValue};
-pub use row::{RowLoss, RowOf, RowTarget};
+pub use row::{RowLoss, RowOf, RowTarget, TracedLoss, TracedRow};
 pub use set::{SetLoss, SetOf, State};
 pub use terms::Terms;
 

@@ -1,19 +1,20 @@
 //! What the losses of masks have in common: how much of a mask of logits and of its labels overlaps.
 
-use crate::loss::{RowOf, SetOf};
+use crate::loss::{RowOf, SetOf, TracedLoss, TracedRow};
+use crate::scalar::expr::Expr;
 use crate::scalar::lanes::Vector;
 use crate::scalar::softmax::{Softmax, through_softmax};
 use crate::scalar::{Element, Scalar, lit, slice};
 
-/// A vector of pixels; all 0 for those that are left out, whose label is negative.
+/// Pixels, side by side; all 0 for those that are left out, whose label is negative.
 #[derive(Clone, Copy, Debug)]
-pub struct Pixels<V> {
+pub struct Pixels<S> {
     /// How likely the pixel is one of the object: p.
-    pub score: V,
+    pub score: S,
     /// 1 − p, without cancellation.
-    pub rest: V,
+    pub rest: S,
     /// What the score should be: g.
-    pub label: V,
+    pub label: S,
 }
 
 impl<V: Vector> Pixels<V> {
@@ -21,47 +22,54 @@ impl<V: Vector> Pixels<V> {
     #[inline(always)]
     pub fn new(token: V::Token, row: &RowOf<'_, V>, start: usize) -> Self {
         let logit = slice::load::<V>(token, row.logits, start, 0.0);
-        let label = slice::load::<V>(token, row.target.fields(), start, -1.0);
-        let zero = V::splat(token, V::Element::default());
+        Self::of(logit, slice::load::<V>(token, row.target.fields(), start, -1.0))
+    }
+}
+
+impl<S: Scalar> Pixels<S> {
+    /// The pixels with these logits and labels.
+    #[inline(always)]
+    pub fn of(logit: S, label: S) -> Self {
+        let zero = logit.lit(0.0);
         let small = (-logit.abs()).exp();
         let large = (small + lit(1.0)).recip();
         let small = small * large;
-        let if_known = |value| V::if_lt(label, zero, zero, value);
+        let if_known = |value| S::if_lt(label, zero, zero, value);
         Self {
-            score: if_known(V::if_lt(logit, zero, small, large)),
-            rest: if_known(V::if_lt(logit, zero, large, small)),
+            score: if_known(S::if_lt(logit, zero, small, large)),
+            rest: if_known(S::if_lt(logit, zero, large, small)),
             label: if_known(label),
         }
     }
 
     /// The slope of the score by its logit: p (1 − p).
     #[inline(always)]
-    pub fn slope(self) -> V {
+    pub fn slope(self) -> S {
         self.score * self.rest
     }
 
     /// p (1 − g): more than the label asks for.
     #[inline(always)]
-    pub fn extra(self) -> V {
+    pub fn extra(self) -> S {
         self.score * (lit(1.0) - self.label)
     }
 
     /// (1 − p) g: less than the label asks for.
     #[inline(always)]
-    pub fn missed(self) -> V {
+    pub fn missed(self) -> S {
         self.rest * self.label
     }
 }
 
 /// The sums over the pixels of a mask that every linear loss of overlap is made of.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Overlap {
+pub struct Overlap<S = f64> {
     /// True positives: Σ p g.
-    pub hits: f64,
+    pub hits: S,
     /// False positives: Σ p (1 − g).
-    pub extra: f64,
+    pub extra: S,
     /// False negatives: Σ (1 − p) g.
-    pub missed: f64,
+    pub missed: S,
 }
 
 impl Overlap {
@@ -79,47 +87,83 @@ impl Overlap {
         );
         Self { hits, extra, missed }
     }
+}
 
+impl<'t> Overlap<Expr<'t>> {
+    /// That of a traced row.
+    fn traced(pixels: Pixels<Expr<'t>>) -> Self {
+        let hits = (pixels.score * pixels.label).row_sum();
+        Self { hits, extra: pixels.extra().row_sum(), missed: pixels.missed().row_sum() }
+    }
+}
+
+impl<S: Scalar> Overlap<S> {
     /// One less the Tversky index: `wrong / (TP + wrong + eps)` with `wrong = alpha FP + beta FN`. Where there is nothing to
     /// divide by, nothing is wrong.
     #[inline(always)]
-    pub fn tversky(self, [alpha, beta]: [f64; 2], eps: f64) -> Tversky {
-        let wrong = alpha * self.extra + beta * self.missed;
-        let all = self.hits + eps + wrong;
-        let (value, index) = (wrong.safe_div(all), (self.hits + eps).safe_div(all));
-        let per_unit = 1.0.safe_div(all);
-        Tversky {
+    pub fn tversky(self, [alpha, beta]: [f64; 2], eps: f64) -> OverlapLoss<S> {
+        let wrong = self.extra * lit(alpha) + self.missed * lit(beta);
+        let right = self.hits + lit(eps);
+        let all = right + wrong;
+        let (value, index) = (wrong.safe_div(all), right.safe_div(all));
+        let per_unit = all.lit(1.0).safe_div(all);
+        OverlapLoss {
             value,
-            background: alpha * index * per_unit,
-            object: -(beta * index + value) * per_unit,
+            background: index * lit(alpha) * per_unit,
+            object: -(index * lit(beta) + value) * per_unit,
         }
     }
 }
 
-/// A Tversky loss and its slopes, which for all pixels of a kind are the same.
+/// A loss of overlap and its slopes, which for all pixels of a kind are the same.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Tversky {
-    /// 1 − TP / (TP + α FP + β FN).
-    pub value: f64,
+pub struct OverlapLoss<S = f64> {
+    /// The value.
+    pub value: S,
     /// The slope by the score of a pixel with the label 0.
-    pub background: f64,
+    pub background: S,
     /// The slope by the score of a pixel with the label 1.
-    pub object: f64,
+    pub object: S,
 }
 
-impl Tversky {
-    /// Writes the gradient of the row, if anybody wants it, for a loss whose slope by this one is `outer`.
+impl<S: Scalar> OverlapLoss<S> {
+    /// The slopes by the logits of `pixels`.
     #[inline(always)]
-    pub fn write<V: Vector>(self, token: V::Token, mut row: RowOf<'_, V>, outer: f64) {
-        let Some(grad) = row.grad.take() else { return };
-        let outer = outer * row.scale.to_f64();
-        let (background, object) = (self.background * outer, self.object * outer);
+    fn slope(self, pixels: Pixels<S>) -> S {
+        let by_score = pixels.label * self.object + (lit(1.0) - pixels.label) * self.background;
+        by_score * pixels.slope()
+    }
+}
+
+/// A loss of masks that is a function of their overlap.
+pub trait OfOverlap {
+    /// The loss, and its slopes.
+    fn of<S: Scalar>(&self, overlap: Overlap<S>) -> OverlapLoss<S>;
+}
+
+/// The loss of a row, and its gradient.
+#[inline(always)]
+pub fn of_overlap<V: Vector>(token: V::Token, mut row: RowOf<'_, V>, loss: &impl OfOverlap) -> f64 {
+    let loss = loss.of(Overlap::new(token, &row));
+    if let Some(grad) = row.grad.take() {
+        let scaled = |slope: f64| V::splat(token, V::Element::from_f64(slope * row.scale.to_f64()));
+        let slopes = OverlapLoss {
+            value: scaled(loss.value),
+            background: scaled(loss.background),
+            object: scaled(loss.object),
+        };
         for start in (0..grad.len()).step_by(V::LEN) {
-            let pixels = Pixels::<V>::new(token, &row, start);
-            let slope = pixels.label * lit(object) + (lit(1.0) - pixels.label) * lit(background);
-            slice::store(slope * pixels.slope(), grad, start);
+            slice::store(slopes.slope(Pixels::new(token, &row, start)), grad, start);
         }
     }
+    loss.value
+}
+
+/// The same of a traced row.
+pub fn trace_of_overlap<'t>(row: TracedRow<'t>, loss: &impl OfOverlap) -> TracedLoss<'t> {
+    let pixels = Pixels::of(row.logits, row.target);
+    let loss = loss.of(Overlap::traced(pixels));
+    TracedLoss { value: loss.value, slope: loss.slope(pixels) }
 }
 
 /// The mean loss of the classes of a set of pixels, whose scores are the softmax of their logits; `absent` says whether classes
@@ -129,7 +173,7 @@ pub fn mean_over_classes<V: Vector>(
     token: V::Token,
     set: SetOf<'_, V>,
     absent: bool,
-    loss: impl Fn(Overlap) -> Tversky,
+    loss: impl Fn(Overlap) -> OverlapLoss,
 ) -> f64 {
     let columns = set.columns;
     let mut scores = vec![V::Element::default(); set.pred.len()];
@@ -154,7 +198,7 @@ pub fn mean_over_classes<V: Vector>(
     let losses: Vec<_> = overlaps
         .into_iter()
         .zip(counts)
-        .map(|(overlap, counts)| if counts { loss(overlap) } else { Tversky::default() })
+        .map(|(overlap, counts)| if counts { loss(overlap) } else { OverlapLoss::default() })
         .collect();
     if let Some(grad) = set.grad {
         let scale = |slope: f64| V::Element::from_f64(slope * set.scale * share);

@@ -15,12 +15,14 @@ pub use crate::scalar::stable::{
 pub use crate::scalar::{Scalar, lit};
 // What the losses of whole rows and whole batches need besides.
 pub use crate::density::{Density, GhmTerm};
-pub use crate::likelihood::{OfLikelihood, sum_over_classes};
-pub use crate::loss::{RowOf, RowTarget, SetOf, State};
+pub use crate::likelihood::{CrossEntropy, OfLikelihood, sum_over_classes, trace_over_classes};
+pub use crate::loss::{RowOf, RowTarget, SetOf, State, TracedLoss, TracedRow};
 pub use crate::lovasz::lovasz;
-pub use crate::overlap::{Overlap, Pixels, mean_over_classes};
+pub use crate::overlap::{
+    OfOverlap, Overlap, OverlapLoss, Pixels, mean_over_classes, of_overlap, trace_of_overlap,
+};
 pub use crate::ranking::{Ranking, Step};
 pub use crate::scalar::lanes::Vector;
 pub use crate::scalar::slice;
-pub use crate::scalar::softmax::{Softmax, through_softmax};
+pub use crate::scalar::softmax::{Softmax, TracedSoftmax, through_softmax};
 pub use crate::scalar::{Compute, Element};

@@ -6,7 +6,7 @@ use detloss::testing::{
 };
 use detloss_candle::{Backend, Options, loss};
 
-use crate::{Tensors, floats, is_formula, numbers, slopes};
+use crate::{Tensors, floats, is_replayed, numbers, slopes};
 
 struct OnTensors(DType, Backend);
 
@@ -28,12 +28,12 @@ impl FrontEnd for OnTensors {
             let values = loss(&tensors.pred, &tensors.target, &kind, &options)?;
             Ok(Response { values: numbers(&values)?, grad: slopes(&values, &tensors.pred)? })
         };
-        (backend == Backend::Fused || is_formula(request.entry)).then(|| compute().unwrap())
+        (backend == Backend::Fused || is_replayed(request.entry)).then(|| compute().unwrap())
     }
 }
 
-fn formulas() -> usize {
-    tested().iter().filter(|entry| is_formula(entry)).count()
+fn replayed() -> usize {
+    tested().iter().filter(|entry| is_replayed(entry)).count()
 }
 
 #[test]
@@ -43,9 +43,9 @@ fn the_host_gives_the_numbers_of_the_core() {
 }
 
 #[test]
-fn a_replayed_formula_gives_the_numbers_of_the_core() {
-    assert_eq!(check(&OnTensors(DType::F64, Backend::Decomposed), Tolerance::LAW), formulas());
-    assert_eq!(check(&OnTensors(DType::F32, Backend::Decomposed), Tolerance::F32), formulas());
+fn a_replayed_loss_gives_the_numbers_of_the_core() {
+    assert_eq!(check(&OnTensors(DType::F64, Backend::Decomposed), Tolerance::LAW), replayed());
+    assert_eq!(check(&OnTensors(DType::F32, Backend::Decomposed), Tolerance::F32), replayed());
 }
 
 #[test]
@@ -53,5 +53,5 @@ fn tensors_of_every_rank_with_every_option_give_the_numbers_of_the_core() {
     let count = check_tensors(&OnTensors(DType::F64, Backend::Fused), Tolerance::EXACT);
     assert_eq!(count, count_requests(|_| true));
     let count = check_tensors(&OnTensors(DType::F64, Backend::Decomposed), Tolerance::LAW);
-    assert_eq!(count, count_requests(is_formula));
+    assert_eq!(count, count_requests(is_replayed));
 }

@@ -6,7 +6,7 @@ use detloss::losses::Entry;
 use detloss::testing::ordinary;
 use detloss_candle::{Backend, Options, Reduction, loss, named};
 
-use crate::{Tensors, is_formula};
+use crate::{Tensors, is_replayed};
 
 const DEVICE: &Device = &Device::Cpu;
 
@@ -14,7 +14,7 @@ const DEVICE: &Device = &Device::Cpu;
 #[track_caller]
 fn fails(entry: &Entry, pred: &Tensor, target: &Tensor, options: &Options, says: &[&str]) {
     for backend in [Backend::Fused, Backend::Decomposed] {
-        if backend == Backend::Fused || is_formula(entry) {
+        if backend == Backend::Fused || is_replayed(entry) {
             let options = Options { backend, ..options.clone() };
             let error = loss(pred, target, &entry.make(), &options).unwrap_err().to_string();
             for part in says {
@@ -148,8 +148,8 @@ fn a_class_that_is_none_is_named() -> Result<()> {
 }
 
 #[test]
-fn what_is_no_formula_is_not_replayed() {
-    for entry in ALL.iter().filter(|entry| !is_formula(entry)) {
+fn what_is_not_traced_is_not_replayed() {
+    for entry in ALL.iter().filter(|entry| !is_replayed(entry)) {
         let Tensors { pred, target, .. } = tensors(entry);
         let options = Options { backend: Backend::Decomposed, ..Options::default() };
         let error = loss(&pred, &target, &entry.make(), &options).unwrap_err().to_string();

@@ -4,16 +4,17 @@ use candle_core::{D, DType, Device, Result, Tensor, Var};
 use detloss::loss::Scope;
 use detloss::losses::ALL;
 use detloss::losses::Entry;
+use detloss::operand::Kind;
 use detloss::testing::ordinary;
 use detloss_candle::{Backend, Options, Reduction, loss};
 
-use crate::{Tensors, is_formula, numbers, slopes};
+use crate::{Tensors, is_replayed, numbers, slopes};
 
 /// Every loss on every backend it has.
 fn all() -> impl Iterator<Item = (&'static Entry, Backend)> {
     let backends = [Backend::Auto, Backend::Fused, Backend::Decomposed];
     let all = ALL.iter().flat_map(move |entry| backends.map(|backend| (entry, backend)));
-    all.filter(|(entry, backend)| *backend != Backend::Decomposed || is_formula(entry))
+    all.filter(|(entry, backend)| *backend != Backend::Decomposed || is_replayed(entry))
 }
 
 fn tensors(entry: &'static Entry) -> Result<Tensors> {
@@ -227,7 +228,7 @@ fn all_dimensions_of_a_mask_but_the_first_are_pixels() -> Result<()> {
 fn a_score_has_a_value_per_column() -> Result<()> {
     let device = &Device::Cpu;
     let scores =
-        ALL.iter().filter(|entry| entry.signature.pred.fields() == ["logit"] && is_formula(entry));
+        ALL.iter().filter(|entry| entry.signature.pred == Kind::Logit && is_replayed(entry));
     for entry in scores {
         let pred = Var::new(&[[0.5_f32, -1.0, 2.0], [1.0, 0.0, -2.0]], device)?;
         let target = Tensor::new(&[[1_f32, 0.0, 0.0], [0.0, 0.0, 1.0]], device)?;

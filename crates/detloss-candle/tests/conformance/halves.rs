@@ -7,7 +7,7 @@ use detloss::testing::{Tolerance, assert_close, ordinary};
 use detloss_candle::{Backend, Options, Reduction, loss};
 use half::{bf16, f16};
 
-use crate::{Tensors, is_formula, numbers, slopes, wide};
+use crate::{Tensors, is_replayed, numbers, slopes, wide};
 
 fn check<T: Element + WithDType>() -> Result<()> {
     for entry in ALL {
@@ -18,7 +18,7 @@ fn check<T: Element + WithDType>() -> Result<()> {
         memory.batch().values_and_grad_into(&kind, None, &mut values, &mut grad).unwrap();
         let tensors = Tensors::new(entry, &rows, T::DTYPE)?;
         for backend in [Backend::Fused, Backend::Decomposed] {
-            if backend == Backend::Decomposed && !is_formula(entry) {
+            if backend == Backend::Decomposed && !is_replayed(entry) {
                 continue;
             }
             let tolerance =
@@ -58,7 +58,7 @@ fn a_scaled_loss_keeps_its_small_slopes() -> Result<()> {
             memory.batch().normalizer(NORMALIZER / SCALE).value_and_grad(&kind).unwrap();
         let tensors = Tensors::new(entry, &rows, DType::F16)?;
         for backend in [Backend::Fused, Backend::Decomposed] {
-            if backend == Backend::Decomposed && !is_formula(entry) {
+            if backend == Backend::Decomposed && !is_replayed(entry) {
                 continue;
             }
             let reduction = Reduction::Normalizer(NORMALIZER);

@@ -77,7 +77,8 @@ fn wide<T: Element>(numbers: &[T]) -> Vec<f64> {
     numbers.iter().map(|number| number.to_f64()).collect()
 }
 
-/// Whether the loss is a formula, which can be replayed.
-fn is_formula(entry: &Entry) -> bool {
-    entry.make().trace(false).is_some()
+/// Whether the loss can be replayed.
+fn is_replayed(entry: &Entry) -> bool {
+    let loss = entry.make();
+    loss.trace(false).is_some() || loss.trace_row(2, false, false).is_some()
 }

@@ -6,11 +6,11 @@ use detloss::batch::{Kernel, Target, Weights};
 use detloss::loss::Scope;
 use detloss::losses::ALL;
 use detloss::losses::Entry;
-use detloss::operand::Kind;
+use detloss::operand::LEFT_OUT;
 use detloss::testing::{Random, Rows, Tolerance, assert_close, ordinary};
 use detloss_candle::{Backend, Options, Reduction, loss};
 
-use crate::{is_formula, numbers, slopes};
+use crate::{is_replayed, numbers, slopes};
 
 const ROWS: usize = 12;
 
@@ -209,7 +209,7 @@ impl Say {
 
 fn compare(backend: Backend, tolerance: Tolerance) -> usize {
     let mut compared = 0;
-    for entry in ALL.iter().filter(|entry| backend == Backend::Fused || is_formula(entry)) {
+    for entry in ALL.iter().filter(|entry| backend == Backend::Fused || is_replayed(entry)) {
         let (table, kind) = (Table::new(entry), entry.make());
         let takes = entry.signature.tensors_take();
         // Integers for any other loss are numbers as good as others.
@@ -256,7 +256,7 @@ fn an_ignored_row_may_hold_anything() -> Result<()> {
         .filter(|entry| entry.signature.target.is_label() && entry.signature.scope != Scope::Set)
     {
         for backend in [Backend::Fused, Backend::Decomposed] {
-            if backend == Backend::Decomposed && !is_formula(entry)
+            if backend == Backend::Decomposed && !is_replayed(entry)
                 || entry.signature.pred.fields().len() != 1
             {
                 continue;
@@ -288,26 +288,37 @@ fn an_ignored_row_may_hold_anything() -> Result<()> {
 #[test]
 fn a_target_that_is_none_is_not_computed_with() -> Result<()> {
     let pred = Tensor::new(&[[0.5_f32, -1.0], [2.0, 0.25]], &Device::Cpu)?;
-    let of_scores = |entry: &&Entry| entry.signature.target == Kind::Label && is_formula(entry);
-    for entry in ALL.iter().filter(of_scores) {
+    let of_labels = |entry: &&Entry| entry.signature.target.is_probability() && is_replayed(entry);
+    for entry in ALL.iter().filter(of_labels) {
+        let signature = entry.signature;
         let run = |target: &Tensor, backend| {
             let options = Options { reduction: Reduction::None, backend, ..Options::default() };
             loss(&pred, target, &entry.make(), &options).and_then(|values| numbers(&values))
         };
-        for bad in [255.0_f32, -0.5, f32::INFINITY] {
+        // A row of a softmax, and a mask, is one unit.
+        let of_units = |elements: [bool; 4]| match signature.pred.is_row() {
+            true => vec![elements[0] || elements[1], elements[2] || elements[3]],
+            false => elements.to_vec(),
+        };
+        let left_out = (!signature.target.can_be_left_out()).then_some(LEFT_OUT as f32);
+        for bad in [255.0_f32, -0.5, f32::INFINITY].into_iter().chain(left_out) {
             let labels = Tensor::new(&[[0.0_f32, 1.0], [bad, 0.0]], &Device::Cpu)?;
             let said = run(&labels, Backend::Fused).unwrap_err().to_string();
             assert!(said.contains("number 2 of the target is"), "{}: {said}", entry.name);
             let values = run(&labels, Backend::Decomposed)?;
             let are_nan = values.iter().map(|value| value.is_nan()).collect::<Vec<_>>();
-            assert_eq!(are_nan, [false, false, true, false], "{}: {bad}", entry.name);
+            let expected = of_units([false, false, true, false]);
+            assert_eq!(are_nan, expected, "{}: {bad}", entry.name);
         }
-        for bad in [-1_i64, 3] {
-            let classes = Tensor::new(&[2, bad], &Device::Cpu)?;
+        let first_bad = 2 + i64::from(!signature.pred.is_row());
+        let bad_classes = [-1, first_bad].into_iter().filter(|_| signature.takes().class_indices);
+        for bad in bad_classes {
+            let classes = Tensor::new(&[first_bad - 1, bad], &Device::Cpu)?;
             assert!(run(&classes, Backend::Fused).is_err(), "{}: class {bad}", entry.name);
             let values = run(&classes, Backend::Decomposed)?;
             let are_nan = values.iter().map(|value| value.is_nan()).collect::<Vec<_>>();
-            assert_eq!(are_nan, [false, false, true, true], "{}: class {bad}", entry.name);
+            let expected = of_units([false, false, true, true]);
+            assert_eq!(are_nan, expected, "{}: class {bad}", entry.name);
         }
     }
     Ok(())
@@ -317,8 +328,8 @@ fn a_target_that_is_none_is_not_computed_with() -> Result<()> {
 #[test]
 fn a_label_that_is_left_out_costs_nothing() -> Result<()> {
     let labels = Tensor::new(&[[0.0_f32, -1.0], [-1.0, 1.0]], &Device::Cpu)?;
-    let of_scores = |entry: &&Entry| entry.signature.target == Kind::Label && is_formula(entry);
-    for entry in ALL.iter().filter(of_scores) {
+    let of_labels = |entry: &&Entry| entry.signature.target.can_be_left_out() && is_replayed(entry);
+    for entry in ALL.iter().filter(of_labels) {
         for backend in [Backend::Fused, Backend::Decomposed] {
             let run = |left_out: f32| {
                 let pred = [[0.5_f32, left_out], [left_out, 0.25]];

@@ -6,14 +6,14 @@ use detloss::losses::ALL;
 use detloss::testing::ordinary;
 use detloss_candle::{Backend, loss};
 
-use crate::{Tensors, is_formula, numbers, slopes};
+use crate::{Tensors, is_replayed, numbers, slopes};
 
 #[test]
 fn nan_in_a_prediction_gives_nan_in_its_row_alone() -> Result<()> {
     const ROWS: usize = 7;
     for entry in ALL {
         for backend in [Backend::Fused, Backend::Decomposed] {
-            if backend == Backend::Decomposed && !is_formula(entry) {
+            if backend == Backend::Decomposed && !is_replayed(entry) {
                 continue;
             }
             let (rows, kind) = (ordinary(entry, ROWS, 3), entry.make());

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::loss::modifiers::Modifiers;
 use crate::loss::{
     Case, Described, Facts, Formula, JaccardDistance, Loss, Row, RowLoss, RowOf, RowTarget, Scope,
-    Set, SetLoss, SetOf, State,
+    Set, SetLoss, SetOf, State, TracedLoss, TracedRow,
 };
 use crate::operand::{Kind, Operand};
 use crate::scalar::dual::Gradient;
@@ -39,6 +39,10 @@ pub trait Driver<L> {
     const IS_INTERPRETED: bool = false;
     #[doc(hidden)]
     fn trace(_: &L, _: &Modifiers, _: bool, _: Option<f64>) -> Option<Program> {
+        None
+    }
+    #[doc(hidden)]
+    fn trace_row(_: &L, _: usize, _: bool, _: bool) -> Option<Program> {
         None
     }
     #[doc(hidden)]
@@ -67,6 +71,10 @@ where
 
     fn trace(&self, gradient: bool) -> Option<Program> {
         L::Form::trace(self, &Modifiers::default(), gradient, Some(RunningMean::FIRST))
+    }
+
+    fn trace_row(&self, columns: usize, is_weighted: bool, gradient: bool) -> Option<Program> {
+        L::Form::trace_row(self, columns, is_weighted, gradient)
     }
 
     fn trace_at_mean(&self, gradient: bool) -> Option<Program> {
@@ -322,6 +330,16 @@ impl<L: RowLoss> Driver<L> for Row {
     const SIGNATURE: Signature = Signature::new(L::NAME, Scope::Row, Kind::Logits, L::TARGET);
     const FACTS: Facts = L::FACTS;
     const CASES: &'static [Case] = L::CASES;
+
+    fn trace_row(loss: &L, columns: usize, is_weighted: bool, gradient: bool) -> Option<Program> {
+        let trace = Trace::new();
+        let [logits, target, column] = [0, 1, 2].map(|index| trace.input(index));
+        let column_weights = is_weighted.then(|| trace.input(3));
+        let row = TracedRow { logits, target, column_weights, column, columns };
+        let TracedLoss { value, slope } = loss.trace_row(row)?;
+        let outputs = [value, slope];
+        Some(trace.program(&outputs[..1 + usize::from(gradient)]))
+    }
 
     #[inline(always)]
     fn tile<V: Vector>(loss: &L, token: V::Token, tile: Tile<'_, V::Element>) -> f64 {

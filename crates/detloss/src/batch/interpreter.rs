@@ -92,6 +92,7 @@ impl Tape {
                 Op::Binary(function, ..) => Function::Binary(function),
                 Op::MulAdd(..) => Function::MulAdd,
                 Op::IfLt(..) => Function::IfLt,
+                Op::RowSum(_) | Op::RowMax(_) => unreachable!("a unit is no row"),
             };
             let mut operands = [0; 4];
             for (to, operand) in operands.iter_mut().zip(op.operands()) {
@@ -370,6 +371,10 @@ impl<K: Kernel> Kernel for Interpreted<K> {
 
     fn trace(&self, gradient: bool) -> Option<Program> {
         self.0.trace(gradient)
+    }
+
+    fn trace_row(&self, columns: usize, is_weighted: bool, gradient: bool) -> Option<Program> {
+        self.0.trace_row(columns, is_weighted, gradient)
     }
 
     fn trace_at_mean(&self, gradient: bool) -> Option<Program> {

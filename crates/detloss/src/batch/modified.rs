@@ -108,6 +108,10 @@ impl Kernel for Modified {
         Some(self.traced(gradient).program.clone())
     }
 
+    fn trace_row(&self, _: usize, _: bool, _: bool) -> Option<Program> {
+        None
+    }
+
     fn trace_at_mean(&self, gradient: bool) -> Option<Program> {
         self.traced(gradient).at_mean.clone()
     }

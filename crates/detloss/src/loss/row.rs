@@ -2,6 +2,7 @@
 
 use super::{Case, Described, Facts, Row};
 use crate::operand::Kind;
+use crate::scalar::expr::Expr;
 use crate::scalar::lanes::Vector;
 
 /// A loss of a whole row of logits: against a class, a distribution over the classes, a mask. It writes its own gradient.
@@ -15,6 +16,40 @@ pub trait RowLoss: Described<Form = Row> {
 
     #[doc(hidden)]
     fn row<V: Vector>(&self, token: V::Token, row: RowOf<'_, V>) -> f64;
+
+    /// The same for all columns of many rows at once, where there are tensors and no loops. None for a loss that needs more than the
+    /// operations of a row, such as sorting.
+    #[doc(hidden)]
+    fn trace_row<'t>(&self, row: TracedRow<'t>) -> Option<TracedLoss<'t>> {
+        let _ = row;
+        None
+    }
+}
+
+/// A row of a [`RowLoss`], column by column.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct TracedRow<'t> {
+    /// The logits.
+    pub logits: Expr<'t>,
+    /// What they should say; of a class 1 for it and 0 for the others.
+    pub target: Expr<'t>,
+    /// The weights of the classes, if there are any.
+    pub column_weights: Option<Expr<'t>>,
+    /// The number of the column, from 0 on.
+    pub column: Expr<'t>,
+    /// How many columns a row has.
+    pub columns: usize,
+}
+
+/// The value of a row or of a whole batch, and its slope by the prediction in every column.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct TracedLoss<'t> {
+    /// The value, the same for every column.
+    pub value: Expr<'t>,
+    /// The slope by the prediction.
+    pub slope: Expr<'t>,
 }
 
 /// One row of a [`RowLoss`].

@@ -199,6 +199,10 @@ impl Kernel for AnyLoss {
         self.kernel.trace(gradient)
     }
 
+    fn trace_row(&self, columns: usize, is_weighted: bool, gradient: bool) -> Option<Program> {
+        self.kernel.trace_row(columns, is_weighted, gradient)
+    }
+
     fn trace_at_mean(&self, gradient: bool) -> Option<Program> {
         self.kernel.trace_at_mean(gradient)
     }

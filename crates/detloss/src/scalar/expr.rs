@@ -26,7 +26,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// The outputs for these inputs (the prediction's fields, then the target's), computed on any scalar.
+    /// The outputs for these inputs (the prediction's fields, then the target's), computed on any scalar. A row has one column here.
     ///
     /// # Panics
     ///
@@ -43,6 +43,7 @@ impl Program {
                 Op::Binary(function, a, b) => function.of(v[a], v[b]),
                 Op::MulAdd(a, b, c) => v[a].mul_add(v[b], v[c]),
                 Op::IfLt(a, b, c, d) => S::if_lt(v[a], v[b], v[c], v[d]),
+                Op::RowSum(a) | Op::RowMax(a) => v[a],
             };
             done.push(result);
         }
@@ -118,6 +119,18 @@ pub struct Expr<'t> {
 }
 
 impl Expr<'_> {
+    /// The sum over the columns of a row, for each of them.
+    #[must_use]
+    pub fn row_sum(self) -> Self {
+        self.trace.push(Op::RowSum(self.index))
+    }
+
+    /// The largest number of a row, for each of its columns.
+    #[must_use]
+    pub fn row_max(self) -> Self {
+        self.trace.push(Op::RowMax(self.index))
+    }
+
     fn op(self) -> Op {
         self.trace.ops.borrow()[self.index]
     }

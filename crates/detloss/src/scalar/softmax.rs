@@ -1,8 +1,9 @@
 //! The softmax of a row of logits, accurate also for the probabilities near 0 and near 1.
 
+use super::expr::Expr;
 use super::lanes::Vector;
-use super::lit;
 use super::slice::{load, store, sum};
+use super::{Scalar, lit};
 use crate::scalar::Element;
 
 /// What is left of a row of logits zⱼ once their maximum is taken out: qⱼ = e^(zⱼ − max) / (1 + rest).
@@ -111,6 +112,50 @@ impl<V: Vector> Softmax<V> {
     #[inline(always)]
     fn below_max(&self, logit: V::Element) -> f64 {
         (logit.to_f64() - self.max.first().to_f64()) * self.rate
+    }
+}
+
+/// The softmax of a traced row: the same, for every column at once.
+#[derive(Clone, Copy)]
+pub struct TracedSoftmax<'t> {
+    /// (z − max) / temperature, never above 0.
+    pub shifted: Expr<'t>,
+    power: Expr<'t>,
+    rest: Expr<'t>,
+}
+
+impl<'t> TracedSoftmax<'t> {
+    /// The softmax of the logits divided by `temperature`.
+    #[must_use]
+    pub fn new(logits: Expr<'t>, temperature: f64) -> Self {
+        let shifted = (logits - logits.row_max()) * lit(1.0 / temperature);
+        let power = shifted.exp();
+        let (zero, one) = (shifted.lit(0.0), shifted.lit(1.0));
+        let is_largest = Expr::if_lt(shifted, zero, zero, one);
+        let rest = (power - is_largest).row_sum() + (is_largest.row_sum() - one);
+        Self { shifted, power, rest }
+    }
+
+    /// ln Σ e^(zⱼ − max).
+    #[must_use]
+    pub fn ln_sum(self) -> Expr<'t> {
+        self.rest.ln_1p()
+    }
+
+    /// q.
+    #[must_use]
+    pub fn likelihood(self) -> Expr<'t> {
+        self.power * self.per_sum()
+    }
+
+    /// 1 − q, without cancellation.
+    #[must_use]
+    pub fn complement(self) -> Expr<'t> {
+        (self.rest + (lit(1.0) - self.power)) * self.per_sum()
+    }
+
+    fn per_sum(self) -> Expr<'t> {
+        (self.rest + lit(1.0)).recip()
     }
 }
 

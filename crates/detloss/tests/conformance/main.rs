@@ -16,6 +16,7 @@ mod params;
 mod reproducible;
 mod sets;
 mod states;
+mod traced;
 mod ugly;
 
 use detloss::batch::{Kernel, Level};

@@ -51,9 +51,18 @@ impl RowLoss for Dice {
 
     #[inline(always)]
     fn row<V: Vector>(&self, token: V::Token, row: RowOf<'_, V>) -> f64 {
+        of_overlap(token, row, self)
+    }
+
+    fn trace_row<'t>(&self, row: TracedRow<'t>) -> Option<TracedLoss<'t>> {
+        Some(trace_of_overlap(row, self))
+    }
+}
+
+impl OfOverlap for Dice {
+    #[inline(always)]
+    fn of<S: Scalar>(&self, overlap: Overlap<S>) -> OverlapLoss<S> {
         // Half of both denominators: Σ p + Σ g = 2 TP + FP + FN.
-        let loss = Overlap::new(token, &row).tversky([0.5, 0.5], 0.5 * self.eps);
-        loss.write(token, row, 1.0);
-        loss.value
+        overlap.tversky([0.5, 0.5], 0.5 * self.eps)
     }
 }

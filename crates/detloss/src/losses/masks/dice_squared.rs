@@ -71,4 +71,15 @@ impl RowLoss for DiceSquared {
         }
         value
     }
+
+    fn trace_row<'t>(&self, row: TracedRow<'t>) -> Option<TracedLoss<'t>> {
+        let pixels = Pixels::of(row.logits, row.target);
+        let error = pixels.extra() - pixels.missed();
+        let squares = (pixels.score.square().row_sum(), pixels.label.square().row_sum());
+        let all = squares.0 + squares.1 + lit(self.eps);
+        let value = error.square().row_sum().safe_div(all);
+        let scale = all.lit(2.0).safe_div(all);
+        let slope = (error - pixels.score * value) * scale * pixels.slope();
+        Some(TracedLoss { value, slope })
+    }
 }

@@ -53,9 +53,20 @@ impl RowLoss for FocalTversky {
 
     #[inline(always)]
     fn row<V: Vector>(&self, token: V::Token, row: RowOf<'_, V>) -> f64 {
-        let loss = Overlap::new(token, &row).tversky([self.alpha, self.beta], 0.0);
+        of_overlap(token, row, self)
+    }
+
+    fn trace_row<'t>(&self, row: TracedRow<'t>) -> Option<TracedLoss<'t>> {
+        Some(trace_of_overlap(row, self))
+    }
+}
+
+impl OfOverlap for FocalTversky {
+    #[inline(always)]
+    fn of<S: Scalar>(&self, overlap: Overlap<S>) -> OverlapLoss<S> {
+        let loss = overlap.tversky([self.alpha, self.beta], 0.0);
         let value = loss.value.pow(1.0 / self.gamma);
-        loss.write(token, row, value.safe_div(loss.value) / self.gamma);
-        value
+        let outer = value.safe_div(loss.value) * lit(1.0 / self.gamma);
+        OverlapLoss { value, background: loss.background * outer, object: loss.object * outer }
     }
 }

@@ -53,8 +53,17 @@ impl RowLoss for Tversky {
 
     #[inline(always)]
     fn row<V: Vector>(&self, token: V::Token, row: RowOf<'_, V>) -> f64 {
-        let loss = Overlap::new(token, &row).tversky([self.alpha, self.beta], self.eps);
-        loss.write(token, row, 1.0);
-        loss.value
+        of_overlap(token, row, self)
+    }
+
+    fn trace_row<'t>(&self, row: TracedRow<'t>) -> Option<TracedLoss<'t>> {
+        Some(trace_of_overlap(row, self))
+    }
+}
+
+impl OfOverlap for Tversky {
+    #[inline(always)]
+    fn of<S: Scalar>(&self, overlap: Overlap<S>) -> OverlapLoss<S> {
+        overlap.tversky([self.alpha, self.beta], self.eps)
     }
 }

@@ -72,4 +72,11 @@ impl RowLoss for DistributionFocal {
         let asked = neighbours.into_iter().filter(|&(_, share)| share != 0.0);
         asked.map(|(place, share)| share * softmax.surprise(row.logits[place])).sum()
     }
+
+    fn trace_row<'t>(&self, row: TracedRow<'t>) -> Option<TracedLoss<'t>> {
+        let place = row.target.clamp(0.0, (row.columns - 1) as f64);
+        // Of a place, what is left of 1 when one goes there.
+        let target = (lit(1.0) - (row.column - place).abs()).relu();
+        Some(trace_over_classes(TracedRow { target, ..row }, &CrossEntropy))
+    }
 }

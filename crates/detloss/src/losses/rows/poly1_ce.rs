@@ -56,6 +56,10 @@ impl RowLoss for Poly1Ce {
     fn row<V: Vector>(&self, token: V::Token, row: RowOf<'_, V>) -> f64 {
         sum_over_classes(token, row, self)
     }
+
+    fn trace_row<'t>(&self, row: TracedRow<'t>) -> Option<TracedLoss<'t>> {
+        Some(trace_over_classes(row, self))
+    }
 }
 
 impl OfLikelihood for Poly1Ce {

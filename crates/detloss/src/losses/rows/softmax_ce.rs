@@ -59,6 +59,12 @@ impl RowLoss for SoftmaxCe {
             _ => self.of_distribution(token, row),
         }
     }
+
+    fn trace_row<'t>(&self, row: TracedRow<'t>) -> Option<TracedLoss<'t>> {
+        let (sure, even) = (1.0 - self.smoothing, self.smoothing / row.columns as f64);
+        let target = row.target * lit(sure) + lit(even);
+        Some(trace_over_classes(TracedRow { target, ..row }, &CrossEntropy))
+    }
 }
 
 #[inline(always)]

@@ -57,7 +57,6 @@ impl RowLoss for SoftmaxKl {
         let of = |logits| Softmax::<V>::at_temperature(token, logits, self.temperature, None);
         let (mine, theirs) = (of(logits), of(teacher));
         let offset = mine.ln_sum() - theirs.ln_sum();
-        let zero = V::splat(token, V::Element::default());
         let scale = self.temperature * row.scale.to_f64();
         let mut grad = row.grad.take();
         let sum = slice::sum(
@@ -71,16 +70,29 @@ impl RowLoss for SoftmaxKl {
                 if let Some(grad) = &mut grad {
                     slice::store((q - p) * lit(scale), grad, start);
                 }
-                // p ln(p / q) + q − p: the same sum, of terms that are never negative.
-                let gap = (t - z) + lit(offset);
-                let far = p * gap + (q - p);
-                let gap_or_not = V::if_lt(gap.abs(), gap.lit(NEAR), p * excess(gap), far);
-                // A class that the teacher excludes adds q, not 0 · ∞.
-                V::if_lt(zero, p.abs(), gap_or_not, q + p)
+                terms(q, p, (t - z) + lit(offset))
             },
         );
         self.temperature.square() * sum
     }
+
+    fn trace_row<'t>(&self, row: TracedRow<'t>) -> Option<TracedLoss<'t>> {
+        let [mine, theirs] =
+            [row.logits, row.target].map(|logits| TracedSoftmax::new(logits, self.temperature));
+        let (q, p) = (mine.likelihood(), theirs.likelihood());
+        let gap = (theirs.shifted - mine.shifted) + (mine.ln_sum() - theirs.ln_sum());
+        let value = terms(q, p, gap).row_sum() * lit(self.temperature.square());
+        Some(TracedLoss { value, slope: (q - p) * lit(self.temperature) })
+    }
+}
+
+/// p ln(p / q) + q − p, which adds up to the divergence and is never negative, for the gap ln(p / q).
+#[inline(always)]
+fn terms<S: Scalar>(q: S, p: S, gap: S) -> S {
+    let far = p * gap + (q - p);
+    let gap_or_not = S::if_lt(gap.abs(), gap.lit(NEAR), p * excess(gap), far);
+    // A class that the teacher excludes adds q, not 0 · ∞.
+    S::if_lt(gap.lit(0.0), p.abs(), gap_or_not, q + p)
 }
 
 /// Where the series of [`excess`] is as precise as `f64`.

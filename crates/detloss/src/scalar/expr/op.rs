@@ -7,7 +7,8 @@ use crate::scalar::Scalar;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Op {
-    /// The input field of this number: the prediction's fields first, then the target's.
+    /// The input of this number: the prediction's fields first, then the target's; or those of a
+    /// [row](crate::batch::Kernel::trace_row).
     Input(usize),
     /// A constant.
     Const(Constant),
@@ -19,6 +20,10 @@ pub enum Op {
     MulAdd(usize, usize, usize),
     /// c where a < b, else d
     IfLt(usize, usize, usize, usize),
+    /// The sum of a over the columns of its row.
+    RowSum(usize),
+    /// The largest a of its row.
+    RowMax(usize),
 }
 
 impl Op {
@@ -32,6 +37,8 @@ impl Op {
             Self::Binary(function, ..) => function.name(),
             Self::MulAdd(..) => "mul_add",
             Self::IfLt(..) => "if_lt",
+            Self::RowSum(_) => "row_sum",
+            Self::RowMax(_) => "row_max",
         }
     }
 
@@ -39,7 +46,7 @@ impl Op {
     pub fn operands(self) -> impl Iterator<Item = usize> {
         let (operands, count) = match self {
             Self::Input(_) | Self::Const(_) => ([0; 4], 0),
-            Self::Unary(_, a) => ([a, 0, 0, 0], 1),
+            Self::Unary(_, a) | Self::RowSum(a) | Self::RowMax(a) => ([a, 0, 0, 0], 1),
             Self::Binary(_, a, b) => ([a, b, 0, 0], 2),
             Self::MulAdd(a, b, c) => ([a, b, c, 0], 3),
             Self::IfLt(a, b, c, d) => ([a, b, c, d], 4),
@@ -56,6 +63,8 @@ impl Op {
             Self::Binary(function, a, b) => Self::Binary(function, name(a), name(b)),
             Self::MulAdd(a, b, c) => Self::MulAdd(name(a), name(b), name(c)),
             Self::IfLt(a, b, c, d) => Self::IfLt(name(a), name(b), name(c), name(d)),
+            Self::RowSum(a) => Self::RowSum(name(a)),
+            Self::RowMax(a) => Self::RowMax(name(a)),
         }
     }
 }

@@ -1,0 +1,261 @@
+//! Losses of rows on a device: the steps of their traced operations, each a tensor operation of Burn's, which fuse.
+
+use burn::tensor::{Bool, DType, Device, Int, Tensor};
+use detloss::operand::{Kind, LEFT_OUT, MAX_LABEL};
+use detloss::scalar::expr::Program;
+
+use crate::Loss;
+use crate::call::HeldTarget;
+use crate::device::with_slopes;
+use crate::steps::{Step, steps};
+
+/// The inputs of a program of rows: all of them are columns.
+const INPUTS: usize = 4;
+
+/// The rows of a call but for their predictions.
+pub(crate) struct Rows {
+    shape: [usize; 2],
+    /// A class as 1 in its column; NaN where the target is none, since to look would be to wait.
+    target: Tensor<2>,
+    column_weights: Option<Tensor<2>>,
+    /// Where the class is the ignored one.
+    ignored: Option<Tensor<2, Bool>>,
+    has_classes: bool,
+}
+
+impl Rows {
+    pub(crate) fn new(
+        loss: &Loss,
+        shape: [usize; 2],
+        target: &HeldTarget,
+        ignore_index: Option<i64>,
+        column_weights: Option<Tensor<2>>,
+    ) -> Self {
+        let ([rows, columns], kind) = (shape, loss.signature().target);
+        match target {
+            HeldTarget::Classes(classes) => {
+                // Integers may be of any width; those of a class are floats, too.
+                let classes = classes.clone().float().cast(DType::F32);
+                let classes = classes.reshape([rows, 1]).expand(shape);
+                let column = numbers_of_columns(columns, &classes.device()).expand(shape);
+                let above = classes.clone().greater_equal_scalar(columns as f32);
+                let unknown = above.bool_or(classes.clone().lower_scalar(0.0));
+                let target = classes.clone().equal(column).float().cast(DType::F32);
+                let target = target.mask_fill(unknown, f32::NAN);
+                let ignored = ignore_index.map(|index| classes.equal_scalar(index as f32));
+                let target = without(target, &ignored);
+                Self { shape, target, column_weights, ignored, has_classes: true }
+            }
+            HeldTarget::Dense(numbers) => {
+                let target = numbers.clone().cast(DType::F32).reshape([rows, kind.width(columns)]);
+                let target = if kind.is_probability() { checked(target, kind) } else { target };
+                Self { shape, target, column_weights, ignored: None, has_classes: false }
+            }
+        }
+    }
+
+    /// The weight of the class of every row.
+    pub(crate) fn weights_of_classes(&self) -> Option<Tensor<2>> {
+        let weights = self.column_weights.clone().filter(|_| self.has_classes)?;
+        Some((self.target.clone() * weights).sum_dim(1))
+    }
+
+    /// The losses, by the program of the value or that of value and gradient.
+    pub(crate) fn values<const D: usize>(
+        &self,
+        pred: Tensor<D>,
+        [value, value_and_grad]: [Program; 2],
+    ) -> Tensor<1> {
+        let rows = pred.clone().without_autodiff().reshape(self.shape);
+        if !pred.is_tracked() {
+            return self.follow(&value, rows).0;
+        }
+        let (units, slopes) = self.follow(&value_and_grad, rows);
+        let slopes = slopes.expect("a slope was asked for").reshape(pred.dims());
+        with_slopes(pred, units, slopes)
+    }
+
+    /// The losses of these predictions, and their slopes if the program has them.
+    fn follow(&self, program: &Program, pred: Tensor<2>) -> (Tensor<1>, Option<Tensor<2>>) {
+        let [rows, columns] = self.shape;
+        let pred = without(pred, &self.ignored);
+        let column = numbers_of_columns(columns, &pred.device());
+        let mut inputs = vec![pred, self.target.clone(), column];
+        inputs.extend(self.column_weights.clone());
+        let [value, slopes] = follow(&steps(program, INPUTS), &inputs, self.shape);
+        let value = value.expect("a program has a value").narrow(1, 0, 1).reshape([rows]);
+        (value, slopes)
+    }
+}
+
+/// The numbers of the columns, from 0 on.
+fn numbers_of_columns(columns: usize, device: &Device) -> Tensor<2> {
+    let numbers = Tensor::<1, Int>::arange(0..columns as i64, device);
+    numbers.float().cast(DType::F32).reshape([1, columns])
+}
+
+/// The labels, with NaN for those that are none.
+fn checked(labels: Tensor<2>, kind: Kind) -> Tensor<2> {
+    let below = labels.clone().lower_scalar(0.0);
+    let below = match kind.can_be_left_out() {
+        true => below.bool_and(labels.clone().not_equal_scalar(LEFT_OUT)),
+        false => below,
+    };
+    let unknown = below.bool_or(labels.clone().greater_scalar(MAX_LABEL));
+    labels.mask_fill(unknown, f32::NAN)
+}
+
+/// The numbers with 0 in ignored rows, which may hold anything.
+fn without(numbers: Tensor<2>, ignored: &Option<Tensor<2, Bool>>) -> Tensor<2> {
+    match ignored {
+        Some(ignored) => numbers.mask_fill(ignored.clone(), 0.0),
+        None => numbers,
+    }
+}
+
+/// A result: a number for all, or one for each column, row or both.
+#[derive(Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "few live at once, and a box would be an allocation for each operation"
+)]
+enum Operand {
+    Number(f32),
+    Columns(Tensor<2>),
+}
+
+impl Operand {
+    fn map(self, number: fn(f32) -> f32, columns: fn(Tensor<2>) -> Tensor<2>) -> Self {
+        match self {
+            Self::Number(a) => Self::Number(number(a)),
+            Self::Columns(a) => Self::Columns(columns(a)),
+        }
+    }
+}
+
+/// The value and the slopes of a program for these inputs.
+fn follow(steps: &[Step], inputs: &[Tensor<2>], shape: [usize; 2]) -> [Option<Tensor<2>>; 2] {
+    use Operand::{Columns, Number};
+    let device = inputs[0].device();
+    // All columns of all rows.
+    let whole = |operand: Operand| -> Tensor<2> {
+        match operand {
+            Number(number) => Tensor::full(shape, number, (&device, DType::F32)),
+            Columns(tensor) => tensor.expand(shape),
+        }
+    };
+    let mut last_use = vec![0; steps.len()];
+    for (place, step) in steps.iter().enumerate() {
+        step.operands().for_each(|operand| last_use[operand] = place);
+    }
+    let mut outputs = [None, None];
+    let mut done: Vec<Option<Operand>> = Vec::with_capacity(steps.len());
+    for (place, &step) in steps.iter().enumerate() {
+        let operands: Vec<_> =
+            step.operands().map(|operand| done[operand].clone().expect("kept")).collect();
+        // What nobody needs any more is never written to the memory of the device, if what makes it and what takes it fuse.
+        for operand in step.operands().filter(|&operand| last_use[operand] == place) {
+            done[operand] = None;
+        }
+        let mut operands = operands.into_iter();
+        let mut next = || operands.next().expect("as many as the step says");
+        let result = match step {
+            Step::Pred(input) => Columns(inputs[input].clone()),
+            Step::Const(bits) => Number(f32::from_bits(bits)),
+            Step::Add(..) => match (next(), next()) {
+                (Number(a), Number(b)) => Number(a + b),
+                (Number(a), Columns(b)) | (Columns(b), Number(a)) => Columns(b.add_scalar(a)),
+                (Columns(a), Columns(b)) => Columns(a + b),
+            },
+            Step::Sub(..) => match (next(), next()) {
+                (Number(a), Number(b)) => Number(a - b),
+                (Number(a), Columns(b)) => Columns(b.neg().add_scalar(a)),
+                (Columns(a), Number(b)) => Columns(a.sub_scalar(b)),
+                (Columns(a), Columns(b)) => Columns(a - b),
+            },
+            Step::Mul(..) => match (next(), next()) {
+                (Number(a), Number(b)) => Number(a * b),
+                (Number(a), Columns(b)) | (Columns(b), Number(a)) => Columns(b.mul_scalar(a)),
+                (Columns(a), Columns(b)) => Columns(a * b),
+            },
+            Step::Div(..) => match (next(), next()) {
+                (Number(a), Number(b)) => Number(a / b),
+                (Number(a), Columns(b)) => Columns(b.recip().mul_scalar(a)),
+                (Columns(a), Number(b)) => Columns(a.div_scalar(b)),
+                (Columns(a), Columns(b)) => Columns(a / b),
+            },
+            Step::IfLt(..) => {
+                let is_less = match (next(), next()) {
+                    (Number(a), b) => whole(b).greater_scalar(a),
+                    (a, Number(b)) => whole(a).lower_scalar(b),
+                    (a, b) => whole(a).lower(whole(b)),
+                };
+                Columns(match (next(), whole(next())) {
+                    (Number(then), otherwise) => otherwise.mask_fill(is_less, then),
+                    (then, otherwise) => otherwise.mask_where(is_less, whole(then)),
+                })
+            }
+            Step::Abs(_) => next().map(f32::abs, Tensor::abs),
+            Step::Floor(_) => next().map(f32::floor, Tensor::floor),
+            Step::Sqrt(_) => next().map(f32::sqrt, Tensor::sqrt),
+            Step::Exp(_) => next().map(f32::exp, Tensor::exp),
+            Step::Ln(_) => next().map(f32::ln, Tensor::log),
+            Step::RowSum(_) => Columns(whole(next()).sum_dim(1)),
+            Step::RowMax(_) => Columns(whole(next()).max_dim(1)),
+            Step::Value(_) => {
+                outputs[0] = Some(whole(next()));
+                continue;
+            }
+            Step::Slope(..) => {
+                outputs[1] = Some(whole(next()));
+                continue;
+            }
+            Step::Target(_) | Step::Atan2(..) | Step::Atan(_) => {
+                unreachable!("no row has angles, and all its inputs are columns")
+            }
+        };
+        done.push(Some(result));
+    }
+    outputs
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+    use detloss::batch::Kernel as _;
+    use detloss::testing::{FrontEnd, Request, Response, Tolerance, check, tested};
+
+    use super::*;
+
+    /// The tensor operations, on Burn's own CPU backend.
+    struct OnHost;
+
+    impl FrontEnd for OnHost {
+        fn run(&self, request: &Request<'_>) -> Option<Response> {
+            let Request { entry, params, pred, target, .. } = request;
+            let loss = Loss::with(entry.name, params).unwrap();
+            let shapes = entry.signature.shapes(&pred.dims, &target.dims, false).unwrap();
+            let program = loss.as_ref().trace_row(shapes.columns, false, true)?;
+            let tensor = |numbers: &[f64]| {
+                let data = TensorData::new(numbers.to_vec(), [numbers.len()]);
+                Tensor::<1>::from_data(data.convert::<f32>(), &Device::flex())
+            };
+            let shape = [shapes.row_count(), shapes.columns];
+            let target = HeldTarget::Dense(tensor(&target.numbers));
+            let rows = Rows::new(&loss, shape, &target, None, None);
+            let (values, slopes) = rows.follow(&program, tensor(&pred.numbers).reshape(shape));
+            let slopes = slopes.expect("a gradient was asked for");
+            Some(Response {
+                values: values.into_data().iter().collect(),
+                grad: slopes.into_data().iter().collect(),
+            })
+        }
+    }
+
+    #[test]
+    fn rows_are_those_of_the_core() {
+        let traced =
+            tested().iter().filter(|entry| entry.make().trace_row(2, false, false).is_some());
+        assert_eq!(check(&OnHost, Tolerance::F32), traced.count());
+    }
+}
