@@ -246,7 +246,7 @@ def test_several_tiles_of_a_program(spec, monkeypatch):
 
 def test_large_indices(monkeypatch):
     """Numbers beyond 2³¹ are counted by wider integers."""
-    monkeypatch.setattr(launch, "_index", lambda numbers: launch.tl.int64)
+    monkeypatch.setattr(launch, "index_type", lambda numbers: launch.tl.int64)
     for spec in KINDS:
         assert_equal_to_core(spec, *tensors(ordinary(spec, rows=37)))
 

@@ -10,10 +10,13 @@ import detloss.torch
 import numpy as np
 import pytest
 import torch
+import triton_host
 from detloss.torch._operations import TRACEABLE
 from detloss.torch._triton import operations, rows
-from kernels_interpreted import assert_equal_to_core, random, result, tensors
+from kernel_cases import assert_equal_to_core, random, result, tensors
 from samples import near_default, settings, takes_classes
+
+triton_host.install()
 
 SPECS = [spec for spec in detloss.losses() if spec.name in TRACEABLE]
 OF_CLASSES = [spec for spec in SPECS if takes_classes(spec)]

@@ -9,11 +9,14 @@ import detloss.torch
 import numpy as np
 import pytest
 import torch
+import triton_host
 from detloss.torch import _device, _kernel
 from detloss.torch._operations import TRACEABLE_SETS
 from detloss.torch._triton import cut, launch, operations, rows, sets
-from kernels_interpreted import EPS, assert_equal_to_core, random, result, tensors
+from kernel_cases import EPS, assert_equal_to_core, random, result, tensors
 from samples import COLUMNS, classes, covering, near_default, ordinary, settings, shapes, sized, takes_classes
+
+triton_host.install()
 
 SPECS = [spec for spec in detloss.losses() if spec.name in TRACEABLE_SETS]
 OF_CLASSES = [spec for spec in SPECS if takes_classes(spec)]
@@ -118,7 +121,7 @@ def test_options(spec):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_divisor_on_the_device(spec, dtype, monkeypatch):
     """The kernels read it; one of 0 is 1."""
-    monkeypatch.setattr(launch, "_divisor", lambda call, units, device: (call.avg_factor, call.loss_weight))
+    monkeypatch.setattr(_device, "divisor", lambda call, units, device: (call.avg_factor, call.loss_weight))
     for divisor in (torch.tensor(7), torch.tensor([0.0])):
         assert_equal_to_core(spec, *tensors(ordinary(spec, rows=37), dtype), avg_factor=divisor, loss_weight=0.5)
 

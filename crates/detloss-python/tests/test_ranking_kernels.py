@@ -46,7 +46,7 @@ def test_compiled(name, sizes):
 
     sizes, record = sizes
     for target in TARGETS:
-        size = counted(sizes.compiled(name, target), target)
+        size = counted(sizes.compiled(name, target).asm, target)
         assert size.spilled == 0, f"{size} on {target}"
         assert size.registers <= ROOM * record[name][target] + 2, f"{size} on {target}, on record are {record[name]}"
         assert size.instructions <= ROOM * record[name]["instructions"], f"{size} on {target}, on record are {record[name]}"
@@ -62,7 +62,7 @@ def test_compiled_with_all_options(name, target, sizes):
     for dtype, of_target, delta in ((torch.float64, "i64", 0.0), (torch.float16, "i1", 0.3), (torch.bfloat16, "u8", 1e-20)):
         given = options if of_target == "i64" else {"weight": "*fp32"}
         kernel = sizes[0].compiled(name, target, dtype, of_target, delta, **given)
-        assert counted(kernel, target).spilled == 0
+        assert counted(kernel.asm, target).spilled == 0
 
 
 def test_record(sizes):
