@@ -22,11 +22,9 @@ pub trait Kernel: Send + Sync {
     fn trace(&self, gradient: bool) -> Option<Program>;
 
     /// A row of so many columns as a list of operations on whole columns, with its gradient if asked for: the value, then the slope by
-    /// the prediction. None for a loss of units, and for one that needs more than sums and maxima of rows. A loss of whole batches has
-    /// them all in one row.
+    /// the prediction. None for a loss of units or of whole batches, and for one that needs more than sums and maxima of rows.
     ///
-    /// The inputs are the predictions, the targets, the numbers of the columns from 0 on, and what weighs the columns if `is_weighted`:
-    /// the weights of the classes, or, for a loss of whole batches, 1 for an element that counts and 0 for one that is left out. A
+    /// The inputs are the predictions, the targets, the numbers of the columns from 0 on, and the weights of the classes if `is_weighted`. A
     /// class is 1 in its column and 0 in the others. What a row has one of meets every column.
     fn trace_row(&self, columns: usize, is_weighted: bool, gradient: bool) -> Option<Program>;
 

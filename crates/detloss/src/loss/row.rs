@@ -42,7 +42,7 @@ pub struct TracedRow<'t> {
     pub columns: usize,
 }
 
-/// The value of a row or of a whole batch, and its slope by the prediction in every column.
+/// The value of a row, and its slope by the prediction in every column.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct TracedLoss<'t> {
