@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import detloss
 from detloss import Param, Spec
+from detloss.torch._call import choose
 from detloss.torch._operations import OPERATIONS
 from detloss.torch._operations import steps as _steps
 from detloss.torch._operations.steps import Steps
@@ -471,3 +472,12 @@ def test_vmap_and_grad_of_functions(spec: Spec) -> None:
     grads = torch.func.vmap(torch.func.grad(value))(preds, targets)
     for grad, given in zip(grads, inputs, strict=True):
         hold(grad.numpy(), by_torch(spec, given, {})[1], PRECISE, "gradient")
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.params], ids=lambda spec: spec.name)
+def test_what_no_parameter_can_be(spec: Spec) -> None:
+    """An error on every backend: operations and kernels would compute something."""
+    for param in spec.params:
+        for value in (param.low - 1.0, param.high + 1.0, float("nan")):
+            with pytest.raises(ValueError, match=f"{spec.name} cannot have {param.name} = "):
+                choose(spec, {param.name: value})

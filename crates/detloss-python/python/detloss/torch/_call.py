@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from detloss._layout import Form
-from detloss._spec import SPECS, Spec
+from detloss._spec import SPECS, Spec, loss
 
 
 def is_tracing() -> bool:
@@ -27,6 +27,8 @@ class Chosen:
     def __init__(self, spec: Spec, params: Mapping[str, float]) -> None:
         self.spec = spec
         self.params: tuple[float, ...] = spec.values(params)
+        if not torch.compiler.is_compiling():
+            loss(spec.name, self.params)  # Which says what is out of range: not every backend asks the core for it.
 
     @property
     def key(self) -> str:

@@ -1,5 +1,5 @@
-"""The kernel backend: value and gradient of a formula or of a loss of rows in one launch on a GPU, of a loss of sets in a few, by Triton;
-of a formula on a Mac in one or two, by Metal. Nothing waits for the device.
+"""The kernel backend: value and gradient of a formula or of a loss of rows in one launch on a GPU, of a loss of sets in a few, of one that
+ranks in six and a sort, by Triton; of a formula on a Mac in one or two, by Metal. Nothing waits for the device.
 
 This file decides which calls it takes; Triton is imported for the first tensor that it might serve.
 """
@@ -149,9 +149,7 @@ def _lacks_call(call: Call, tensors: tuple[Tensor | None, ...]) -> str | None:
 
 def _lacks_loss(spec: Spec, columns: int) -> str | None:
     """What stands against a loss, of rows of so many columns if it is of such."""
-    if spec.is_formula:
-        return None
-    if spec.name in RANKED:
+    if spec.is_formula or spec.name in RANKED:
         return None
     if spec.scope == "set":
         if spec.name not in TRACEABLE_SETS:
