@@ -36,7 +36,15 @@ def triton():
     return pytest.importorskip("triton", reason="Triton is not installed: there are wheels for Linux, pip install triton")
 
 
-@pytest.mark.parametrize("file", ["kernels_interpreted.py", "rows_interpreted.py", "sets_interpreted.py", "ranking_interpreted.py"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "kernels_interpreted.py",
+        "rows_interpreted.py",
+        pytest.param("sets_interpreted.py", marks=pytest.mark.slow),
+        "ranking_interpreted.py",
+    ],
+)
 def test_interpreted(file, triton):
     """That it is to interpret, Triton has to know when it is imported: so in a process of its own."""
     tests = Path(__file__).with_name(file)

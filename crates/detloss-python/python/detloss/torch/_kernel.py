@@ -153,11 +153,11 @@ def _lacks_loss(spec: Spec, columns: int) -> str | None:
         return None
     if spec.scope == "set":
         if spec.name not in TRACEABLE_SETS:
-            return "this loss sorts whole batches, which no kernel does"
+            return "this loss sorts whole batches, and has no kernel"
         has_lines = spec.pred.is_row or spec.state == "per_column"
         return f"its rows are longer than {LONGEST_OF_SETS} numbers" if has_lines and columns > LONGEST_OF_SETS else None
     if spec.name not in TRACEABLE:
-        return "this loss sorts the numbers of a row, which no kernel does"
+        return "this loss sorts the numbers of a row, and has no kernel"
     return None if columns > 0 else "its rows are empty"
 
 
