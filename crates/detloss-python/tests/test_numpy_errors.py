@@ -122,7 +122,7 @@ def test_parameters_are_single_numbers(spec):
 def test_names():
     with pytest.raises(ValueError, match=r'no loss is called "gio": did you mean "giou"\?'):
         detloss.value_and_grad("gio", [0, 0, 1, 1], [0, 0, 1, 1])
-    with pytest.raises(ValueError, match="no loss is called "", nor anything like it"):
+    with pytest.raises(ValueError, match=r'no loss is called "", nor anything like it'):
         detloss.initial_state("")
 
 
