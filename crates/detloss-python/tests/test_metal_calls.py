@@ -73,6 +73,13 @@ def test_classes_are_given_as_they_are(called):
     assert given[4:] == ([640, 3, -100], 0.25)
 
 
+def test_factors_are_no_whole_numbers(called):
+    """PyTorch gives a whole number to a kernel as one of 64 bits, and the kernel reads one of single precision."""
+    pred, target = random((8, 4)), random((8, 4))
+    detloss.torch.smooth_l1(pred, target, loss_weight=2, reduction="sum", backend="kernel")
+    assert type(called[0][1][-1]) is float and called[0][1][-1] == 2.0
+
+
 FREE = {"empty", "empty_like", "detach", "view", "device", "promote_types"}
 """Operations that run nothing."""
 

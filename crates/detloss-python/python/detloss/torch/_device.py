@@ -109,15 +109,16 @@ def is_weighted(call: Call) -> bool:
 
 def divisor(call: Call, units: int, device: torch.device) -> tuple[Tensor | None, float]:
     """What the sum is divided by and multiplied with. The device is not asked for a divisor that it has."""
-    factor = call.avg_factor
+    # Metal takes a whole number for one of 64 bits.
+    factor, loss_weight = call.avg_factor, float(call.loss_weight)
     if isinstance(factor, Tensor) and factor.device.type != "cpu":
-        return factor.detach().to(device), call.loss_weight
+        return factor.detach().to(device), loss_weight
     if isinstance(factor, Tensor):
         factor = float(factor) or 1.0
     if factor is not None:
-        return None, call.loss_weight / factor
+        return None, loss_weight / factor
     is_mean = call.reduction == "mean" or (call.reduction == "weighted_mean" and not is_weighted(call))
-    return None, call.loss_weight / units if is_mean else call.loss_weight
+    return None, loss_weight / units if is_mean else loss_weight
 
 
 class _ByKernel(torch.autograd.Function):
