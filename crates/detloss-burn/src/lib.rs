@@ -53,9 +53,9 @@
 //!
 //! On a GPU (features `wgpu`, `vulkan`, `metal`, `cuda`, `rocm`) a loss of boxes, values or scores is one launch, which gives the
 //! loss of every unit and its gradient: a kernel follows the traced formula. A loss of rows or masks is Burn's tensor operations,
-//! value and gradient together. So are weights and sums, and nothing waits for the device. Losses of whole batches,
-//! the one of a mask that sorts its pixels, `f64`, and every other device of Burn go over the host: the tensors are copied there and the
-//! result back, which is differentiable too.
+//! value and gradient together. So are weights and sums, and nothing waits for the device but a weighted mean over several
+//! [`Replicas`]. Losses of whole batches or with groups, what sorts the pixels of a mask, `f64`, and every other device of Burn go over
+//! the host: the tensors are copied there and the result back, which is differentiable too.
 //!
 //! What a GPU does not promise:
 //!
