@@ -6,10 +6,15 @@ import itertools
 
 import detloss.torch
 import numpy as np
+import pytest
 import torch
 from samples import COLUMNS, shapes
 
 EPS = {torch.float64: 1e-12, torch.float32: 2e-6, torch.float16: 1.5e-3, torch.bfloat16: 1.2e-2}
+
+
+def by_name(specs):
+    return pytest.mark.parametrize("spec", specs, ids=lambda spec: spec.name)
 
 
 def result(spec, pred, target, upstream=None, **options):

@@ -8,7 +8,6 @@ import warnings
 
 import detloss
 import detloss.torch
-import numpy as np
 import pytest
 import torch
 import triton_host
@@ -18,6 +17,7 @@ from detloss.torch._triton import formula, launch
 from kernel_cases import assert_as_ugly, assert_equal_to_core, options_of, random, result, tensors
 from samples import COLUMNS, classes, covering, near_default, ordinary, shapes, takes_classes
 from triton.runtime import interpreter
+from triton_host import like_a_device  # noqa: F401
 
 triton_host.install()
 
@@ -25,13 +25,6 @@ SPECS = [spec for spec in detloss.losses() if spec.is_formula or spec.name in TR
 BY_NAME = {spec.name: spec for spec in SPECS}
 KINDS = covering(SPECS, lambda spec: {(spec.pred, spec.target, tuple(spec.options))})
 """Losses that together are called in all ways."""
-
-@pytest.fixture(autouse=True)
-def _like_a_device():
-    """NumPy, which computes for the interpreter, would warn of what is as it is to be."""
-    with np.errstate(all="ignore"):
-        yield
-
 
 all_formulas = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 all_kinds = pytest.mark.parametrize("spec", KINDS, ids=lambda spec: spec.name)

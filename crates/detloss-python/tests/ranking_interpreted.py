@@ -16,19 +16,13 @@ from detloss.torch._triton import launch, rank
 from kernel_cases import EPS, assert_equal_to_core, random, result
 from samples import COLUMNS, near_default
 from triton.runtime import interpreter
+from triton_host import like_a_device  # noqa: F401
 
 triton_host.install()
 
 SPECS = [spec for spec in detloss.losses() if spec.name in RANKED]
 all_rankings = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 DELTAS = (1.0, 0.0, 1e-3, 0.3, 100.0)
-
-
-@pytest.fixture(autouse=True)
-def _like_a_device():
-    """NumPy, which computes for the interpreter, would warn of what is as it is to be."""
-    with np.errstate(all="ignore"):
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,6 @@ writes ``ranking_sizes.json`` beside this file, which ``test_ranking_kernels.py`
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ import torch
 import triton.language as tl
 from detloss.torch._operations import Ranked
 from detloss.torch._triton import launch, rank, ranking
-from kernel_sizes import TARGETS, compile_for, counted
+from kernel_sizes import TARGETS, compile_for, counted, keep
 
 RECORD = Path(__file__).with_name("ranking_sizes.json")
 
@@ -80,9 +78,4 @@ def table(lines: dict[str, dict[str, int]]) -> str:
 
 
 if __name__ == "__main__":
-    lines = {}
-    for name in TILES:
-        lines[name] = record(name)
-        print(name, lines[name], file=sys.stderr, flush=True)
-    RECORD.write_text("{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(line)}" for name, line in lines.items()) + "\n}\n")
-    print(table(lines), end="")
+    keep(record, TILES, RECORD, table)

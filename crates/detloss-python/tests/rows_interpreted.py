@@ -13,25 +13,15 @@ import torch
 import triton_host
 from detloss.torch._operations import TRACEABLE
 from detloss.torch._triton import operations, rows
-from kernel_cases import assert_equal_to_core, random, result, tensors
+from kernel_cases import assert_equal_to_core, by_name, random, result, tensors
 from samples import near_default, settings, takes_classes
+from triton_host import like_a_device  # noqa: F401
 
 triton_host.install()
 
 SPECS = [spec for spec in detloss.losses() if spec.name in TRACEABLE]
 OF_CLASSES = [spec for spec in SPECS if takes_classes(spec)]
 MASKS = [spec for spec in SPECS if spec.is_mask]
-
-
-def by_name(specs):
-    return pytest.mark.parametrize("spec", specs, ids=lambda spec: spec.name)
-
-
-@pytest.fixture(autouse=True)
-def _like_a_device():
-    """NumPy, which computes for the interpreter, would warn of what is as it is to be."""
-    with np.errstate(all="ignore"):
-        yield
 
 
 def of_columns(spec, count, columns, seed=0):

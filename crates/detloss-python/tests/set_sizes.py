@@ -8,8 +8,6 @@ writes ``set_sizes.json`` beside this file, which ``test_kernels_of_sets.py`` ho
 
 from __future__ import annotations
 
-import json
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ import torch
 import triton.language as tl
 from detloss.torch._operations import TRACEABLE_SETS
 from detloss.torch._triton import launch, passes, sets
-from kernel_sizes import FREE, TARGETS, Size, compile_for, counted
+from kernel_sizes import FREE, TARGETS, Size, compile_for, counted, keep
 
 RECORD = Path(__file__).with_name("set_sizes.json")
 SPECS = {spec.name: spec for spec in detloss.losses() if spec.name in TRACEABLE_SETS}
@@ -96,9 +94,4 @@ def table(lines: dict[str, dict[str, float]]) -> str:
 
 
 if __name__ == "__main__":
-    lines = {}
-    for name in SPECS:
-        lines[name] = record(name)
-        print(name, lines[name], file=sys.stderr, flush=True)
-    RECORD.write_text("{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(line)}" for name, line in lines.items()) + "\n}\n")
-    print(table(lines), end="")
+    keep(record, SPECS, RECORD, table)

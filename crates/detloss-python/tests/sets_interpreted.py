@@ -13,8 +13,9 @@ import triton_host
 from detloss.torch import _device, _kernel
 from detloss.torch._operations import TRACEABLE_SETS
 from detloss.torch._triton import cut, launch, operations, rows, sets
-from kernel_cases import EPS, assert_equal_to_core, random, result, tensors
+from kernel_cases import EPS, assert_equal_to_core, by_name, random, result, tensors
 from samples import COLUMNS, classes, covering, near_default, ordinary, settings, shapes, sized, takes_classes
+from triton_host import like_a_device  # noqa: F401
 
 triton_host.install()
 
@@ -24,17 +25,6 @@ OF_ROWS = [spec for spec in SPECS if spec.pred.is_row]
 KINDS = covering(SPECS, lambda spec: {(spec.pred, spec.target, spec.options)})
 """Losses that together are called in all ways."""
 STATEFUL = [spec for spec in SPECS if spec.is_stateful]
-
-
-def by_name(specs):
-    return pytest.mark.parametrize("spec", specs, ids=lambda spec: spec.name)
-
-
-@pytest.fixture(autouse=True)
-def _like_a_device():
-    """NumPy, which computes for the interpreter, would warn of what is as it is to be."""
-    with np.errstate(all="ignore"):
-        yield
 
 
 def inputs(spec, rows=37, seed=0):

@@ -3,7 +3,6 @@ there."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -140,9 +139,7 @@ def sizes(triton):
     """What compiles and counts, and what was counted before."""
     import kernel_sizes
 
-    if not (kernel_sizes.TOOLS / "nvdisasm").exists():
-        pytest.skip("this Triton comes without the tools that read machine code: there are in its wheels for Linux")
-    return kernel_sizes, json.loads(kernel_sizes.RECORD.read_text())
+    return kernel_sizes, kernel_sizes.recorded(kernel_sizes.RECORD)
 
 
 @pytest.mark.slow

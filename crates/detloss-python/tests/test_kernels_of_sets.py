@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from pathlib import Path
 
 import pytest
@@ -74,9 +73,7 @@ def sizes(triton):  # noqa: F811
     import kernel_sizes
     import set_sizes
 
-    if not (kernel_sizes.TOOLS / "nvdisasm").exists():
-        pytest.skip("this Triton comes without the tools that read machine code: there are in its wheels for Linux")
-    return set_sizes, json.loads(set_sizes.RECORD.read_text())
+    return set_sizes, kernel_sizes.recorded(set_sizes.RECORD)
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@ their device. ``test_kernels.py`` has them interpreted, too."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -33,9 +32,7 @@ def sizes(triton):
     import kernel_sizes
     import ranking_sizes
 
-    if not (kernel_sizes.TOOLS / "nvdisasm").exists():
-        pytest.skip("this Triton comes without the tools that read machine code: there are in its wheels for Linux")
-    return ranking_sizes, json.loads(ranking_sizes.RECORD.read_text())
+    return ranking_sizes, kernel_sizes.recorded(ranking_sizes.RECORD)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import triton.language as tl
 from detloss.torch._triton.operations import least
 
@@ -55,3 +56,10 @@ def install() -> None:
     for name, function in FUNCTIONS.items():
         setattr(libdevice, name, _of_numpy(function))
     interpreter.interpreter_builder.create_fma = _multiply_add
+
+
+@pytest.fixture(autouse=True)
+def like_a_device():
+    """NumPy, which computes for the interpreter, would warn of what is as it is to be. Of every file that imports it."""
+    with np.errstate(all="ignore"):
+        yield
