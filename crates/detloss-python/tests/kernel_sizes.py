@@ -62,7 +62,7 @@ def compiled(spec: Any, target: str, dtype: torch.dtype = torch.float32, tiles: 
     columns = columns_of(spec) or (80 if classes else 1)
     if columns_of(spec):
         kernel = rows.kernel(spec.name, spec.values({}), columns, classes, False, wide, True)
-        of_tile, warps = rows.tile(columns)
+        of_tile, warps = rows.tile(columns, wide)
     else:
         kernel = formula.kernel(spec.name, spec.values({}), True, False)
         of_tile, warps = launch.tile(spec), launch.WARPS
@@ -127,7 +127,7 @@ def per_unit(name: str, target: str) -> float:
     more = on_record(name, target, tiles=2).instructions - on_record(name, target).instructions
     columns = columns_of(spec)
     if columns:
-        of_tile, warps = rows.tile(columns)
+        of_tile, warps = rows.tile(columns, torch.float32)
         return more / (of_tile * columns / (32 * warps))
     return more / (launch.tile(spec) / THREADS)
 

@@ -158,9 +158,10 @@ def test_compiled(spec, sizes):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", OF_ROWS, ids=lambda spec: spec.name)
-@pytest.mark.parametrize("columns", [8192, 12544])
-def test_long_rows_compiled(spec, columns, sizes, monkeypatch):
-    """Neither the longest row that a program has at once, nor one that it reads part by part, is more than its registers hold."""
+@pytest.mark.parametrize("columns", [32, 8192, 12544])
+def test_rows_compiled(spec, columns, sizes, monkeypatch):
+    """Neither the longest row that a thread has to itself, nor that of a program, nor one that it reads part by part, is more than
+    registers hold."""
     monkeypatch.setattr(sizes[0], "columns_of", lambda spec: columns)
     for target in ("sm_90", "gfx942"):
         size = sizes[0].size.__wrapped__(spec.name, target)

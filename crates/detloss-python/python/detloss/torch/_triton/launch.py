@@ -28,7 +28,7 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
     spec, at, device, wide = call.chosen.spec, call.at, pred.device, torch.promote_types(dtype, torch.float32)
     units, fields, of_rows = prod(at.units), len(spec.pred.fields), not spec.is_formula
     numbers, stride, columns = _device.layout(call, pred)
-    of_tile, warps = rows.tile(columns) if of_rows else (tile(spec), WARPS)
+    of_tile, warps = rows.tile(columns, wide) if of_rows else (tile(spec), WARPS)
     tiles = triton.cdiv(triton.cdiv(units, of_tile), PROGRAMS)
     programs = triton.cdiv(units, of_tile * tiles)
     is_whole = call.reduction == "none"

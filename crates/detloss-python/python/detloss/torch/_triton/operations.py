@@ -90,8 +90,8 @@ ATEN: dict[str, str] = {
     "_to_copy.default": "({0}).to({1})",
 }
 """A line for each operation on rows and sets; {0}, {1} and so on are its arguments, as PyTorch has them, with their defaults, and {T} is the
-type of what comes out. Rows are lines of a tile, and ``column`` is the place in them: beyond ``in_row`` they may hold anything. A text with
-``in_row`` is a sum over a row, or its largest."""
+type of what comes out. Rows are lines of a tile or stand upright in it, and ``column`` is the place in them: beyond ``in_row`` they may
+hold anything. A text with ``in_row`` is a sum over a row, or its largest."""
 
 
 @triton.jit
@@ -106,14 +106,17 @@ def largest(a, b):
 
 @triton.jit
 def sum_of_row(x, in_row):
-    return tl.sum(tl.where(in_row, x, 0.0), 1, keep_dims=True)
+    # A row lies as its columns do.
+    AXIS: tl.constexpr = 1 if in_row.shape[0] == 1 else 0
+    return tl.sum(tl.where(in_row, x, 0.0), AXIS, keep_dims=True)
 
 
 @triton.jit
 def largest_of_row(x, column, in_row):
+    AXIS: tl.constexpr = 1 if in_row.shape[0] == 1 else 0
     # One that is no number makes no difference: a softmax finds it in its place.
-    top = tl.max(tl.where(in_row, x, float("-inf")), 1, keep_dims=True)
-    return top, tl.min(tl.where(in_row & (x == top), column, 2147483647), 1, keep_dims=True)
+    top = tl.max(tl.where(in_row, x, float("-inf")), AXIS, keep_dims=True)
+    return top, tl.min(tl.where(in_row & (x == top), column, 2147483647), AXIS, keep_dims=True)
 
 
 @triton.jit

@@ -1,6 +1,7 @@
 """One kernel for a loss of rows: its vectorised form, traced, as the text of what is done with a tile of whole rows.
 
-A tile has the rows as its lines, each made as long as a power of two. What is one number for a row is a column of it.
+A tile has the rows as its lines, each made as long as a power of two. What is one number for a row is a column of it. Short rows stand
+upright, side by side: a thread has a row to itself, adds it up without others, and computes what is one number for it once.
 """
 
 from __future__ import annotations
@@ -22,12 +23,25 @@ from detloss.torch._triton.graph import Line
 NUMBERS = 512
 """How many numbers a tile has, of as many rows as that takes; of a longer row a tile has one."""
 
+SHORT = 128
+"""How many bytes of a row a thread holds, with several numbers computed of each fitting into its registers."""
+
 PART = 1 << 11
 """How many numbers of a longer row are read at a time."""
 
 
-def tile(columns: int) -> tuple[int, int]:
+def is_short(columns: int, dtype: torch.dtype) -> bool:
+    """Whether a thread has a row to itself."""
+    return 1 < columns and columns * dtype.itemsize <= SHORT
+
+
+def tile(columns: int, dtype: torch.dtype) -> tuple[int, int]:
     """The rows of a tile, and the warps that have it: a thread has no more numbers than fit into its registers."""
+    return (128, 4) if is_short(columns, dtype) else tile_of_lines(columns)
+
+
+def tile_of_lines(columns: int) -> tuple[int, int]:
+    """The rows of a tile that has them as its lines, and the warps that have it."""
     if columns > LONGEST:
         return 1, 8
     line = line_of(columns)
@@ -55,7 +69,7 @@ def trace(
     return graph.trace(terms, *like)
 
 
-def _target(spec: Spec, classes: bool) -> list[str]:
+def _target(spec: Spec, classes: bool, place: str) -> list[str]:
     """Lines that load the target of each row: a class index, a number, or one for every column, where what is no label is NaN."""
     if classes:
         return [
@@ -67,7 +81,7 @@ def _target(spec: Spec, classes: bool) -> list[str]:
         ]
     if not spec.target.is_row:
         return ["t = tl.load(target + row, mask=inside, other=0.0).to(F)"]
-    load = ["t = tl.load(target + row * COLUMNS + column, mask=inside & in_row, other=0.0).to(F)"]
+    load = [f"t = tl.load(target + row * COLUMNS + {place}, mask=inside & in_row, other=0.0).to(F)"]
     if spec.target.is_probability:
         load.append(f't = tl.where({frame.label_is_known("t", spec.target)}, t, float("nan"))')
     return load
@@ -141,15 +155,19 @@ def source(
     spec: Spec, params: tuple[float, ...], columns: int, classes: bool, by_class: bool, dtype: torch.dtype, with_grad: bool
 ) -> tuple[str, str]:
     """The name of the kernel, and its text."""
-    is_whole, target = columns <= LONGEST, _target(spec, classes)
+    is_whole, upright = columns <= LONGEST, is_short(columns, dtype)
+    rows, along = ("[None, :]", "[:, None]") if upright else ("[:, None]", "[None, :]")
+    # Numbers that lie side by side for all the compiler knows it would deal out to threads side by side. The gradient may be.
+    place = "tl.minimum(column, COLUMNS - 1)" if upright else "column"
+    target = _target(spec, classes, place)
     is_along = spec.target.is_row and not classes
     part = [
-        f"column = {'' if is_whole else 'start + '}tl.arange(0, {line_of(columns)})[None, :]",
+        f"column = {'' if is_whole else 'start + '}tl.arange(0, {line_of(columns)}){along}",
         "in_row = column < COLUMNS",
-        "x = tl.load(pred + row * STRIDE + column, mask=inside & in_row, other=0.0).to(F)",
+        f"x = tl.load(pred + row * STRIDE + {place}, mask=inside & in_row, other=0.0).to(F)",
         *(target if is_along else []),
         *(['x = tl.where(is_known, x, float("nan"))'] if classes else []),
-        *(["w = tl.load(class_weight + column, mask=in_row, other=0.0).to(F)"] if by_class else []),
+        *([f"w = tl.load(class_weight + {place}, mask=in_row, other=0.0).to(F)"] if by_class else []),
     ]
     load = ["row = unit", *([] if is_along else target)]
     traced = graph.Writer(trace(spec, params, columns, classes, by_class, dtype, with_grad), (("x",), ("t",), ("w",)))
@@ -159,7 +177,8 @@ def source(
     else:
         text, store = passes(written, outputs, part)
     mass = "importance * tl.load(class_weight + t).to(F)" if classes and by_class else "importance"
-    return frame.text(spec.name, "[TILE, 1]", "tl.arange(0, TILE)[:, None]", load, [], text, outputs[0], mass, store)
+    shape = "[1, TILE]" if upright else "[TILE, 1]"
+    return frame.text(spec.name, shape, f"tl.arange(0, TILE){rows}", load, [], text, outputs[0], mass, store)
 
 
 @lru_cache(maxsize=512)

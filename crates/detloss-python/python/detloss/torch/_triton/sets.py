@@ -105,7 +105,7 @@ LEFT = 1 << 17
 
 def plan(kernel: Kernel, of: Form, units: int, programs: int) -> Plan:
     """For so many units, with at most so many programs."""
-    of_tile, warps = rows.tile(of.columns) if kernel.has_elements else (rows.NUMBERS, 4)
+    of_tile, warps = rows.tile_of_lines(of.columns) if kernel.has_elements else (rows.NUMBERS, 4)
     if kernel.has_lines:
         # Who adds up many numbers is many threads. There are as many in all: of fewer programs, so that there are fewer numbers.
         of_tile, warps = max(1, 2 * rows.NUMBERS // (rows.line_of(of.columns) if kernel.has_elements else 1)), 16
