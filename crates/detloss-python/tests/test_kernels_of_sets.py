@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,26 @@ def test_compiled_in_other_precisions(spec, target, sizes):
     for kernel in sizes[0].kernels(spec, of):
         for dtype in (torch.float64, torch.float16):
             assert sizes[0].compiled(kernel, of, target, dtype).asm
+
+
+IN_ORDER = {
+    "sm_90": ("ptx", [r"st\.global", r"release\.exch", r"bar\.sync", r"acq_rel\.add"]),
+    "gfx942": ("amdgcn", [r"buffer_store", r"s_waitcnt vmcnt\(0\)", "global_atomic_swap", "s_barrier", "global_atomic_add"]),
+}
+
+
+@pytest.mark.parametrize("target", IN_ORDER)
+@all_sets
+def test_all_is_left_before_a_program_counts_as_done(spec, target, sizes):
+    """What many threads leave is in memory when they meet, and only then one of them counts."""
+    of, (form, words) = sizes[0].form(spec), IN_ORDER[target]
+    for kernel in sizes[0].kernels(spec, of):
+        if kernel.has_lines:
+            found = re.findall("|".join(words), sizes[0].compiled(kernel, of, target).asm[form])
+            until = found[: next(at for at, word in enumerate(found) if re.fullmatch(words[-1], word)) + 1]
+            store = max(at for at, word in enumerate(until) if re.fullmatch(words[0], word))
+            rest = iter(until[store:])
+            assert all(any(re.fullmatch(word, next_) for next_ in rest) for word in words), until[store:]
 
 
 def test_nothing_else_is_on_record(sizes):

@@ -137,6 +137,16 @@ def sum_of_line(x, in_line, T: tl.constexpr):
 
 
 @triton.jit
+def release(parts, numbers):
+    """Makes every thread that has stored these numbers say so for itself. On AMD one that speaks for its program, after a barrier, does not
+    speak for other warps."""
+    # Of whole numbers, which AMD has an exchange of; they stay what they are.
+    BITS: tl.constexpr = tl.int64 if parts.dtype.element_ty == tl.float64 else tl.int32
+    same = numbers.to(parts.dtype.element_ty).to(BITS, bitcast=True)
+    tl.atomic_xchg(parts.to(tl.pointer_type(BITS), bitcast=True), same, sem="release")
+
+
+@triton.jit
 def sum_of_parts(parts, programs, PROGRAMS: tl.constexpr, T: tl.constexpr):
     """The sum of what programs have left, one number each, in their order."""
     part = tl.arange(0, PROGRAMS)

@@ -211,6 +211,7 @@ class _Text:
             of_program = f" * {self.line} + tl.arange(0, {self.line})" if sum_.is_line else ""
             stored.append(f"tl.store({begin} + program{of_program}, {sum_.of_program})")
             if sum_.is_line:
+                stored.append(f"release({begin} + program{of_program}, {sum_.of_program})")
                 added = f"sum_of_lines({begin}, programs, {self.line}, SUM)"
                 totals.append(f"{sum_.name} = {f'tl.expand_dims({added}, 0)' if self.has_rows else added}")
             else:
