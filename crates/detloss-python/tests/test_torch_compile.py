@@ -50,6 +50,15 @@ def test_the_decomposed_backend_is_captured_as_one_graph(spec):
     compiled_agrees(call, pred, target, "aot_eager", 1e-10)
 
 
+@pytest.mark.parametrize("spec", [spec for spec in CALLED if spec.params], ids=lambda spec: spec.name)
+def test_what_is_out_of_range_is_an_error(spec):
+    pred, target = tensors(ordinary(spec))
+    param = spec.params[0]
+    call = lambda x, y: function(spec)(x, y, backend="decomposed", **{param.name: param.high + 1})  # noqa: E731
+    with pytest.raises(Exception, match=f"{spec.name} cannot have {param.name} = "):
+        torch.compile(call, backend="eager")(pred, target)
+
+
 @pytest.mark.parametrize(("name", "backend"), [("ciou", "decomposed"), ("focal", "fused")])
 def test_inductor(name, backend):
     """PyTorch's own compiler to the end: generated kernels, for sizes it has not seen and a parameter that is no default."""

@@ -173,6 +173,7 @@ def test_parameters_change_during_training():
 
 @stateful
 def test_state_under_compile(spec):
+    torch.compiler.reset()  # Of one function there are only so many versions, whoever asked for them.
     built, plain = (module(spec, **sized(spec)) for _ in range(2))
     compiled = torch.compile(built, fullgraph=True, backend="aot_eager")
     for seed in range(2):

@@ -28,7 +28,7 @@ class Chosen:
         self.spec = spec
         self.params: tuple[float, ...] = spec.values(params)
         if not torch.compiler.is_compiling():
-            loss(spec.name, self.params)  # Which says what is out of range: not every backend asks the core for it.
+            _check(spec.name, self.params)
 
     @property
     def key(self) -> str:
@@ -49,12 +49,20 @@ class Chosen:
         """
         if not torch.compiler.is_compiling():
             return self.params
-        return tuple([key for value in self.params for key in {value: None}])
+        constants = tuple([key for value in self.params for key in {value: None}])
+        _check(self.spec.name, constants)
+        return constants
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _key(name: str, params: tuple[float, ...]) -> str:
     return " ".join([name.replace(" ", ""), *map(repr, params)])
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _check(name: str, params: tuple[float, ...]) -> None:
+    """Says what is out of range: not every backend asks the core for it."""
+    loss(name, params)
 
 
 _DEFAULTS = {name: Chosen(spec, {}) for name, spec in SPECS.items()}
