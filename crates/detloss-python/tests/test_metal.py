@@ -237,8 +237,8 @@ def test_wide_indices(as_on_a_mac):
 @pytest.mark.parametrize(("numbers", "is_wide"), [((1 << 31) - 1, False), (1 << 31, True)])
 def test_no_index_wraps_around(numbers, is_wide):
     """The last group counts on to the end of its last tile, beyond the units there are."""
-    tiles = launch._parts(launch._parts(numbers, frame.GROUP), frame.GROUPS)
-    groups = launch._parts(numbers, frame.GROUP * tiles)
+    tiles = _device.parts(_device.parts(numbers, frame.GROUP), frame.GROUPS)
+    groups = _device.parts(numbers, frame.GROUP * tiles)
     assert launch._is_wide(numbers) == is_wide
     assert numbers <= groups * tiles * frame.GROUP <= 1 << (64 if is_wide else 32) and groups <= frame.GROUPS
 

@@ -29,8 +29,8 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
     is_whole = call.reduction == "none"
     is_alone = not is_whole and units <= ALONE * GROUP
     is_done = is_whole or is_alone
-    tiles = _parts(_parts(units, GROUP), 1 if is_alone else GROUPS)
-    groups = _parts(units, GROUP * tiles)
+    tiles = _device.parts(_device.parts(units, GROUP), 1 if is_alone else GROUPS)
+    groups = _device.parts(units, GROUP * tiles)
     has_mass = call.reduction == "weighted_mean" and _device.is_weighted(call)
     value = torch.empty(at.units if is_whole else (), dtype=dtype, device=device)
     grad = torch.empty(pred.shape, dtype=torch.float32, device=device) if with_grad else None
@@ -70,7 +70,7 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
 def _scale(slope: Tensor, grad: Tensor, upstream: Tensor, mass: Tensor | None) -> None:
     is_wide = _is_wide(grad.numel())
     library = _scale_library(Scaled(slope.dtype, upstream.dtype, mass is not None, slope is grad, is_wide))
-    _start(library, "detloss_scale", _parts(grad.numel(), GROUP), (grad, upstream, mass, slope), [grad.numel()])
+    _start(library, "detloss_scale", _device.parts(grad.numel(), GROUP), (grad, upstream, mass, slope), [grad.numel()])
 
 
 KERNELS = _device.Kernels(_launch, _scale)
@@ -104,11 +104,6 @@ def _start(library: Any, kernel: str, groups: int, tensors: tuple[Tensor | None,
 
 def _type(tensor: Tensor | None) -> torch.dtype | None:
     return None if tensor is None else tensor.dtype
-
-
-def _parts(numbers: int, of_part: int) -> int:
-    """How many parts of this length they fill, the last one perhaps not whole."""
-    return -(-numbers // of_part)
 
 
 def _is_wide(numbers: int) -> bool:

@@ -10,7 +10,6 @@ from math import prod
 from typing import Any
 
 import torch
-import triton
 import triton.language as tl
 from torch import Tensor
 
@@ -29,8 +28,8 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
     units, fields, of_rows = prod(at.units), len(spec.pred.fields), not spec.is_formula
     numbers, stride, columns = _device.layout(call, pred)
     of_tile, warps = rows.tile(columns, wide) if of_rows else (tile(spec), WARPS)
-    tiles = triton.cdiv(triton.cdiv(units, of_tile), PROGRAMS)
-    programs = triton.cdiv(units, of_tile * tiles)
+    tiles = _device.parts(_device.parts(units, of_tile), PROGRAMS)
+    programs = _device.parts(units, of_tile * tiles)
     is_whole = call.reduction == "none"
     has_mass = call.reduction == "weighted_mean" and _device.is_weighted(call)
     value = torch.empty(at.units if is_whole else (), dtype=dtype, device=device)
@@ -165,7 +164,7 @@ def counter(device: torch.device) -> Tensor:
 
 def _scale(slope: Tensor, grad: Tensor, upstream: Tensor, mass: Tensor | None) -> None:
     known = {"INDEX": index_type(grad.numel()), "IN_PLACE": slope is grad, "TILE": 1024}
-    programs = triton.cdiv(grad.numel(), 1024)
+    programs = _device.parts(grad.numel(), 1024)
     start(scale.detloss_scale, grad.device, programs, (slope, grad, upstream, mass, grad.numel()), known)
 
 

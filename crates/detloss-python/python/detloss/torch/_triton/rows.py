@@ -12,7 +12,6 @@ from itertools import chain
 from typing import Any
 
 import torch
-import triton
 from torch.fx import Graph
 
 from detloss._spec import Spec, find
@@ -50,8 +49,7 @@ def tile_of_lines(columns: int) -> tuple[int, int]:
 
 def line_of(columns: int) -> int:
     """How many numbers of a row are in a tile."""
-    line: int = triton.next_power_of_2(columns) if columns <= LONGEST else PART
-    return line
+    return 1 << (columns - 1).bit_length() if columns <= LONGEST else PART
 
 
 def trace(

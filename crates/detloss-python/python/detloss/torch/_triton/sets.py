@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.fx import Graph
 
 from detloss._spec import LEFT_OUT, Spec, find
+from detloss.torch import _device
 from detloss.torch._operations import TRACEABLE_SETS
 from detloss.torch._text import kernel_name
 from detloss.torch._triton import cut, formula, frame, graph, rows
@@ -110,8 +111,8 @@ def plan(kernel: Kernel, of: Form, units: int, programs: int) -> Plan:
         # Who adds up many numbers is many threads. There are as many in all: of fewer programs, so that there are fewer numbers.
         of_tile, warps = max(1, 2 * rows.NUMBERS // (rows.line_of(of.columns) if kernel.has_elements else 1)), 16
         programs = min(programs // 4, max(64, LEFT // kernel.parts))
-    tiles = triton.cdiv(triton.cdiv(units, of_tile), programs)
-    return Plan(of_tile, warps, tiles, triton.cdiv(units, of_tile * tiles))
+    tiles = _device.parts(_device.parts(units, of_tile), programs)
+    return Plan(of_tile, warps, tiles, _device.parts(units, of_tile * tiles))
 
 
 class _Text:
