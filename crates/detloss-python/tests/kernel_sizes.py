@@ -24,6 +24,7 @@ import torch
 import triton
 import triton.language as tl
 from detloss.torch._operations import TRACEABLE
+from detloss.torch._rows import Form
 from detloss.torch._triton import formula, launch, rows
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
@@ -61,7 +62,7 @@ def compiled(spec: Any, target: str, dtype: torch.dtype = torch.float32, tiles: 
     names = {torch.float16: "fp16", torch.float32: "fp32", torch.float64: "fp64"}
     columns = columns_of(spec) or (80 if classes else 1)
     if columns_of(spec):
-        kernel = rows.kernel(spec.name, spec.values({}), columns, classes, False, wide, True)
+        kernel = rows.kernel(spec.name, spec.values({}), Form(columns, classes, False, wide, True))
         of_tile, warps = rows.tile(columns, wide)
     else:
         kernel = formula.kernel(spec.name, spec.values({}), True, False)

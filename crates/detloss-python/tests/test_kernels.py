@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 import numpy as np  # noqa: E402
-from detloss.torch import _device, _kernel, _program  # noqa: E402
+from detloss.torch import _device, _graph, _kernel, _program, _rows  # noqa: E402
 from detloss.torch._metal import operations as metal_operations  # noqa: E402
 from detloss.torch._operations import TRACEABLE  # noqa: E402
 from samples import classes, covering, ordinary, settings, takes_classes  # noqa: E402
@@ -84,24 +84,23 @@ def test_every_operation_has_its_line(file):
 
 def traced(spec, columns=5):
     """The operations of all forms of a loss of rows, by their names."""
-    from detloss.torch._triton import graph, rows
-
     found = set()
     for params in ({}, *settings(spec)):
         for has_classes in (False, True) if takes_classes(spec) else (False,):
             by_class = has_classes and "class_weight" in spec.options
-            nodes = rows.trace(spec, spec.values(params), columns, has_classes, by_class, torch.float32, True).nodes
-            found |= {graph.name(node) for node in nodes if node.op == "call_function"}
+            of = _rows.Form(columns, has_classes, by_class, torch.float32, True)
+            nodes = _rows.trace(spec, spec.values(params), of).nodes
+            found |= {_graph.name(node) for node in nodes if node.op == "call_function"}
     return found
 
 
 def test_every_operation_on_rows_has_its_line(triton):
     """A loss of rows that uses another operation of PyTorch is named here."""
-    from detloss.torch._triton import graph
+    from detloss.torch._triton.operations import ATEN
 
     assert len(OF_ROWS) > 5
-    used = {spec.name: traced(spec) - graph.WITHOUT_LINES for spec in OF_ROWS}
-    missing = {name: sorted(operations - set(graph.ATEN)) for name, operations in used.items() if operations - set(graph.ATEN)}
+    used = {spec.name: traced(spec) - _graph.WITHOUT_LINES for spec in OF_ROWS}
+    missing = {name: sorted(operations - set(ATEN)) for name, operations in used.items() if operations - set(ATEN)}
     assert not missing, f"_triton/operations.py has no lines for {missing}"
 
 
@@ -333,7 +332,7 @@ def test_name_of_the_kernel(spec, triton):
     if spec.is_formula:
         name, text = formula.source(spec, spec.values({}), True, False)
     else:
-        name, text = rows.source(spec, spec.values({}), 5, False, False, torch.float32, True)
+        name, text = rows.source(spec, spec.values({}), _rows.Form(5, False, False, torch.float32, True))
     assert name == f"detloss_{spec.name}" and f"def {name}(" in text
 
 

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 import numpy as np  # noqa: E402
-from detloss.torch import _device, _kernel  # noqa: E402
+from detloss.torch import _device, _graph, _kernel  # noqa: E402
 from detloss.torch._operations import RANKED, TRACEABLE_SETS  # noqa: E402
 from samples import COLUMNS, classes, covering, ordinary, settings, sized, takes_classes  # noqa: E402
 from test_kernels import FREE, OF_ROWS, ROOM, TARGETS, _OnDevice, _Operations, gpu, traced, triton  # noqa: E402, F401
@@ -31,27 +31,28 @@ def state_of(spec, **params):
 
 def traced_set(spec):
     """The operations of all forms of a loss of sets, by their names."""
-    from detloss.torch._triton import graph, sets
+    from detloss.torch._triton import sets
 
     found = set()
     for params in ({}, *settings(spec)):
         for state, has_classes in itertools.product({0, len(state_of(spec, **params))}, {False, spec.pred.is_row}):
             columns = COLUMNS if spec.pred.is_row or (state and spec.state == "per_column") else 0
             nodes = sets.trace(spec, spec.values(params), sets.Form(columns, has_classes, state, True)).nodes
-            found |= {graph.name(node) for node in nodes if node.op == "call_function"}
+            found |= {_graph.name(node) for node in nodes if node.op == "call_function"}
     return found
 
 
 def test_every_operation_on_sets_has_its_line(triton):  # noqa: F811
     """A loss of sets that uses another operation of PyTorch is named here, and the table has none that nobody uses."""
-    from detloss.torch._triton import cut, graph
+    from detloss.torch._triton import cut
+    from detloss.torch._triton.operations import ATEN
 
     assert len(SPECS) > 5
-    used = {spec.name: traced_set(spec) - graph.WITHOUT_LINES - cut.WITHOUT_LINES for spec in SPECS}
-    missing = {name: sorted(operations - set(graph.ATEN)) for name, operations in used.items() if operations - set(graph.ATEN)}
+    used = {spec.name: traced_set(spec) - _graph.WITHOUT_LINES - cut.WITHOUT_LINES for spec in SPECS}
+    missing = {name: sorted(operations - set(ATEN)) for name, operations in used.items() if operations - set(ATEN)}
     assert not missing, f"_triton/operations.py has no lines for {missing}"
     of_rows = set().union(*map(traced, OF_ROWS))
-    assert set(graph.ATEN) == set().union(*used.values()) | (of_rows - graph.WITHOUT_LINES)
+    assert set(ATEN) == set().union(*used.values()) | (of_rows - _graph.WITHOUT_LINES)
 
 
 def test_every_loss_of_sets_has_a_kernel():

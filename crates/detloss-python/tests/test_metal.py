@@ -15,9 +15,10 @@ import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
 import metal_host  # noqa: E402
 import numpy as np  # noqa: E402
-from detloss.torch import _device  # noqa: E402
-from detloss.torch._metal import formula, frame, launch  # noqa: E402
-from detloss.torch._metal.operations import OPERATIONS  # noqa: E402
+from detloss.torch import _device, _graph, _rows  # noqa: E402
+from detloss.torch._metal import LONGEST, formula, frame, kernel, launch, rows  # noqa: E402
+from detloss.torch._metal.operations import ATEN, OPERATIONS  # noqa: E402
+from detloss.torch._operations import TRACEABLE  # noqa: E402
 from detloss.torch._scalar import ELEMENTARY  # noqa: E402
 from kernel_cases import HUGE, UGLY, assert_equal_to_core, options_of, random, result, tensors  # noqa: E402
 from metal_host import as_on_a_mac  # noqa: E402, F401
@@ -25,15 +26,18 @@ from samples import COLUMNS, classes, covering, ordinary, settings, shapes, take
 
 
 def steps(spec, params=None):
-    """The names of the operations of a formula with its gradient."""
-    return [name for name, _ in detloss._core.Loss(spec.name, spec.values(params or {})).trace(True)[0]]
+    """The names of the operations of a loss with its gradient."""
+    if spec.is_formula:
+        return [name for name, _ in detloss._core.Loss(spec.name, spec.values(params or {})).trace(True)[0]]
+    graph = _rows.trace(spec, spec.values(params or {}), _rows.Form(COLUMNS, False, False, torch.float32, True))
+    return [_graph.name(node) for node in graph.nodes if node.op == "call_function"]
 
 
-SPECS = [spec for spec in detloss.losses() if spec.is_formula]
+SPECS = [spec for spec in detloss.losses() if spec.is_formula or spec.name in TRACEABLE]
 BY_NAME = {spec.name: spec for spec in SPECS}
 KINDS = covering(sorted(SPECS, key=lambda spec: len(steps(spec))), lambda spec: {(spec.pred, spec.target, tuple(spec.options))})
-"""The shortest formulas that together are called in all ways."""
-all_formulas = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+"""The shortest losses that together are called in all ways."""
+all_losses = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 all_kinds = pytest.mark.parametrize("spec", KINDS, ids=lambda spec: spec.name)
 
 TRANSCENDENTAL = {"exp", "exp_m1", "ln", "ln_1p", "atan2", "atan", "sin", "cos", "sigmoid", "softplus"}
@@ -45,7 +49,7 @@ TOLERANCE = 1e-5
 
 def is_exact(spec, params):
     """Whether all operations are rounded as IEEE 754 says, so that whoever follows the trace gets the same bits."""
-    return TRANSCENDENTAL.isdisjoint(steps(spec, params))
+    return spec.is_formula and TRANSCENDENTAL.isdisjoint(steps(spec, params))
 
 
 class _Idle:
@@ -70,7 +74,7 @@ def compile_for(run):
     metal_host.forget()
 
 
-# The formulas ---------------------------------------------------------------------------------------------------------------------------
+# The losses -----------------------------------------------------------------------------------------------------------------------------
 
 
 def assert_as_the_cpu(spec, params, pred, target, apart=0.0):
@@ -87,7 +91,7 @@ def assert_as_the_cpu(spec, params, pred, target, apart=0.0):
             assert differ.sum() <= apart * differ.numel(), f"{params}: {numbers[differ][:4]} instead of {wanted[differ][:4]}"
 
 
-@all_formulas
+@all_losses
 def test_as_the_cpu(spec, as_on_a_mac):
     """With an odd number of units, and with every kind of parameters."""
     pred, target = tensors(ordinary(spec, rows=333))
@@ -97,12 +101,12 @@ def test_as_the_cpu(spec, as_on_a_mac):
         assert_as_the_cpu(spec, params, pred, target)
 
 
-@all_formulas
+@all_losses
 def test_ugly_numbers(spec, as_on_a_mac):
     """Infinite, subnormal, huge and equal ones, and boxes without an inside. NaN, too, goes the way that it goes on the CPU."""
     choose = np.random.default_rng(3).choice
     of_pred, of_target = shapes(spec, 400)
-    for ugly in (UGLY + HUGE, (*UGLY, np.nan, -1e-39)):
+    for ugly in (UGLY + HUGE if spec.is_formula else UGLY, (*UGLY, np.nan, -1e-39)):
         pred = torch.tensor(choose(ugly, of_pred), dtype=torch.float32)
         target = torch.tensor(choose((0.0, 1.0, 0.5) if spec.target.is_probability else ugly, of_target), dtype=torch.float32)
         # Where boxes are a line or a point, or far away, what is left may be the last bit of a sine.
@@ -153,7 +157,7 @@ def test_classes(spec, as_on_a_mac):
     for unknown in (COLUMNS + 1, -1):
         value, grad = result(spec, pred, torch.where(target == 1, unknown, target), backend="kernel", reduction="none")
         for numbers in (value, grad):
-            assert torch.equal(numbers.isnan(), (target == 1)[:, None].expand_as(pred))
+            assert torch.equal(numbers.isnan(), (target == 1).reshape(-1, *(1,) * (numbers.dim() - 1)).expand_as(numbers))
 
 
 def test_labels(as_on_a_mac):
@@ -177,6 +181,36 @@ def test_divisor_on_the_device(divisor, alone, as_on_a_mac):
     pred, target = tensors(ordinary(BY_NAME["focal"], rows=37))
     for options in ({}, {"weight": random((37,))}):
         assert_equal_to_core(BY_NAME["focal"], pred, target, avg_factor=divisor, loss_weight=0.5, **options)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 17, LONGEST])
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if not spec.is_formula], ids=lambda spec: spec.name)
+def test_rows(spec, columns, as_on_a_mac):
+    """As long as they may be: added up number by number, and right all the same."""
+    generator = np.random.default_rng(7)
+    pred = torch.from_numpy(generator.normal(0.0, 3.0, (5, columns))).float()
+    of_kind = {
+        "probability": lambda: generator.dirichlet(np.ones(columns), 5),
+        "label": lambda: generator.uniform(0, 1, (5, columns)) > 0.7,
+        "position": lambda: generator.uniform(0, columns - 1, 5),
+        "logit": lambda: generator.normal(0, 2, (5, columns)),
+    }
+    target = torch.from_numpy(of_kind[spec.target.fields[0]]()).float()
+    for reduction in ("none", "mean"):
+        assert_equal_to_core(spec, pred, target, reduction=reduction)
+
+
+def test_every_operation_on_rows_has_its_line():
+    """And there is none that nobody uses."""
+    used = set()
+    for spec in SPECS:
+        if not spec.is_formula:
+            for params in ({}, *settings(spec)):
+                for has_classes in {False, takes_classes(spec)}:
+                    form = _rows.Form(COLUMNS, has_classes, has_classes and "class_weight" in spec.options, torch.float32, True)
+                    nodes = _rows.trace(spec, spec.values(params), form).nodes
+                    used |= {_graph.name(node) for node in nodes if node.op == "call_function"}
+    assert used - _graph.WITHOUT_LINES == set(ATEN)
 
 
 @several
@@ -208,7 +242,7 @@ def test_rows_of_wider_tensors(spec, as_on_a_mac):
 @pytest.mark.parametrize("reduction", ["sum", "mean", "weighted_mean"])
 def test_many_groups(reduction, as_on_a_mac):
     """Groups have several tiles each, and any order of threads and groups gives the same bits."""
-    for room in (launch, formula):
+    for room in (launch, kernel):
         as_on_a_mac.setattr(room, "GROUPS", 3)
     spec = BY_NAME["focal"]
     pred, target = tensors(ordinary(spec, rows=333))
@@ -300,9 +334,9 @@ def test_nothing_at_all(as_on_a_mac):
 
 
 SHORTEST = covering(sorted(SPECS, key=lambda spec: len(steps(spec))), lambda spec: set(steps(spec)))
-"""The shortest formulas that together have every operation."""
+"""The shortest losses that together have every operation."""
 
-WHOLE = formula.Given(
+WHOLE = kernel.Given(
     pred=torch.bfloat16,
     target=torch.float16,
     weight=torch.bool,
@@ -324,20 +358,25 @@ WHOLE = formula.Given(
 """Nearly all that there may be."""
 
 
+def source(spec, given):
+    return kernel.source(spec, given, (formula if spec.is_formula else rows).unit(spec, spec.values({}), given))
+
+
 def test_text_is_cpp():
     """A C++ compiler, with a header in the place of Metal's, takes the text as Metal gets it: as far as C++ goes, it has no slip."""
     compiler = shutil.which("c++")
     if compiler is None:
         pytest.skip("there is no C++ compiler, `c++`")
-    sources = [formula.source(spec.name, spec.values({}), WHOLE) for spec in SHORTEST]
+    sources = [source(spec, WHOLE) for spec in SHORTEST]
     with_classes = WHOLE._replace(target=torch.uint8, classes=True, ignores=True, is_done=True, is_wide=False)
-    sources += [formula.source(spec.name, spec.values({}), with_classes) for spec in KINDS if takes_classes(spec)]
-    sources += [formula.source(spec.name, spec.values({}), WHOLE._replace(mean=torch.float32, is_whole=True, is_done=True, has_mass=False)) for spec in SPECS if spec.is_stateful]
-    sources += [formula.scale_source(formula.Scaled(torch.float16, torch.bfloat16, True, False, False))]
+    sources += [source(spec, with_classes) for spec in KINDS if takes_classes(spec)]
+    at_mean = WHOLE._replace(mean=torch.float32, is_whole=True, is_done=True, has_mass=False)
+    sources += [source(spec, at_mean) for spec in SPECS if spec.is_stateful]
+    sources += [kernel.scale_source(kernel.Scaled(torch.float16, torch.bfloat16, True, False, False))]
     flags = ["-std=c++17", "-fsyntax-only", "-w", "-D__METAL_VERSION__=320", "-I", str(Path(__file__).with_name("metal")), "-x", "c++", "-"]
-    for source in sources:
-        assert source.isascii(), "PyTorch reads the text as ASCII"
-        run = subprocess.run([compiler, *flags], input=source, capture_output=True, text=True, check=False)
+    for text in sources:
+        assert text.isascii(), "PyTorch reads the text as ASCII"
+        run = subprocess.run([compiler, *flags], input=text, capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stderr[:5000]
 
 
@@ -379,7 +418,7 @@ def test_operations(name, as_on_a_mac):
 
 
 @pytest.mark.skipif(not torch.backends.mps.is_available(), reason="no Mac is at hand")
-@all_formulas
+@all_losses
 def test_gpu_of_a_mac(spec):
     """What the host computes in double precision the kernel computes, too, again and again with the same bits."""
     for arrays in [ordinary(spec, rows=4001), *([classes(spec, rows=4001)] if takes_classes(spec) else [])]:

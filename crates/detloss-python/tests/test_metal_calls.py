@@ -155,20 +155,21 @@ def test_compiled_once(as_on_a_mac):
 
 
 def test_automatic_choice(called):
-    """Formulas are launched; losses of rows and of whole batches, and what looks through operations, are not."""
+    """Formulas and losses of rows are launched; long rows, losses of whole batches, and what looks through operations, are not."""
     pred, target = tensors(ordinary(GIOU))
     detloss.torch.giou(pred, target)
-    assert [call[0] for call in called] == ["detloss_giou"]
+    detloss.torch.softmax_ce(pred, torch.zeros(len(pred), dtype=torch.int64))
+    assert [call[0] for call in called] == ["detloss_giou", "detloss_softmax_ce"]
     called.clear()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        detloss.torch.softmax_ce(pred, torch.zeros(len(pred), dtype=torch.int64))
+        detloss.torch.dice(torch.zeros(2, 1025), torch.ones(2, 1025))
         detloss.torch.ap(torch.zeros(2, 4), torch.ones(2, 4))
         torch.func.vmap(lambda x: detloss.torch.giou(x, target))(pred.expand(2, *pred.shape))
         torch.compile(lambda x: detloss.torch.giou(x, target), backend="eager", fullgraph=True)(pred)
     assert not called
-    with pytest.raises(ValueError, match="softmax_ce: backend 'kernel' cannot take this call: on a Mac it is for losses of units only"):
-        detloss.torch.softmax_ce(pred, torch.zeros(len(pred), dtype=torch.int64), backend="kernel")
+    with pytest.raises(ValueError, match="dice: backend 'kernel' cannot take this call: on a Mac rows have at most 1024 numbers"):
+        detloss.torch.dice(torch.zeros(2, 1025), torch.ones(2, 1025), backend="kernel")
 
 
 def test_what_cannot_be_compiled_is_replayed(as_on_a_mac):

@@ -5,7 +5,7 @@ gradient are computed together, and one tensor is kept for the way back.
 
 There are three backends. On the *fused* backend a CPU tensor is passed over once, by a compiled kernel; it is a registered operator,
 so that ``torch.compile(fullgraph=True)`` knows it. On the *kernel* backend a formula is one launch on a GPU, by Triton, or one or two
-on a Mac, by Metal; other losses are a few. On the *decomposed* backend it is run with torch operations on the device of the tensors, and
+on a Mac, by Metal, and so is a loss of rows; other losses are a few. On the *decomposed* backend it is run with torch operations on the device of the tensors, and
 ``torch.compile`` makes one kernel of it. "auto" takes the fused backend for CPU tensors, the kernel backend for what it takes on a GPU that Triton or
 Metal knows, and the decomposed one for all else; the keyword ``backend`` forces any.
 

@@ -1,5 +1,5 @@
 """The kernel backend: value and gradient of a formula or of a loss of rows in one launch on a GPU, of a loss of sets in a few, of one that
-ranks in six and a sort, by Triton; of a formula on a Mac in one or two, by Metal. Nothing waits for the device.
+ranks in six and a sort, by Triton; of a formula or of rows on a Mac in one or two, by Metal. Nothing waits for the device.
 
 This file decides which calls it takes; Triton is imported for the first tensor that it might serve.
 """
@@ -19,6 +19,7 @@ from torch.autograd import forward_ad
 from detloss._spec import Spec
 from detloss.torch import _device
 from detloss.torch._call import Call, is_tracing
+from detloss.torch._metal import LONGEST as LONGEST_ON_A_MAC
 from detloss.torch._operations import RANKED, TRACEABLE, TRACEABLE_SETS
 from detloss.torch._operations.base import wide
 from detloss.torch._triton import LONGEST_OF_SETS
@@ -131,8 +132,10 @@ def _lacks_call(call: Call, tensors: tuple[Tensor | None, ...]) -> str | None:
         lacks = _lacks_ranking(call, pred)
     if lacks is not None:
         return lacks
-    if pred.device.type in OF_METAL and not call.chosen.spec.is_formula:
-        return "on a Mac it is for losses of units only"
+    if pred.device.type in OF_METAL:
+        lacks = _lacks_on_a_mac(call)
+        if lacks is not None:
+            return lacks
     if call.groups is not None:
         return "it takes a batch for one set, and groups make several"
     if call.state is not None and call.state.device != pred.device:
@@ -166,6 +169,14 @@ def _lacks_ranking(call: Call, pred: Tensor) -> str | None:
     if pred.numel() >= MOST_RANKED:
         return f"{pred.numel()} numbers are more than can be put in order at once"
     return None if wide(pred) == torch.float64 else f"{pred.device} has no double precision"
+
+
+def _lacks_on_a_mac(call: Call) -> str | None:
+    """What stands against a loss there."""
+    scope, columns = call.chosen.spec.scope, call.at.columns
+    if scope == "set":
+        return "on a Mac there are none for losses of whole batches"
+    return f"on a Mac rows have at most {LONGEST_ON_A_MAC} numbers" if scope == "row" and columns > LONGEST_ON_A_MAC else None
 
 
 def _lacks_compiler(device: torch.device) -> str | None:

@@ -41,12 +41,14 @@ PRELUDE = """\
 #endif
 #pragma METAL fp contract(off)
 using metal::fabs;
+using metal::floor;
 using metal::fma;
 using metal::precise::atan;
 using metal::precise::atan2;
 using metal::precise::cos;
 using metal::precise::exp;
 using metal::precise::log;
+using metal::precise::pow;
 using metal::precise::sin;
 using metal::precise::sqrt;
 using metal::precise::tanh;
@@ -74,7 +76,7 @@ KERNEL {name}({arguments}, GROUP_AND_PLACE) {{
             if (unit >= units) {{
                 break;
             }}
-            const INDEX row = unit / {columns}, column = unit % {columns};
+            {place}
             bool counts = true;
             float importance = 1.0f;
 {load}
@@ -82,7 +84,7 @@ KERNEL {name}({arguments}, GROUP_AND_PLACE) {{
 {lines}
             const float loss = counts ? {value} * importance : 0.0f;
             lost += loss;
-            mass += importance;
+            mass += {mass};
 {store}
         }}
 {keep}

@@ -9,17 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from detloss._spec import find
 from detloss.torch import _device
 from detloss.torch._call import Call, as_integers
 from detloss.torch._device import Results
-from detloss.torch._metal import formula
-from detloss.torch._metal.formula import Given, Scaled
+from detloss.torch._metal import formula, kernel, rows
 from detloss.torch._metal.frame import GROUP, GROUPS
+from detloss.torch._metal.kernel import Given, Scaled
 from detloss.torch._text import kernel_name
 
 
 ALONE = 4
-"""How many tiles one group takes by itself, instead of a second launch for the sum of several."""
+"""How many tiles of formulas one group takes by itself, instead of a second launch for the sum of several."""
 
 
 def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: Tensor | None, with_grad: bool) -> Results:
@@ -27,7 +28,7 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
     units, fields = prod(at.units), len(spec.pred.fields)
     numbers, stride, columns = _device.layout(call, pred)
     is_whole = call.reduction == "none"
-    is_alone = not is_whole and units <= ALONE * GROUP
+    is_alone = not is_whole and units <= (ALONE if spec.is_formula else 1) * GROUP
     is_done = is_whole or is_alone
     tiles = _device.parts(_device.parts(units, GROUP), 1 if is_alone else GROUPS)
     groups = _device.parts(units, GROUP * tiles)
@@ -78,12 +79,14 @@ KERNELS = _device.Kernels(_launch, _scale)
 
 @lru_cache(maxsize=512)
 def _library(name: str, params: tuple[float, ...], given: Given) -> Any:
-    return _compiled(formula.source(name, params, given))
+    spec = find(name)
+    unit = (formula if spec.is_formula else rows).unit(spec, params, given)
+    return _compiled(kernel.source(spec, given, unit))
 
 
 @lru_cache(maxsize=64)
 def _scale_library(of: Scaled) -> Any:
-    return _compiled(formula.scale_source(of))
+    return _compiled(kernel.scale_source(of))
 
 
 def _compiled(source: str) -> Any:

@@ -1,4 +1,5 @@
-"""What the operations of ``detloss::scalar::expr`` are in C and Metal: the text of each, and the functions that it calls.
+"""What operations are in C and Metal, those of ``detloss::scalar::expr`` and those of PyTorch: the text of each, and the functions that it
+calls.
 
 All numbers are of single precision: Metal has no double one. Its own functions are asked for in their precise form, at most 6 units in
 the last place away; two that it lacks are here.
@@ -32,6 +33,41 @@ OPERATIONS: dict[str, str] = {
     "softplus": "softplus({0})",
 }
 """A line for each; {0}, {1} and so on are the operands."""
+
+ATEN: dict[str, str] = {
+    "_to_copy.default": "({1}){0}",
+    "abs.default": "fabs({0})",
+    "add.Tensor": "{0} + {1} * {2}",
+    "addcmul.default": "{0} + {1} * {2} * {3}",
+    "clamp.default": "{0} < {1} ? {1} : {0} > {2} ? {2} : {0}",
+    "div.Tensor": "{0} / {1}",
+    "eq.Scalar": "{0} == {1}",
+    "exp.default": "exp({0})",
+    "expm1.default": "exp_m1({0})",
+    "floor.default": "floor({0})",
+    "full_like.default": "{1}",
+    "gather.default": "column == {2} ? {0} : 0.0f",
+    "index.Tensor": "column == {1} ? {0} : 0.0f",
+    "log1p.default": "ln_1p({0})",
+    "lt.Scalar": "{0} < {1}",
+    "masked_fill_.Scalar": "{1} ? {2} : {0}",
+    "max.dim": "{0}",
+    "mul.Tensor": "{0} * {1}",
+    "nan_to_num.default": "{0} == {0} ? {0} : {1}",
+    "neg.default": "-{0}",
+    "ones_like.default": "1.0f",
+    "pow.Tensor_Scalar": "power({0}, {1})",
+    "reciprocal.default": "1.0f / {0}",
+    "rsub.Scalar": "{1} - {2} * {0}",
+    "scatter.src": "column == {2} ? {3} : {0}",
+    "scatter.value": "column == {2} ? {3} : {0}",
+    "sigmoid.default": "sigmoid({0})",
+    "sub.Tensor": "{0} - {1} * {2}",
+    "sum.dim_IntList": "{0}",
+    "where.self": "{0} ? {1} : {2}",
+}
+"""A line for each operation on rows; {0}, {1} and so on are its arguments, as PyTorch has them, with their defaults, and ``column`` is the place
+in a row. Of a sum over a row it is what is added up."""
 
 FUNCTIONS = """
 #define LEAST_NORMAL 0x1p-126f
@@ -92,6 +128,10 @@ FUNCTION float sigmoid(float x) {
 FUNCTION float softplus(float x) {
     const float small = exp(-fabs(x));
     return largest(x, 0.0f) + twice_artanh(small / (2.0f + small));
+}
+
+FUNCTION float power(float x, float exponent) {
+    return exponent == 2.0f ? x * x : pow(x, exponent);
 }
 
 FUNCTION float divided(float number, float count) {

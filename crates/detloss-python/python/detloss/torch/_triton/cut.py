@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch.fx import Graph, Node
 
-from detloss.torch._triton import graph
-from detloss.torch._triton.graph import Line, Numbers
+from detloss.torch._graph import Line, Numbers, arguments_of, name
+from detloss.torch._triton import writer
 
 
 class Form(NamedTuple):
@@ -87,10 +87,10 @@ WITHOUT_LINES = {"amax.default", "scatter_add.default", "sum.default"}
 """Operations that are nothing but sums."""
 
 
-class Writer(graph.Writer):
+class Writer(writer.Writer):
     """Writes the operations of a loss on a set."""
 
-    TYPES = {torch.float32: "F", torch.float64: "SUM", torch.int64: "tl.int32"}
+    TYPES = writer.Writer.TYPES | {torch.float64: "SUM"}
 
     def __init__(self, traced: Graph, of: Form, is_by_row: bool) -> None:
         self.sums: dict[str, Sum] = {}
@@ -115,7 +115,7 @@ class Writer(graph.Writer):
         return number in self.kinds and self.kinds[number].scope in ("unit", "element")
 
     def _written(self, node: Node) -> Numbers:
-        operation, arguments = graph.name(node), graph.arguments_of(node)
+        operation, arguments = name(node), arguments_of(node)
         if operation == "scatter_add.default":
             self.line = node.meta["val"].shape[0]
             mask = arguments[3].args[0]  # As numbers of 1 and 0.
@@ -142,7 +142,7 @@ class Writer(graph.Writer):
         return (name,)
 
     def _converted(self, node: Node, operands: Numbers) -> Numbers:
-        wanted, operation = self._type(node), graph.name(node)
+        wanted, operation = self._type(node), name(node)
         is_arithmetic = operation.split(".")[0] in ("add", "sub", "mul", "div")
 
         def converted(operand: str) -> str:

@@ -17,6 +17,7 @@ from detloss._spec import Spec
 from detloss.torch import _device
 from detloss.torch._call import Call, as_integers
 from detloss.torch._device import Results
+from detloss.torch._rows import Form
 from detloss.torch._triton import formula, rows, scale
 
 PROGRAMS = 1024
@@ -61,8 +62,8 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, mean: 
     known = constants(wide, sums, lot, stride, columns, at.classes, at.per_row, has_mass, of_tile, wider)
     try:
         if of_rows:
-            has_class_weight = call.class_weight is not None
-            kernel = rows.kernel(spec.name, call.chosen.params, columns, at.classes, has_class_weight, wide, with_grad)
+            of = Form(columns, at.classes, call.class_weight is not None, wide, with_grad)
+            kernel = rows.kernel(spec.name, call.chosen.params, of)
         else:
             kernel = formula.kernel(spec.name, call.chosen.params, with_grad, mean is not None)
     except Exception as error:

@@ -12,12 +12,13 @@ from itertools import chain
 from typing import Any
 
 import torch
-from torch.fx import Graph
 
 from detloss._spec import Spec, find
-from detloss.torch._operations import TRACEABLE
-from detloss.torch._triton import LONGEST, frame, graph
-from detloss.torch._triton.graph import Line
+from detloss.torch import _rows
+from detloss.torch._graph import Line
+from detloss.torch._rows import Form
+from detloss.torch._triton import LONGEST, frame
+from detloss.torch._triton.writer import Writer
 
 NUMBERS = 512
 """How many numbers a tile has, of as many rows as that takes; of a longer row a tile has one."""
@@ -52,21 +53,6 @@ def line_of(columns: int) -> int:
     return 1 << (columns - 1).bit_length() if columns <= LONGEST else PART
 
 
-def trace(
-    spec: Spec, params: tuple[float, ...], columns: int, classes: bool, by_class: bool, dtype: torch.dtype, with_grad: bool
-) -> Graph:
-    """The operations of a loss on rows of so many columns. ``by_class``: every class has a weight."""
-    named = {param.name: value for param, value in zip(spec.params, params, strict=True)}
-
-    def terms(pred: torch.Tensor, target: torch.Tensor, class_weight: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        values, grad = TRACEABLE[spec.name](pred, target, class_weight if by_class else None, named)
-        return (values, grad) if with_grad else (values,)
-
-    of_target = (3, columns) if spec.target.is_row and not classes else (3,)
-    like = ((3, columns), dtype), (of_target, torch.int64 if classes else dtype), ((columns,), dtype)
-    return graph.trace(terms, *like)
-
-
 def _target(spec: Spec, classes: bool, place: str) -> list[str]:
     """Lines that load the target of each row: a class index, a number, or one for every column, where what is no label is NaN."""
     if classes:
@@ -85,35 +71,18 @@ def _target(spec: Spec, classes: bool, place: str) -> list[str]:
     return load
 
 
-def passes(written: list[Line], outputs: list[str], part: list[str]) -> tuple[list[str], list[str]]:
+def _in_parts(written: Writer, part: list[str]) -> tuple[list[str], list[str]]:
     """Lines for a row that is read part by part, once for every sum that needs another: up to the value, and those of the gradient, which
-    is in the last pass.
-
-    ``part``: lines that load one, and the names ``x``, ``t`` and ``w`` of what is there.
-    """
-    sums: dict[str, int] = {}
-    depth: dict[str, int] = {}
-    along = {line.split(" = ")[0] for line in part}
-    for line in written:
-        is_sum = "in_row" in line.text
-        at = max((depth.get(operand, 0) + (operand in sums) for operand in line.operands), default=0)
-        for name in line.names:
-            depth[name] = at
-            if is_sum:
-                sums[name] = at
-            elif "column" in line.text or along & {*line.operands}:
-                along.add(name)
+    is in the last reading. ``part``: lines that load one."""
+    readings, last = _rows.readings(written, {line.split(" = ")[0] for line in part})
     text: list[str] = []
-    for at in range(max(depth.values()) + 1):
-        of_pass = [line for line in written if depth[line.names[0]] == at]
-        text += [str(line) for line in of_pass if not {*line.names} & (along | {*sums})]
-        reduced = [line for line in of_pass if line.names[0] in sums]
-        if reduced:
-            begin, more, end = zip(*map(_accumulated, reduced), strict=True)
-            needed = {operand for line in reduced for operand in line.operands}
-            text += [*chain(*begin), *_loop(part, _needed(written, along, needed), more), *chain(*end)]
-    slopes = outputs[1:]
-    return text, _loop(part, _needed(written, along, {*slopes}), [_stored(slope) for slope in slopes]) if slopes else []
+    for reading in readings:
+        text += map(str, reading.once)
+        if reading.sums:
+            begin, more, end = zip(*map(_accumulated, reading.sums), strict=True)
+            text += [*chain(*begin), *_loop(part, map(str, reading.along), more), *chain(*end)]
+    slopes = [slope for output in written.outputs[1:] for slope in output]
+    return text, _loop(part, map(str, last), map(_stored, slopes)) if slopes else []
 
 
 def _accumulated(line: Line) -> tuple[list[str], str, list[str]]:
@@ -129,16 +98,6 @@ def _accumulated(line: Line) -> tuple[list[str], str, list[str]]:
     return begin, more, [f"{', '.join(line.names)} = largest_of_row({top}, {place}, {place} >= 0)"]
 
 
-def _needed(written: list[Line], along: set[str], names: set[str]) -> list[str]:
-    """The lines of a part of a row that these names need."""
-    needed, kept = set(names), []
-    for line in reversed(written):
-        if needed & {*line.names} & along:
-            needed |= {*line.operands}
-            kept.append(str(line))
-    return kept[::-1]
-
-
 def _loop(part: list[str], *bodies: Iterable[str]) -> list[str]:
     """Lines for every part of a row."""
     return [f"for start in range(0, COLUMNS, {PART}):", *(f"    {line}" for line in chain(part, *bodies))]
@@ -149,38 +108,36 @@ def _stored(slope: str) -> str:
     return f"tl.store(grad + row * COLUMNS + column, {gradient}, mask=inside & in_row)"
 
 
-def source(
-    spec: Spec, params: tuple[float, ...], columns: int, classes: bool, by_class: bool, dtype: torch.dtype, with_grad: bool
-) -> tuple[str, str]:
+def source(spec: Spec, params: tuple[float, ...], of: Form) -> tuple[str, str]:
     """The name of the kernel, and its text."""
-    is_whole, upright = columns <= LONGEST, is_short(columns, dtype)
+    is_whole, upright = of.columns <= LONGEST, is_short(of.columns, of.dtype)
     rows, along = ("[None, :]", "[:, None]") if upright else ("[:, None]", "[None, :]")
     # Numbers that lie side by side for all the compiler knows it would deal out to threads side by side. The gradient may be.
     place = "tl.minimum(column, COLUMNS - 1)" if upright else "column"
-    target = _target(spec, classes, place)
-    is_along = spec.target.is_row and not classes
+    target = _target(spec, of.classes, place)
+    is_along = spec.target.is_row and not of.classes
     part = [
-        f"column = {'' if is_whole else 'start + '}tl.arange(0, {line_of(columns)}){along}",
+        f"column = {'' if is_whole else 'start + '}tl.arange(0, {line_of(of.columns)}){along}",
         "in_row = column < COLUMNS",
         f"x = tl.load(pred + row * STRIDE + {place}, mask=inside & in_row, other=0.0).to(F)",
         *(target if is_along else []),
-        *(['x = tl.where(is_known, x, float("nan"))'] if classes else []),
-        *([f"w = tl.load(class_weight + {place}, mask=in_row, other=0.0).to(F)"] if by_class else []),
+        *(['x = tl.where(is_known, x, float("nan"))'] if of.classes else []),
+        *([f"w = tl.load(class_weight + {place}, mask=in_row, other=0.0).to(F)"] if of.by_class else []),
     ]
     load = ["row = unit", *([] if is_along else target)]
-    traced = graph.Writer(trace(spec, params, columns, classes, by_class, dtype, with_grad), (("x",), ("t",), ("w",)))
-    written, outputs = traced.lines, [output[0] for output in traced.outputs]
+    written = Writer(_rows.trace(spec, params, of), (("x",), ("t",), ("w",)))
+    (value,), *slopes = written.outputs
     if is_whole:
-        text, store = [*part, *map(str, written)], [_stored(slope) for slope in outputs[1:]]
+        text, store = [*part, *map(str, written.lines)], [_stored(slope) for (slope,) in slopes]
     else:
-        text, store = passes(written, outputs, part)
-    mass = "importance * tl.load(class_weight + t).to(F)" if classes and by_class else "importance"
+        text, store = _in_parts(written, part)
+    mass = "importance * tl.load(class_weight + t).to(F)" if of.classes and of.by_class else "importance"
     shape = "[1, TILE]" if upright else "[TILE, 1]"
-    return frame.text(spec.name, shape, f"tl.arange(0, TILE){rows}", load, [], text, outputs[0], mass, store)
+    return frame.text(spec.name, shape, f"tl.arange(0, TILE){rows}", load, [], text, value, mass, store)
 
 
 @lru_cache(maxsize=512)
-def kernel(name: str, params: tuple[float, ...], columns: int, classes: bool, by_class: bool, dtype: torch.dtype, with_grad: bool) -> Any:
-    """The kernel of the loss that is written so, for rows of so many columns in this precision."""
-    function, text = source(find(name), params, columns, classes, by_class, dtype, with_grad)
-    return frame.build(function, text, (name, params, columns, classes, by_class, dtype, with_grad))
+def kernel(name: str, params: tuple[float, ...], of: Form) -> Any:
+    """The kernel of the loss that is written so."""
+    function, text = source(find(name), params, of)
+    return frame.build(function, text, (name, params, of))

@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.fx import Graph
 
 from detloss._spec import LEFT_OUT, Spec, find
-from detloss.torch import _device
+from detloss.torch import _device, _graph
 from detloss.torch._operations import TRACEABLE_SETS
 from detloss.torch._text import kernel_name
-from detloss.torch._triton import cut, formula, frame, graph, rows
+from detloss.torch._triton import cut, formula, frame, rows
 from detloss.torch._triton.cut import Form, Pass, Writer
 
 def form(spec: Spec, columns: int, classes: bool, state: Tensor | None, with_grad: bool) -> Form:
@@ -40,7 +40,7 @@ def trace(spec: Spec, params: tuple[float, ...], of: Form) -> Graph:
     units = (3,) if spec.pred.is_row else (3 * max(1, of.columns),)
     pred = (3, of.columns) if spec.pred.is_row else units
     of_target = torch.int64 if of.classes else torch.float32
-    return graph.trace(terms, (pred, torch.float32), (units, of_target), (units, torch.bool), ((of.state,), torch.float64))
+    return _graph.trace(terms, (pred, torch.float32), (units, of_target), (units, torch.bool), ((of.state,), torch.float64))
 
 
 FRAME = '''

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import isfinite
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, NamedTuple, TypeAlias
 
@@ -11,8 +10,6 @@ import torch
 from torch import Tensor
 from torch.fx import Graph, Node
 from torch.fx.experimental.proxy_tensor import make_fx
-
-from detloss.torch._triton.operations import ATEN
 
 _tracer = Lock()
 """PyTorch traces one thing at a time."""
@@ -40,6 +37,10 @@ WITHOUT_LINES = {
 """Operations that only say which numbers are meant."""
 
 
+OF_ROW = {"argmax.default", "gather.default", "index.Tensor", "max.dim", "sum.dim_IntList"}
+"""Operations that look at all numbers of a row."""
+
+
 class Line(NamedTuple):
     """A line of text."""
 
@@ -48,15 +49,22 @@ class Line(NamedTuple):
     text: str
     """Of what."""
     operands: Numbers
+    type: str
+    is_of_row: bool
+    """Whether it is one number for a row, made of all that the row has."""
 
     def __str__(self) -> str:
         return f"{', '.join(self.names)} = {self.text}"
 
 
 class Writer:
-    """Writes the operations of a graph."""
+    """Writes the operations of a graph. Those who know a language say how it spells what is here."""
 
-    TYPES = {torch.float32: "F", torch.float64: "F", torch.int64: "tl.int32"}
+    OPERATIONS: Mapping[str, str]
+    """A line for each operation."""
+    TABLE: str
+    """The file that these are in."""
+    TYPES: Mapping[torch.dtype, str]
     """Whole numbers are columns."""
 
     def __init__(self, graph: Graph, inputs: tuple[Numbers, ...]) -> None:
@@ -86,11 +94,11 @@ class Writer:
                 return self._line(node, " + ".join(first), first)
             case _ if operation in WITHOUT_LINES:
                 return first
-        if operation not in ATEN:
-            raise NotImplementedError(f"aten.{operation} has no line in _triton/operations.py")
+        if operation not in self.OPERATIONS:
+            raise NotImplementedError(f"aten.{operation} has no line in {self.TABLE}")
         each = [tuple(operand[part % len(operand)] for operand in given) for part in range(max(map(len, given)))]
         if operation == "max.dim":
-            return self._line(node, ATEN[operation].format(*each[0]), each[0], "largest", "place")
+            return self._line(node, self.OPERATIONS[operation].format(*each[0]), each[0], "largest", "place")
         if not operation.startswith("scatter."):
             return tuple(number for operands in each for number in self._of_operands(node, operands))
         for _, *others in each:
@@ -99,7 +107,7 @@ class Writer:
 
     def _of_operands(self, node: Node, operands: Numbers) -> Numbers:
         """The name of what an operation makes of these."""
-        text = ATEN[name(node)]
+        text = self.OPERATIONS[name(node)]
         needed = tuple(operand for place, operand in enumerate(operands) if f"{{{place}}}" in text)
         return self._line(node, text.format(*self._converted(node, operands), T=self._type(node)), needed)
 
@@ -110,13 +118,14 @@ class Writer:
     def _type(self, node: Node) -> str:
         """That of what a node makes."""
         made = node.meta["val"]
-        return self.TYPES.get(made.dtype, "tl.int1") if isinstance(made, Tensor) else ""
+        return self.TYPES[made.dtype] if isinstance(made, Tensor) else ""
 
     def _line(self, node: Node, text: str, operands: Numbers, *items: str) -> Numbers:
         """The name of what a line computes, once it is written, or the names of its items."""
         number = f"v{len(self.lines)}"
         names = tuple(f"{number}_{item}" for item in items) or (number,)
-        self.lines.append(Line(names, text, operands))
+        is_sum_of_names = len(operands) > 1 and name(node) == "sum.dim_IntList"
+        self.lines.append(Line(names, text, operands, self._type(node), name(node) in OF_ROW and not is_sum_of_names))
         return names
 
     def _operand(self, operand: Any) -> Numbers:
@@ -126,8 +135,11 @@ class Writer:
             return tuple(number for item in operand for number in self._operand(item)) or ("",)
         if isinstance(operand, torch.dtype):
             return (self.TYPES.get(operand, ""),)
-        is_text = isinstance(operand, float) and not isfinite(operand)
-        return (f'float("{operand}")' if is_text else repr(operand),)
+        return (self._constant(operand),)
+
+    def _constant(self, constant: Any) -> str:
+        """The text of what is no tensor."""
+        return repr(constant)
 
 
 def name(node: Node) -> str:
