@@ -38,7 +38,7 @@ PEERS: dict[str, Loss] = {
     ),
 }
 
-NAMES = (*PEERS, "gaussian_focal", "rotated_iou", "kld", "distribution_focal", "dice", "dr", "ghm_c", "seesaw", "ap")
+NAMES = (*PEERS, "gaussian_focal", "rotated_iou", "kld", "distribution_focal", "dice", "dr", "ghm_c", "seesaw", "ap", "rank_sort")
 UNITS = (10_000, 1_000_000, 16_000_000)
 ROUNDS = 15
 CACHE = 512 << 20
@@ -62,7 +62,7 @@ def inputs(spec: detloss.Spec, units: int, dtype: torch.dtype) -> tuple[Tensor, 
         return pred.to(dtype), (torch.rand(pred.shape[:1], device="cuda") * (columns - 1)).to(dtype)
     if spec.is_mask:
         return pred.to(dtype), (torch.rand_like(pred) > 0.7).to(dtype)
-    target = (torch.rand_like(pred) > 0.99).float() if spec.target.is_label else torch.randn_like(pred)
+    target = (torch.rand_like(pred) > 0.99) * torch.rand_like(pred) if spec.target.is_label else torch.randn_like(pred)
     return pred.to(dtype), target.to(dtype)
 
 

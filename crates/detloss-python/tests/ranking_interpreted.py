@@ -14,6 +14,7 @@ from detloss.torch import _device, _kernel
 from detloss.torch._operations import RANKED
 from detloss.torch._triton import launch, rank
 from kernel_cases import EPS, assert_equal_to_core, random, result
+from ranking_pairs import defined
 from samples import COLUMNS, near_default
 from triton.runtime import interpreter
 from triton_host import like_a_device  # noqa: F401
@@ -28,7 +29,7 @@ DELTAS = (1.0, 0.0, 1e-3, 0.3, 100.0)
 @pytest.fixture(autouse=True)
 def _many_programs(monkeypatch):
     """Few elements are many tiles, and many programs. A scan of the interpreter takes its time for each number of a tile."""
-    for name, tile in (("TILE", 128), ("FEW", 64), ("RUN", 64)):
+    for name, tile in (("TILE", 128), ("FEW", 64), ("RUN", 64), ("ROWS", 64), ("WIDE", 64), ("SPAN", 2)):
         monkeypatch.setattr(rank, name, tile)
 
 
@@ -41,9 +42,10 @@ def _memory_of_others():
 
 
 def scores_and_labels(count, positives, seed=0, spread=2.0, dtype=torch.float64):
-    """So many scores, of which this part are positives, which lie a little higher."""
+    """So many scores, of which this part are positives, which lie a little higher. Their labels say how good their boxes are; some are
+    equally good."""
     chance = np.random.default_rng(seed)
-    labels = (chance.uniform(size=count) < positives).astype(float)
+    labels = (chance.uniform(size=count) < positives) * np.ceil(chance.uniform(size=count) * 64.0) / 64.0
     return torch.from_numpy(chance.normal(0.0, spread, count) + labels).to(dtype), torch.from_numpy(labels).to(dtype)
 
 
@@ -52,27 +54,15 @@ def chosen(shape):
     return random(shape).div(2.0).round()
 
 
-def defined(scores, labels, delta=1.0, interpolate=True):
-    """The loss and its gradient, pair by pair."""
-    scores, labels, delta = scores.double().clamp(-(2.0**48), 2.0**48).numpy(), labels.numpy(), max(delta, 1e-20) if delta > 0.0 else 0.0
-    positive = np.flatnonzero(labels > 0.0)
-    positive = positive[np.argsort(scores[positive])]
-    apart = scores[None, :] - scores[positive][:, None]
-    steps = np.where(apart >= delta, 1.0, np.where(apart > -delta, (apart + delta) / (2.0 * delta), 0.0)) if delta else (apart >= 0.0) * 1.0
-    above, like = (steps[:, of].sum(1) for of in (labels == 0.0, labels > 0.0))
-    errors = above / (1.0 + like - (0.5 if delta else 1.0) + above)
-    errors = np.minimum.accumulate(errors) if interpolate else errors
-    shares = np.divide(errors, above, out=np.zeros_like(errors), where=above > 0.0)
-    grad = np.where(labels == 0.0, (shares[:, None] * steps).sum(0), 0.0)
-    grad[positive] = -errors
-    return errors.mean(), grad / len(positive)
-
-
 def assert_as_defined(spec, scores, labels, tolerance, **params):
     value, grad = result(spec, scores, labels, backend="kernel", **params)
-    true_value, true_grad = defined(scores, labels, **params)
+    true_value, true_grad = defined(spec, scores, labels, **params)
     np.testing.assert_allclose(value, true_value, rtol=tolerance)
     np.testing.assert_allclose(grad, true_grad, rtol=tolerance, atol=tolerance * np.abs(true_grad).max())
+
+
+def by_default(spec):
+    return {param.name: float(param.default) for param in spec.params}
 
 
 def settings(spec):
@@ -124,7 +114,7 @@ def test_well_apart_and_all_alike(spec):
 def test_right_order_costs_nothing(spec):
     """Exactly."""
     scores = torch.linspace(-50.0, 50.0, 333)
-    value, grad = result(spec, scores, (torch.arange(333) > 300).float(), backend="kernel", delta=0.01)
+    value, grad = result(spec, scores, (torch.arange(333) / 333.0) * (torch.arange(333) > 300), backend="kernel", delta=0.01)
     assert value == 0.0 and not grad.any()
 
 
@@ -157,7 +147,7 @@ def test_largest_sums(spec):
     wide as a cell."""
     count = (1 << 10) - 1
     delta = 1.0 - 2.0**-20
-    width = rank.constants(RANKED[spec.name]({"delta": delta, "interpolate": 0.0}), torch.float64, 1, 1, False, False, None)["WIDTH"]
+    width = rank.constants(RANKED[spec.name](by_default(spec) | {"delta": delta}), torch.float64, 1, 1, False, False, None)["WIDTH"]
     assert width == 2.0 and rank.exponent(delta, count) == 1 - 53
     labels = torch.zeros(count, dtype=torch.float64)
     labels[count // 3] = 1.0
@@ -281,20 +271,21 @@ def test_layouts_and_precisions(spec):
 
 @all_rankings
 def test_same_bits_in_any_order(spec, monkeypatch):
-    """Of programs; and of elements, but for where their slopes are."""
+    """Of programs; and of elements, but for where their slopes are, if all positives are as good."""
     builder = interpreter.interpreter_builder
     whole, (scores, labels) = builder.set_grid_idx, scores_and_labels(300, 0.3, spread=0.5, dtype=torch.float32)
     scores = scores.mul(16.0).round().div(16.0)
     value, grad = result(spec, scores, labels, backend="kernel")
+    as_good, of_as_good = result(spec, scores, labels.ceil(), backend="kernel")
     for seed in range(3):
         chance = np.random.default_rng(seed)
         shuffled = [chance.permutation(count) for count in range(64)]
         monkeypatch.setattr(builder, "set_grid_idx", lambda x, y, z, of=shuffled: whole(int(of[builder.grid_dim[0]][x]), y, z))
         of_programs = result(spec, scores, labels, backend="kernel")
         order = torch.from_numpy(chance.permutation(300))
-        of_elements = result(spec, scores[order], labels[order], backend="kernel")
+        of_elements = result(spec, scores[order], labels[order].ceil(), backend="kernel")
         assert torch.equal(of_programs[0], value) and torch.equal(of_programs[1], grad)
-        assert torch.equal(of_elements[0], value) and torch.equal(of_elements[1], grad[order])
+        assert torch.equal(of_elements[0], as_good) and torch.equal(of_elements[1], of_as_good[order])
 
 
 @all_rankings

@@ -67,12 +67,16 @@ class _Ranking:
 
 
 class Ranked(NamedTuple):
-    """What has to be known of a loss of one minus the precision of each positive, 1 − precision = F / (1 + Σₖ≠ᵢ H(sₖ − sᵢ) + F)."""
+    """What has to be known of a loss of one minus the precision of each positive, 1 − precision = F / (r + F)."""
 
     delta: float
     """Half the width of the steps."""
-    interpolates: bool
+    is_whole: bool = True
+    """Whether r is 1 + Σₖ≠ᵢ H(sₖ − sᵢ), and not Σₖ H(sₖ − sᵢ), in which a positive counts itself with H(0)."""
+    interpolates: bool = False
     """Whether a precision is the best one at this or a lower score."""
+    sorts: bool = False
+    """Whether positives are ranked by their labels among each other, too."""
 
 
 RANKED: dict[str, Callable[[Params], Ranked]] = {}
@@ -93,7 +97,7 @@ def ap(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, param
     return SetTerms(ranking.mean(errors), grad)
 
 
-RANKED["ap"] = lambda params: Ranked(params["delta"], params["interpolate"] > 0.5)
+RANKED["ap"] = lambda params: Ranked(params["delta"], interpolates=params["interpolate"] > 0.5)
 
 
 _LEAST = 1e-5
@@ -155,3 +159,6 @@ def rank_sort(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None
     shares = ranking.below(ranking.positive, 1.0 / reach) / ranking.count
     grad = ranking.in_place((passed_on - errors - sorting) / ranking.count, shares)
     return SetTerms(ranking.mean(errors) + ranking.mean(sorting), grad)
+
+
+RANKED["rank_sort"] = lambda params: Ranked(params["delta"], is_whole=False, sorts=True)

@@ -16,7 +16,7 @@ from detloss._spec import LEFT_OUT, MAX_LABEL
 from detloss.torch import _device
 from detloss.torch._call import Call, as_integers
 from detloss.torch._operations import RANKED, Ranked
-from detloss.torch._triton import launch, ranking
+from detloss.torch._triton import launch, ranking, sorting
 
 TILE = 512
 """Elements that a program takes at once. Kernels that go through them in order leave out the same tiles."""
@@ -29,6 +29,10 @@ RUN = 2048
 
 WARPS = 16
 """Of that program."""
+
+ROWS, WIDE, SPAN = 8, 128, 32
+"""Where positives are compared with positives: how many a program takes at once, with how many others, one for each of its threads; and how
+often a thread does so before it adds up in double precision."""
 
 NARROWEST = 1e-20
 """The least half-width of a step that rises, as in the core."""
@@ -63,10 +67,13 @@ def constants(ranked: Ranked, wide: torch.dtype, stride: int, columns: int, clas
         "MAX_LABEL": MAX_LABEL,
         "PROGRAMS": launch.PROGRAMS,
         "DELTA": delta,
-        "TIE": 0.5 if delta > 0.0 else 1.0,
+        "ITSELF": 0.5 if delta > 0.0 and ranked.is_whole else 0.0,
         "PER_STEP": 0.5 / delta if delta > 0.0 else 0.0,
         "WIDTH": math.ldexp(1.0, _exponent_of_width(delta)) if delta > 0.0 else 1.0,
         "INTERPOLATES": ranked.interpolates,
+        "GIVEN_STRIDE": 1,
+        "WIDE": WIDE,
+        "SPAN": SPAN,
     }
 
 
@@ -100,20 +107,32 @@ def _launch(call: Call, pred: Tensor, target: Tensor, dtype: torch.dtype, _: Ten
     positive, origin = key, empty(elements, dtype=torch.int32)
     weights, even, odd, above = empty((4, elements + 1), dtype=torch.float64)
     running, of_positives, errors = weights.view(torch.int64), even.view(torch.int64), odd
-    arguments = (scores, order, kinds, facts, sums, positive, origin, running, of_positives, tiles, unit)
+    # Class indices, and labels that are whole numbers, are of no quality but 1: all positives are sorted as they are.
+    sorts = ranked.sorts and not at.classes and target.is_floating_point()
+    quality, unsorted, blame, passed_on = empty((4, elements), dtype=wide) if sorts else (None,) * 4
+    arguments = (scores, order, kinds, facts, sums, target if sorts else None, positive, origin, quality, running, of_positives, tiles, unit)
     start(ranking.detloss_rank_positives, programs, TILE, arguments)
     arguments = (scores, positive, facts, running, of_positives, errors, above, unit)
-    start(ranking.detloss_rank_errors, min(triton.cdiv(elements, FEW), launch.PROGRAMS), FEW, arguments)
+    start(ranking.detloss_rank_errors, _programs(elements, FEW), FEW, arguments)
+    if sorts:
+        start(sorting.detloss_rank_sorted, _programs(elements, ROWS), ROWS, (positive, quality, facts, unsorted, blame))
+        if with_grad:
+            start(sorting.detloss_rank_blamed, _programs(elements, ROWS), ROWS, (positive, quality, facts, blame, passed_on))
 
     value = empty((1,) if call.reduction == "none" else (), dtype=dtype)
     divisor, factor = _device.divisor(call, 1, device)
     low, high = launch.bits(factor, torch.float64)
-    arguments = (positive, origin, facts, errors, above, weights, even, odd, divisor, value, grad, high, low)
+    arguments = (positive, origin, facts, errors, above, unsorted, passed_on, weights, even, odd, divisor, value, grad, high, low)
     start(ranking.detloss_rank_shares, 1, RUN, arguments, WARPS)
     if with_grad:
         arguments = (scores, order, kinds, positive, facts, weights, even, odd, grad)
         start(ranking.detloss_rank_slopes, programs, TILE, arguments)
     return _device.Results(value, grad, None)
+
+
+def _programs(elements: int, tile: int) -> int:
+    """How many programs would have one tile each if all elements were positives."""
+    return min(int(triton.cdiv(elements, tile)), launch.PROGRAMS)
 
 
 def _start(

@@ -179,11 +179,11 @@ def detloss_rank_sums(
 
 @triton.jit(do_not_specialize=["tiles", "exponent"])
 def detloss_rank_positives(
-    scores, order, kinds, facts, sums, positive, origin, running, of_positives, tiles, exponent,
-    DELTA: tl.constexpr, PROGRAMS: tl.constexpr, TILE: tl.constexpr,
+    scores, order, kinds, facts, sums, given, positive, origin, beside, running, of_positives, tiles, exponent,
+    DELTA: tl.constexpr, INDEX: tl.constexpr, GIVEN_STRIDE: tl.constexpr, PROGRAMS: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
     """The scores of the positives in order, and where they came from; and the sums of the scores before each place, among all elements
-    and among the positives."""
+    and among the positives. ``beside`` gets what is ``given`` besides of an element, of the positives."""
     program = tl.program_id(0)
     lowest = tl.load(facts)
     count = tl.load(facts + 1).to(tl.int32)
@@ -203,7 +203,11 @@ def detloss_rank_positives(
                 one = is_positive.to(tl.int32)
                 rank = passed + tl.cumsum(one, 0) - one
                 tl.store(positive + rank, score, mask=is_positive)
-                tl.store(origin + rank, tl.load(order + place, mask=is_positive, other=0).to(tl.int32), mask=is_positive)
+                came_from = tl.load(order + place, mask=is_positive, other=0)
+                tl.store(origin + rank, came_from.to(tl.int32), mask=is_positive)
+                if given is not None:
+                    number = tl.load(given + came_from.to(INDEX) * GIVEN_STRIDE, mask=is_positive, other=0.0)
+                    tl.store(beside + rank, clamp_finite(number.to(beside.dtype.element_ty)), mask=is_positive)
                 if DELTA > 0.0:
                     units = units_of(score.to(tl.float64), exponent)
                     own = tl.where(is_positive, units, 0)
@@ -228,7 +232,7 @@ def above(total, first, last, sum_within, begin, unit_of_step):
 @triton.jit(do_not_specialize=["exponent"])
 def detloss_rank_errors(
     scores, positive, facts, running, of_positives, errors, negatives_above, exponent,
-    DELTA: tl.constexpr, PER_STEP: tl.constexpr, TIE: tl.constexpr, TILE: tl.constexpr,
+    DELTA: tl.constexpr, PER_STEP: tl.constexpr, ITSELF: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
     """The error of every positive, one place on, and Σⱼ H(sⱼ − sᵢ) over the negatives."""
     count = tl.load(facts + 1).to(tl.int32)
@@ -252,7 +256,7 @@ def detloss_rank_errors(
         else:
             like = (positives - own_last).to(tl.float64)
             others = ((count - positives) - (last - own_last)).to(tl.float64)
-        error = others / (1.0 + like - TIE + others)
+        error = others / (like + ITSELF + others)
         tl.store(errors + place + 1, error, mask=inside)
         tl.store(negatives_above + place, others, mask=inside)
         start += tl.num_programs(0) * TILE
@@ -260,11 +264,14 @@ def detloss_rank_errors(
 
 @triton.jit(do_not_specialize=["scale", "scale_low"])
 def detloss_rank_shares(
-    positive, origin, facts, errors, negatives_above, weights, even, odd, divisor, value, grad, scale, scale_low,
+    positive, origin, facts, errors, negatives_above, unsorted, passed_on, weights, even, odd, divisor, value, grad, scale, scale_low,
     F: tl.constexpr, DELTA: tl.constexpr, PER_STEP: tl.constexpr, WIDTH: tl.constexpr, INTERPOLATES: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
     """The loss, the slopes of the positives, and the sums before each of them of what a step above it is worth, and of its moments in
-    cells about the even and the odd multiples of their width. One program takes one tile after the other."""
+    cells about the even and the odd multiples of their width. One program takes one tile after the other.
+
+    How badly a positive is sorted among the positives (``unsorted``) is part of its error, but nothing that negatives are to blame for.
+    """
     lowest = tl.load(facts)
     positives = tl.load(facts + 2).to(tl.int32)
     factor = ((scale.to(tl.int64) << 32) | (scale_low.to(tl.int64) & 0xFFFFFFFF)).to(tl.float64, bitcast=True)
@@ -290,10 +297,16 @@ def detloss_rank_shares(
             # From the lowest score up, the least error so far.
             error = tl.minimum(tl.associative_scan(error, 0, least), best)
             best = tl.min(error, 0)
-        lost += tl.where(inside, error, 0.0)
+        whole = error
+        if unsorted is not None:
+            whole += tl.load(unsorted + place, mask=inside, other=0.0).to(tl.float64)
+        lost += tl.where(inside, whole, 0.0)
         if grad is not None:
-            slope = (-error * factor).to(grad.dtype.element_ty)
-            tl.store(grad + tl.load(origin + place, mask=inside, other=0), slope, mask=inside)
+            slope = -whole
+            if passed_on is not None:
+                slope += tl.load(passed_on + place, mask=inside, other=0.0).to(tl.float64)
+            at = tl.load(origin + place, mask=inside, other=0)
+            tl.store(grad + at, (slope * factor).to(grad.dtype.element_ty), mask=inside)
             share = safe_div(error, tl.load(negatives_above + place, mask=inside, other=0.0)) * factor
             sums = weight + tl.cumsum(share, 0)
             tl.store(weights + place + 1, sums, mask=inside)
