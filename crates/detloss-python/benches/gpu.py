@@ -38,7 +38,7 @@ PEERS: dict[str, Loss] = {
     ),
 }
 
-NAMES = (*PEERS, "gaussian_focal", "rotated_iou", "kld", "distribution_focal", "dice", "dr", "ghm_c", "seesaw", "ap", "rank_sort")
+NAMES = (*PEERS, "gaussian_focal", "rotated_iou", "kld", "distribution_focal", "dice", "dr", "ghm_c", "seesaw", "ap", "alrp", "rank_sort")
 UNITS = (10_000, 1_000_000, 16_000_000)
 ROUNDS = 15
 CACHE = 512 << 20
@@ -49,6 +49,9 @@ def inputs(spec: detloss.Spec, units: int, dtype: torch.dtype) -> tuple[Tensor, 
     """Boxes near their targets, or rows of 80 logits with a positive in a hundred, distributions of 17 places, masks of 28 by 28."""
     torch.manual_seed(0)
     fields = len(spec.pred.fields)
+    if spec.pred.fields[-1] == "error":
+        labels = (torch.rand(units, device="cuda") > 0.99).to(dtype)
+        return torch.stack([torch.randn(units, device="cuda"), torch.rand(units, device="cuda")], -1).to(dtype), labels
     if fields > 1:
         place, side = torch.rand(2, units, 2, device="cuda") * 500
         corners = torch.cat([place, place + side + 1], -1) if spec.pred.fields[0] == "x1" else torch.cat([place, side + 1], -1)

@@ -48,7 +48,24 @@ def rank_sort(scores, labels, delta=0.5):
     return (errors + unsorted).mean(), grad / len(positive)
 
 
-DEFINED = {"ap": ap, "rank_sort": rank_sort}
+def alrp(pred, labels, delta=1.0, smooth_order=False, balance=1.0):
+    scores, flaws = pred.T
+    positive = np.flatnonzero(labels > 0.0)
+    flaws, count = flaws[positive], len(positive)
+    above, among = (steps(of, scores[positive], delta) for of in (scores, scores[positive]))
+    np.fill_diagonal(among, 1.0)
+    others = above[:, labels == 0.0].sum(1)
+    ranks = among.sum(1) + others
+    ordered = among if smooth_order else steps(scores[positive], scores[positive], 0.0)
+    updates = np.where(others > 1e-5, (others + ((among - np.eye(count)) * flaws).sum(1)) / ranks, 0.0)
+    grad = np.zeros_like(pred)
+    grad[:, 0] = np.where(labels == 0.0, (quotient(updates, others)[:, None] * above).sum(0), 0.0)
+    grad[positive, 0] = -updates
+    grad[positive, 1] = balance * (ordered / ranks[:, None]).sum(0)
+    return (others / ranks).mean() + balance * ((ordered * flaws).sum(1) / ranks).mean(), grad / count
+
+
+DEFINED = {"ap": ap, "rank_sort": rank_sort, "alrp": alrp}
 
 
 def defined(spec, pred, labels, **params):
