@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 
-import detloss
 import detloss.torch
 import numpy as np
 import pytest
@@ -14,80 +13,28 @@ from detloss.torch import _device, _kernel
 from detloss.torch._operations import RANKED
 from detloss.torch._triton import launch, rank
 from kernel_cases import EPS, assert_equal_to_core, by_name, random, result
-from ranking_pairs import defined
+from ranking_cases import (
+    SPECS,
+    UGLY,
+    all_rankings,
+    assert_as_defined,
+    chosen,
+    in_rows,
+    inputs,
+    many_programs,  # noqa: F401
+    memory_of_others,  # noqa: F401
+    of_scores,
+    scores_and_labels,
+    with_errors,
+)
 from samples import COLUMNS, near_default, takes_classes
 from triton.runtime import interpreter
 from triton_host import like_a_device  # noqa: F401
 
 triton_host.install()
 
-SPECS = [spec for spec in detloss.losses() if spec.name in RANKED]
-all_rankings = by_name(SPECS)
 OF_CLASSES = by_name([spec for spec in SPECS if takes_classes(spec)])
-OF_BOXES = by_name([spec for spec in SPECS if spec.pred.fields[-1] == "error"])
-STATEFUL = by_name([spec for spec in SPECS if spec.is_stateful])
 DELTAS = (1.0, 0.0, 1e-3, 0.3, 100.0)
-
-
-@pytest.fixture(autouse=True)
-def _many_programs(monkeypatch):
-    """Few elements are many tiles, and many programs. A scan of the interpreter takes its time for each number of a tile."""
-    for name, tile in (("TILE", 128), ("FEW", 64), ("RUN", 64), ("ROWS", 64), ("WIDE", 64), ("SPAN", 2)):
-        monkeypatch.setattr(rank, name, tile)
-
-
-@pytest.fixture(autouse=True)
-def _memory_of_others():
-    """What has been allocated holds NaN, or the largest number, until it is written."""
-    torch.use_deterministic_algorithms(True)
-    yield
-    torch.use_deterministic_algorithms(False)
-
-
-def scores_and_labels(count, positives, seed=0, spread=2.0, dtype=torch.float64):
-    """So many scores, of which this part are positives, which lie a little higher. Their labels say how good their boxes are; some are
-    equally good."""
-    chance = np.random.default_rng(seed)
-    labels = (chance.uniform(size=count) < positives) * np.ceil(chance.uniform(size=count) * 64.0) / 64.0
-    return torch.from_numpy(chance.normal(0.0, spread, count) + labels).to(dtype), torch.from_numpy(labels).to(dtype)
-
-
-def with_errors(spec, scores, seed=0):
-    """The scores, and where a loss asks for such an error of the box beside each, of which some are the same."""
-    if len(spec.pred.fields) == 1:
-        return scores
-    errors = torch.from_numpy(np.random.default_rng(seed).integers(0, 49, scores.shape) / 32.0)
-    return torch.stack((scores, errors.to(scores)), -1)
-
-
-def inputs(spec, count, positives, seed=0, spread=2.0, dtype=torch.float64):
-    """A prediction and its labels, one beside the other."""
-    scores, labels = scores_and_labels(count, positives, seed, spread, dtype)
-    return with_errors(spec, scores, seed), labels
-
-
-def in_rows(spec, dtype=torch.float32):
-    """Forty rows, of as many scores as there are columns, or of what a loss asks for."""
-    if not spec.is_elementwise:
-        return inputs(spec, 40, 0.3, dtype=dtype)
-    return tuple(given.reshape(40, COLUMNS) for given in inputs(spec, 40 * COLUMNS, 0.2, dtype=dtype))
-
-
-def of_scores(grad, labels):
-    """The part of a gradient."""
-    return grad if grad.shape == labels.shape else grad[..., 0]
-
-
-def chosen(shape):
-    """Weights of 1 and 0."""
-    return random(shape).div(2.0).round()
-
-
-def assert_as_defined(spec, scores, labels, tolerance, **params):
-    value, grad = result(spec, scores, labels, backend="kernel", **params)
-    true_value, true_grad = defined(spec, scores, labels, **params)
-    np.testing.assert_allclose(value, true_value, rtol=tolerance)
-    np.testing.assert_allclose(grad, true_grad, rtol=tolerance, atol=tolerance * np.abs(true_grad).max())
 
 
 def by_default(spec):
@@ -103,8 +50,9 @@ def settings(spec):
 @all_rankings
 @pytest.mark.parametrize("dtype", [*EPS], ids=str)
 def test_value_and_gradient(spec, dtype):
-    """Of few positives and of many."""
-    for seed, (params, positives) in enumerate(zip(settings(spec), itertools.cycle((0.05, 0.4, 1.0)), strict=False)):
+    """Of few positives and of many. Half precision is computed as single."""
+    given = itertools.islice(settings(spec), None if dtype.itemsize > 2 else 3)
+    for seed, (params, positives) in enumerate(zip(given, itertools.cycle((0.05, 0.4, 1.0)), strict=False)):
         assert_equal_to_core(spec, *inputs(spec, 333, positives, seed, dtype=dtype), **params)
 
 
@@ -133,7 +81,7 @@ def test_equal_scores(spec, delta):
 @all_rankings
 def test_well_apart_and_all_alike(spec):
     """All negatives below, above, and upon all positives; and whole tiles of them below, but on the step."""
-    labels = (torch.arange(400) % 3 == 0).double()
+    labels = (torch.arange(300) % 3 == 0).double()
     for gap in (-100.0, -0.5, 0.0, 100.0):
         pred = with_errors(spec, torch.where(labels > 0.0, 0.0, gap).double())
         for delta in (0.0, 1.0):
@@ -152,9 +100,6 @@ def test_right_order_costs_nothing(spec):
     assert value == 0.0
 
 
-UGLY = (0.0, -0.0, 1e-30, -1e-30, 1e4, -1e4, 1e-45, float("inf"), float("-inf"), 30.0, -30.0, 3e38, -3e38, 2.0**48, -(2.0**48))
-
-
 @all_rankings
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_ugly_scores(spec, dtype):
@@ -163,21 +108,6 @@ def test_ugly_scores(spec, dtype):
         scores = torch.tensor(chance.choice(UGLY, 150), dtype=dtype)
         labels = torch.tensor(chance.choice((0.0, 1.0, 0.5), 150), dtype=dtype)
         assert_as_defined(spec, with_errors(spec, scores), labels, 1e-6 if dtype == torch.float32 else 1e-12, delta=delta)
-
-
-@OF_BOXES
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_ugly_errors(spec, dtype):
-    """Of positives; those of negatives may be anything."""
-    chance = np.random.default_rng(5)
-    for params in ({}, {"smooth_order": True}, {"delta": 0.0}, {"delta": 1e-3, "smooth_order": True}):
-        pred, labels = inputs(spec, 150, 0.4, dtype=dtype)
-        pred[:, 1] = torch.tensor(chance.choice([abs(number) for number in UGLY], 150), dtype=dtype)
-        assert_as_defined(spec, pred, labels, 1e-6 if dtype == torch.float32 else 1e-12, **params)
-        pred[:, 1] = torch.where(labels > 0.0, 0.5, torch.nan)
-        assert_equal_to_core(spec, pred, labels, **params)
-        pred[labels.argmax(), 1] = torch.nan
-        assert_equal_to_core(spec, pred, labels, **params)
 
 
 @all_rankings
@@ -406,84 +336,3 @@ def test_automatic_choice(monkeypatch):
     assert len(launched) == 1
     function(pred, target, groups=torch.arange(20) // 10)
     assert len(launched) == 1
-
-
-# What is remembered --------------------------------------------------------------------------------------------------------------------
-
-
-def step(module, pred, target, **options):
-    """The value of a step, its gradient, and what is remembered after it."""
-    asked = pred.clone().requires_grad_()
-    value = module(asked, target, **options)
-    return value.detach(), torch.autograd.grad(value, asked)[0], module.state.clone()
-
-
-@STATEFUL
-@pytest.mark.parametrize("dtype", [*EPS], ids=str)
-def test_state(spec, dtype):
-    """Over several periods; of a batch without positives, too."""
-    kernel, fused = (getattr(detloss.torch, spec.class_name)(backend=way, period=2, loss_weight=0.5) for way in ("kernel", "fused"))
-    for seed, positives in enumerate((0.3, 0.1, 0.0, 0.4, 1.0, 0.0, 0.0, 0.2)):
-        pred, target = inputs(spec, 150, positives, seed, dtype=dtype)
-        options = {"weight": chosen((150,)), "avg_factor": 3.0} if seed == 3 else {}
-        ways = zip(*(step(module, pred, target, **options) for module in (kernel, fused)), strict=True)
-        for numbers, true in ways:
-            eps = EPS[dtype]
-            torch.testing.assert_close(numbers, true, rtol=eps, atol=eps * true.abs().max().item())
-    with torch.no_grad():
-        kernel(pred, target), fused(pred, target)
-    torch.testing.assert_close(kernel.state, fused.state, rtol=EPS[dtype], atol=0.0)
-
-
-@STATEFUL
-def test_state_stays(spec):
-    """After a batch of which nothing counts, or that has a score that is none."""
-    kernel, operations = (getattr(detloss.torch, spec.class_name)(backend=way, period=3) for way in ("kernel", "decomposed"))
-    pred, target = inputs(spec, 100, 0.3)
-    for module in (kernel, operations):
-        module(pred, target)
-    before = kernel.state.clone()
-    assert before[3] == 1.0
-    value, grad, after = step(kernel, pred, target, weight=torch.zeros(100))
-    assert value == 0.0 and not grad.any() and torch.equal(after, before)
-    for field in (1, 0):
-        pred[target.argmax(), field] = torch.nan
-        for numbers, wanted in zip(step(kernel, pred, target), step(operations, pred, target), strict=True):
-            torch.testing.assert_close(numbers, wanted, equal_nan=True)
-        if field == 0:
-            assert kernel.state.isnan().tolist() == [False, False, True, False]
-
-
-@STATEFUL
-def test_state_after_a_failure(spec, monkeypatch):
-    """Whichever kernel cannot be launched: who takes over begins with the state as it was."""
-    monkeypatch.setattr(_kernel, "DEVICES", ("cpu",))
-    whole, count = launch.start, 8
-    pred, target = inputs(spec, 60, 0.3)
-    of_kernel, of_operations = (getattr(detloss.torch, spec.class_name)(backend=way) for way in ("auto", "decomposed"))
-    for failing in range(count):
-        monkeypatch.setattr(_kernel, "_failed", set())
-        monkeypatch.setattr(_kernel, "_warnings", [])
-        launched = []
-
-        def start(*given, failing=failing, launched=launched):
-            launched.append(given)
-            if len(launched) > failing:
-                raise _device.Failed("OutOfResources: out of resource")
-            whole(*given)
-
-        monkeypatch.setattr(launch, "start", start)
-        with pytest.warns(RuntimeWarning, match="failed, OutOfResources"):
-            numbers = step(of_kernel, pred, target)
-        torch.testing.assert_close(numbers, step(of_operations, pred, target))
-
-
-@STATEFUL
-def test_counter(spec, monkeypatch):
-    """One for all launches, which is as it was after each."""
-    counter = torch.zeros((), dtype=torch.int32)
-    monkeypatch.setattr(launch, "counter", lambda device: counter)
-    pred, target = inputs(spec, 300, 0.5)
-    for _ in range(3):
-        assert_equal_to_core(spec, pred, target)
-        assert counter == 0

@@ -25,7 +25,7 @@ FEW = 128
 """Positives that a program takes at once where they look for their places: so that few of them are more than one program."""
 
 RUN = 2048
-"""Positives that a program takes at once where there is one, which goes from the lowest to the highest."""
+"""Positives that a program takes at once where there is one, which goes from one positive to the next."""
 
 WARPS = 16
 """Of that program."""
