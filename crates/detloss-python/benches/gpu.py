@@ -38,7 +38,7 @@ PEERS: dict[str, Loss] = {
     ),
 }
 
-NAMES = (*PEERS, "gaussian_focal", "rotated_iou", "kld", "distribution_focal", "dice", "dr", "ghm_c", "seesaw", "ap")
+NAMES = (*PEERS, "gaussian_focal", "rotated_iou", "kld", "distribution_focal", "dice", "dr", "ghm_c", "seesaw", "ap", "alrp", "rank_sort")
 UNITS = (10_000, 1_000_000, 16_000_000)
 ROUNDS = 15
 CACHE = 512 << 20
@@ -49,6 +49,9 @@ def inputs(spec: detloss.Spec, units: int, dtype: torch.dtype) -> tuple[Tensor, 
     """Boxes near their targets, or rows of 80 logits with a positive in a hundred, distributions of 17 places, masks of 28 by 28."""
     torch.manual_seed(0)
     fields = len(spec.pred.fields)
+    if spec.pred.fields[-1] == "error":
+        labels = (torch.rand(units, device="cuda") > 0.99).to(dtype)
+        return torch.stack([torch.randn(units, device="cuda"), torch.rand(units, device="cuda")], -1).to(dtype), labels
     if fields > 1:
         place, side = torch.rand(2, units, 2, device="cuda") * 500
         corners = torch.cat([place, place + side + 1], -1) if spec.pred.fields[0] == "x1" else torch.cat([place, side + 1], -1)
@@ -62,7 +65,7 @@ def inputs(spec: detloss.Spec, units: int, dtype: torch.dtype) -> tuple[Tensor, 
         return pred.to(dtype), (torch.rand(pred.shape[:1], device="cuda") * (columns - 1)).to(dtype)
     if spec.is_mask:
         return pred.to(dtype), (torch.rand_like(pred) > 0.7).to(dtype)
-    target = (torch.rand_like(pred) > 0.99).float() if spec.target.is_label else torch.randn_like(pred)
+    target = (torch.rand_like(pred) > 0.99) * torch.rand_like(pred) if spec.target.is_label else torch.randn_like(pred)
     return pred.to(dtype), target.to(dtype)
 
 

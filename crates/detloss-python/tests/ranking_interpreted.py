@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 
-import detloss
 import detloss.torch
 import numpy as np
 import pytest
@@ -13,80 +12,48 @@ import triton_host
 from detloss.torch import _device, _kernel
 from detloss.torch._operations import RANKED
 from detloss.torch._triton import launch, rank
-from kernel_cases import EPS, assert_equal_to_core, random, result
-from samples import COLUMNS, near_default
+from kernel_cases import EPS, assert_equal_to_core, by_name, random, result
+from ranking_cases import (
+    SPECS,
+    UGLY,
+    all_rankings,
+    assert_as_defined,
+    chosen,
+    in_rows,
+    inputs,
+    many_programs,  # noqa: F401
+    memory_of_others,  # noqa: F401
+    of_scores,
+    scores_and_labels,
+    with_errors,
+)
+from samples import COLUMNS, near_default, takes_classes
 from triton.runtime import interpreter
 from triton_host import like_a_device  # noqa: F401
 
 triton_host.install()
 
-SPECS = [spec for spec in detloss.losses() if spec.name in RANKED]
-all_rankings = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+OF_CLASSES = by_name([spec for spec in SPECS if takes_classes(spec)])
 DELTAS = (1.0, 0.0, 1e-3, 0.3, 100.0)
 
 
-@pytest.fixture(autouse=True)
-def _many_programs(monkeypatch):
-    """Few elements are many tiles, and many programs. A scan of the interpreter takes its time for each number of a tile."""
-    for name, tile in (("TILE", 128), ("FEW", 64), ("RUN", 64)):
-        monkeypatch.setattr(rank, name, tile)
-
-
-@pytest.fixture(autouse=True)
-def _memory_of_others():
-    """What has been allocated holds NaN, or the largest number, until it is written."""
-    torch.use_deterministic_algorithms(True)
-    yield
-    torch.use_deterministic_algorithms(False)
-
-
-def scores_and_labels(count, positives, seed=0, spread=2.0, dtype=torch.float64):
-    """So many scores, of which this part are positives, which lie a little higher."""
-    chance = np.random.default_rng(seed)
-    labels = (chance.uniform(size=count) < positives).astype(float)
-    return torch.from_numpy(chance.normal(0.0, spread, count) + labels).to(dtype), torch.from_numpy(labels).to(dtype)
-
-
-def chosen(shape):
-    """Weights of 1 and 0."""
-    return random(shape).div(2.0).round()
-
-
-def defined(scores, labels, delta=1.0, interpolate=True):
-    """The loss and its gradient, pair by pair."""
-    scores, labels, delta = scores.double().clamp(-(2.0**48), 2.0**48).numpy(), labels.numpy(), max(delta, 1e-20) if delta > 0.0 else 0.0
-    positive = np.flatnonzero(labels > 0.0)
-    positive = positive[np.argsort(scores[positive])]
-    apart = scores[None, :] - scores[positive][:, None]
-    steps = np.where(apart >= delta, 1.0, np.where(apart > -delta, (apart + delta) / (2.0 * delta), 0.0)) if delta else (apart >= 0.0) * 1.0
-    above, like = (steps[:, of].sum(1) for of in (labels == 0.0, labels > 0.0))
-    errors = above / (1.0 + like - (0.5 if delta else 1.0) + above)
-    errors = np.minimum.accumulate(errors) if interpolate else errors
-    shares = np.divide(errors, above, out=np.zeros_like(errors), where=above > 0.0)
-    grad = np.where(labels == 0.0, (shares[:, None] * steps).sum(0), 0.0)
-    grad[positive] = -errors
-    return errors.mean(), grad / len(positive)
-
-
-def assert_as_defined(spec, scores, labels, tolerance, **params):
-    value, grad = result(spec, scores, labels, backend="kernel", **params)
-    true_value, true_grad = defined(scores, labels, **params)
-    np.testing.assert_allclose(value, true_value, rtol=tolerance)
-    np.testing.assert_allclose(grad, true_grad, rtol=tolerance, atol=tolerance * np.abs(true_grad).max())
+def by_default(spec):
+    return {param.name: float(param.default) for param in spec.params}
 
 
 def settings(spec):
     for delta in DELTAS:
         yield {"delta": delta}
-        yield {"delta": delta} | {param.name: near_default(param) for param in spec.params if param.kind == "switch"}
+        yield {param.name: near_default(param) for param in spec.params} | {"delta": delta}
 
 
 @all_rankings
 @pytest.mark.parametrize("dtype", [*EPS], ids=str)
 def test_value_and_gradient(spec, dtype):
-    """Of few positives and of many."""
-    for seed, (params, positives) in enumerate(zip(settings(spec), itertools.cycle((0.05, 0.4, 1.0)), strict=False)):
-        assert_equal_to_core(spec, *scores_and_labels(333, positives, seed, dtype=dtype), **params)
+    """Of few positives and of many. Half precision is computed as single."""
+    given = itertools.islice(settings(spec), None if dtype.itemsize > 2 else 3)
+    for seed, (params, positives) in enumerate(zip(given, itertools.cycle((0.05, 0.4, 1.0)), strict=False)):
+        assert_equal_to_core(spec, *inputs(spec, 333, positives, seed, dtype=dtype), **params)
 
 
 @all_rankings
@@ -94,9 +61,9 @@ def test_every_number_of_elements(spec):
     """From one to more than a tile, with one positive or a few."""
     for count in (1, 2, 3, 63, 64, 65, 127, 128, 129, 257):
         for positives in (0.0, 0.3):
-            scores, labels = scores_and_labels(count, positives, count)
+            pred, labels = inputs(spec, count, positives, count)
             labels[count // 2] = float(positives > 0.0)
-            assert_equal_to_core(spec, scores, labels)
+            assert_equal_to_core(spec, pred, labels)
 
 
 @all_rankings
@@ -105,30 +72,32 @@ def test_equal_scores(spec, delta):
     """Of positives and negatives, at every place of a step: in its middle, where it begins and where it ends."""
     chance = np.random.default_rng(7)
     for values in ((0.0,), (0.0, -0.0), (-0.5, 0.0, 0.5), tuple(range(-3, 4))):
-        scores, labels = (torch.from_numpy(chance.choice(given, 150)).double() for given in (values, (0.0, 1.0)))
-        assert_equal_to_core(spec, scores, labels, delta=delta)
-        assert_equal_to_core(spec, scores.float(), labels.float(), delta=delta)
+        scores, labels = (torch.from_numpy(chance.choice(given, 150)).double() for given in (values, (0.0, 0.0, 0.5, 1.0)))
+        pred = with_errors(spec, scores)
+        assert_equal_to_core(spec, pred, labels, delta=delta)
+        assert_equal_to_core(spec, pred.float(), labels.float(), delta=delta)
 
 
 @all_rankings
 def test_well_apart_and_all_alike(spec):
     """All negatives below, above, and upon all positives; and whole tiles of them below, but on the step."""
-    labels = (torch.arange(400) % 3 == 0).double()
+    labels = (torch.arange(300) % 3 == 0).double()
     for gap in (-100.0, -0.5, 0.0, 100.0):
-        scores = torch.where(labels > 0.0, 0.0, gap)
+        pred = with_errors(spec, torch.where(labels > 0.0, 0.0, gap).double())
         for delta in (0.0, 1.0):
-            assert_equal_to_core(spec, scores, labels, delta=delta)
+            assert_equal_to_core(spec, pred, labels, delta=delta)
 
 
 @all_rankings
 def test_right_order_costs_nothing(spec):
-    """Exactly."""
-    scores = torch.linspace(-50.0, 50.0, 333)
-    value, grad = result(spec, scores, (torch.arange(333) > 300).float(), backend="kernel", delta=0.01)
-    assert value == 0.0 and not grad.any()
-
-
-UGLY = (0.0, -0.0, 1e-30, -1e-30, 1e4, -1e4, 1e-45, float("inf"), float("-inf"), 30.0, -30.0, 3e38, -3e38, 2.0**48, -(2.0**48))
+    """Exactly, and nothing of it the scores, whatever the boxes cost."""
+    labels = (torch.arange(333) / 333.0) * (torch.arange(333) > 300)
+    pred = with_errors(spec, torch.linspace(-50.0, 50.0, 333))
+    _, grad = result(spec, pred, labels, backend="kernel", delta=0.01)
+    assert not of_scores(grad, labels).any()
+    pred.view(333, -1)[:, 1:] = 0.0
+    value, _ = result(spec, pred, labels, backend="kernel", delta=0.01)
+    assert value == 0.0
 
 
 @all_rankings
@@ -138,7 +107,7 @@ def test_ugly_scores(spec, dtype):
     for delta in (1.0, 0.0, 1e-20, 1e-30, 1e-3, 100.0):
         scores = torch.tensor(chance.choice(UGLY, 150), dtype=dtype)
         labels = torch.tensor(chance.choice((0.0, 1.0, 0.5), 150), dtype=dtype)
-        assert_as_defined(spec, scores, labels, 1e-6 if dtype == torch.float32 else 1e-12, delta=delta)
+        assert_as_defined(spec, with_errors(spec, scores), labels, 1e-6 if dtype == torch.float32 else 1e-12, delta=delta)
 
 
 @all_rankings
@@ -148,7 +117,7 @@ def test_far_from_zero(spec, far):
     scores, labels = scores_and_labels(333, 0.3, 1)
     moved = scores.mul(64.0).round().div(64.0) + far
     for delta in (1.0, 1e-2, 1e-6):
-        assert_as_defined(spec, moved, labels, 1e-12, delta=delta)
+        assert_as_defined(spec, with_errors(spec, moved), labels, 1e-12, delta=delta)
 
 
 @all_rankings
@@ -157,14 +126,14 @@ def test_largest_sums(spec):
     wide as a cell."""
     count = (1 << 10) - 1
     delta = 1.0 - 2.0**-20
-    width = rank.constants(RANKED[spec.name]({"delta": delta, "interpolate": 0.0}), torch.float64, 1, 1, False, False, None)["WIDTH"]
+    width = rank.constants(RANKED[spec.name](by_default(spec) | {"delta": delta}), torch.float64, 1, 1, 1, False, False, None)["WIDTH"]
     assert width == 2.0 and rank.exponent(delta, count) == 1 - 53
     labels = torch.zeros(count, dtype=torch.float64)
     labels[count // 3] = 1.0
     for within in (-(1.0 - 2.0**-19), 1.0 - 2.0**-19):
         for far in (0.0, 2.0**20):
             scores = torch.where(labels > 0.0, 0.0, within).double().add(far)
-            assert_as_defined(spec, scores, labels, 1e-12, delta=delta)
+            assert_as_defined(spec, with_errors(spec, scores), labels, 1e-12, delta=delta)
 
 
 @pytest.mark.parametrize("delta", [1e-20, 1e-3, 0.5, 1.0, 100.0])
@@ -198,25 +167,24 @@ def test_narrow_steps_keep_their_shape():
 @all_rankings
 def test_what_is_no_number_or_label(spec):
     """One makes everything NaN that counts; what does not count may hold anything."""
-    scores, labels = scores_and_labels(200, 0.3, dtype=torch.float32)
-    scores, labels = scores.reshape(40, COLUMNS), labels.reshape(40, COLUMNS)
-    left_out = torch.rand(40, COLUMNS) > 0.8
+    given, labels = inputs(spec, 200, 0.3, dtype=torch.float32)
+    left_out = torch.from_numpy(np.random.default_rng(2).uniform(size=200) > 0.8)
+    left_out[17] = False
     for what, wrong in (("score", torch.nan), ("label", torch.nan), ("label", 1.5), ("label", -0.5)):
-        pred, target = scores.clone(), labels.clone()
-        (pred if what == "score" else target)[3, 2] = wrong
-        pred, target = torch.where(left_out, torch.nan, pred), torch.where(left_out, -1.0, target)
-        left_out[3, 2] = False
-        pred[3, 2], target[3, 2] = (wrong, 1.0) if what == "score" else (0.0, wrong)
+        pred, target = given.clone(), labels.clone()
+        pred[left_out], target[left_out] = torch.nan, -1.0
+        of_pred = pred.view(200, -1)
+        of_pred[17], target[17] = (wrong, 1.0) if what == "score" else (0.0, wrong)
         value, grad = result(spec, pred, target, backend="kernel")
-        assert value.isnan() and torch.equal(grad.isnan(), ~left_out) and not grad[left_out].any()
+        assert value.isnan() and grad[~left_out].isnan().all() and not grad[left_out].any()
         weight = (~left_out).float()
-        weight[3, 2] = 0.0
-        value, grad = result(spec, pred, target.nan_to_num(0.0).clamp(0.0, 1.0), weight=weight, backend="kernel")
-        clean = result(spec, pred.nan_to_num(0.0), target.nan_to_num(0.0).clamp(0.0, 1.0), weight=weight, backend="fused")
-        torch.testing.assert_close((value, grad), clean)
+        weight[17] = 0.0
+        target = target.nan_to_num(0.0).clamp(0.0, 1.0)
+        value, grad = result(spec, pred, target, weight=weight, backend="kernel")
+        torch.testing.assert_close((value, grad), result(spec, pred.nan_to_num(0.0), target, weight=weight, backend="fused"))
 
 
-@all_rankings
+@OF_CLASSES
 def test_class_indices(spec):
     pred = random((60, COLUMNS), -2.0, 2.0)
     target = torch.from_numpy(np.random.default_rng(1).integers(0, COLUMNS + 1, 60))
@@ -233,14 +201,14 @@ def test_class_indices(spec):
     assert value.isfinite() and grad.isfinite().all() and not grad[7].any()
 
 
-def options():
+def options(units):
     yield {"reduction": "none"}
     yield {"reduction": "sum", "loss_weight": 2.5}
     yield {"reduction": "weighted_mean", "loss_weight": 0.0}
     yield {"avg_factor": 3.0, "loss_weight": -0.3}
     yield {"avg_factor": torch.tensor(7.0)}
     yield {"avg_factor": torch.tensor(0)}
-    yield {"weight": chosen((40, COLUMNS))}
+    yield {"weight": chosen(units)}
     yield {"weight": chosen((40,)), "reduction": "weighted_mean"}
     yield {"weight": torch.zeros(40), "reduction": "none"}
     yield {"weight": chosen((40, 2))[:, 0], "reduction": "sum"}
@@ -248,30 +216,33 @@ def options():
 
 @all_rankings
 def test_options(spec):
-    pred, target = (given.reshape(40, COLUMNS) for given in scores_and_labels(40 * COLUMNS, 0.2, dtype=torch.float32))
-    for given in options():
+    pred, target = in_rows(spec)
+    for given in options(target.shape):
         assert_equal_to_core(spec, pred, target, torch.full((1,) if given.get("reduction") == "none" else (), -2.5), **given)
         value = getattr(detloss.torch, spec.name)(pred, target, backend="kernel", **given)
         torch.testing.assert_close(value, getattr(detloss.torch, spec.name)(pred, target, backend="fused", **given))
 
 
+@all_rankings
 @pytest.mark.parametrize("divisor", [torch.tensor(7), torch.tensor([0.0]), torch.tensor([[2.5]], dtype=torch.float64)], ids=str)
-def test_divisor_on_the_device(divisor, monkeypatch):
+def test_divisor_on_the_device(spec, divisor, monkeypatch):
     """The kernel reads it; one of 0 is 1."""
     monkeypatch.setattr(_device, "divisor", lambda call, units, device: (call.avg_factor, call.loss_weight))
-    assert_equal_to_core(SPECS[0], *scores_and_labels(100, 0.2), avg_factor=divisor, loss_weight=0.5)
+    assert_equal_to_core(spec, *inputs(spec, 100, 0.2), avg_factor=divisor, loss_weight=0.5)
 
 
 @all_rankings
 def test_layouts_and_precisions(spec):
     """Rows of wider tensors, columns in another dimension, tensors of many types."""
-    pred, target = (given.reshape(40, COLUMNS) for given in scores_and_labels(40 * COLUMNS, 0.2, dtype=torch.float32))
-    wide = torch.full((40, COLUMNS + 3), torch.nan)
+    pred, target = in_rows(spec)
+    wide = torch.full((40, pred.shape[1] + 3), torch.nan)
     wide[..., 1:-2] = pred
     for view in (wide[..., 1:-2], pred.t().contiguous().t(), pred[:1].expand_as(pred)):
         assert_equal_to_core(spec, view, target)
-    images, of_images = (given.reshape(4, 10, COLUMNS).movedim(-1, 1) for given in (pred, target))
-    assert_equal_to_core(spec, images, of_images, dim=1, weight=chosen((4, 10)))
+    images, of_images = (given.unflatten(0, (4, 10)) for given in (pred, target))
+    assert_equal_to_core(spec, images, of_images, weight=chosen((4, 10)))
+    if spec.is_elementwise:
+        assert_equal_to_core(spec, images.movedim(-1, 1), of_images.movedim(-1, 1), dim=1, weight=chosen((4, 10)))
     for kind in (torch.bool, torch.uint8, torch.int64, torch.float16, torch.float64):
         value, grad = result(spec, pred.half(), target.to(kind), backend="kernel")
         wanted, of_core = result(spec, pred.half(), target.to(kind), backend="fused")
@@ -281,38 +252,42 @@ def test_layouts_and_precisions(spec):
 
 @all_rankings
 def test_same_bits_in_any_order(spec, monkeypatch):
-    """Of programs; and of elements, but for where their slopes are."""
+    """Of programs; and of elements, but for where their slopes are, if all positives are as good."""
     builder = interpreter.interpreter_builder
     whole, (scores, labels) = builder.set_grid_idx, scores_and_labels(300, 0.3, spread=0.5, dtype=torch.float32)
-    scores = scores.mul(16.0).round().div(16.0)
-    value, grad = result(spec, scores, labels, backend="kernel")
+    pred = with_errors(spec, scores.mul(16.0).round().div(16.0))
+    good = pred.clone()
+    good.view(300, -1)[:, 1:] = 0.0
+    value, grad = result(spec, pred, labels, backend="kernel")
+    as_good, of_as_good = result(spec, good, labels.ceil(), backend="kernel")
     for seed in range(3):
         chance = np.random.default_rng(seed)
         shuffled = [chance.permutation(count) for count in range(64)]
         monkeypatch.setattr(builder, "set_grid_idx", lambda x, y, z, of=shuffled: whole(int(of[builder.grid_dim[0]][x]), y, z))
-        of_programs = result(spec, scores, labels, backend="kernel")
+        of_programs = result(spec, pred, labels, backend="kernel")
         order = torch.from_numpy(chance.permutation(300))
-        of_elements = result(spec, scores[order], labels[order], backend="kernel")
+        of_elements = result(spec, good[order], labels[order].ceil(), backend="kernel")
         assert torch.equal(of_programs[0], value) and torch.equal(of_programs[1], grad)
-        assert torch.equal(of_elements[0], value) and torch.equal(of_elements[1], grad[order])
+        assert torch.equal(of_elements[0], as_good) and torch.equal(of_elements[1], of_as_good[order])
 
 
 @all_rankings
 def test_several_tiles_of_a_program(spec, monkeypatch):
     monkeypatch.setattr(launch, "PROGRAMS", 2)
     for delta in (0.0, 1.0):
-        assert_equal_to_core(spec, *scores_and_labels(300, 0.3), delta=delta)
+        assert_equal_to_core(spec, *inputs(spec, 300, 0.3), delta=delta)
 
 
-def test_large_indices(monkeypatch):
+@all_rankings
+def test_large_indices(spec, monkeypatch):
     monkeypatch.setattr(launch, "index_type", lambda numbers: launch.tl.int64)
-    assert_equal_to_core(SPECS[0], *scores_and_labels(100, 0.3))
+    assert_equal_to_core(spec, *inputs(spec, 100, 0.3))
 
 
 @all_rankings
 def test_the_way_back(spec):
     """The gradient is changed in place where nobody can see it again, and nowhere else; it is not differentiated again."""
-    pred, target = scores_and_labels(100, 0.3)
+    pred, target = inputs(spec, 100, 0.3)
     pred.requires_grad_()
     call = lambda: getattr(detloss.torch, spec.name)(pred, target, backend="kernel")  # noqa: E731
     expected = torch.autograd.grad(call(), pred)[0]
@@ -329,19 +304,20 @@ def test_the_way_back(spec):
 @all_rankings
 def test_nothing_at_all(spec):
     for shape in ((0,), (0, COLUMNS), (3, 0)):
-        value, grad = result(spec, torch.zeros(shape), torch.zeros(shape), backend="kernel")
-        assert value == 0.0 and grad.shape == shape
-    assert_equal_to_core(spec, torch.zeros(5), torch.full((5,), -1.0))
+        pred = with_errors(spec, torch.zeros(shape))
+        value, grad = result(spec, pred, torch.zeros(shape), backend="kernel")
+        assert value == 0.0 and grad.shape == pred.shape
+    assert_equal_to_core(spec, with_errors(spec, torch.zeros(5)), torch.full((5,), -1.0))
 
 
 @all_rankings
 def test_what_is_refused(spec, monkeypatch):
-    pred, target = scores_and_labels(20, 0.3)
-    function = getattr(detloss.torch, spec.name)
+    pred, target = inputs(spec, 20, 0.3)
+    function, numbers = getattr(detloss.torch, spec.name), pred.numel()
     with pytest.raises(ValueError, match=rf"{spec.name}: backend 'kernel' cannot take this call: it takes a batch for one set"):
         function(pred, target, groups=torch.arange(20) // 10, backend="kernel")
-    monkeypatch.setattr(_kernel, "MOST_RANKED", 20)
-    with pytest.raises(ValueError, match="20 numbers are more than"):
+    monkeypatch.setattr(_kernel, "MOST_RANKED", numbers)
+    with pytest.raises(ValueError, match=f"{numbers} numbers are more than"):
         function(pred, target, backend="kernel")
     assert function(pred[:19], target[:19], backend="kernel").isfinite()
     monkeypatch.setattr(_kernel, "wide", lambda tensor: torch.float32)

@@ -42,6 +42,7 @@ def triton():
         "rows_interpreted.py",
         pytest.param("sets_interpreted.py", marks=pytest.mark.slow),
         "ranking_interpreted.py",
+        "localised_interpreted.py",
     ],
 )
 def test_interpreted(file, triton):

@@ -1,5 +1,5 @@
 """The kernel backend: value and gradient of a formula or of a loss of rows in one launch on a GPU, of a loss of sets in a few, of one that
-ranks in six and a sort, by Triton; of a formula or of rows on a Mac in one or two, by Metal. Nothing waits for the device.
+ranks in six or eight and a sort, by Triton; of a formula or of rows on a Mac in one or two, by Metal. Nothing waits for the device.
 
 This file decides which calls it takes; Triton is imported for the first tensor that it might serve.
 """

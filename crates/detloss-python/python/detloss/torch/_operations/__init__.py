@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from detloss.torch._operations import density, lovasz, overlap, ranking, rows, sets
 from detloss.torch._operations.base import OPERATIONS, TRACEABLE, TRACEABLE_SETS, Operation, running_mean
-from detloss.torch._operations.ranking import RANKED, Ranked
+from detloss.torch._operations.ranking import LEAST, RANKED, Localised, Ranked
 
 __all__ = [
+    "LEAST",
     "OPERATIONS",
     "RANKED",
     "TRACEABLE",
     "TRACEABLE_SETS",
+    "Localised",
     "Operation",
     "Ranked",
     "density",

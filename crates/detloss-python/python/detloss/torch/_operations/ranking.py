@@ -66,13 +66,30 @@ class _Ranking:
         return torch.empty_like(slopes).scatter(0, self.order, slopes)
 
 
+class Localised(NamedTuple):
+    """What has to be known of a loss that weighs the errors of boxes by how they are ranked."""
+
+    is_smooth: bool
+    """Whether they are ordered by the step of the scores, instead of a hard one."""
+    balance: float
+    """What their part is multiplied with where nothing is remembered."""
+    period: float
+    """In how many steps it is balanced anew."""
+
+
 class Ranked(NamedTuple):
-    """What has to be known of a loss of one minus the precision of each positive, 1 − precision = F / (1 + Σₖ≠ᵢ H(sₖ − sᵢ) + F)."""
+    """What has to be known of a loss of one minus the precision of each positive, 1 − precision = F / (r + F)."""
 
     delta: float
     """Half the width of the steps."""
-    interpolates: bool
+    is_whole: bool = True
+    """Whether r is 1 + Σₖ≠ᵢ H(sₖ − sᵢ), and not Σₖ H(sₖ − sᵢ), in which a positive counts itself with H(0)."""
+    interpolates: bool = False
     """Whether a precision is the best one at this or a lower score."""
+    sorts: bool = False
+    """Whether positives are ranked by their labels among each other, too."""
+    localised: Localised | None = None
+    """If the errors of boxes are ranked, too."""
 
 
 RANKED: dict[str, Callable[[Params], Ranked]] = {}
@@ -93,10 +110,10 @@ def ap(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, param
     return SetTerms(ranking.mean(errors), grad)
 
 
-RANKED["ap"] = lambda params: Ranked(params["delta"], params["interpolate"] > 0.5)
+RANKED["ap"] = lambda params: Ranked(params["delta"], interpolates=params["interpolate"] > 0.5)
 
 
-_LEAST = 1e-5
+LEAST = 1e-5
 """Below this there is no negative that the update of a positive of aLRP could be passed to."""
 
 
@@ -112,7 +129,7 @@ def alrp(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, par
     of_others = steps.sum(ranking.positive, errors) - ranking.tie * errors
     del steps
     ranks = torch.where(ranking.positive, 1.0 + like - ranking.tie + above, 1.0)
-    per_rank, updates = 1.0 / ranks, torch.where(above > _LEAST, (above + of_others) / ranks / ranking.count, 0.0)
+    per_rank, updates = 1.0 / ranks, torch.where(above > LEAST, (above + of_others) / ranks / ranking.count, 0.0)
     shares = safe_div(updates, above)
     if params["smooth_order"] > 0.5:
         ordered = of_others + errors
@@ -131,6 +148,11 @@ def alrp(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None, par
     by_logit = ranking.in_place(-updates, passed_on)
     grad = torch.stack((by_logit, ranking.in_place(by_error * balance / ranking.count)), -1)
     return SetTerms(classification + balance * regression, grad, after)
+
+
+RANKED["alrp"] = lambda params: Ranked(
+    params["delta"], localised=Localised(params["smooth_order"] > 0.5, params["balance"], params["period"])
+)
 
 
 def _update_state(state: Tensor, classification: Tensor, regression: Tensor, period: float) -> Tensor:
@@ -155,3 +177,6 @@ def rank_sort(pred: Tensor, target: Tensor, counts: Tensor, state: Tensor | None
     shares = ranking.below(ranking.positive, 1.0 / reach) / ranking.count
     grad = ranking.in_place((passed_on - errors - sorting) / ranking.count, shares)
     return SetTerms(ranking.mean(errors) + ranking.mean(sorting), grad)
+
+
+RANKED["rank_sort"] = lambda params: Ranked(params["delta"], is_whole=False, sorts=True)

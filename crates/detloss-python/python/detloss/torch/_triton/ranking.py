@@ -17,6 +17,7 @@ lies within a cell.
 
 # mypy: ignore-errors
 # pyright: basic, reportOperatorIssue=false, reportArgumentType=false, reportOptionalOperand=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false
 # Triton reads the functions as text of a language of its own.
 
 from __future__ import annotations
@@ -81,6 +82,43 @@ def difference(sums, first, last, is_asked):
 
 
 @triton.jit
+def moments(score, weight, PER_STEP: tl.constexpr, WIDTH: tl.constexpr):
+    """Of weights at these scores, about the even and about the odd multiples of the width of a cell."""
+    cells = score / (2.0 * WIDTH)
+    in_even = weight * ((cells - nearest(cells)) * (2.0 * WIDTH * PER_STEP))
+    in_odd = weight * ((cells - tl.floor(cells) - 0.5) * (2.0 * WIDTH * PER_STEP))
+    return in_even, in_odd
+
+
+@triton.jit
+def on_step(
+    weights, even, odd, first, last, score, is_asked, DELTA: tl.constexpr, PER_STEP: tl.constexpr, WIDTH: tl.constexpr
+):  # fmt: skip
+    """The sum of the weights at scores between two places, by the sums before each of them; and that of weights times how far a score is
+    above theirs, by the sums of their moments."""
+    weight = tl.zeros(score.shape, tl.float64)
+    rise = tl.zeros(score.shape, tl.float64)
+    if DELTA > 0.0:
+        weight = difference(weights, first, last, is_asked)
+        cells = score / WIDTH
+        cell = nearest(cells)
+        is_even = tl.floor(cell * 0.5) * 2.0 == cell
+        moment = difference(even, first, last, is_asked & is_even) + difference(odd, first, last, is_asked & ~is_even)
+        rise = weight * ((cells - cell) * (WIDTH * PER_STEP)) - moment
+    return weight, rise
+
+
+@triton.jit
+def factor_of(divisor, scale, scale_low):
+    """What a loss is multiplied with: of a number the upper and the lower half; and a divisor on the device, if there is one."""
+    factor = ((scale.to(tl.int64) << 32) | (scale_low.to(tl.int64) & 0xFFFFFFFF)).to(tl.float64, bitcast=True)
+    if divisor is not None:
+        by = tl.load(divisor).to(tl.float64)
+        factor = factor / tl.where(by == 0.0, 1.0, by)
+    return factor
+
+
+@triton.jit
 def is_reached(scores, end, lowest, DELTA: tl.constexpr):
     """Whether the highest of the scores before ``end`` is on the step of the lowest positive, or above."""
     top = tl.load(scores + end - 1).to(tl.float64)
@@ -91,7 +129,7 @@ def is_reached(scores, end, lowest, DELTA: tl.constexpr):
 def detloss_rank_keys(
     pred, target, weight, key, kind, grad, partials, numbers, tiles, ignore,
     F: tl.constexpr, INDEX: tl.constexpr, STRIDE: tl.constexpr, COLUMNS: tl.constexpr, CLASSES: tl.constexpr, PER_ROW: tl.constexpr,
-    LEFT_OUT: tl.constexpr, MAX_LABEL: tl.constexpr, PROGRAMS: tl.constexpr, TILE: tl.constexpr,
+    FIELDS: tl.constexpr, LEFT_OUT: tl.constexpr, MAX_LABEL: tl.constexpr, PROGRAMS: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
     """What elements are sorted by, infinity for what is left out; whether they are positives; and a gradient of 0.
 
@@ -129,7 +167,8 @@ def detloss_rank_keys(
         tl.store(key + place, tl.where(counts, score, float("inf")), mask=inside)
         tl.store(kind + place, is_positive.to(tl.int8), mask=inside)
         if grad is not None:
-            tl.store(grad + place, tl.zeros([TILE], F), mask=inside)
+            for field in tl.static_range(FIELDS):
+                tl.store(grad + place * FIELDS + field, tl.zeros([TILE], F), mask=inside)
         of_positive = tl.where(is_positive, score.to(tl.float64), float("inf"))
         lowest = tl.minimum(lowest, tl.where(is_nan, float("-inf"), of_positive))
         counted += counts.to(tl.int32)
@@ -179,11 +218,11 @@ def detloss_rank_sums(
 
 @triton.jit(do_not_specialize=["tiles", "exponent"])
 def detloss_rank_positives(
-    scores, order, kinds, facts, sums, positive, origin, running, of_positives, tiles, exponent,
-    DELTA: tl.constexpr, PROGRAMS: tl.constexpr, TILE: tl.constexpr,
+    scores, order, kinds, facts, sums, given, positive, origin, beside, running, of_positives, tiles, exponent,
+    DELTA: tl.constexpr, INDEX: tl.constexpr, GIVEN_STRIDE: tl.constexpr, PROGRAMS: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
     """The scores of the positives in order, and where they came from; and the sums of the scores before each place, among all elements
-    and among the positives."""
+    and among the positives. ``beside`` gets what is ``given`` besides of an element, of the positives."""
     program = tl.program_id(0)
     lowest = tl.load(facts)
     count = tl.load(facts + 1).to(tl.int32)
@@ -203,7 +242,11 @@ def detloss_rank_positives(
                 one = is_positive.to(tl.int32)
                 rank = passed + tl.cumsum(one, 0) - one
                 tl.store(positive + rank, score, mask=is_positive)
-                tl.store(origin + rank, tl.load(order + place, mask=is_positive, other=0).to(tl.int32), mask=is_positive)
+                came_from = tl.load(order + place, mask=is_positive, other=0)
+                tl.store(origin + rank, came_from.to(tl.int32), mask=is_positive)
+                if given is not None:
+                    number = tl.load(given + came_from.to(INDEX) * GIVEN_STRIDE, mask=is_positive, other=0.0)
+                    tl.store(beside + rank, clamp_finite(number.to(beside.dtype.element_ty)), mask=is_positive)
                 if DELTA > 0.0:
                     units = units_of(score.to(tl.float64), exponent)
                     own = tl.where(is_positive, units, 0)
@@ -225,10 +268,29 @@ def above(total, first, last, sum_within, begin, unit_of_step):
     return (total - last).to(tl.float64) + (sum_within - (last - first) * begin).to(tl.float64) * unit_of_step
 
 
+@triton.jit
+def negatives_and_positives_above(
+    scores, running, of_positives, count, positives, score, own_first, own_last, is_asked, exponent, DELTA: tl.constexpr, PER_STEP: tl.constexpr
+):  # fmt: skip
+    """Σⱼ H(sⱼ − sᵢ) over the negatives, and over the positives, of which those of the second window are on the step."""
+    first, last = window(scores, count, score, is_asked, DELTA)
+    if DELTA > 0.0:
+        begin = units_of(score, exponent) - units_of(tl.full((), DELTA, tl.float64), exponent)
+        unit_of_step = power_of_two(exponent) * PER_STEP
+        own = difference(of_positives, own_first, own_last, is_asked)
+        whole = difference(running, first, last, is_asked)
+        like = above(positives, own_first, own_last, own, begin, unit_of_step)
+        others = above(count - positives, first - own_first, last - own_last, whole - own, begin, unit_of_step)
+        # A sum of scores that are not quite where they are taken to be.
+        return tl.maximum(others, 0.0), like
+    else:
+        return ((count - positives) - (last - own_last)).to(tl.float64), (positives - own_last).to(tl.float64)
+
+
 @triton.jit(do_not_specialize=["exponent"])
 def detloss_rank_errors(
     scores, positive, facts, running, of_positives, errors, negatives_above, exponent,
-    DELTA: tl.constexpr, PER_STEP: tl.constexpr, TIE: tl.constexpr, TILE: tl.constexpr,
+    DELTA: tl.constexpr, PER_STEP: tl.constexpr, ITSELF: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
     """The error of every positive, one place on, and Σⱼ H(sⱼ − sᵢ) over the negatives."""
     count = tl.load(facts + 1).to(tl.int32)
@@ -238,21 +300,11 @@ def detloss_rank_errors(
         place = start + tl.arange(0, TILE)
         inside = place < positives
         score = tl.load(positive + place, mask=inside, other=0.0).to(tl.float64)
-        first, last = window(scores, count, score, inside, DELTA)
         own_first, own_last = window(positive, positives, score, inside, DELTA)
-        if DELTA > 0.0:
-            begin = units_of(score, exponent) - units_of(tl.full((), DELTA, tl.float64), exponent)
-            unit_of_step = power_of_two(exponent) * PER_STEP
-            own = difference(of_positives, own_first, own_last, inside)
-            whole = difference(running, first, last, inside)
-            like = above(positives, own_first, own_last, own, begin, unit_of_step)
-            others = above(count - positives, first - own_first, last - own_last, whole - own, begin, unit_of_step)
-            # A sum of scores that are not quite where they are taken to be.
-            others = tl.maximum(others, 0.0)
-        else:
-            like = (positives - own_last).to(tl.float64)
-            others = ((count - positives) - (last - own_last)).to(tl.float64)
-        error = others / (1.0 + like - TIE + others)
+        others, like = negatives_and_positives_above(
+            scores, running, of_positives, count, positives, score, own_first, own_last, inside, exponent, DELTA, PER_STEP
+        )
+        error = others / (like + ITSELF + others)
         tl.store(errors + place + 1, error, mask=inside)
         tl.store(negatives_above + place, others, mask=inside)
         start += tl.num_programs(0) * TILE
@@ -260,18 +312,17 @@ def detloss_rank_errors(
 
 @triton.jit(do_not_specialize=["scale", "scale_low"])
 def detloss_rank_shares(
-    positive, origin, facts, errors, negatives_above, weights, even, odd, divisor, value, grad, scale, scale_low,
+    positive, origin, facts, errors, negatives_above, unsorted, passed_on, weights, even, odd, divisor, value, grad, scale, scale_low,
     F: tl.constexpr, DELTA: tl.constexpr, PER_STEP: tl.constexpr, WIDTH: tl.constexpr, INTERPOLATES: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
     """The loss, the slopes of the positives, and the sums before each of them of what a step above it is worth, and of its moments in
-    cells about the even and the odd multiples of their width. One program takes one tile after the other."""
+    cells about the even and the odd multiples of their width. One program takes one tile after the other.
+
+    How badly a positive is sorted among the positives (``unsorted``) is part of its error, but nothing that negatives are to blame for.
+    """
     lowest = tl.load(facts)
     positives = tl.load(facts + 2).to(tl.int32)
-    factor = ((scale.to(tl.int64) << 32) | (scale_low.to(tl.int64) & 0xFFFFFFFF)).to(tl.float64, bitcast=True)
-    if divisor is not None:
-        by = tl.load(divisor).to(tl.float64)
-        factor = factor / tl.where(by == 0.0, 1.0, by)
-    factor = factor / tl.maximum(positives, 1).to(tl.float64)
+    factor = factor_of(divisor, scale, scale_low) / tl.maximum(positives, 1).to(tl.float64)
     lost = tl.zeros([TILE], tl.float64)
     best = tl.full((), 1.0, tl.float64)
     weight = tl.full((), 0.0, tl.float64)
@@ -290,23 +341,28 @@ def detloss_rank_shares(
             # From the lowest score up, the least error so far.
             error = tl.minimum(tl.associative_scan(error, 0, least), best)
             best = tl.min(error, 0)
-        lost += tl.where(inside, error, 0.0)
+        whole = error
+        if unsorted is not None:
+            whole += tl.load(unsorted + place, mask=inside, other=0.0).to(tl.float64)
+        lost += tl.where(inside, whole, 0.0)
         if grad is not None:
-            slope = (-error * factor).to(grad.dtype.element_ty)
-            tl.store(grad + tl.load(origin + place, mask=inside, other=0), slope, mask=inside)
+            slope = -whole
+            if passed_on is not None:
+                slope += tl.load(passed_on + place, mask=inside, other=0.0).to(tl.float64)
+            at = tl.load(origin + place, mask=inside, other=0)
+            tl.store(grad + at, (slope * factor).to(grad.dtype.element_ty), mask=inside)
             share = safe_div(error, tl.load(negatives_above + place, mask=inside, other=0.0)) * factor
             sums = weight + tl.cumsum(share, 0)
             tl.store(weights + place + 1, sums, mask=inside)
             weight += tl.sum(share, 0)
             if DELTA > 0.0:
-                cells = tl.load(positive + place, mask=inside, other=0.0).to(tl.float64) / (2.0 * WIDTH)
-                moment = share * ((cells - nearest(cells)) * (2.0 * WIDTH * PER_STEP))
-                tl.store(even + place + 1, of_even + tl.cumsum(moment, 0), mask=inside)
-                of_even += tl.sum(moment, 0)
-                moment = share * ((cells - tl.floor(cells) - 0.5) * (2.0 * WIDTH * PER_STEP))
+                score = tl.load(positive + place, mask=inside, other=0.0).to(tl.float64)
+                in_even, in_odd = moments(score, share, PER_STEP, WIDTH)
+                tl.store(even + place + 1, of_even + tl.cumsum(in_even, 0), mask=inside)
+                of_even += tl.sum(in_even, 0)
                 # Where the error was.
-                tl.store(odd + place + 1, of_odd + tl.cumsum(moment, 0), mask=inside)
-                of_odd += tl.sum(moment, 0)
+                tl.store(odd + place + 1, of_odd + tl.cumsum(in_odd, 0), mask=inside)
+                of_odd += tl.sum(in_odd, 0)
         start += TILE
     total = tl.sum(lost, 0) * factor
     tl.store(value, tl.where(lowest == float("-inf"), float("nan"), total).to(F).to(value.dtype.element_ty))
@@ -315,7 +371,7 @@ def detloss_rank_shares(
 @triton.jit
 def detloss_rank_slopes(
     scores, order, kinds, positive, facts, weights, even, odd, grad,
-    DELTA: tl.constexpr, PER_STEP: tl.constexpr, WIDTH: tl.constexpr, TILE: tl.constexpr,
+    DELTA: tl.constexpr, PER_STEP: tl.constexpr, WIDTH: tl.constexpr, INDEX: tl.constexpr, FIELDS: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
     """The slopes of the negatives; and NaN for everything that counts if anything is."""
     lowest = tl.load(facts)
@@ -331,14 +387,11 @@ def detloss_rank_slopes(
             negative = inside & is_asked
             score = tl.load(scores + place, mask=inside, other=0.0).to(tl.float64)
             first, last = window(positive, positives, score, negative, DELTA)
-            slope = tl.load(weights + first, mask=negative, other=0.0)
-            if DELTA > 0.0:
-                weight = difference(weights, first, last, negative)
-                cells = score / WIDTH
-                cell = nearest(cells)
-                is_even = tl.floor(cell * 0.5) * 2.0 == cell
-                moment = difference(even, first, last, negative & is_even) + difference(odd, first, last, negative & ~is_even)
-                slope += weight * ((cells - cell) * (WIDTH * PER_STEP) + 0.5) - moment
+            weight, rise = on_step(weights, even, odd, first, last, score, negative, DELTA, PER_STEP, WIDTH)
+            slope = tl.load(weights + first, mask=negative, other=0.0) + 0.5 * weight + rise
             slope = tl.where(any_nan, float("nan"), slope)
-            tl.store(grad + tl.load(order + place, mask=negative, other=0), slope.to(grad.dtype.element_ty), mask=negative)
+            at = tl.load(order + place, mask=negative, other=0).to(INDEX) * FIELDS
+            tl.store(grad + at, slope.to(grad.dtype.element_ty), mask=negative)
+            for field in tl.static_range(1, FIELDS):
+                tl.store(grad + at + field, tl.where(any_nan, slope, 0.0).to(grad.dtype.element_ty), mask=negative)
         start += tl.num_programs(0) * TILE
