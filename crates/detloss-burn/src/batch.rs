@@ -125,7 +125,7 @@ impl<const D: usize> Batch<D> {
         Self { column_weights: Some(weights.into()), ..self }
     }
 
-    /// Rows whose target is this class index count with weight 0.
+    /// Rows whose target is this class index count with weight 0, whatever they hold and weigh.
     #[must_use]
     pub fn ignore_index(self, index: i64) -> Self {
         Self { ignore_index: Some(index), ..self }
