@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::nn::loss::Reduction;
 use burn::tensor::kind::Basic;
-use burn::tensor::{DType, Device, Int, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor};
 use detloss::batch::Kernel as _;
 use detloss::loss::Scope;
 use detloss::signature::Shapes;
@@ -125,7 +125,7 @@ impl<const D: usize> Batch<D> {
         Self { column_weights: Some(weights.into()), ..self }
     }
 
-    /// Rows whose target is this class index count with weight 0.
+    /// Rows whose target is this class index count with weight 0, whatever they hold and weigh.
     #[must_use]
     pub fn ignore_index(self, index: i64) -> Self {
         Self { ignore_index: Some(index), ..self }
@@ -384,7 +384,7 @@ pub(crate) fn at<const D: usize, K: Basic>(
 fn held(target: Target, is_indices: bool, dtype: DType) -> HeldTarget {
     match target.0 {
         Kind::Integers(_, classes) if is_indices => HeldTarget::Classes(classes),
-        Kind::Integers(_, labels) => HeldTarget::Dense(labels.float().cast(dtype)),
+        Kind::Integers(_, labels) => HeldTarget::Dense(labels.cast(FloatDType::from(dtype))),
         Kind::Floats(Numbers { flat, .. }) => HeldTarget::Dense(flat.cast(dtype)),
     }
 }

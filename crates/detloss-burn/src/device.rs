@@ -10,7 +10,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{
     Autodiff, AutodiffBackend, Backend, Dispatch, TensorMetadata, backend_extension,
 };
-use burn::tensor::{DType, Shape, Tensor};
+use burn::tensor::{DType, FloatDType, Shape, Tensor};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
@@ -82,10 +82,10 @@ pub(crate) fn units<const D: usize>(
     formula: Formula,
 ) -> Tensor<1> {
     let target = match target {
-        HeldTarget::Dense(target) => target,
-        HeldTarget::Classes(classes) => classes.float(),
+        HeldTarget::Dense(target) => target.cast(FloatDType::F32),
+        HeldTarget::Classes(classes) => classes.cast(FloatDType::F32),
     };
-    let target = target.cast(DType::F32).into_dispatch();
+    let target = target.into_dispatch();
     Tensor::from_dispatch(Dispatch::units(pred.into_dispatch(), target, formula))
 }
 

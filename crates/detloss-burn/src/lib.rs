@@ -69,7 +69,7 @@
 //! The gradient is by the prediction. Targets, weights and everything else are constants, as if they had been detached. There are
 //! no second derivatives.
 //!
-//! Where shapes do not fit, these operations panic as Burn's do, and say what would.
+//! Where shapes, or on a GPU devices, do not fit each other, these operations panic as Burn's do, and say what would.
 
 #![forbid(unsafe_code)]
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use burn::backend::DispatchDevice;
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{Bool, DType, Device, FloatDType, IntDType, Tensor};
 use detloss::batch::{Kernel as _, Target};
 use detloss::loss::Scope;
 use detloss::operand::LEFT_OUT;
@@ -74,7 +74,8 @@ impl WeightedReduction {
         target: HeldTarget,
         on_device: OnDevice,
     ) -> Tensor<1> {
-        self.check(loss, &target);
+        let reduce = self.reduce_together();
+        self.check(loss, &pred.device(), &target, reduce);
         let (device, dtype) = (pred.device(), pred.dtype());
         let by_column = self.by_column(&device.inner());
         let pred = pred.cast(DType::F32);
@@ -83,18 +84,25 @@ impl WeightedReduction {
             OnDevice::Units => {
                 let shape = [self.rows, self.columns];
                 let formula = Formula::new(loss, self.columns, &target, self.ignore_index);
-                let weights = self.weights(loss, &target, shape).into_iter().chain(by_column);
-                let weights = weights.reduce(|a, b| a * b);
+                let weights = [self.weights(shape), by_column];
+                // A unit that is left out has value and gradient 0 anyway: only weights have to know.
+                let is_asked =
+                    weights.iter().any(Option::is_some) || reduce == Reduce::WeightedMean;
+                let left_out = if is_asked { self.left_out(loss, &target, shape) } else { None };
+                let weights = without_left_out(product(weights), left_out, shape);
                 (shape, units(pred, target, formula), weights, None)
             }
             OnDevice::Rows(programs) => {
-                let (shape, ignored) = ([self.rows, 1], self.ignore_index);
-                let rows = Rows::new(loss, [self.rows, self.columns], &target, ignored, by_column);
-                let of_class = match self.reduce {
+                let shape = [self.rows, 1];
+                let left_out = self.left_out(loss, &target, shape);
+                let rows = [self.rows, self.columns];
+                let rows = Rows::new(loss, rows, &target, left_out.clone(), by_column);
+                let of_class = match reduce {
                     Reduce::WeightedMean => rows.weights_of_classes(),
                     _ => None,
                 };
-                (shape, rows.values(pred, programs), self.weights(loss, &target, shape), of_class)
+                let weights = without_left_out(self.weights(shape), left_out, shape);
+                (shape, rows.values(pred, programs), weights, of_class)
             }
         };
         let units = units.reshape(shape);
@@ -102,17 +110,17 @@ impl WeightedReduction {
             Some(weights) => units * weights.clone(),
             None => units,
         };
-        let weights = weights.into_iter().chain(of_class).reduce(|a, b| a * b);
+        let weights = product([weights, of_class]);
         let count = (shape[0] * shape[1]) as f64;
-        let own = match (self.reduce, weights) {
+        let own = match (reduce, weights) {
             (Reduce::Units, _) => return units.flatten(0, 1).cast(dtype),
             (Reduce::Sum, _) => return units.sum().cast(dtype),
-            (Reduce::Normalizer(number), _) => number,
+            (Reduce::Normalizer(number), _) => return (units.sum() / number).cast(dtype),
             (Reduce::WeightedMean, Some(weights)) => {
                 let sum = weights.expand(shape).sum();
                 if self.replicas.is_none() {
                     // Where nothing weighs, nothing is divided; the device need not tell.
-                    let nothing = sum.clone().equal_scalar(0.0).float();
+                    let nothing = sum.clone().equal_scalar(0.0).cast(FloatDType::F32);
                     return (units.sum() / (sum + nothing)).cast(dtype);
                 }
                 f64::from(sum.into_scalar::<f32>())
@@ -122,13 +130,33 @@ impl WeightedReduction {
         (units.sum() / divisor(own, self.replicas.as_deref())).cast(dtype)
     }
 
-    /// The core's checks of everything that is not on the device.
+    /// The reduction, whose number is that of all replicas.
+    fn reduce_together(&self) -> Reduce {
+        match (self.reduce, self.replicas.as_deref()) {
+            (Reduce::Normalizer(own), Some(replicas)) => {
+                Reduce::Normalizer(divisor(own, Some(replicas)))
+            }
+            (reduce, _) => reduce,
+        }
+    }
+
+    /// The core's checks of everything that is not on the device, and that all else is on the same.
     #[track_caller]
-    fn check(&self, loss: &Loss, target: &HeldTarget) {
-        let target = match target {
-            HeldTarget::Dense(_) => Target::Dense(&[]),
-            HeldTarget::Classes(_) => Target::Classes(&[]),
+    fn check(&self, loss: &Loss, device: &Device, target: &HeldTarget, reduce: Reduce) {
+        let (target, its_device) = match target {
+            HeldTarget::Dense(target) => (Target::Dense(&[]), target.device()),
+            HeldTarget::Classes(classes) => (Target::Classes(&[]), classes.device()),
         };
+        let of_weights =
+            self.weights.as_ref().map(|(weights, _)| ("weights are", weights.device()));
+        for (what, other) in [("target is", its_device)].into_iter().chain(of_weights) {
+            let (device, other) = (device.clone().inner(), other.inner());
+            assert!(
+                device == other,
+                "{}: the {what} on {other:?}, the prediction on {device:?}: move one with to_device",
+                loss.signature().loss
+            );
+        }
         let mut batch = detloss::Batch::<f64>::new(&[], target).columns(self.columns);
         if let Some(weights) = &self.column_weights {
             batch = batch.column_weights(weights);
@@ -136,7 +164,7 @@ impl WeightedReduction {
         if let Some(index) = self.ignore_index {
             batch = batch.ignore_index(index);
         }
-        if let (Reduce::Normalizer(number), None) = (self.reduce, &self.replicas) {
+        if let Reduce::Normalizer(number) = reduce {
             batch = batch.normalizer(number);
         }
         expect_valid(batch.value(loss.as_ref()));
@@ -146,39 +174,70 @@ impl WeightedReduction {
     fn by_column(&self, device: &Device) -> Option<Tensor<2>> {
         self.column_weights.as_ref().map(|weights| {
             let weights: Vec<f32> = weights.iter().map(|&weight| weight as f32).collect();
-            Tensor::<1>::from_data(weights.as_slice(), device).reshape([1, self.columns])
+            let options = (device, DType::F32);
+            Tensor::<1>::from_data(weights.as_slice(), options).reshape([1, self.columns])
         })
     }
 
     /// The weights of all units, which have this shape, as far as they differ.
-    fn weights(
+    fn weights(&self, [rows, columns]: [usize; 2]) -> Option<Tensor<2>> {
+        self.weights.as_ref().map(|(weights, per_element)| {
+            let columns = if *per_element { columns } else { 1 };
+            weights.clone().cast(DType::F32).reshape([rows, columns])
+        })
+    }
+
+    /// Where units are left out, by row or by element. A mask leaves its pixels out itself.
+    fn left_out(
         &self,
         loss: &Loss,
         target: &HeldTarget,
         [rows, columns]: [usize; 2],
-    ) -> Option<Tensor<2>> {
-        let weights = self.weights.as_ref().map(|(weights, per_element)| {
-            let columns = if *per_element { columns } else { 1 };
-            weights.clone().cast(DType::F32).reshape([rows, columns])
-        });
-        // A unit that is left out has value and gradient 0 anyway, and only a mean by weight has to know; a row has not.
-        let is_row = loss.signature().pred.is_row();
-        let kept = match (target, self.ignore_index) {
-            (HeldTarget::Classes(classes), Some(index))
-                if is_row || self.reduce == Reduce::WeightedMean =>
-            {
-                Some(classes.clone().not_equal_scalar(index).float().reshape([rows, 1]))
+    ) -> Option<Tensor<2, Bool>> {
+        let signature = loss.signature();
+        match target {
+            HeldTarget::Classes(classes) => {
+                let ignored = self.ignore_index?;
+                has(classes.dtype().into(), ignored)
+                    .then(|| classes.clone().equal_scalar(ignored).reshape([rows, 1]))
             }
-            // A mask leaves its pixels out itself.
-            (HeldTarget::Dense(labels), _)
-                if self.reduce == Reduce::WeightedMean
-                    && loss.signature().target.can_be_left_out()
-                    && !is_row =>
-            {
-                Some(labels.clone().not_equal_scalar(LEFT_OUT).float().reshape([rows, columns]))
-            }
-            _ => None,
-        };
-        weights.into_iter().chain(kept).reduce(|a, b| a * b)
+            HeldTarget::Dense(labels) => (signature.target.can_be_left_out()
+                && !signature.pred.is_row())
+            .then(|| labels.clone().equal_scalar(LEFT_OUT).reshape([rows, columns])),
+        }
+    }
+}
+
+/// The product of those there are.
+fn product(factors: [Option<Tensor<2>>; 2]) -> Option<Tensor<2>> {
+    factors.into_iter().flatten().reduce(|a, b| a * b)
+}
+
+/// The weights with 0 where units are left out, whatever they weigh, infinity and NaN included.
+fn without_left_out(
+    weights: Option<Tensor<2>>,
+    left_out: Option<Tensor<2, Bool>>,
+    shape: [usize; 2],
+) -> Option<Tensor<2>> {
+    match (weights, left_out) {
+        (weights, None) => weights,
+        (None, Some(left_out)) => Some(left_out.bool_not().cast(FloatDType::F32)),
+        (Some(weights), Some(left_out)) => {
+            Some(weights.expand(shape).mask_fill(left_out.expand(shape), 0.0))
+        }
+    }
+}
+
+/// Whether integers of this type have the number: Burn compares with no other.
+fn has(dtype: IntDType, number: i64) -> bool {
+    match dtype {
+        IntDType::I64 => true,
+        IntDType::I32 => i32::try_from(number).is_ok(),
+        IntDType::I16 => i16::try_from(number).is_ok(),
+        IntDType::I8 => i8::try_from(number).is_ok(),
+        IntDType::U64 => u64::try_from(number).is_ok(),
+        IntDType::U32 => u32::try_from(number).is_ok(),
+        IntDType::U16 => u16::try_from(number).is_ok(),
+        IntDType::U8 => u8::try_from(number).is_ok(),
     }
 }

@@ -1,6 +1,6 @@
 //! Losses of rows on a device: the steps of their traced operations, each a tensor operation of Burn's, which fuse.
 
-use burn::tensor::{Bool, DType, Device, Int, Tensor};
+use burn::tensor::{Bool, DType, Device, FloatDType, Int, Tensor};
 use detloss::operand::{Kind, LEFT_OUT, MAX_LABEL};
 use detloss::scalar::expr::Program;
 
@@ -28,21 +28,20 @@ impl Rows {
         loss: &Loss,
         shape: [usize; 2],
         target: &HeldTarget,
-        ignore_index: Option<i64>,
+        ignored: Option<Tensor<2, Bool>>,
         column_weights: Option<Tensor<2>>,
     ) -> Self {
         let ([rows, columns], kind) = (shape, loss.signature().target);
         match target {
             HeldTarget::Classes(classes) => {
-                // Integers may be of any width; those of a class are floats, too.
-                let classes = classes.clone().float().cast(DType::F32);
+                // Integers may be of any width; those of a class are floats, too, but not halves.
+                let classes = classes.clone().cast(FloatDType::F32);
                 let classes = classes.reshape([rows, 1]).expand(shape);
                 let column = numbers_of_columns(columns, &classes.device()).expand(shape);
                 let above = classes.clone().greater_equal_scalar(columns as f32);
                 let unknown = above.bool_or(classes.clone().lower_scalar(0.0));
-                let target = classes.clone().equal(column).float().cast(DType::F32);
+                let target = classes.equal(column).cast(FloatDType::F32);
                 let target = target.mask_fill(unknown, f32::NAN);
-                let ignored = ignore_index.map(|index| classes.equal_scalar(index as f32));
                 let target = without(target, &ignored);
                 Self { shape, target, column_weights, ignored, has_classes: true }
             }
@@ -90,8 +89,8 @@ impl Rows {
 
 /// The numbers of the columns, from 0 on.
 fn numbers_of_columns(columns: usize, device: &Device) -> Tensor<2> {
-    let numbers = Tensor::<1, Int>::arange(0..columns as i64, device);
-    numbers.float().cast(DType::F32).reshape([1, columns])
+    let numbers = Tensor::<1, Int>::arange(0..columns as i64, (device, DType::I32));
+    numbers.cast(FloatDType::F32).reshape([1, columns])
 }
 
 /// The labels, with NaN for those that are none.
@@ -108,7 +107,10 @@ fn checked(labels: Tensor<2>, kind: Kind) -> Tensor<2> {
 /// The numbers with 0 in ignored rows, which may hold anything.
 fn without(numbers: Tensor<2>, ignored: &Option<Tensor<2, Bool>>) -> Tensor<2> {
     match ignored {
-        Some(ignored) => numbers.mask_fill(ignored.clone(), 0.0),
+        Some(ignored) => {
+            let ignored = ignored.clone().expand(numbers.dims());
+            numbers.mask_fill(ignored, 0.0)
+        }
         None => numbers,
     }
 }

@@ -5,10 +5,10 @@
 #[path = "on_tensors/mod.rs"]
 mod on_tensors;
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Once};
 use std::thread;
 
-use burn::tensor::{DType, Device, DeviceKind, Tensor};
+use burn::tensor::{DType, Device, DeviceKind, FloatDType, IntDType, Tensor};
 use cubecl::logging::{LaunchObservation, LaunchObserver};
 use detloss::batch::{Kernel as _, Target, Weights};
 use detloss::loss::{Param, Scope};
@@ -27,8 +27,12 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
+/// Tensors of this type on a device where floats are halves unless one says otherwise, as where a model trains in them.
 fn on(dtype: DType) -> OnTensors {
-    OnTensors(Device::wgpu(DeviceKind::DefaultDevice).autodiff(), dtype)
+    static HALVES: Once = Once::new();
+    let mut device = Device::wgpu(DeviceKind::DefaultDevice);
+    HALVES.call_once(|| device.configure(FloatDType::F16).expect("nothing is on it yet"));
+    OnTensors(device.autodiff(), dtype)
 }
 
 /// Formulas by their kernels, losses of rows and masks by tensor operations, those of sets over the host.
@@ -51,7 +55,7 @@ fn an_ignored_row_may_hold_anything() {
     let on = on(DType::F32);
     let pred = on.tensor(&[2.0, -1.0, f64::NAN, f64::INFINITY], [2, 2]).require_grad();
     let loss = Batch::new(pred.clone(), on.integers(&[0, 7], [2])).ignore_index(7).sum();
-    let value = loss.value(&FocalLoss::new());
+    let value = loss.weights(on.tensor(&[1.0, f64::NAN], [2])).value(&FocalLoss::new());
     let (expected, slopes) = detloss::Batch::new(&[2.0, -1.0], Target::Classes(&[0]))
         .columns(2)
         .sum()
@@ -206,7 +210,7 @@ fn a_batch_of_millions() {
     let _turn = turn();
     const UNITS: usize = 20_000_000;
     let device = on(DType::F32).0.inner();
-    let ones = Tensor::<1>::ones([UNITS], &device);
+    let ones = Tensor::<1>::ones([UNITS], (&device, DType::F32));
     let value = Batch::new(ones.clone(), ones * 3.0).values(&L1Loss::new());
     assert_eq!(value.dims(), [UNITS]);
     assert_eq!(value.clone().min().into_scalar::<f32>(), 2.0);
@@ -256,6 +260,34 @@ fn what_the_core_refuses_is_refused() {
     let on = on(DType::F32);
     let batch = Batch::new(on.tensor(&LOGITS, [2, 3]), on.integers(&[0, 1], [2]));
     let _ = batch.normalizer(0.0).value(&FocalLoss::new());
+}
+
+#[test]
+#[should_panic(expected = "the normalizer is -2")]
+fn so_is_what_replicas_say_together() {
+    let _turn = turn();
+    let on = on(DType::F32);
+    let batch = Batch::new(on.tensor(&LOGITS, [2, 3]), on.integers(&[0, 1], [2]));
+    let batch = batch.normalizer(-2.0).replicas(Threads::new(1).remove(0));
+    let _ = batch.value(&FocalLoss::new());
+}
+
+#[test]
+#[should_panic(expected = "focal: the target is on ")]
+fn a_target_elsewhere_is_refused() {
+    let _turn = turn();
+    let host = OnTensors(Device::flex(), DType::F32);
+    let batch = Batch::new(on(DType::F32).tensor(&LOGITS, [2, 3]), host.integers(&[0, 1], [2]));
+    let _ = batch.value(&FocalLoss::new());
+}
+
+#[test]
+#[should_panic(expected = "focal: the weights are on ")]
+fn weights_elsewhere_are_refused() {
+    let _turn = turn();
+    let (on, host) = (on(DType::F32), OnTensors(Device::flex(), DType::F32));
+    let batch = Batch::new(on.tensor(&LOGITS, [2, 3]), on.integers(&[0, 1], [2]));
+    let _ = batch.weights(host.tensor(&[1.0, 2.0], [2])).value(&FocalLoss::new());
 }
 
 /// The names of the kernels that were launched.
@@ -326,8 +358,7 @@ fn rows_of_classes_mean_the_same() {
     let on = on(DType::F32);
     let logits = [2.0, -1.0, 0.5, f64::NAN, f64::INFINITY, 0.0, -3.0, 1.5, 0.25];
     let finite = logits.map(|logit| if logit.is_finite() { logit } else { 0.0 });
-    let of_classes = ALL.iter().filter(|entry| entry.signature.takes().class_indices);
-    for entry in of_classes.filter(|entry| is_of_rows(entry)) {
+    for entry in of_classes().filter(|entry| is_of_rows(entry)) {
         // Halfway, so that a smoothed row is worth something without a class.
         let halfway = |param: &Param| (param.name, 0.5 * (param.default + param.range.1));
         let params: Vec<_> = entry.params.iter().map(halfway).collect();
@@ -337,7 +368,7 @@ fn rows_of_classes_mean_the_same() {
         let weighted = weighted.column_weights(&[1.0, 2.0, 0.5]).ignore_index(9);
         let batch = |pred| {
             let batch = Batch::new(pred, on.integers(&[0, 9, 2], [3])).ignore_index(9);
-            batch.weights(on.tensor(&[0.5, 1.0, 2.0], [3])).column_weights([1.0, 2.0, 0.5])
+            batch.weights(on.tensor(&[0.5, f64::NAN, 2.0], [3])).column_weights([1.0, 2.0, 0.5])
         };
         let pred = || on.tensor(&logits, [3, 3]);
         agree(
@@ -361,6 +392,49 @@ fn rows_of_classes_mean_the_same() {
         let values = numbers(&unknown.values(&loss));
         assert!(values[0].is_finite() && values[2].is_finite(), "{}: {values:?}", entry.name);
         assert!(!values[1].is_finite(), "{}: {values:?}", entry.name);
+    }
+}
+
+/// Those whose targets may be class indices.
+fn of_classes() -> impl Iterator<Item = &'static Entry> {
+    let is_here = |entry: &&Entry| entry.signature.scope == Scope::Unit || is_of_rows(entry);
+    ALL.iter().filter(|entry| entry.signature.takes().class_indices).filter(is_here)
+}
+
+/// Among halves there is no 2049.
+#[test]
+fn a_class_among_thousands_is_itself() {
+    let _turn = turn();
+    let on = on(DType::F32);
+    let mut logits = [0.0; 2100];
+    logits[2049] = 3.0;
+    for entry in of_classes() {
+        let loss = Loss::find(entry.name).unwrap();
+        agree(
+            entry.name,
+            on.tensor(&logits, [1, 2100]),
+            |pred| Batch::new(pred, on.integers(&[2049], [1])).sum().value(&loss),
+            detloss::Batch::new(&logits, Target::Classes(&[2049]))
+                .columns(2100)
+                .sum()
+                .value_and_grad(&entry.make()),
+        );
+    }
+}
+
+/// −100 is what others ignore by default.
+#[test]
+fn no_row_has_a_class_that_its_integers_do_not_have() {
+    let _turn = turn();
+    let on = on(DType::F32);
+    for (dtype, ignored) in [(IntDType::U32, -100), (IntDType::I32, 1 << 32)] {
+        for entry in of_classes() {
+            let loss = Loss::find(entry.name).unwrap();
+            let classes = || on.integers::<1>(&[0, 1], [2]).cast(dtype);
+            let batch = || Batch::new(on.tensor(&LOGITS, [2, 3]), classes()).weighted_mean();
+            let (all, got) = (batch().value(&loss), batch().ignore_index(ignored).value(&loss));
+            assert_eq!(numbers(&got), numbers(&all), "{}: {ignored} of {dtype:?}", entry.name);
+        }
     }
 }
 

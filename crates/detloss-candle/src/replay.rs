@@ -67,8 +67,7 @@ fn of_rows(call: &Call<'_>, kept: Option<&Tensor>, program: Program) -> Result<O
     let outputs = program::run(program, &inputs)?;
 
     let by_row = call.weights.as_ref().map(|weights| weights.reshape((rows, 1))).transpose()?;
-    let kept = kept.map(|kept| kept.to_dtype(dtype)).transpose()?;
-    let weights = product([by_row, kept])?;
+    let weights = without_left_out(by_row, kept, dtype)?;
     // The sum of the weights knows that of the class, too.
     let of_class = match by_column.filter(|_| call.shapes.class_indices) {
         Some(by_column) => Some(target.broadcast_mul(&by_column)?.sum_keepdim(1)?),
@@ -199,12 +198,26 @@ fn weights(call: &Call<'_>, kept: Option<&Tensor>) -> Result<Option<Tensor>> {
     if let Some(weights) = &call.column_weights {
         factors.push(weights.reshape((1, grid.1))?);
     }
-    if let Some(kept) = kept {
-        factors.push(kept.to_dtype(call.pred.dtype())?);
-    }
     let factors = factors.iter().map(|factor| factor.broadcast_as(grid));
-    let product = factors.reduce(|product, factor| product? * factor?);
-    product.map(|product| product?.flatten_all()).transpose()
+    let product = factors.reduce(|product, factor| product? * factor?).transpose()?;
+    let weights = without_left_out(product, kept, call.pred.dtype())?;
+    weights.map(|weights| weights.broadcast_as(grid)?.flatten_all()).transpose()
+}
+
+/// The weights with 0 for what is left out, whatever it weighs, infinity and NaN included.
+fn without_left_out(
+    weights: Option<Tensor>,
+    kept: Option<&Tensor>,
+    dtype: DType,
+) -> Result<Option<Tensor>> {
+    let Some(kept) = kept else { return Ok(weights) };
+    match weights {
+        Some(weights) => {
+            kept.broadcast_as(weights.shape())?.where_cond(&weights, &weights.zeros_like()?)
+        }
+        None => kept.to_dtype(dtype),
+    }
+    .map(Some)
 }
 
 /// The product of those there are.

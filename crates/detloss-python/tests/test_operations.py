@@ -407,6 +407,20 @@ def step(query: float, point: float, delta: float) -> float:
     return float(min(max(x / (2 * Fraction(delta)) + Fraction(1, 2), Fraction(0)), Fraction(1)))
 
 
+@each([spec for spec in ROWS if spec.target.is_label and spec.family != "masks"])
+def test_a_row_that_asks_for_nothing_or_for_what_is_excluded(spec: Spec) -> None:
+    sick, excluding, weight = np.array([[0.5, np.nan, 0.5]]), np.array([[0.5, -np.inf, 0.5]]), np.array([1.0, 0.0, 1.0])
+    nothing, index, share = np.zeros((1, 3)), np.array([1]), np.array([[0.0, 1.0, 0.0]])
+    for given in (Input("nothing", sick, nothing), Input("a class without weight", sick, index, weight)):
+        assert np.isnan(by_torch(spec, given, {})[0]).all(), given.what
+    for given in (Input("a class", excluding, index), Input("its share", excluding, share)):
+        value, grad, _ = by_torch(spec, given, {})
+        assert (value.tolist(), grad.tolist()) == ([np.inf], [[0.5, -1.0, 0.5]]), given.what
+    value, grad, _ = by_torch(spec, Input("a class without weight", excluding, index, weight), {})
+    assert value.tolist() == [0.0]
+    assert not grad.any()
+
+
 @each(SPECS)
 def test_a_nan_that_counts_shows(spec: Spec) -> None:
     random = random_of(spec)

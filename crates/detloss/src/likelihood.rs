@@ -1,7 +1,6 @@
 //! Losses of rows that are a sum over the classes: of each a function of its likelihood under a softmax, weighted by the target.
 
 use crate::loss::{RowOf, RowTarget, TracedLoss, TracedRow};
-use crate::scalar::expr::Expr;
 use crate::scalar::lanes::Vector;
 use crate::scalar::softmax::{Softmax, TracedSoftmax};
 use crate::scalar::{Element, Scalar, lit, slice};
@@ -43,9 +42,7 @@ pub fn trace_over_classes<'t>(row: TracedRow<'t>, function: &impl OfLikelihood) 
     let (likelihood, wrong) = (softmax.likelihood(), softmax.complement());
     let share = row.column_weights.map_or(row.target, |weights| row.target * weights);
     let terms = function.term(likelihood, wrong, softmax.ln_sum() - softmax.shifted);
-    // A logit of −∞ with no share adds 0, not 0 · ∞.
-    let zero = share.lit(0.0);
-    let counts = |term| Expr::if_lt(zero, share.abs(), share * term, share);
+    let counts = |term| of_share(share, term, wrong);
     let (value, slope) = (counts(terms.0).row_sum(), counts(terms.1));
     // slope − q Σ slope, which for the one class with a share would cancel.
     TracedLoss { value, slope: slope * wrong - likelihood * (slope.row_sum() - slope) }
@@ -69,7 +66,7 @@ fn of_class<V: Vector>(
         slice::multiply::<V>(token, grad, -scale / softmax.sum());
         grad[class] = V::Element::from_f64(scale * wrong);
     }
-    weight * value
+    of_share(weight, value, wrong)
 }
 
 #[inline(always)]
@@ -109,7 +106,6 @@ fn terms<V: Vector>(
     start: usize,
     function: &impl OfLikelihood,
 ) -> (V, V) {
-    let zero = V::splat(token, V::Element::default());
     let mut share = slice::load::<V>(token, target, start, 0.0);
     if let Some(weights) = row.column_weights {
         share = share * slice::load::<V>(token, weights, start, 0.0);
@@ -118,7 +114,11 @@ fn terms<V: Vector>(
     let power = shifted.exp();
     let (likelihood, wrong) = (softmax.probability(power), softmax.complement_of(power));
     let (value, slope) = function.term(likelihood, wrong, lit(softmax.ln_sum()) - shifted);
-    // A logit of −∞ with no share adds 0, not 0 · ∞.
-    let counts = |term: V| V::if_lt(zero, share.abs(), share * term, share);
-    (counts(value), counts(slope))
+    (of_share(share, value, wrong), of_share(share, slope, wrong))
+}
+
+/// A term as far as it is asked for. A logit of −∞ with no share adds 0, not 0 · ∞; but NaN comes out again, which is in 1 − q too.
+#[inline(always)]
+fn of_share<S: Scalar>(share: S, term: S, wrong: S) -> S {
+    share * S::if_lt(share.lit(0.0), share.abs(), term, wrong)
 }

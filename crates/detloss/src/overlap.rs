@@ -59,6 +59,13 @@ impl<S: Scalar> Pixels<S> {
     pub fn missed(self) -> S {
         self.rest * self.label
     }
+
+    /// The slopes of a loss by the logits, from those by the scores: that of a pixel with the label 0, and that of one with 1.
+    #[inline(always)]
+    fn by_logit(self, background: S, object: S) -> S {
+        let by_score = self.label * object + (lit(1.0) - self.label) * background;
+        by_score * self.slope()
+    }
 }
 
 /// The sums over the pixels of a mask that every linear loss of overlap is made of.
@@ -126,15 +133,6 @@ pub struct OverlapLoss<S = f64> {
     pub object: S,
 }
 
-impl<S: Scalar> OverlapLoss<S> {
-    /// The slopes by the logits of `pixels`.
-    #[inline(always)]
-    fn slope(self, pixels: Pixels<S>) -> S {
-        let by_score = pixels.label * self.object + (lit(1.0) - pixels.label) * self.background;
-        by_score * pixels.slope()
-    }
-}
-
 /// A loss of masks that is a function of their overlap.
 pub trait OfOverlap {
     /// The loss, and its slopes.
@@ -147,13 +145,10 @@ pub fn of_overlap<V: Vector>(token: V::Token, mut row: RowOf<'_, V>, loss: &impl
     let loss = loss.of(Overlap::new(token, &row));
     if let Some(grad) = row.grad.take() {
         let scaled = |slope: f64| V::splat(token, V::Element::from_f64(slope * row.scale.to_f64()));
-        let slopes = OverlapLoss {
-            value: scaled(loss.value),
-            background: scaled(loss.background),
-            object: scaled(loss.object),
-        };
+        let (background, object) = (scaled(loss.background), scaled(loss.object));
         for start in (0..grad.len()).step_by(V::LEN) {
-            slice::store(slopes.slope(Pixels::new(token, &row, start)), grad, start);
+            let pixels = Pixels::new(token, &row, start);
+            slice::store(pixels.by_logit(background, object), grad, start);
         }
     }
     loss.value
@@ -163,7 +158,7 @@ pub fn of_overlap<V: Vector>(token: V::Token, mut row: RowOf<'_, V>, loss: &impl
 pub fn trace_of_overlap<'t>(row: TracedRow<'t>, loss: &impl OfOverlap) -> TracedLoss<'t> {
     let pixels = Pixels::of(row.logits, row.target);
     let loss = loss.of(Overlap::traced(pixels));
-    TracedLoss { value: loss.value, slope: loss.slope(pixels) }
+    TracedLoss { value: loss.value, slope: pixels.by_logit(loss.background, loss.object) }
 }
 
 /// The mean loss of the classes of a set of pixels, whose scores are the softmax of their logits; `absent` says whether classes

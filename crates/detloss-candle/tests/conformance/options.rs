@@ -246,7 +246,7 @@ fn the_replay_does_what_the_core_does_and_refuses_what_it_refuses() {
     assert!(compare(Backend::Decomposed, Tolerance::LAW) > 500);
 }
 
-/// Value and gradient are those of zeros in the ignored rows, which have no gradient.
+/// Value and gradient are those of zeros in the ignored rows, their weights included; they have no gradient.
 #[test]
 fn an_ignored_row_may_hold_anything() -> Result<()> {
     const COLUMNS: usize = 3;
@@ -261,7 +261,7 @@ fn an_ignored_row_may_hold_anything() -> Result<()> {
             {
                 continue;
             }
-            let run = |ignored: f32| {
+            let run = |ignored: f32, reduction| {
                 let logits: Vec<f32> = (0..5 * COLUMNS)
                     .map(|place| match place / COLUMNS {
                         1 | 3 => ignored,
@@ -270,14 +270,20 @@ fn an_ignored_row_may_hold_anything() -> Result<()> {
                     .collect();
                 let pred =
                     Var::from_tensor(&Tensor::from_vec(logits, (5, COLUMNS), &Device::Cpu)?)?;
-                let options = Options { ignore_index: Some(2), backend, ..Options::default() };
+                let weights = Some(Tensor::new(&[1.0, ignored, 0.5, ignored, 2.0], &Device::Cpu)?);
+                let ignore_index = Some(2);
+                let options =
+                    Options { weights, ignore_index, reduction, backend, ..Options::default() };
                 let value = loss(&pred, &classes, &entry.make(), &options)?;
                 Ok::<_, candle_core::Error>((numbers(&value)?, slopes(&value, &pred)?))
             };
-            let (value, grad) = run(0.0)?;
-            assert!(value[0].is_finite() && grad[COLUMNS..2 * COLUMNS] == [0.0; COLUMNS]);
-            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-                assert_eq!(run(bad)?, (value.clone(), grad.clone()), "{}: {bad}", entry.name);
+            for reduction in [Reduction::Mean, Reduction::WeightedMean] {
+                let (value, grad) = run(0.0, reduction)?;
+                assert!(value[0].is_finite() && grad[COLUMNS..2 * COLUMNS] == [0.0; COLUMNS]);
+                for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                    let got = run(bad, reduction)?;
+                    assert_eq!(got, (value.clone(), grad.clone()), "{}: {bad}", entry.name);
+                }
             }
         }
     }
@@ -324,7 +330,7 @@ fn a_target_that_is_none_is_not_computed_with() -> Result<()> {
     Ok(())
 }
 
-/// Whatever is predicted there.
+/// Whatever is predicted there, and whatever it weighs.
 #[test]
 fn a_label_that_is_left_out_costs_nothing() -> Result<()> {
     let labels = Tensor::new(&[[0.0_f32, -1.0], [-1.0, 1.0]], &Device::Cpu)?;
@@ -334,7 +340,14 @@ fn a_label_that_is_left_out_costs_nothing() -> Result<()> {
             let run = |left_out: f32| {
                 let pred = [[0.5_f32, left_out], [left_out, 0.25]];
                 let pred = Var::from_tensor(&Tensor::new(&pred, &Device::Cpu)?)?;
-                let options = Options { reduction: Reduction::Sum, backend, ..Options::default() };
+                let weights = Tensor::new(&[[1.0, left_out], [left_out, 2.0]], &Device::Cpu)?;
+                let is_row = entry.signature.pred.is_row();
+                let options = Options {
+                    reduction: Reduction::WeightedMean,
+                    weights: (!is_row).then_some(weights),
+                    backend,
+                    ..Options::default()
+                };
                 let value = loss(&pred, &labels, &entry.make(), &options)?;
                 Ok::<_, candle_core::Error>((numbers(&value)?, slopes(&value, &pred)?))
             };

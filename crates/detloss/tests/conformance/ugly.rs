@@ -1,9 +1,10 @@
 //! The table of degenerate inputs: finite in, finite out; NaN stays in its row.
 
-use detloss::batch::{Level, Weights};
+use detloss::Batch;
+use detloss::batch::{Level, Target, Weights};
 use detloss::loss::{Loss, RowLoss, Scope, SetLoss};
 use detloss::losses;
-use detloss::losses::{Entry, Visitor};
+use detloss::losses::{ALL, Entry, Visitor};
 use detloss::operand::Operand;
 use detloss::testing::{
     Random, Rows, Tolerance, assert_close, certain_target, nasty, perfect, scales, tested,
@@ -132,6 +133,42 @@ fn infinity_in_a_prediction_stays_in_its_row() {
     for entry in tested() {
         poison(entry, f64::INFINITY);
         poison(entry, f64::NEG_INFINITY);
+    }
+}
+
+/// Losses of rows whose target may be a class.
+fn of_classes() -> impl Iterator<Item = &'static Entry> {
+    ALL.iter().filter(|entry| {
+        entry.signature.scope == Scope::Row && entry.signature.takes().class_indices
+    })
+}
+
+/// Also where no class is asked for, or the one that is weighs nothing.
+#[test]
+fn nan_in_a_row_that_asks_for_nothing_gives_nan() {
+    let logits = [0.5, f64::NAN, -1.0];
+    for entry in of_classes() {
+        let nothing = Batch::new(&logits, &[0.0; 3]).columns(3);
+        let weightless = Batch::new(&logits, Target::Classes(&[0])).columns(3);
+        for batch in [nothing, weightless.column_weights(&[0.0, 1.0, 1.0])] {
+            let value = batch.value(&entry.make()).unwrap();
+            assert!(value.is_nan(), "{}: {value}", entry.name);
+        }
+    }
+}
+
+/// It costs infinitely much, and pulls as one does that is as unlikely as can be.
+#[test]
+fn a_class_that_is_excluded_and_asked_for_has_slopes() {
+    let logits = [0.5, f64::NEG_INFINITY, 0.5];
+    for entry in of_classes() {
+        let targets = [Target::Classes(&[1]), Target::Dense(&[0.0, 1.0, 0.0])];
+        for target in targets {
+            let batch = Batch::new(&logits, target).columns(3).sum();
+            let (value, slopes) = batch.value_and_grad(&entry.make()).unwrap();
+            assert_eq!(value, f64::INFINITY, "{}", entry.name);
+            assert_eq!(slopes, [0.5, -1.0, 0.5], "{}", entry.name);
+        }
     }
 }
 

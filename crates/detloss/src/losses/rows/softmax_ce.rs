@@ -78,7 +78,8 @@ fn of_class<V: Vector>(token: V::Token, mut row: RowOf<'_, V>, class: usize) -> 
         slice::multiply::<V>(token, grad, scale / softmax.sum());
         grad[class] = V::Element::from_f64(-scale * complement);
     }
-    weight * softmax.surprise(logit)
+    // Of a class without weight that its logit excludes 0, not 0 · ∞.
+    weight * if weight == 0.0 { softmax.complement(logit) } else { softmax.surprise(logit) }
 }
 
 impl SoftmaxCe {

@@ -64,7 +64,9 @@ impl OfLikelihood for SoftmaxFocal {
     #[inline(always)]
     fn term<S: Scalar>(&self, likelihood: S, wrong: S, surprise: S) -> (S, S) {
         let focus = wrong.pow(self.gamma) * lit(self.alpha);
-        let steepness = (likelihood * surprise).safe_div(wrong) * lit(self.gamma) + lit(1.0);
+        // Of a class that its logit excludes 0, not 0 · ∞.
+        let spread = likelihood * surprise.clamp_finite();
+        let steepness = spread.safe_div(wrong) * lit(self.gamma) + lit(1.0);
         (focus * surprise, -(focus * steepness))
     }
 }

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from detloss.torch._operations.base import Params, RowTerms, power, row_loss, zeroed
 from detloss.torch._operations.softmax import Softmax, class_column
-from detloss.torch._scalar import safe_div
+from detloss.torch._scalar import clamp_finite, safe_div
 
 
 @row_loss("softmax_ce")
@@ -20,7 +20,7 @@ def softmax_ce(pred: Tensor, target: Tensor, class_weight: Tensor | None, params
         value, grad = at.surprise, softmax.slopes(at)
         if class_weight is not None:
             weight = class_weight[at.column]
-            value, grad = value * weight, grad * weight
+            value, grad = _of_share(weight, value, -at.less), grad * weight
         return RowTerms(value.squeeze(-1), grad)
     if _is_class(target):
         share = torch.full_like(pred, smoothing / columns)
@@ -41,7 +41,9 @@ def softmax_focal(pred: Tensor, target: Tensor, class_weight: Tensor | None, par
 
     def term(likelihood: Tensor, wrong: Tensor, surprise: Tensor) -> tuple[Tensor, Tensor]:
         focus = power(wrong, gamma) if alpha == 1.0 else power(wrong, gamma) * alpha
-        return focus * surprise, torch.addcmul(focus, focus, safe_div(likelihood * surprise, wrong), value=gamma)
+        # Of a class that its logit excludes 0, not 0 · ∞.
+        spread = likelihood * clamp_finite(surprise)
+        return focus * surprise, torch.addcmul(focus, focus, safe_div(spread, wrong), value=gamma)
 
     return _sum_over_classes(pred, target, class_weight, term)
 
@@ -101,14 +103,18 @@ def _sum_over_classes(
         value, slope = term(at.less + 1.0, -at.less, at.surprise)
         if class_weight is not None:
             weight = class_weight[at.column]
-            value, slope = value * weight, slope * weight
+            value, slope = _of_share(weight, value, -at.less), slope * weight
         return RowTerms(value.squeeze(-1), slope * softmax.slopes(at))
     share = target if class_weight is None else target * class_weight
     wrong = (softmax.rest + (1.0 - softmax.powers)) / softmax.sum
     terms = term(softmax.probabilities, wrong, softmax.ln_sum - softmax.shifted)
-    # A logit of −∞ with no share adds 0, not 0 · ∞.
-    values, slopes = (torch.where(share == 0.0, share, share * each) for each in terms)
+    values, slopes = (_of_share(share, each, wrong) for each in terms)
     return RowTerms(values.sum(-1), torch.addcmul(-slopes, softmax.powers, slopes.sum(-1, keepdim=True) / softmax.sum))
+
+
+def _of_share(share: Tensor, term: Tensor, wrong: Tensor) -> Tensor:
+    """A term as far as it is asked for. A logit of −∞ with no share adds 0, not 0 · ∞; but NaN comes out again, which is in 1 − q too."""
+    return share * torch.where(share == 0.0, wrong, term)
 
 
 _NEAR = 0.25
