@@ -16,6 +16,7 @@ use crate::device::{Formula, units};
 use crate::loss::expect_valid;
 use crate::replicas::divisor;
 use crate::rows::Rows;
+use crate::sets::Set;
 use crate::{Loss, Replicas};
 
 /// How a device computes a loss.
@@ -24,6 +25,8 @@ pub(crate) enum OnDevice {
     Units,
     /// By tensor operations: those of the value, and those of the value with its gradient.
     Rows([Program; 2]),
+    /// The same for a whole batch.
+    Set([Program; 2]),
 }
 
 impl OnDevice {
@@ -34,6 +37,7 @@ impl OnDevice {
         dtype: DType,
         shapes: &Shapes,
         has_column_weights: bool,
+        has_replicas: bool,
     ) -> Option<Self> {
         let device = device.clone().inner();
         let has_kernels = matches!(device.as_dispatch(), DispatchDevice::Cube(_));
@@ -47,6 +51,11 @@ impl OnDevice {
             Scope::Unit => Some(Self::Units),
             Scope::Row if shapes.unit_count() > 0 => {
                 Some(Self::Rows([trace(false)?, trace(true)?]))
+            }
+            // Those of all replicas are brought together on the host.
+            Scope::Set if shapes.unit_count() > 0 && !has_replicas => {
+                let trace = |gradient| loss.as_ref().trace_set(gradient);
+                Some(Self::Set([trace(false)?, trace(true)?]))
             }
             Scope::Row | Scope::Set => None,
         }
@@ -95,6 +104,19 @@ impl WeightedReduction {
                     _ => None,
                 };
                 (shape, rows.values(pred, programs), self.weights(loss, &target, shape), of_class)
+            }
+            OnDevice::Set(programs) => {
+                let weights = self
+                    .weights
+                    .map(|(weights, _)| weights.cast(DType::F32).reshape([self.rows as i32, -1]));
+                let shape = [self.rows, self.columns];
+                let set = Set::new(loss.signature(), shape, &target, self.ignore_index, weights);
+                let value = set.value(pred, programs);
+                let value = match self.reduce {
+                    Reduce::Normalizer(number) => value / number,
+                    _ => value,
+                };
+                return value.cast(dtype);
             }
         };
         let units = units.reshape(shape);
