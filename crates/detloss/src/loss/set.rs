@@ -100,6 +100,7 @@ impl<'t> TracedSet<'t> {
 
     /// Slopes of which none is a number where the value is none: [`nan_result`](SetOf::nan_result).
     #[must_use]
+    #[allow(clippy::eq_op, reason = "0 for a number, and NaN for NaN")]
     pub fn nan_with(&self, value: Expr<'t>, slope: Expr<'t>) -> Expr<'t> {
         slope + (value - value)
     }
