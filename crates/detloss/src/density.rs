@@ -151,3 +151,20 @@ fn lanes<V: Vector>(vector: V) -> [V::Element; LANES] {
     vector.store(&mut lanes[..V::LEN]);
     lanes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scalar::expr::Trace;
+
+    #[test]
+    fn more_bins_than_are_worth_a_sum_each_are_not_traced() {
+        let trace = Trace::new();
+        let [pred, target, counts] = [0, 1, 2].map(|index| trace.input(index));
+        let set = TracedSet::new(pred, target, counts, false);
+        let term = GhmTerm { norm: pred, value: pred, slope: pred };
+        let is_traced =
+            |bins| Density { bins, momentum: 0.0, nonempty: false }.trace(set, term).is_some();
+        assert!(is_traced(1) && is_traced(MOST_TRACED_BINS) && !is_traced(MOST_TRACED_BINS + 1));
+    }
+}
