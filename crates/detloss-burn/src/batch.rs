@@ -266,7 +266,10 @@ impl<const D: usize> Batch<D> {
         #[cfg(feature = "cube")]
         let has_column_weights = self.column_weights.is_some();
         #[cfg(feature = "cube")]
-        if let Some(on_device) = OnDevice::new(&loss, &device, dtype, &shapes, has_column_weights)
+        let has_replicas = self.replicas.is_some();
+        #[cfg(feature = "cube")]
+        if let Some(on_device) =
+            OnDevice::new(&loss, &device, dtype, &shapes, has_column_weights, has_replicas)
             && self.groups.is_none()
             && !is_stateful
         {

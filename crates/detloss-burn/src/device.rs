@@ -371,12 +371,20 @@ fn follow(
                 let result = (*v.index(a)).atan();
                 v.push(result);
             }
-            // A unit is a row of one column.
+            // A unit is one row of one column.
             Step::RowSum(a) => {
                 let result = *v.index(a);
                 v.push(result);
             }
             Step::RowMax(a) => {
+                let result = *v.index(a);
+                v.push(result);
+            }
+            Step::ColumnSum(a) => {
+                let result = *v.index(a);
+                v.push(result);
+            }
+            Step::ColumnMax(a) => {
                 let result = *v.index(a);
                 v.push(result);
             }

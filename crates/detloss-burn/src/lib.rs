@@ -52,10 +52,10 @@
 //! `f32`, `f64`, `f16` or `bf16`, and writes the gradient next to the value. A prediction without a gradient costs the value alone.
 //!
 //! On a GPU (features `wgpu`, `vulkan`, `metal`, `cuda`, `rocm`) a loss of boxes, values or scores is one launch, which gives the
-//! loss of every unit and its gradient: a kernel follows the traced formula. A loss of rows or masks is Burn's tensor operations,
-//! value and gradient together. So are weights and sums, and nothing waits for the device but a weighted mean over several
-//! [`Replicas`]. Losses of whole batches or with groups, what sorts the pixels of a mask, `f64`, and every other device of Burn go over
-//! the host: the tensors are copied there and the result back, which is differentiable too.
+//! loss of every unit and its gradient: a kernel follows the traced formula. A loss of rows, masks or whole batches is Burn's tensor
+//! operations, value and gradient together. So are weights and sums, and nothing waits for the device but a weighted mean over several
+//! [`Replicas`]. What sorts (rankings, Lovász), a whole batch with groups, a state or replicas, GHM of more than 32 bins, `f64`, and every
+//! other device of Burn go over the host: the tensors are copied there and the result back, which is differentiable too.
 //!
 //! What a GPU does not promise:
 //!
@@ -64,7 +64,7 @@
 //! - Finite predictions have finite losses and slopes there, too. A NaN or an infinity need not come out again: WGSL may assume that
 //!   there is none. Numbers below 1.2e-38 may count as 0.
 //! - A class index that names no class, or a label outside of 0..=1, is no panic but makes its units NaN, if the device knows NaN: to look
-//!   would be to wait.
+//!   would be to wait. So does, in a whole batch, a weight that is neither 0 nor 1.
 //!
 //! The gradient is by the prediction. Targets, weights and everything else are constants, as if they had been detached. There are
 //! no second derivatives.
@@ -90,6 +90,8 @@ mod parts;
 mod replicas;
 #[cfg(feature = "cube")]
 mod rows;
+#[cfg(feature = "cube")]
+mod sets;
 #[cfg(feature = "cube")]
 mod steps;
 

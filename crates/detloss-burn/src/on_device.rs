@@ -9,13 +9,14 @@ use detloss::batch::{Kernel as _, Target};
 use detloss::loss::Scope;
 use detloss::operand::LEFT_OUT;
 use detloss::scalar::expr::Program;
-use detloss::signature::Shapes;
+use detloss::signature::{Shapes, Signature};
 
 use crate::call::{HeldTarget, Reduce};
 use crate::device::{Formula, units};
 use crate::loss::expect_valid;
 use crate::replicas::divisor;
 use crate::rows::Rows;
+use crate::sets::Set;
 use crate::{Loss, Replicas};
 
 /// How a device computes a loss.
@@ -24,6 +25,8 @@ pub(crate) enum OnDevice {
     Units,
     /// By tensor operations: those of the value, and those of the value with its gradient.
     Rows([Program; 2]),
+    /// The same for a whole batch.
+    Set([Program; 2]),
 }
 
 impl OnDevice {
@@ -34,6 +37,7 @@ impl OnDevice {
         dtype: DType,
         shapes: &Shapes,
         has_column_weights: bool,
+        has_replicas: bool,
     ) -> Option<Self> {
         let device = device.clone().inner();
         let has_kernels = matches!(device.as_dispatch(), DispatchDevice::Cube(_));
@@ -47,6 +51,11 @@ impl OnDevice {
             Scope::Unit => Some(Self::Units),
             Scope::Row if shapes.unit_count() > 0 => {
                 Some(Self::Rows([trace(false)?, trace(true)?]))
+            }
+            // Those of all replicas are brought together on the host.
+            Scope::Set if shapes.unit_count() > 0 && !has_replicas => {
+                let trace = |gradient| loss.as_ref().trace_set(gradient);
+                Some(Self::Set([trace(false)?, trace(true)?]))
             }
             Scope::Row | Scope::Set => None,
         }
@@ -76,6 +85,7 @@ impl WeightedReduction {
     ) -> Tensor<1> {
         let reduce = self.reduce_together();
         self.check(loss, &pred.device(), &target, reduce);
+        let left_out = |shape| left_out(loss.signature(), &target, self.ignore_index, shape);
         let (device, dtype) = (pred.device(), pred.dtype());
         let by_column = self.by_column(&device.inner());
         let pred = pred.cast(DType::F32);
@@ -88,13 +98,13 @@ impl WeightedReduction {
                 // A unit that is left out has value and gradient 0 anyway: only weights have to know.
                 let is_asked =
                     weights.iter().any(Option::is_some) || reduce == Reduce::WeightedMean;
-                let left_out = if is_asked { self.left_out(loss, &target, shape) } else { None };
+                let left_out = if is_asked { left_out(shape) } else { None };
                 let weights = without_left_out(product(weights), left_out, shape);
                 (shape, units(pred, target, formula), weights, None)
             }
             OnDevice::Rows(programs) => {
                 let shape = [self.rows, 1];
-                let left_out = self.left_out(loss, &target, shape);
+                let left_out = left_out(shape);
                 let rows = [self.rows, self.columns];
                 let rows = Rows::new(loss, rows, &target, left_out.clone(), by_column);
                 let of_class = match reduce {
@@ -103,6 +113,17 @@ impl WeightedReduction {
                 };
                 let weights = without_left_out(self.weights(shape), left_out, shape);
                 (shape, rows.values(pred, programs), weights, of_class)
+            }
+            OnDevice::Set(programs) => {
+                let shape = [self.rows, self.columns];
+                let weights = self.weights(shape);
+                let set = Set::new(loss.signature(), shape, &target, left_out(shape), weights);
+                let value = set.value(pred, programs);
+                let value = match reduce {
+                    Reduce::Normalizer(number) => value / number,
+                    _ => value,
+                };
+                return value.cast(dtype);
             }
         };
         let units = units.reshape(shape);
@@ -186,25 +207,24 @@ impl WeightedReduction {
             weights.clone().cast(DType::F32).reshape([rows, columns])
         })
     }
+}
 
-    /// Where units are left out, by row or by element. A mask leaves its pixels out itself.
-    fn left_out(
-        &self,
-        loss: &Loss,
-        target: &HeldTarget,
-        [rows, columns]: [usize; 2],
-    ) -> Option<Tensor<2, Bool>> {
-        let signature = loss.signature();
-        match target {
-            HeldTarget::Classes(classes) => {
-                let ignored = self.ignore_index?;
-                has(classes.dtype().into(), ignored)
-                    .then(|| classes.clone().equal_scalar(ignored).reshape([rows, 1]))
-            }
-            HeldTarget::Dense(labels) => (signature.target.can_be_left_out()
-                && !signature.pred.is_row())
-            .then(|| labels.clone().equal_scalar(LEFT_OUT).reshape([rows, columns])),
+/// Where units are left out, by row or by element. A mask leaves its pixels out itself.
+pub(crate) fn left_out(
+    signature: Signature,
+    target: &HeldTarget,
+    ignore_index: Option<i64>,
+    [rows, columns]: [usize; 2],
+) -> Option<Tensor<2, Bool>> {
+    match target {
+        HeldTarget::Classes(classes) => {
+            let ignored = ignore_index?;
+            has(classes.dtype().into(), ignored)
+                .then(|| classes.clone().equal_scalar(ignored).reshape([rows, 1]))
         }
+        HeldTarget::Dense(labels) => (signature.target.can_be_left_out()
+            && !signature.pred.is_row())
+        .then(|| labels.clone().equal_scalar(LEFT_OUT).reshape([rows, columns])),
     }
 }
 

@@ -88,7 +88,7 @@ impl Rows {
 }
 
 /// The numbers of the columns, from 0 on.
-fn numbers_of_columns(columns: usize, device: &Device) -> Tensor<2> {
+pub(crate) fn numbers_of_columns(columns: usize, device: &Device) -> Tensor<2> {
     let numbers = Tensor::<1, Int>::arange(0..columns as i64, (device, DType::I32));
     numbers.cast(FloatDType::F32).reshape([1, columns])
 }
@@ -127,6 +127,13 @@ enum Operand {
 }
 
 impl Operand {
+    fn shape(&self) -> [usize; 2] {
+        match self {
+            Self::Number(_) => [1, 1],
+            Self::Columns(tensor) => tensor.dims(),
+        }
+    }
+
     fn map(self, number: fn(f32) -> f32, columns: fn(Tensor<2>) -> Tensor<2>) -> Self {
         match self {
             Self::Number(a) => Self::Number(number(a)),
@@ -136,15 +143,25 @@ impl Operand {
 }
 
 /// The value and the slopes of a program for these inputs.
-fn follow(steps: &[Step], inputs: &[Tensor<2>], shape: [usize; 2]) -> [Option<Tensor<2>>; 2] {
+pub(crate) fn follow(
+    steps: &[Step],
+    inputs: &[Tensor<2>],
+    shape: [usize; 2],
+) -> [Option<Tensor<2>>; 2] {
     use Operand::{Columns, Number};
     let device = inputs[0].device();
-    // All columns of all rows.
-    let whole = |operand: Operand| -> Tensor<2> {
+    let repeated = |operand: Operand, shape: [usize; 2]| -> Tensor<2> {
         match operand {
             Number(number) => Tensor::full(shape, number, (&device, DType::F32)),
             Columns(tensor) => tensor.expand(shape),
         }
+    };
+    // What there is one of counts for every column, or every row.
+    let over = |dim: usize, operand: Operand, all: fn(Tensor<2>, usize) -> Tensor<2>| {
+        let mut of = operand.shape();
+        of[dim] = shape[dim];
+        let tensor = repeated(operand, of);
+        Columns(if of[dim] == 1 { tensor } else { all(tensor, dim) })
     };
     let mut last_use = vec![0; steps.len()];
     for (place, step) in steps.iter().enumerate() {
@@ -187,12 +204,18 @@ fn follow(steps: &[Step], inputs: &[Tensor<2>], shape: [usize; 2]) -> [Option<Te
                 (Columns(a), Columns(b)) => Columns(a / b),
             },
             Step::IfLt(..) => {
-                let is_less = match (next(), next()) {
+                let [a, b, then, otherwise] = [next(), next(), next(), next()];
+                let shapes = [&a, &b, &then, &otherwise].map(Operand::shape);
+                let of = shapes
+                    .into_iter()
+                    .fold([1; 2], |[r, c], [rows, columns]| [r.max(rows), c.max(columns)]);
+                let whole = |operand| repeated(operand, of);
+                let is_less = match (a, b) {
                     (Number(a), b) => whole(b).greater_scalar(a),
                     (a, Number(b)) => whole(a).lower_scalar(b),
                     (a, b) => whole(a).lower(whole(b)),
                 };
-                Columns(match (next(), whole(next())) {
+                Columns(match (then, whole(otherwise)) {
                     (Number(then), otherwise) => otherwise.mask_fill(is_less, then),
                     (then, otherwise) => otherwise.mask_where(is_less, whole(then)),
                 })
@@ -202,14 +225,16 @@ fn follow(steps: &[Step], inputs: &[Tensor<2>], shape: [usize; 2]) -> [Option<Te
             Step::Sqrt(_) => next().map(f32::sqrt, Tensor::sqrt),
             Step::Exp(_) => next().map(f32::exp, Tensor::exp),
             Step::Ln(_) => next().map(f32::ln, Tensor::log),
-            Step::RowSum(_) => Columns(whole(next()).sum_dim(1)),
-            Step::RowMax(_) => Columns(whole(next()).max_dim(1)),
+            Step::RowSum(_) => over(1, next(), Tensor::sum_dim),
+            Step::RowMax(_) => over(1, next(), Tensor::max_dim),
+            Step::ColumnSum(_) => over(0, next(), Tensor::sum_dim),
+            Step::ColumnMax(_) => over(0, next(), Tensor::max_dim),
             Step::Value(_) => {
-                outputs[0] = Some(whole(next()));
+                outputs[0] = Some(repeated(next(), shape));
                 continue;
             }
             Step::Slope(..) => {
-                outputs[1] = Some(whole(next()));
+                outputs[1] = Some(repeated(next(), shape));
                 continue;
             }
             Step::Target(_) | Step::Atan2(..) | Step::Atan(_) => {

@@ -29,6 +29,10 @@ pub(crate) enum Step {
     RowSum(usize),
     /// The largest number of a row.
     RowMax(usize),
+    /// The sum over the rows, column by column.
+    ColumnSum(usize),
+    /// The largest number of a column.
+    ColumnMax(usize),
     /// Stores the value.
     Value(usize),
     /// Stores the slope by this field of the prediction.
@@ -48,6 +52,8 @@ impl Step {
             | Self::Atan(a)
             | Self::RowSum(a)
             | Self::RowMax(a)
+            | Self::ColumnSum(a)
+            | Self::ColumnMax(a)
             | Self::Value(a)
             | Self::Slope(a, _) => ([a, 0, 0, 0], 1),
             Self::Add(a, b)
@@ -237,6 +243,8 @@ impl Steps {
             Op::IfLt(a, b, c, d) => self.push(Step::IfLt(at(a), at(b), at(c), at(d))),
             Op::RowSum(a) => self.push(Step::RowSum(at(a))),
             Op::RowMax(a) => self.push(Step::RowMax(at(a))),
+            Op::ColumnSum(a) => self.push(Step::ColumnSum(at(a))),
+            Op::ColumnMax(a) => self.push(Step::ColumnMax(at(a))),
             other => panic!("teach steps.rs the operation {}", other.name()),
         }
     }
@@ -322,7 +330,7 @@ mod tests {
                 Step::Ln(a) => v[a].ln(),
                 Step::Atan2(a, b) => v[a].atan2(v[b]),
                 Step::Atan(a) => v[a].atan(),
-                Step::RowSum(a) | Step::RowMax(a) => v[a],
+                Step::RowSum(a) | Step::RowMax(a) | Step::ColumnSum(a) | Step::ColumnMax(a) => v[a],
                 Step::Value(a) => return v[a],
                 Step::Target(_) | Step::Slope(..) => unreachable!("there is neither"),
             });

@@ -4,6 +4,8 @@
 
 #[path = "on_tensors/mod.rs"]
 mod on_tensors;
+#[path = "wgpu/sets.rs"]
+mod sets;
 
 use std::sync::{Arc, Mutex, MutexGuard, Once};
 use std::thread;
@@ -35,7 +37,7 @@ fn on(dtype: DType) -> OnTensors {
     OnTensors(device.autodiff(), dtype)
 }
 
-/// Formulas by their kernels, losses of rows and masks by tensor operations, those of sets over the host.
+/// Formulas by their kernels, losses of rows and masks by tensor operations, and what sorts or has groups over the host.
 #[test]
 fn every_loss_agrees_with_the_formula() {
     let _turn = turn();
@@ -340,14 +342,19 @@ fn is_of_rows(entry: &Entry) -> bool {
     entry.make().trace_row(2, false, false).is_some()
 }
 
+fn is_of_sets(entry: &Entry) -> bool {
+    entry.make().trace_set(false).is_some()
+}
+
 /// What tensor operations suffice for stays on the device, and all else is computed by the host.
 #[test]
-fn what_is_neither_a_formula_nor_of_rows_is_no_launch() {
+fn what_tensor_operations_do_not_suffice_for_is_no_launch() {
     let _turn = turn();
     let others = ALL.iter().filter(|entry| entry.signature.scope != Scope::Unit);
     for entry in others {
         let (forward, _) = launches(entry);
-        assert_eq!(forward.is_empty(), !is_of_rows(entry), "{}: {forward:#?}", entry.name);
+        let stays = is_of_rows(entry) || is_of_sets(entry);
+        assert_eq!(forward.is_empty(), !stays, "{}: {forward:#?}", entry.name);
     }
 }
 

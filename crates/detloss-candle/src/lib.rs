@@ -55,10 +55,11 @@
 //!
 //! # Devices
 //!
-//! Tensors in the memory of the host are passed over once, by the kernels of [`detloss`]. On other devices formulas and losses of rows and
-//! masks are replayed with Candle's operations, value and gradient. Losses of whole batches, and the one of a mask that sorts its
-//! pixels, copy their tensors to the host and the gradient back. [`Backend`] forces one or the other. When replayed, targets are not looked
-//! at before: a class index that names no class, or a label outside of 0..=1, makes its row or element NaN.
+//! Tensors in the memory of the host are passed over once, by the kernels of [`detloss`]. On other devices formulas and losses of rows,
+//! masks and whole batches are replayed with Candle's operations, value and gradient. What sorts (rankings, Lovász), a whole batch with
+//! groups or a state, and GHM of more than 32 bins copy their tensors to the host and the gradient back. [`Backend`] forces one or the other.
+//! When replayed, targets are not looked at before: a class index that names no class, or a label outside of 0..=1, makes its row or element
+//! NaN, and a whole batch, as does a weight there that is neither 0 nor 1.
 //!
 //! [`matching`] says before which prediction is to find which truth, and [`criteria`] does both: the whole loss of a named detector.
 
@@ -166,8 +167,10 @@ fn compute(
     let outcome = match program {
         Some(program) => replay::run(&call, loss, program)?,
         None if options.backend == Backend::Decomposed && pred.elem_count() > 0 => {
+            let is_split = call.groups.is_some() && loss.trace_set(false).is_some();
+            let what = if is_split { "its groups" } else { "it" };
             bail!(
-                "{name}: tensor operations do not suffice for it: use Backend::Auto or Backend::Fused"
+                "{name}: tensor operations do not suffice for {what}: use Backend::Auto or Backend::Fused"
             )
         }
         None => host::run(&call, loss, state)?,

@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4};
 
-use candle_core::{D, DType, Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 use detloss::scalar::expr::{Binary, Op, Program, Unary};
 use detloss::scalar::{DIV_EPS, MAX_MAGNITUDE};
 
@@ -65,9 +65,10 @@ fn apply(op: Op, inputs: &[Tensor], v: &dyn Fn(usize) -> Tensor) -> Result<Tenso
             let [a, b, c, d] = together([v(a), v(b), v(c), v(d)])?;
             if_lt(&a, &b, &c, &d)
         }
-        // What a row has one of counts for every column.
-        Op::RowSum(a) => v(a).broadcast_as(inputs[0].shape())?.sum_keepdim(D::Minus1),
-        Op::RowMax(a) => v(a).broadcast_as(inputs[0].shape())?.max_keepdim(D::Minus1),
+        Op::RowSum(a) => over(1, v(a), &inputs[0], |a| a.sum_keepdim(1)),
+        Op::RowMax(a) => over(1, v(a), &inputs[0], |a| a.max_keepdim(1)),
+        Op::ColumnSum(a) => over(0, v(a), &inputs[0], |a| a.sum_keepdim(0)),
+        Op::ColumnMax(a) => over(0, v(a), &inputs[0], |a| a.max_keepdim(0)),
         other => unknown(other.name()),
     }
 }
@@ -107,6 +108,22 @@ fn binary(function: Binary, a: &Tensor, b: &Tensor) -> Result<Tensor> {
 
 fn unknown(name: &str) -> Result<Tensor> {
     bail!("an operation that is new here: {name}: update detloss-candle with detloss")
+}
+
+/// What `all` makes of the numbers along a dimension of `like`. What they have one of counts for each.
+fn over(
+    dim: usize,
+    a: Tensor,
+    like: &Tensor,
+    all: impl Fn(&Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
+    let count = like.dim(dim)?;
+    if count == 1 {
+        return Ok(a);
+    }
+    let mut shape = a.dims().to_vec();
+    shape[dim] = count;
+    all(&a.broadcast_as(shape)?)
 }
 
 /// The tensors, each repeated to the shape of all.

@@ -1,5 +1,7 @@
 //! The backend over the device: a traced loss, run with tensor operations.
 
+mod sets;
+
 use candle_core::{DType, Result, Tensor};
 use detloss::batch::Kernel;
 use detloss::loss::Scope;
@@ -20,16 +22,18 @@ pub(crate) fn run(
     let kept = kept(call)?;
     match call.signature.scope {
         Scope::Unit => of_units(call, kept.as_ref(), program),
-        Scope::Row | Scope::Set => of_rows(call, kept.as_ref(), program),
+        Scope::Row => of_rows(call, kept.as_ref(), program),
+        Scope::Set => sets::run(call, kept, program),
     }
 }
 
-/// The program of this loss for this call; None if it has none.
+/// The program of this loss for this call; None if it has none. How many groups there are only their ids say.
 pub(crate) fn trace(call: &Call<'_>, loss: &(impl Kernel + ?Sized)) -> Option<Program> {
     let gradient = call.wants_gradient();
     match call.signature.scope {
         Scope::Unit => loss.trace(gradient),
         Scope::Row => loss.trace_row(call.shapes.columns, call.column_weights.is_some(), gradient),
+        Scope::Set if call.groups.is_none() => loss.trace_set(gradient),
         Scope::Set => None,
     }
 }
@@ -111,7 +115,11 @@ impl Total {
 
 /// The numbers with NaN where the target is none, since to look would be to wait.
 fn checked(call: &Call<'_>, numbers: Tensor) -> Result<Tensor> {
-    let Some(known) = known(call)? else { return Ok(numbers) };
+    nan_unless(known(call)?, call, numbers)
+}
+
+fn nan_unless(known: Option<Tensor>, call: &Call<'_>, numbers: Tensor) -> Result<Tensor> {
+    let Some(known) = known else { return Ok(numbers) };
     let numbers = numbers.reshape(((), call.shapes.columns))?;
     let nan = numbers.zeros_like()?.affine(0.0, f64::NAN)?;
     known.broadcast_as(numbers.shape())?.where_cond(&numbers, &nan)
@@ -223,7 +231,7 @@ fn without_left_out(
 /// The product of those there are.
 fn product(factors: [Option<Tensor>; 2]) -> Result<Option<Tensor>> {
     let factors = factors.into_iter().flatten().map(Ok);
-    factors.reduce(|product, factor| product? * factor?).transpose()
+    factors.reduce(|product, factor| product?.broadcast_mul(&factor?)).transpose()
 }
 
 /// What the sum of the losses is divided by.

@@ -3,10 +3,13 @@
 //! The norms of all gradients of a set, numbers of 0..=1, are counted in bins of equal width. An element counts the less, the
 //! more elements share its bin.
 
-use crate::loss::SetOf;
-use crate::scalar::Element;
+use crate::loss::{SetOf, TracedLoss, TracedSet};
+use crate::scalar::expr::Expr;
 use crate::scalar::lanes::{LANES, Vector};
-use crate::scalar::{lit, slice};
+use crate::scalar::{Element, Scalar, lit, slice};
+
+/// The most bins that are counted on a device, one pass over the set for each.
+const MOST_TRACED_BINS: u32 = 32;
 
 /// How the density of gradients is measured: the parameters that GHM-C and GHM-R share.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +77,35 @@ impl Density {
         weights.iter().zip(sums).map(|(weight, sum)| weight * sum).sum()
     }
 
+    /// The same of a traced set; None for more bins than are worth a sum each.
+    #[must_use]
+    pub fn trace<'t>(self, set: TracedSet<'t>, term: GhmTerm<Expr<'t>>) -> Option<TracedLoss<'t>> {
+        if self.bins > MOST_TRACED_BINS {
+            return None;
+        }
+        let GhmTerm { norm, value, slope } = term;
+        let place = norm * lit(self.len() as f64);
+        let (zero, one) = (norm.lit(0.0), norm.lit(1.0));
+        let below = |edge: u32, yes, no| Expr::if_lt(place, norm.lit(edge.into()), yes, no);
+        let mut counts = Vec::with_capacity(self.len());
+        for bin in 0..self.bins {
+            let is_below = if bin + 1 < self.bins { below(bin + 1, one, zero) } else { one };
+            let is_in = if bin > 0 { below(bin, zero, is_below) } else { is_below };
+            counts.push(set.sum(is_in));
+        }
+        let sharing = if self.nonempty {
+            let filled = counts.iter().map(|&count| Expr::if_lt(zero, count, one, zero));
+            filled.fold(zero, |sum, filled| sum + filled)
+        } else {
+            norm.lit(self.bins.into())
+        };
+        let weights = counts.iter().map(|&count| one.safe_div(count * sharing));
+        let mut weights = (0..self.bins).zip(weights).rev();
+        let (_, last) = weights.next().expect("a bin");
+        let weight = weights.fold(last, |above, (bin, weight)| below(bin + 1, weight, above));
+        Some(TracedLoss { value: set.sum(weight * value), slope: weight * slope })
+    }
+
     /// The bin of every lane. A norm on an edge belongs to the bin above it, 1 to the last bin, and NaN to the first.
     #[inline(always)]
     fn bins_of<V: Vector>(self, norm: V) -> impl Iterator<Item = usize> {
@@ -118,4 +150,21 @@ fn lanes<V: Vector>(vector: V) -> [V::Element; LANES] {
     let mut lanes = [V::Element::default(); LANES];
     vector.store(&mut lanes[..V::LEN]);
     lanes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scalar::expr::Trace;
+
+    #[test]
+    fn more_bins_than_are_worth_a_sum_each_are_not_traced() {
+        let trace = Trace::new();
+        let [pred, target, counts] = [0, 1, 2].map(|index| trace.input(index));
+        let set = TracedSet::new(pred, target, counts, false);
+        let term = GhmTerm { norm: pred, value: pred, slope: pred };
+        let is_traced =
+            |bins| Density { bins, momentum: 0.0, nonempty: false }.trace(set, term).is_some();
+        assert!(is_traced(1) && is_traced(MOST_TRACED_BINS) && !is_traced(MOST_TRACED_BINS + 1));
+    }
 }

@@ -14,7 +14,7 @@ pub use modifiers::Modifier;
 use modifiers::Modifiers;
 pub use param::{Param, ParamKind, ParamValue};
 pub use row::{RowLoss, RowOf, RowTarget, TracedLoss, TracedRow};
-pub use set::{SetLoss, SetOf, State};
+pub use set::{SetLoss, SetOf, State, TracedSet};
 pub use terms::Terms;
 
 use crate::error::Result;

@@ -1,9 +1,9 @@
 //! What the losses of masks have in common: how much of a mask of logits and of its labels overlaps.
 
-use crate::loss::{RowOf, SetOf, TracedLoss, TracedRow};
+use crate::loss::{RowOf, SetOf, TracedLoss, TracedRow, TracedSet};
 use crate::scalar::expr::Expr;
 use crate::scalar::lanes::Vector;
-use crate::scalar::softmax::{Softmax, through_softmax};
+use crate::scalar::softmax::{Softmax, TracedSoftmax, through_softmax};
 use crate::scalar::{Element, Scalar, lit, slice};
 
 /// Pixels, side by side; all 0 for those that are left out, whose label is negative.
@@ -168,7 +168,7 @@ pub fn mean_over_classes<V: Vector>(
     token: V::Token,
     set: SetOf<'_, V>,
     absent: bool,
-    loss: impl Fn(Overlap) -> OverlapLoss,
+    loss: &impl OfOverlap,
 ) -> f64 {
     let columns = set.columns;
     let mut scores = vec![V::Element::default(); set.pred.len()];
@@ -193,7 +193,7 @@ pub fn mean_over_classes<V: Vector>(
     let losses: Vec<_> = overlaps
         .into_iter()
         .zip(counts)
-        .map(|(overlap, counts)| if counts { loss(overlap) } else { OverlapLoss::default() })
+        .map(|(overlap, counts)| if counts { loss.of(overlap) } else { OverlapLoss::default() })
         .collect();
     if let Some(grad) = set.grad {
         let scale = |slope: f64| V::Element::from_f64(slope * set.scale * share);
@@ -207,4 +207,27 @@ pub fn mean_over_classes<V: Vector>(
         }
     }
     losses.iter().map(|loss| loss.value).sum::<f64>() * share
+}
+
+/// The same of a traced set.
+pub fn trace_mean_over_classes<'t>(
+    set: TracedSet<'t>,
+    absent: bool,
+    loss: &impl OfOverlap,
+) -> TracedLoss<'t> {
+    let (softmax, is_class) = (TracedSoftmax::new(set.pred, 1.0), set.target);
+    let (zero, one) = (is_class.lit(0.0), is_class.lit(1.0));
+    let score = softmax.likelihood();
+    let of_class = |yes, no| Expr::if_lt(zero, is_class, yes, no);
+    let overlap = Overlap {
+        hits: set.column_sum(of_class(score, zero)),
+        extra: set.column_sum(of_class(zero, score)),
+        missed: set.column_sum(of_class(softmax.complement(), zero)),
+    };
+    let loss = loss.of(overlap);
+    let counts = if absent { one } else { set.column_sum(is_class) };
+    let of_known = |number| Expr::if_lt(zero, counts, number, zero);
+    let share = of_known(one).row_sum().recip();
+    let slope = of_known(of_class(loss.object, loss.background)) * share;
+    TracedLoss { value: of_known(loss.value).row_sum() * share, slope: softmax.slope(slope) }
 }

@@ -9,6 +9,7 @@ pub use crate::loss::{BoxLoss, Case, Facts, Focusing, Loss, RowLoss, SetLoss, Te
 pub use crate::operand::{
     Corners, Corners3d, Kind, Label, Logit, Number, RotatedBox, Uncertain, UncertainNumber, YawBox,
 };
+pub use crate::scalar::expr::Expr;
 pub use crate::scalar::stable::{
     abs_error, alpha_t, cross_entropy, negate_if_positive, one_minus_pt,
 };
@@ -16,10 +17,11 @@ pub use crate::scalar::{Scalar, lit};
 // What the losses of whole rows and whole batches need besides.
 pub use crate::density::{Density, GhmTerm};
 pub use crate::likelihood::{CrossEntropy, OfLikelihood, sum_over_classes, trace_over_classes};
-pub use crate::loss::{RowOf, RowTarget, SetOf, State, TracedLoss, TracedRow};
+pub use crate::loss::{RowOf, RowTarget, SetOf, State, TracedLoss, TracedRow, TracedSet};
 pub use crate::lovasz::lovasz;
 pub use crate::overlap::{
-    OfOverlap, Overlap, OverlapLoss, Pixels, mean_over_classes, of_overlap, trace_of_overlap,
+    OfOverlap, Overlap, OverlapLoss, Pixels, mean_over_classes, of_overlap,
+    trace_mean_over_classes, trace_of_overlap,
 };
 pub use crate::ranking::{Ranking, Step};
 pub use crate::scalar::lanes::Vector;

@@ -17,7 +17,7 @@ mod scene;
 mod tested;
 mod tolerance;
 
-pub use front_end::{FrontEnd, check, check_tensors, count_requests, requests};
+pub use front_end::{FrontEnd, GroupByGroup, check, check_tensors, count_requests, requests};
 pub use inputs::{
     Random, cases, certain_target, everywhere, nasty, ordinary, perfect, scales, tied,
 };

@@ -5,6 +5,7 @@ mod errors;
 mod graph;
 mod halves;
 mod options;
+mod sets;
 mod steps;
 mod ugly;
 
@@ -39,11 +40,11 @@ impl Tensors {
         })
     }
 
-    /// A value per unit on this backend.
+    /// A value per unit on this backend. Tensor operations do not tell groups apart: there, the batch is one.
     fn each(&self, backend: Backend) -> Options {
         Options {
             reduction: Reduction::None,
-            groups: self.groups.clone(),
+            groups: self.groups.clone().filter(|_| backend != Backend::Decomposed),
             backend,
             ..Options::default()
         }
@@ -77,7 +78,12 @@ fn wide<T: Element>(numbers: &[T]) -> Vec<f64> {
     numbers.iter().map(|number| number.to_f64()).collect()
 }
 
-/// Whether the loss can be replayed.
+/// Whether the loss is of whole batches and can be replayed.
+fn is_replayed_whole(entry: &Entry) -> bool {
+    entry.make().trace_set(false).is_some()
+}
+
+/// Whether the loss can be replayed unit by unit.
 fn is_replayed(entry: &Entry) -> bool {
     let loss = entry.make();
     loss.trace(false).is_some() || loss.trace_row(2, false, false).is_some()

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::loss::modifiers::Modifiers;
 use crate::loss::{
     Case, Described, Facts, Formula, JaccardDistance, Loss, Row, RowLoss, RowOf, RowTarget, Scope,
-    Set, SetLoss, SetOf, State, TracedLoss, TracedRow,
+    Set, SetLoss, SetOf, State, TracedLoss, TracedRow, TracedSet,
 };
 use crate::operand::{Kind, Operand};
 use crate::scalar::dual::Gradient;
@@ -43,6 +43,10 @@ pub trait Driver<L> {
     }
     #[doc(hidden)]
     fn trace_row(_: &L, _: usize, _: bool, _: bool) -> Option<Program> {
+        None
+    }
+    #[doc(hidden)]
+    fn trace_set(_: &L, _: bool) -> Option<Program> {
         None
     }
     #[doc(hidden)]
@@ -75,6 +79,10 @@ where
 
     fn trace_row(&self, columns: usize, is_weighted: bool, gradient: bool) -> Option<Program> {
         L::Form::trace_row(self, columns, is_weighted, gradient)
+    }
+
+    fn trace_set(&self, gradient: bool) -> Option<Program> {
+        L::Form::trace_set(self, gradient)
     }
 
     fn trace_at_mean(&self, gradient: bool) -> Option<Program> {
@@ -393,6 +401,17 @@ impl<L: SetLoss> Driver<L> for Set {
     };
     const FACTS: Facts = L::FACTS;
     const CASES: &'static [Case] = L::CASES;
+
+    fn trace_set(loss: &L, gradient: bool) -> Option<Program> {
+        let trace = Trace::new();
+        let [pred, target, counts] = [0, 1, 2].map(|index| trace.input(index));
+        let set = TracedSet::new(pred, target, counts, L::PRED.is_row());
+        let TracedLoss { value, slope } = loss.trace_set(set)?;
+        // Where nothing counts, there is nothing to divide by.
+        let value = Expr::if_lt(value.lit(0.0), set.count, value, value.lit(0.0));
+        let outputs = [value, set.only(slope)];
+        Some(trace.program(&outputs[..1 + usize::from(gradient)]))
+    }
 
     fn has_exact_gradient(loss: &L, _: &Modifiers) -> bool {
         loss.has_exact_gradient()

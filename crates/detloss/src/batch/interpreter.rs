@@ -92,7 +92,9 @@ impl Tape {
                 Op::Binary(function, ..) => Function::Binary(function),
                 Op::MulAdd(..) => Function::MulAdd,
                 Op::IfLt(..) => Function::IfLt,
-                Op::RowSum(_) | Op::RowMax(_) => unreachable!("a unit is no row"),
+                Op::RowSum(_) | Op::RowMax(_) | Op::ColumnSum(_) | Op::ColumnMax(_) => {
+                    unreachable!("a unit is no row")
+                }
             };
             let mut operands = [0; 4];
             for (to, operand) in operands.iter_mut().zip(op.operands()) {
@@ -375,6 +377,10 @@ impl<K: Kernel> Kernel for Interpreted<K> {
 
     fn trace_row(&self, columns: usize, is_weighted: bool, gradient: bool) -> Option<Program> {
         self.0.trace_row(columns, is_weighted, gradient)
+    }
+
+    fn trace_set(&self, gradient: bool) -> Option<Program> {
+        self.0.trace_set(gradient)
     }
 
     fn trace_at_mean(&self, gradient: bool) -> Option<Program> {

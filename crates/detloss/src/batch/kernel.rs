@@ -28,7 +28,15 @@ pub trait Kernel: Send + Sync {
     /// class is 1 in its column and 0 in the others. What a row has one of meets every column.
     fn trace_row(&self, columns: usize, is_weighted: bool, gradient: bool) -> Option<Program>;
 
-    /// The same with the running mean that is the state of the loss as one input more, behind the fields of the target. None for a
+    /// A whole batch as a list of operations on all its rows and columns at once, with its gradient if asked for: the value, then the slope by
+    /// the prediction. None for losses of units and of rows, and for one that sorts.
+    ///
+    /// The inputs are the predictions, the targets, and 1 for what counts and 0 for what does not. Elements may lie in any rows; where a
+    /// prediction is a row, its class is 1 in its column and 0 in the others, and it counts as a whole. Predictions and targets of what does
+    /// not count must be finite. There is no state.
+    fn trace_set(&self, gradient: bool) -> Option<Program>;
+
+    /// The formula with the running mean that is the state of the loss as one input more, behind the fields of the target. None for a
     /// loss without: what [`trace`](Self::trace) gives has the mean that a run begins with as a constant.
     fn trace_at_mean(&self, gradient: bool) -> Option<Program>;
 

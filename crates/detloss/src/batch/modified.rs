@@ -112,6 +112,10 @@ impl Kernel for Modified {
         None
     }
 
+    fn trace_set(&self, _: bool) -> Option<Program> {
+        None
+    }
+
     fn trace_at_mean(&self, gradient: bool) -> Option<Program> {
         self.traced(gradient).at_mean.clone()
     }

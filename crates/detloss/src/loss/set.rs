@@ -1,10 +1,11 @@
 //! Losses of a whole batch.
 
-use super::{Case, Described, Facts, Set};
+use super::{Case, Described, Facts, Set, TracedLoss};
 use crate::operand::Kind;
 use crate::parallel::Work;
-use crate::scalar::Element;
+use crate::scalar::expr::Expr;
 use crate::scalar::lanes::Vector;
+use crate::scalar::{Element, Scalar as _};
 
 /// What a loss carries from one batch of a training run to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,67 @@ pub trait SetLoss: Described<Form = Set> {
 
     #[doc(hidden)]
     fn set<V: Vector>(&self, token: V::Token, set: SetOf<'_, V>) -> f64;
+
+    /// The same for all rows and columns at once, without a state, where there are tensors and no loops. None for a loss that needs more
+    /// than sums and maxima, such as sorting.
+    #[doc(hidden)]
+    fn trace_set<'t>(&self, set: TracedSet<'t>) -> Option<TracedLoss<'t>> {
+        let _ = set;
+        None
+    }
+}
+
+/// The elements of a [`SetLoss`], with those that do not count, which [`sum`](TracedSet::sum) and its like leave out. Slopes there are
+/// dropped.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct TracedSet<'t> {
+    /// The predictions.
+    pub pred: Expr<'t>,
+    /// The targets; of a class 1 for it and 0 for the others.
+    pub target: Expr<'t>,
+    /// How many elements count, or how many rows if a prediction is one.
+    pub count: Expr<'t>,
+    counts: Expr<'t>,
+}
+
+impl<'t> TracedSet<'t> {
+    pub(crate) fn new(pred: Expr<'t>, target: Expr<'t>, counts: Expr<'t>, of_rows: bool) -> Self {
+        let per_row = if of_rows { counts } else { counts.row_sum() };
+        Self { pred, target, count: per_row.column_sum(), counts }
+    }
+
+    /// These numbers, and 0 where nothing counts.
+    #[must_use]
+    pub fn only(&self, numbers: Expr<'t>) -> Expr<'t> {
+        let zero = numbers.lit(0.0);
+        Expr::if_lt(zero, self.counts, numbers, zero)
+    }
+
+    /// The sum over what counts.
+    #[must_use]
+    pub fn sum(&self, numbers: Expr<'t>) -> Expr<'t> {
+        self.only(numbers).row_sum().column_sum()
+    }
+
+    /// The sum over the rows that count, column by column.
+    #[must_use]
+    pub fn column_sum(&self, numbers: Expr<'t>) -> Expr<'t> {
+        self.only(numbers).column_sum()
+    }
+
+    /// Slopes of which none is a number where the value is none: [`nan_result`](SetOf::nan_result).
+    #[must_use]
+    #[allow(clippy::eq_op, reason = "0 for a number, and NaN for NaN")]
+    pub fn nan_with(&self, value: Expr<'t>, slope: Expr<'t>) -> Expr<'t> {
+        slope + (value - value)
+    }
+
+    /// The largest of what counts, among numbers that are not negative.
+    #[must_use]
+    pub fn max(&self, numbers: Expr<'t>) -> Expr<'t> {
+        self.only(numbers).row_max().column_max()
+    }
 }
 
 /// The elements of a batch, or of one group, that count. There is at least one.

@@ -203,6 +203,10 @@ impl Kernel for AnyLoss {
         self.kernel.trace_row(columns, is_weighted, gradient)
     }
 
+    fn trace_set(&self, gradient: bool) -> Option<Program> {
+        self.kernel.trace_set(gradient)
+    }
+
     fn trace_at_mean(&self, gradient: bool) -> Option<Program> {
         self.kernel.trace_at_mean(gradient)
     }

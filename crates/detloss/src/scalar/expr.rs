@@ -26,7 +26,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// The outputs for these inputs (the prediction's fields, then the target's), computed on any scalar. A row has one column here.
+    /// The outputs for these inputs (the prediction's fields, then the target's), computed on any scalar. There is one row here, of one column.
     ///
     /// # Panics
     ///
@@ -43,7 +43,7 @@ impl Program {
                 Op::Binary(function, a, b) => function.of(v[a], v[b]),
                 Op::MulAdd(a, b, c) => v[a].mul_add(v[b], v[c]),
                 Op::IfLt(a, b, c, d) => S::if_lt(v[a], v[b], v[c], v[d]),
-                Op::RowSum(a) | Op::RowMax(a) => v[a],
+                Op::RowSum(a) | Op::RowMax(a) | Op::ColumnSum(a) | Op::ColumnMax(a) => v[a],
             };
             done.push(result);
         }
@@ -129,6 +129,18 @@ impl Expr<'_> {
     #[must_use]
     pub fn row_max(self) -> Self {
         self.trace.push(Op::RowMax(self.index))
+    }
+
+    /// The sum over the rows, column by column; for each row.
+    #[must_use]
+    pub fn column_sum(self) -> Self {
+        self.trace.push(Op::ColumnSum(self.index))
+    }
+
+    /// The largest number of a column, for each row.
+    #[must_use]
+    pub fn column_max(self) -> Self {
+        self.trace.push(Op::ColumnMax(self.index))
     }
 
     fn op(self) -> Op {

@@ -120,6 +120,8 @@ impl<V: Vector> Softmax<V> {
 pub struct TracedSoftmax<'t> {
     /// (z − max) / temperature, never above 0.
     pub shifted: Expr<'t>,
+    /// 1 where z is the largest, and 0 elsewhere.
+    is_largest: Expr<'t>,
     power: Expr<'t>,
     rest: Expr<'t>,
 }
@@ -133,7 +135,7 @@ impl<'t> TracedSoftmax<'t> {
         let (zero, one) = (shifted.lit(0.0), shifted.lit(1.0));
         let is_largest = Expr::if_lt(shifted, zero, zero, one);
         let rest = (power - is_largest).row_sum() + (is_largest.row_sum() - one);
-        Self { shifted, power, rest }
+        Self { shifted, is_largest, power, rest }
     }
 
     /// ln Σ e^(zⱼ − max).
@@ -152,6 +154,15 @@ impl<'t> TracedSoftmax<'t> {
     #[must_use]
     pub fn complement(self) -> Expr<'t> {
         (self.rest + (lit(1.0) - self.power)) * self.per_sum()
+    }
+
+    /// The slopes by the logits from those by the probabilities: [`through_softmax`].
+    #[must_use]
+    pub fn slope(self, slopes: Expr<'t>) -> Expr<'t> {
+        // Where several are likeliest, the mean of their slopes does as well.
+        let likeliest = (slopes * self.is_largest).row_sum() * self.is_largest.row_sum().recip();
+        let (slopes, q) = (slopes - likeliest, self.likelihood());
+        (slopes - (slopes * q).row_sum()) * q
     }
 
     fn per_sum(self) -> Expr<'t> {

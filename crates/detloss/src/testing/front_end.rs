@@ -10,6 +10,27 @@ pub trait FrontEnd {
     fn run(&self, request: &Request<'_>) -> Option<Response>;
 }
 
+/// A front-end that is asked for one group at a time, without saying so: the batch is whole.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupByGroup<F>(pub F);
+
+impl<F: FrontEnd> FrontEnd for GroupByGroup<F> {
+    fn run(&self, request: &Request<'_>) -> Option<Response> {
+        let Some(groups) = request.by_group() else { return self.0.run(request) };
+        let width =
+            request.pred.numbers.len() / groups.iter().map(|(rows, _)| rows.len()).sum::<usize>();
+        let mut all = Response { values: Vec::new(), grad: vec![0.0; request.pred.numbers.len()] };
+        for (rows, request) in groups {
+            let Response { values, grad } = self.0.run(&request)?;
+            all.values.extend(values);
+            for (row, slopes) in rows.into_iter().zip(grad.chunks(width)) {
+                all.grad[row * width..][..width].copy_from_slice(slopes);
+            }
+        }
+        Some(all)
+    }
+}
+
 /// Holds a front-end to what the crate is held to, loss by loss (those that are [`tested`]), and returns how many losses it does.
 ///
 /// # Panics

@@ -1,5 +1,7 @@
 //! What a front-end is asked to compute, with the dimensions its tensors are to have.
 
+use std::collections::BTreeSet;
+
 use super::rows::COLUMNS;
 use super::{Random, Rows, inputs};
 use crate::batch::{Batch, Element, Kernel, Level, Target, Weights};
@@ -66,6 +68,16 @@ impl<T> Array<T> {
     }
 }
 
+impl Array<f64> {
+    /// Some of its rows, which are those of `groups`.
+    fn rows(&self, groups: &Array<i64>, rows: &[usize]) -> Self {
+        let width = self.numbers.len() / groups.numbers.len();
+        let dims = [&[rows.len()], &self.dims[groups.dims.len()..]].concat();
+        let numbers = rows.iter().flat_map(|row| &self.numbers[row * width..][..width]);
+        Self::new(dims, numbers.copied().collect())
+    }
+}
+
 impl<'a> Request<'a> {
     /// The loss of some rows, in one dimension of rows and, where it takes one, one of columns or fields.
     #[must_use]
@@ -94,6 +106,29 @@ impl<'a> Request<'a> {
             columns: rows.columns,
             classes: None,
         }
+    }
+
+    /// A request without groups for each group, in ascending order of their ids, with the rows that it is of; None if there are no groups.
+    pub(super) fn by_group(&self) -> Option<Vec<(Vec<usize>, Self)>> {
+        let groups = self.groups.as_ref()?;
+        let ids: BTreeSet<i64> = groups.numbers.iter().copied().collect();
+        let of_group = |id: i64| {
+            let is_member = |&row: &usize| groups.numbers[row] == id;
+            let rows: Vec<usize> = (0..groups.numbers.len()).filter(is_member).collect();
+            let request = Self {
+                pred: self.pred.rows(groups, &rows),
+                target: self.target.rows(groups, &rows),
+                weights: self.weights.as_ref().map(|weights| weights.rows(groups, &rows)),
+                classes: self
+                    .classes
+                    .as_ref()
+                    .map(|all| rows.iter().map(|&row| all[row]).collect()),
+                groups: None,
+                ..self.clone()
+            };
+            (rows, request)
+        };
+        Some(ids.into_iter().map(of_group).collect())
     }
 
     /// The answer of the crate itself, in `f64`.
@@ -345,8 +380,6 @@ fn with_left_out(mut request: Request<'static>) -> Request<'static> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::losses::ALL;
 

@@ -17,6 +17,7 @@ mod reproducible;
 mod sets;
 mod states;
 mod traced;
+mod traced_sets;
 mod ugly;
 
 use detloss::batch::{Kernel, Level};

@@ -2,32 +2,37 @@
 
 use detloss::Batch;
 use detloss::batch::{Kernel as _, Target};
+use detloss::loss::ParamKind;
 use detloss::losses::AnyLoss;
 use detloss::scalar::Scalar;
 use detloss::scalar::expr::{Op, Program};
 use detloss::testing::{FrontEnd, Random, Request, Response, Tolerance, check, tested};
 
-const CLOSE: Tolerance = Tolerance { absolute: 1e-12, relative: 1e-12 };
+pub(crate) const CLOSE: Tolerance = Tolerance { absolute: 1e-12, relative: 1e-12 };
 
-/// A row of numbers, or one number for all columns, written out.
+/// The columns of a row, or of several one after the other; what they have one of is written out.
 type Columns = Vec<f64>;
 
-/// The outputs of a program for a row.
-fn follow(program: &Program, inputs: &[Columns]) -> Vec<Columns> {
-    let columns = inputs[0].len();
+/// The outputs of a program for rows of so many columns.
+pub(crate) fn follow(program: &Program, inputs: &[Columns], columns: usize) -> Vec<Columns> {
+    let count = inputs[0].len();
     let mut done: Vec<Columns> = Vec::new();
     for op in &program.ops {
-        let each = |of: &dyn Fn(usize) -> f64| (0..columns).map(of).collect();
+        let each = |of: &dyn Fn(usize) -> f64| (0..count).map(of).collect();
         let v = &done;
+        let row = |a: usize, k: usize| v[a][k / columns * columns..][..columns].iter().copied();
+        let column = |a: usize, k: usize| v[a].iter().skip(k % columns).step_by(columns).copied();
         let result = match *op {
             Op::Input(index) => inputs[index].clone(),
-            Op::Const(value) => vec![value.get(); columns],
+            Op::Const(value) => vec![value.get(); count],
             Op::Unary(function, a) => each(&|k| function.of(v[a][k])),
             Op::Binary(function, a, b) => each(&|k| function.of(v[a][k], v[b][k])),
             Op::MulAdd(a, b, c) => each(&|k| v[a][k] * v[b][k] + v[c][k]),
             Op::IfLt(a, b, c, d) => each(&|k| f64::if_lt(v[a][k], v[b][k], v[c][k], v[d][k])),
-            Op::RowSum(a) => vec![v[a].iter().sum(); columns],
-            Op::RowMax(a) => vec![v[a].iter().copied().fold(f64::NEG_INFINITY, f64::max); columns],
+            Op::RowSum(a) => each(&|k| row(a, k).sum()),
+            Op::RowMax(a) => each(&|k| row(a, k).fold(f64::NEG_INFINITY, f64::max)),
+            Op::ColumnSum(a) => each(&|k| column(a, k).sum()),
+            Op::ColumnMax(a) => each(&|k| column(a, k).fold(f64::NEG_INFINITY, f64::max)),
             other => panic!("teach this test the operation {}", other.name()),
         };
         done.push(result);
@@ -49,8 +54,8 @@ fn traced(
     let numbers = (0..columns).map(|column| column as f64).collect();
     let mut inputs = vec![logits.to_vec(), target, numbers];
     inputs.extend(weights.map(<[f64]>::to_vec));
-    let outputs = follow(&trace(true)?, &inputs);
-    let alone = follow(&trace(false)?, &inputs);
+    let outputs = follow(&trace(true)?, &inputs, columns);
+    let alone = follow(&trace(false)?, &inputs, columns);
     let [value, slopes] = outputs.try_into().expect("a value and its slopes");
     assert_eq!(alone.len(), 1, "a value alone");
     assert!(alone[0][0].to_bits() == value[0].to_bits(), "the same with and without a gradient");
@@ -77,7 +82,7 @@ impl FrontEnd for OnColumns {
 }
 
 /// All that leave something behind, at parameters of every kind.
-fn losses() -> Vec<AnyLoss> {
+pub(crate) fn losses(is_traced: impl Fn(&AnyLoss) -> bool) -> Vec<AnyLoss> {
     let mut random = Random::new(5);
     let traceable = tested().iter().filter(|entry| is_traced(&entry.make()));
     let mut losses = Vec::new();
@@ -86,7 +91,12 @@ fn losses() -> Vec<AnyLoss> {
         for _ in 0..4 {
             let params = entry.params.iter().map(|param| {
                 let (low, high) = param.range;
-                (param.name, random.between(low, high.min(low + 4.0)))
+                let value = match param.kind {
+                    ParamKind::Real => random.between(low, high.min(low + 4.0)),
+                    ParamKind::Count => random.between(low, high.min(low + 4.0)).round(),
+                    ParamKind::Switch => random.below(2) as f64,
+                };
+                (param.name, value)
             });
             losses.push(entry.with(&params.collect::<Vec<_>>()).unwrap());
         }
@@ -105,7 +115,7 @@ fn columns_agree_with_the_kernel() {
 }
 
 /// The same number, or close to it; infinity and NaN as they are.
-fn assert_same(got: f64, expected: f64, what: &str) {
+pub(crate) fn assert_same(got: f64, expected: f64, what: &str) {
     let is_same = got.is_nan() && expected.is_nan() || CLOSE.holds(got, expected);
     assert!(is_same, "{what}: {got:e} instead of {expected:e}");
 }
@@ -142,7 +152,7 @@ fn rows_of_logits(columns: usize, random: &mut Random) -> Vec<Columns> {
 fn columns_agree_with_the_kernel_on_rows_of_every_length() {
     let mut random = Random::new(9);
     let mut count = 0;
-    for loss in losses() {
+    for loss in losses(is_traced) {
         let takes = loss.signature().takes();
         for columns in [1, 2, 5, 37] {
             let weights: Columns = (0..columns).map(|_| random.between(0.0, 2.0)).collect();
@@ -201,7 +211,7 @@ fn compare_class(loss: &AnyLoss, logits: &[f64], class: usize, weights: &[f64]) 
 #[test]
 fn classes_agree_with_the_kernel() {
     let mut random = Random::new(11);
-    for loss in losses().iter().filter(|loss| loss.signature().takes().class_indices) {
+    for loss in losses(is_traced).iter().filter(|loss| loss.signature().takes().class_indices) {
         for columns in [1, 3, 20] {
             let weights: Columns = (0..columns).map(|_| random.between(0.0, 2.0)).collect();
             for logits in rows_of_logits(columns, &mut random) {
@@ -216,7 +226,7 @@ fn classes_agree_with_the_kernel() {
 /// A logit of −∞ excludes a class that nobody asks for, and NaN comes out again, also of a row that asks for nothing.
 #[test]
 fn what_is_not_finite_is_what_it_is_for_the_kernel() {
-    for loss in losses() {
+    for loss in losses(is_traced) {
         let (kind, takes) = (loss.signature().target, loss.signature().takes());
         let targets = match kind.width(3) {
             1 => vec![vec![1.5]],

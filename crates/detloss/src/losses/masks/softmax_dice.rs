@@ -61,8 +61,18 @@ impl SetLoss for SoftmaxDice {
 
     #[inline(always)]
     fn set<V: Vector>(&self, token: V::Token, set: SetOf<'_, V>) -> f64 {
+        mean_over_classes(token, set, self.absent, self)
+    }
+
+    fn trace_set<'t>(&self, set: TracedSet<'t>) -> Option<TracedLoss<'t>> {
+        Some(trace_mean_over_classes(set, self.absent, self))
+    }
+}
+
+impl OfOverlap for SoftmaxDice {
+    #[inline(always)]
+    fn of<S: Scalar>(&self, overlap: Overlap<S>) -> OverlapLoss<S> {
         // Half of both denominators: Σ q + Σ g = 2 TP + FP + FN.
-        let loss = |overlap: Overlap| overlap.tversky([0.5, 0.5], 0.5 * self.eps);
-        mean_over_classes(token, set, self.absent, loss)
+        overlap.tversky([0.5, 0.5], 0.5 * self.eps)
     }
 }

@@ -71,7 +71,17 @@ impl SetLoss for SoftmaxTversky {
 
     #[inline(always)]
     fn set<V: Vector>(&self, token: V::Token, set: SetOf<'_, V>) -> f64 {
-        let loss = |overlap: Overlap| overlap.tversky([self.alpha, self.beta], self.eps);
-        mean_over_classes(token, set, self.absent, loss)
+        mean_over_classes(token, set, self.absent, self)
+    }
+
+    fn trace_set<'t>(&self, set: TracedSet<'t>) -> Option<TracedLoss<'t>> {
+        Some(trace_mean_over_classes(set, self.absent, self))
+    }
+}
+
+impl OfOverlap for SoftmaxTversky {
+    #[inline(always)]
+    fn of<S: Scalar>(&self, overlap: Overlap<S>) -> OverlapLoss<S> {
+        overlap.tversky([self.alpha, self.beta], self.eps)
     }
 }

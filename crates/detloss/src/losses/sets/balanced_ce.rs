@@ -57,27 +57,60 @@ impl SetLoss for BalancedCe {
             #[inline(always)]
             |start| {
                 let (label, wrong) = slice::scores::<V>(token, set.pred, set.target, start);
-                let surprise = wrong.softplus();
-                [
-                    V::if_lt(zero, label, zero + lit(1.0), zero),
-                    V::if_lt(zero, label, surprise, zero),
-                    V::if_lt(zero, label, zero, surprise),
-                ]
+                terms(label, wrong)
             },
         );
-        let (all, negatives) = (count as f64, count as f64 - positives);
-        let has_both = positives > 0.0 && negatives > 0.0;
-        let alpha = if has_both { negatives / all } else { 0.5 };
+        let all = count as f64;
+        let alpha = alpha(all, positives);
         if let Some(grad) = set.grad {
             let scale = set.scale / all;
             let of_positive = zero + lit(scale * alpha);
             let of_negative = zero + lit(scale * (1.0 - alpha));
             for start in (0..count).step_by(V::LEN) {
                 let (label, wrong) = slice::scores::<V>(token, set.pred, set.target, start);
-                let weight = V::if_lt(zero, label, of_positive, of_negative);
-                slice::store(negate_if_positive(label, wrong.sigmoid() * weight), grad, start);
+                slice::store(slope(label, wrong, of_positive, of_negative), grad, start);
             }
         }
-        (alpha * of_positives + (1.0 - alpha) * of_negatives) / all
+        mean(all, alpha, of_positives, of_negatives)
     }
+
+    fn trace_set<'t>(&self, set: TracedSet<'t>) -> Option<TracedLoss<'t>> {
+        let (label, all) = (set.target, set.count);
+        let wrong = negate_if_positive(label, set.pred);
+        let [positives, of_positives, of_negatives] = terms(label, wrong).map(|term| set.sum(term));
+        let alpha = alpha(all, positives);
+        let (of_positive, of_negative) = (alpha.safe_div(all), (lit(1.0) - alpha).safe_div(all));
+        Some(TracedLoss {
+            value: mean(all, alpha, of_positives, of_negatives),
+            slope: slope(label, wrong, of_positive, of_negative),
+        })
+    }
+}
+
+/// Whether it is a positive, and the cross entropy of a positive and of a negative.
+#[inline(always)]
+fn terms<S: Scalar>(label: S, wrong: S) -> [S; 3] {
+    let (zero, surprise) = (label.lit(0.0), wrong.softplus());
+    [
+        S::if_lt(zero, label, label.lit(1.0), zero),
+        S::if_lt(zero, label, surprise, zero),
+        S::if_lt(zero, label, zero, surprise),
+    ]
+}
+
+/// The weight of a positive; that of a negative is the rest of 1.
+fn alpha<S: Scalar>(all: S, positives: S) -> S {
+    let (zero, even, negatives) = (all.lit(0.0), all.lit(0.5), all - positives);
+    let alpha = S::if_lt(zero, positives, negatives.safe_div(all), even);
+    S::if_lt(zero, negatives, alpha, even)
+}
+
+fn mean<S: Scalar>(all: S, alpha: S, of_positives: S, of_negatives: S) -> S {
+    (alpha * of_positives + (lit(1.0) - alpha) * of_negatives).safe_div(all)
+}
+
+#[inline(always)]
+fn slope<S: Scalar>(label: S, wrong: S, of_positive: S, of_negative: S) -> S {
+    let weight = S::if_lt(label.lit(0.0), label, of_positive, of_negative);
+    negate_if_positive(label, wrong.sigmoid() * weight)
 }

@@ -81,57 +81,116 @@ impl SetLoss for Dr {
         let mut worst = [zero; 2];
         for start in (0..count).step_by(V::LEN) {
             let (label, logit) = slice::scores::<V>(token, set.pred, set.target, start);
-            let distance = logit.sigmoid();
-            let [negative, positive] = worst;
-            worst = [
-                negative.max(V::if_lt(zero, label, zero, distance)),
-                positive.max(V::if_lt(zero, label, distance, zero)),
-            ];
+            let [negative, positive] = by_class(label, logit.sigmoid());
+            worst = [worst[0].max(negative), worst[1].max(positive)];
         }
-        // Negatives stand before positives.
-        let worst = worst.map(|distance| distance.largest().to_f64());
-        let rates = [1.0 / self.lambda_neg, 1.0 / self.lambda_pos];
-        let [negatives, of_negatives, positives, of_positives] = slice::sums(
+        let splat = |number: f64| zero + lit(number);
+        let worst = worst.map(|distance| splat(distance.largest().to_f64()));
+        let sums = slice::sums(
             token,
             count,
             #[inline(always)]
             |start| {
                 let (label, logit) = slice::scores::<V>(token, set.pred, set.target, start);
-                let distance = logit.sigmoid();
-                let power = power(label, distance, worst, rates);
-                let positive = V::if_lt(zero, label, power, zero);
-                let negative = V::if_lt(label, zero, zero, power - positive);
-                [negative, negative * distance, positive, positive * distance]
+                self.terms(label, logit.sigmoid(), worst)
             },
         );
-        // P⁻ and 1 − P⁺.
-        let expected = [of_negatives.safe_div(negatives), of_positives.safe_div(positives)];
-        let violation = self.sharpness * (expected[0] + expected[1] - 1.0 + self.margin);
+        let ranking = self.compare(sums);
         if let Some(grad) = set.grad {
-            let pull = set.scale * self.tau * violation.sigmoid();
-            let shares = [pull.safe_div(negatives), pull.safe_div(positives)];
-            let bend = if self.has_exact_gradient() { rates } else { [0.0; 2] };
+            let shares = ranking.shares.map(|share| splat(share * set.scale));
+            let expected = ranking.expected.map(splat);
             for start in (0..count).step_by(V::LEN) {
                 let (label, logit) = slice::scores::<V>(token, set.pred, set.target, start);
-                let distance = logit.sigmoid();
-                let share = power(label, distance, worst, rates) * pick(label, shares);
-                let bent = (distance - pick(label, expected)) * pick(label, bend) + lit(1.0);
-                let slope = share * bent * distance * (-logit).sigmoid();
-                slice::store(negate_if_positive(label, slope), grad, start);
+                slice::store(self.slope(label, logit, worst, expected, shares), grad, start);
             }
         }
-        self.tau * violation.softplus() / self.sharpness
+        ranking.value
+    }
+
+    fn trace_set<'t>(&self, set: TracedSet<'t>) -> Option<TracedLoss<'t>> {
+        let (label, logit) = (set.target, negate_if_positive(set.target, set.pred));
+        let distance = logit.sigmoid();
+        let worst = by_class(label, distance).map(|distance| set.max(distance));
+        let sums = self.terms(label, distance, worst).map(|term| set.sum(term));
+        let Comparison { value, expected, shares } = self.compare(sums);
+        Some(TracedLoss { value, slope: self.slope(label, logit, worst, expected, shares) })
     }
 }
 
-/// e^((distance − worst)/λ): at most 1, and 1 for the worst of a class.
+/// What the expectations of both classes make of the loss. Negatives stand before positives.
+struct Comparison<S> {
+    value: S,
+    /// P⁻ and 1 − P⁺.
+    expected: [S; 2],
+    /// The slope by the expectation, divided by the sum of the weights.
+    shares: [S; 2],
+}
+
+impl Dr {
+    /// 1/λ of both classes.
+    fn rates(self) -> [f64; 2] {
+        [1.0 / self.lambda_neg, 1.0 / self.lambda_pos]
+    }
+
+    /// e^((distance − worst)/λ): at most 1, and 1 for the worst of a class.
+    #[inline(always)]
+    fn power<S: Scalar>(self, label: S, distance: S, worst: [S; 2]) -> S {
+        let rate = pick(label, self.rates().map(|rate| label.lit(rate)));
+        ((distance - pick(label, worst)) * rate).exp()
+    }
+
+    /// What the sums are of: of either class the weight, and the weight times the distance.
+    #[inline(always)]
+    fn terms<S: Scalar>(self, label: S, distance: S, worst: [S; 2]) -> [S; 4] {
+        let [negative, positive] = by_class(label, self.power(label, distance, worst));
+        [negative, negative * distance, positive, positive * distance]
+    }
+
+    #[inline(always)]
+    fn compare<S: Scalar>(
+        self,
+        [negatives, of_negatives, positives, of_positives]: [S; 4],
+    ) -> Comparison<S> {
+        let expected = [of_negatives.safe_div(negatives), of_positives.safe_div(positives)];
+        let violation =
+            (expected[0] + expected[1] - lit(1.0) + lit(self.margin)) * lit(self.sharpness);
+        let pull = violation.sigmoid() * lit(self.tau);
+        Comparison {
+            value: (violation.softplus() * lit(self.tau)).safe_div(violation.lit(self.sharpness)),
+            expected,
+            shares: [pull.safe_div(negatives), pull.safe_div(positives)],
+        }
+    }
+
+    #[inline(always)]
+    fn slope<S: Scalar>(
+        self,
+        label: S,
+        logit: S,
+        worst: [S; 2],
+        expected: [S; 2],
+        shares: [S; 2],
+    ) -> S {
+        let distance = logit.sigmoid();
+        let share = self.power(label, distance, worst) * pick(label, shares);
+        let bend = if self.has_exact_gradient() { self.rates() } else { [0.0; 2] };
+        let bend = pick(label, bend.map(|rate| label.lit(rate)));
+        let bent = (distance - pick(label, expected)) * bend + lit(1.0);
+        negate_if_positive(label, share * bent * distance * (-logit).sigmoid())
+    }
+}
+
+/// The number of a negative and that of a positive, where it is not the one or the other 0. What is left out of a kernel has a
+/// label below 0.
 #[inline(always)]
-fn power<V: Vector>(label: V, distance: V, worst: [f64; 2], rates: [f64; 2]) -> V {
-    ((distance - pick(label, worst)) * pick(label, rates)).exp()
+fn by_class<S: Scalar>(label: S, number: S) -> [S; 2] {
+    let zero = label.lit(0.0);
+    let positive = S::if_lt(zero, label, number, zero);
+    [S::if_lt(label, zero, zero, number - positive), positive]
 }
 
 /// The one number for negatives, the other for positives.
 #[inline(always)]
-fn pick<V: Vector>(label: V, [negative, positive]: [f64; 2]) -> V {
-    V::if_lt(label.lit(0.0), label, label.lit(positive), label.lit(negative))
+fn pick<S: Scalar>(label: S, [negative, positive]: [S; 2]) -> S {
+    S::if_lt(label.lit(0.0), label, positive, negative)
 }

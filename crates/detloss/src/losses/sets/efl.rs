@@ -79,11 +79,7 @@ impl SetLoss for Efl {
             None => vec![self.gamma; set.columns],
         };
         let gammas: Vec<_> = gammas.into_iter().map(V::Element::from_f64).collect();
-        let (of_positive, of_negative) =
-            if self.alpha < 0.0 { (1.0, 1.0) } else { (self.alpha, 1.0 - self.alpha) };
-        let (of_positive, of_negative) =
-            (lit(of_positive / self.gamma), lit(of_negative / self.gamma));
-        let (count, zero) = (set.pred.len(), V::splat(token, V::Element::default()));
+        let count = set.pred.len();
         let positives = set.target.iter().filter(|label| label.to_f64() > 0.0).count();
         let share = 1.0 / positives.max(1) as f64;
         let mut norms = vec![0.0; 2 * set.columns];
@@ -105,17 +101,13 @@ impl SetLoss for Efl {
                 |start| {
                     let (label, wrong) = slice::scores::<V>(token, pred, target, start);
                     let gamma = slice::load::<V>(token, gamma, start, self.gamma);
-                    let weight = V::if_lt(zero, label, zero + of_positive, zero + of_negative);
-                    // (1 − pₜ)^γ without a power of 0.
-                    let focus = (-(gamma * (-wrong).softplus())).exp() * weight * gamma;
-                    let surprise = wrong.softplus();
-                    let slope = focus * (gamma * (-wrong).sigmoid() * surprise + wrong.sigmoid());
+                    let (value, slope) = self.term(label, wrong, gamma);
                     slice::store(slope, norm, start);
                     if let Some(grad) = &mut grad {
                         let slope = slope * lit(set.scale * share);
                         slice::store(negate_if_positive(label, slope), grad, start);
                     }
-                    focus * surprise
+                    value
                 },
             );
             if set.state.is_some() {
@@ -134,9 +126,32 @@ impl SetLoss for Efl {
         }
         sum * share
     }
+
+    fn trace_set<'t>(&self, set: TracedSet<'t>) -> Option<TracedLoss<'t>> {
+        let (label, wrong) = (set.target, negate_if_positive(set.target, set.pred));
+        let (value, slope) = self.term(label, wrong, label.lit(self.gamma));
+        let (zero, one) = (label.lit(0.0), label.lit(1.0));
+        let share = set.sum(Expr::if_lt(zero, label, one, zero)).max(one).recip();
+        let (value, slope) = (set.sum(value) * share, negate_if_positive(label, slope * share));
+        Some(TracedLoss { value, slope: set.nan_with(value, slope) })
+    }
 }
 
 impl Efl {
+    /// The loss of an element before it is shared, and the size of its slope.
+    #[inline(always)]
+    fn term<S: Scalar>(self, label: S, wrong: S, gamma: S) -> (S, S) {
+        let (of_positive, of_negative) =
+            if self.alpha < 0.0 { (1.0, 1.0) } else { (self.alpha, 1.0 - self.alpha) };
+        let weight = |weight: f64| label.lit(weight / self.gamma);
+        let weight = S::if_lt(label.lit(0.0), label, weight(of_positive), weight(of_negative));
+        // (1 − pₜ)^γ without a power of 0.
+        let focus = (-(gamma * (-wrong).softplus())).exp() * weight * gamma;
+        let surprise = wrong.softplus();
+        let slope = focus * (gamma * (-wrong).sigmoid() * surprise + wrong.sigmoid());
+        (focus * surprise, slope)
+    }
+
     /// γⱼ of every column after all batches before.
     fn gammas(self, state: &[f64]) -> Vec<f64> {
         let (positives, negatives) = state.split_at(state.len() / 2);

@@ -123,6 +123,13 @@ impl SetLoss for Eqlv2 {
         }
         sum / rows as f64
     }
+
+    fn trace_set<'t>(&self, set: TracedSet<'t>) -> Option<TracedLoss<'t>> {
+        let wrong = negate_if_positive(set.target, set.pred);
+        let value = set.sum(wrong.softplus()).safe_div(set.count);
+        let slope = negate_if_positive(set.target, wrong.sigmoid()).safe_div(set.count);
+        Some(TracedLoss { value, slope: set.nan_with(value, slope) })
+    }
 }
 
 impl Eqlv2 {

@@ -75,15 +75,17 @@ impl SetLoss for GhmC {
 
     #[inline(always)]
     fn set<V: Vector>(&self, token: V::Token, set: SetOf<'_, V>) -> f64 {
-        self.density().harmonize(
-            token,
-            set,
-            #[inline(always)]
-            |logit, label| {
-                let wrong = negate_if_positive(label, logit);
-                let norm = wrong.sigmoid();
-                GhmTerm { norm, value: wrong.softplus(), slope: negate_if_positive(label, norm) }
-            },
-        )
+        self.density().harmonize(token, set, term)
     }
+
+    fn trace_set<'t>(&self, set: TracedSet<'t>) -> Option<TracedLoss<'t>> {
+        self.density().trace(set, term(set.pred, set.target))
+    }
+}
+
+#[inline(always)]
+fn term<S: Scalar>(logit: S, label: S) -> GhmTerm<S> {
+    let wrong = negate_if_positive(label, logit);
+    let norm = wrong.sigmoid();
+    GhmTerm { norm, value: wrong.softplus(), slope: negate_if_positive(label, norm) }
 }

@@ -42,6 +42,16 @@ impl GhmR {
     fn density(self) -> Density {
         Density { bins: self.bins, momentum: self.momentum, nonempty: self.nonempty }
     }
+
+    #[inline(always)]
+    fn term<S: Scalar>(self, pred: S, target: S) -> GhmTerm<S> {
+        let error = pred.clamp_finite() - target.clamp_finite();
+        let length = (error.square() + lit(self.mu * self.mu)).sqrt();
+        let slope = error.safe_div(length);
+        // √(d² + μ²) − μ would lose a small d.
+        let value = error.square().safe_div(length + lit(self.mu));
+        GhmTerm { norm: slope.abs(), value, slope }
+    }
 }
 
 impl SetLoss for GhmR {
@@ -72,14 +82,11 @@ impl SetLoss for GhmR {
             token,
             set,
             #[inline(always)]
-            |pred, target| {
-                let error = pred.clamp_finite() - target.clamp_finite();
-                let length = (error.square() + lit(self.mu * self.mu)).sqrt();
-                let slope = error.safe_div(length);
-                // √(d² + μ²) − μ would lose a small d.
-                let value = error.square().safe_div(length + lit(self.mu));
-                GhmTerm { norm: slope.abs(), value, slope }
-            },
+            |pred, target| self.term(pred, target),
         )
+    }
+
+    fn trace_set<'t>(&self, set: TracedSet<'t>) -> Option<TracedLoss<'t>> {
+        self.density().trace(set, self.term(set.pred, set.target))
     }
 }

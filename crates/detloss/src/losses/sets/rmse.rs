@@ -45,11 +45,11 @@ impl SetLoss for Rmse {
     fn set<V: Vector>(&self, token: V::Token, set: SetOf<'_, V>) -> f64 {
         let count = set.pred.len();
         let error = |start: usize| {
-            let of = |numbers| slice::load::<V>(token, numbers, start, 0.0).clamp_finite();
-            of(set.pred) - of(set.target)
+            let at = |numbers| slice::load::<V>(token, numbers, start, 0.0);
+            error(at(set.pred), at(set.target))
         };
         let squares = slice::sum(token, count, |start| error(start).square());
-        let root = (squares / count as f64).sqrt();
+        let root = root(squares, count as f64);
         if let Some(grad) = set.grad {
             let slope = set.scale.safe_div(count as f64 * root);
             for start in (0..count).step_by(V::LEN) {
@@ -58,4 +58,19 @@ impl SetLoss for Rmse {
         }
         root
     }
+
+    fn trace_set<'t>(&self, set: TracedSet<'t>) -> Option<TracedLoss<'t>> {
+        let error = error(set.pred, set.target);
+        let value = root(set.sum(error.square()), set.count);
+        Some(TracedLoss { value, slope: error.safe_div(set.count * value) })
+    }
+}
+
+#[inline(always)]
+fn error<S: Scalar>(pred: S, target: S) -> S {
+    pred.clamp_finite() - target.clamp_finite()
+}
+
+fn root<S: Scalar>(squares: S, count: S) -> S {
+    squares.safe_div(count).sqrt()
 }

@@ -98,6 +98,22 @@ impl SetLoss for Seesaw {
         }
         sum / rows as f64
     }
+
+    fn trace_set<'t>(&self, set: TracedSet<'t>) -> Option<TracedLoss<'t>> {
+        let (is_class, softmax) = (set.target, TracedSoftmax::new(set.pred, 1.0));
+        let (zero, one) = (is_class.lit(0.0), is_class.lit(1.0));
+        let own = |number| Expr::if_lt(zero, is_class, number, zero).row_sum();
+        let ln_counts = set.column_sum(is_class).max(one).ln();
+        let ln_q = softmax.shifted - softmax.ln_sum();
+        let factor = self.ln_factor(ln_counts - own(ln_counts), ln_q, own(ln_q));
+        let adjusted = TracedSoftmax::new(softmax.shifted + factor, 1.0);
+        let surprise = adjusted.ln_sum() - own(adjusted.shifted);
+        let slope = Expr::if_lt(zero, is_class, -adjusted.complement(), adjusted.likelihood());
+        Some(TracedLoss {
+            value: set.column_sum(surprise).safe_div(set.count),
+            slope: slope.safe_div(set.count),
+        })
+    }
 }
 
 impl Seesaw {
@@ -114,15 +130,19 @@ impl Seesaw {
         let softmax = Softmax::<V>::new(token, logits, None);
         let own_count = V::splat(token, ln_counts[class]);
         let own = ln_q(&softmax, V::splat(token, logits[class]));
-        let own = own.max(own.lit(LEAST.ln()));
         for start in (0..logits.len()).step_by(V::LEN) {
             let logit = slice::load::<V>(token, logits, start, f64::NEG_INFINITY);
-            let more =
-                (slice::load::<V>(token, ln_counts, start, 0.0) - own_count).min(own.lit(0.0));
-            let preferred = (ln_q(&softmax, logit) - own).relu();
-            let ln_s = more * lit(self.p) + preferred * lit(self.q);
-            slice::store(softmax.shifted(logit) + ln_s, adjusted, start);
+            let more = slice::load::<V>(token, ln_counts, start, 0.0) - own_count;
+            let factor = self.ln_factor(more, ln_q(&softmax, logit), own);
+            slice::store(softmax.shifted(logit) + factor, adjusted, start);
         }
+    }
+
+    /// ln S of a class that has e^`more` times the elements of the row's own, from ln q of both.
+    #[inline(always)]
+    fn ln_factor<S: Scalar>(self, more: S, ln_q: S, own: S) -> S {
+        let preferred = (ln_q - own.max(own.lit(LEAST.ln()))).relu();
+        more.min(more.lit(0.0)) * lit(self.p) + preferred * lit(self.q)
     }
 }
 

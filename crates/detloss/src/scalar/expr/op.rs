@@ -8,7 +8,7 @@ use crate::scalar::Scalar;
 #[non_exhaustive]
 pub enum Op {
     /// The input of this number: the prediction's fields first, then the target's; or those of a
-    /// [row](crate::batch::Kernel::trace_row).
+    /// [row](crate::batch::Kernel::trace_row) or a [set](crate::batch::Kernel::trace_set).
     Input(usize),
     /// A constant.
     Const(Constant),
@@ -24,6 +24,10 @@ pub enum Op {
     RowSum(usize),
     /// The largest a of its row.
     RowMax(usize),
+    /// The sum of a over the rows, column by column.
+    ColumnSum(usize),
+    /// The largest a of its column.
+    ColumnMax(usize),
 }
 
 impl Op {
@@ -39,6 +43,8 @@ impl Op {
             Self::IfLt(..) => "if_lt",
             Self::RowSum(_) => "row_sum",
             Self::RowMax(_) => "row_max",
+            Self::ColumnSum(_) => "column_sum",
+            Self::ColumnMax(_) => "column_max",
         }
     }
 
@@ -46,7 +52,11 @@ impl Op {
     pub fn operands(self) -> impl Iterator<Item = usize> {
         let (operands, count) = match self {
             Self::Input(_) | Self::Const(_) => ([0; 4], 0),
-            Self::Unary(_, a) | Self::RowSum(a) | Self::RowMax(a) => ([a, 0, 0, 0], 1),
+            Self::Unary(_, a)
+            | Self::RowSum(a)
+            | Self::RowMax(a)
+            | Self::ColumnSum(a)
+            | Self::ColumnMax(a) => ([a, 0, 0, 0], 1),
             Self::Binary(_, a, b) => ([a, b, 0, 0], 2),
             Self::MulAdd(a, b, c) => ([a, b, c, 0], 3),
             Self::IfLt(a, b, c, d) => ([a, b, c, d], 4),
@@ -65,6 +75,8 @@ impl Op {
             Self::IfLt(a, b, c, d) => Self::IfLt(name(a), name(b), name(c), name(d)),
             Self::RowSum(a) => Self::RowSum(name(a)),
             Self::RowMax(a) => Self::RowMax(name(a)),
+            Self::ColumnSum(a) => Self::ColumnSum(name(a)),
+            Self::ColumnMax(a) => Self::ColumnMax(name(a)),
         }
     }
 }
