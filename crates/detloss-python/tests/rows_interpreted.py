@@ -81,6 +81,19 @@ def test_what_is_no_class(spec):
 
 
 @by_name(OF_CLASSES)
+def test_a_class_that_no_row_has(spec):
+    """It may weigh anything: one over its frequency is infinite."""
+    pred, target = random((7, 5), -2.0, 2.0), torch.tensor([1, 2, 3, 4, 255, 1, 255])
+    for weight in (torch.inf, torch.nan):
+        of_classes = random((5,))
+        of_classes[0] = weight
+        for part in (slice(0, 4), slice(0, 7)):
+            assert_equal_to_core(
+                spec, pred[part], target[part], class_weight=of_classes, ignore_index=255, reduction="weighted_mean"
+            )
+
+
+@by_name(OF_CLASSES)
 def test_class_indices_of_every_type(spec):
     pred, target = random((37, 5), -2.0, 2.0), torch.arange(37) % 5
     for kind in (torch.int8, torch.uint8, torch.int16, torch.uint16, torch.int32, torch.uint32, torch.uint64, torch.int64):

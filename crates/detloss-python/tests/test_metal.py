@@ -160,6 +160,16 @@ def test_classes(spec, as_on_a_mac):
             assert torch.equal(numbers.isnan(), (target == 1).reshape(-1, *(1,) * (numbers.dim() - 1)).expand_as(numbers))
 
 
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.pred.is_row and takes_classes(spec)], ids=lambda spec: spec.name)
+def test_a_class_that_no_row_has(spec, as_on_a_mac):
+    """It may weigh anything: one over its frequency is infinite."""
+    pred, target = random((7, 5), -2.0, 2.0), torch.tensor([1, 2, 3, 4, 255, 1, 255])
+    for weight in (torch.inf, torch.nan):
+        of_classes = random((5,))
+        of_classes[0] = weight
+        assert_equal_to_core(spec, pred, target, class_weight=of_classes, ignore_index=255, reduction="weighted_mean")
+
+
 def test_labels(as_on_a_mac):
     """What is no label makes its own number NaN; what is left out may hold anything."""
     pred, labels = random((6, COLUMNS), -2.0, 2.0), torch.zeros(6, COLUMNS)

@@ -60,12 +60,16 @@ def unit(spec: Spec, params: tuple[float, ...], given: Given) -> Unit:
             lines += [*chain(*begin), *_loop(given, [*part, *map(_declared, reading.along), *more])]
     (value,), *slopes = written.outputs
     stored = [f"grad[row * {given.columns} + column] = counts ? {name} * slope : 0.0f;" for (name,) in slopes]
+    mass = "importance"
+    if given.class_weight is not None and given.classes:
+        # The class of a row that does not count is not its own, and may weigh anything.
+        mass = f"counts ? importance * {read('class_weight[t]', given.class_weight)} : 0.0f"
     return Unit(
         place="const INDEX row = unit;",
         load=[] if is_along else target,
         lines=lines,
         value=value,
-        mass=f"importance * {read('class_weight[t]', given.class_weight)}" if given.class_weight and given.classes else "importance",
+        mass=mass,
         store=_loop(given, [*part, *map(_declared, last), *stored]) if stored else [],
     )
 

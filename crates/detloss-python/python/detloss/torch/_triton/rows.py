@@ -131,7 +131,9 @@ def source(spec: Spec, params: tuple[float, ...], of: Form) -> tuple[str, str]:
         text, store = [*part, *map(str, written.lines)], [_stored(slope) for (slope,) in slopes]
     else:
         text, store = _in_parts(written, part)
-    mass = "importance * tl.load(class_weight + t).to(F)" if of.classes and of.by_class else "importance"
+    # The class of a row that does not count is not its own, and may weigh anything.
+    of_class = "importance * tl.load(class_weight + t, mask=counts, other=0.0).to(F)"
+    mass = of_class if of.classes and of.by_class else "importance"
     shape = "[1, TILE]" if upright else "[TILE, 1]"
     return frame.text(spec.name, shape, f"tl.arange(0, TILE){rows}", load, [], text, value, mass, store)
 
