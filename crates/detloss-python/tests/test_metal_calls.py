@@ -168,8 +168,11 @@ def test_automatic_choice(called):
         torch.func.vmap(lambda x: detloss.torch.giou(x, target))(pred.expand(2, *pred.shape))
         torch.compile(lambda x: detloss.torch.giou(x, target), backend="eager", fullgraph=True)(pred)
     assert not called
-    with pytest.raises(ValueError, match="dice: backend 'kernel' cannot take this call: on a Mac rows have at most 1024 numbers"):
+    no_kernel = "backend 'kernel' cannot take this call:"
+    with pytest.raises(ValueError, match=f"dice: {no_kernel} its rows are longer than 1024 numbers, the most on a Mac"):
         detloss.torch.dice(torch.zeros(2, 1025), torch.ones(2, 1025), backend="kernel")
+    with pytest.raises(ValueError, match=f"ghm_c: {no_kernel} on a Mac no kernel takes losses of whole batches"):
+        detloss.torch.ghm_c(torch.zeros(2, 4), torch.ones(2, 4), backend="kernel")
 
 
 def test_what_cannot_be_compiled_is_replayed(as_on_a_mac):

@@ -175,8 +175,10 @@ def _lacks_on_a_mac(call: Call) -> str | None:
     """What stands against a loss there."""
     scope, columns = call.chosen.spec.scope, call.at.columns
     if scope == "set":
-        return "on a Mac there are none for losses of whole batches"
-    return f"on a Mac rows have at most {LONGEST_ON_A_MAC} numbers" if scope == "row" and columns > LONGEST_ON_A_MAC else None
+        return "on a Mac no kernel takes losses of whole batches"
+    if scope == "row" and columns > LONGEST_ON_A_MAC:
+        return f"its rows are longer than {LONGEST_ON_A_MAC} numbers, the most on a Mac"
+    return None
 
 
 def _lacks_compiler(device: torch.device) -> str | None:
