@@ -56,7 +56,9 @@ impl Rows {
     /// The weight of the class of every row.
     pub(crate) fn weights_of_classes(&self) -> Option<Tensor<2>> {
         let weights = self.column_weights.clone().filter(|_| self.has_classes)?;
-        Some((self.target.clone() * weights).sum_dim(1))
+        let is_other = self.target.clone().equal_scalar(0.0);
+        // The others may weigh infinity.
+        Some((self.target.clone() * weights).mask_fill(is_other, 0.0).sum_dim(1))
     }
 
     /// The losses, by the program of the value or that of value and gradient.

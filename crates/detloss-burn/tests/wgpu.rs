@@ -394,6 +394,18 @@ fn rows_of_classes_mean_the_same() {
             |pred| (batch(pred).values(&loss) * on.tensor(&scales, [3])).sum(),
             Ok((sum, grad.to_vec())),
         );
+        // One over the frequency of a class that is absent is such a weight.
+        let absent = [1.0, f64::INFINITY, 0.5];
+        let core = detloss::Batch::new(&finite, Target::Classes(&[0, 0, 2])).columns(3);
+        agree(
+            entry.name,
+            on.tensor(&finite, [3, 3]),
+            |pred| {
+                let batch = Batch::new(pred, on.integers(&[0, 0, 2], [3])).column_weights(absent);
+                batch.weighted_mean().value(&Loss::find(entry.name).unwrap())
+            },
+            core.column_weights(&absent).weighted_mean().value_and_grad(&entry.make()),
+        );
         // Nothing is read back: a class that is none makes its row NaN.
         let unknown = Batch::new(on.tensor(&finite, [3, 3]), on.integers(&[0, 3, 2], [3]));
         let values = numbers(&unknown.values(&loss));

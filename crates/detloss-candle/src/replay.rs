@@ -74,7 +74,12 @@ fn of_rows(call: &Call<'_>, kept: Option<&Tensor>, program: Program) -> Result<O
     let weights = without_left_out(by_row, kept, dtype)?;
     // The sum of the weights knows that of the class, too.
     let of_class = match by_column.filter(|_| call.shapes.class_indices) {
-        Some(by_column) => Some(target.broadcast_mul(&by_column)?.sum_keepdim(1)?),
+        Some(by_column) => {
+            // Other classes may weigh infinity.
+            let (weights, is_own) = (by_column.broadcast_as(target.shape())?, target.ne(0.0)?);
+            let own = is_own.where_cond(&(&target * weights)?, &target)?;
+            Some(own.sum_keepdim(1)?)
+        }
         None => None,
     };
     let total = Total {

@@ -416,6 +416,10 @@ def test_a_row_that_asks_for_nothing_or_for_what_is_excluded(spec: Spec) -> None
     for given in (Input("a class", excluding, index), Input("its share", excluding, share)):
         value, grad, _ = by_torch(spec, given, {})
         assert (value.tolist(), grad.tolist()) == ([np.inf], [[0.5, -1.0, 0.5]]), given.what
+    finite, endless = np.array([[0.5, 0.25, -1.0]]), np.array([np.inf, 2.0, 1.0])
+    for given in (Input("a class", finite, index, endless), Input("its share", finite, share, endless)):
+        value, grad, _ = by_torch(spec, given, {})
+        assert np.isfinite(value).all() and np.isfinite(grad).all(), given.what
     value, grad, _ = by_torch(spec, Input("a class without weight", excluding, index, weight), {})
     assert value.tolist() == [0.0]
     assert not grad.any()

@@ -40,7 +40,7 @@ pub fn sum_over_classes<V: Vector>(
 pub fn trace_over_classes<'t>(row: TracedRow<'t>, function: &impl OfLikelihood) -> TracedLoss<'t> {
     let softmax = TracedSoftmax::new(row.logits, 1.0);
     let (likelihood, wrong) = (softmax.likelihood(), softmax.complement());
-    let share = row.column_weights.map_or(row.target, |weights| row.target * weights);
+    let share = row.column_weights.map_or(row.target, |weights| weighted(row.target, weights));
     let terms = function.term(likelihood, wrong, softmax.ln_sum() - softmax.shifted);
     let counts = |term| of_share(share, term, wrong);
     let (value, slope) = (counts(terms.0).row_sum(), counts(terms.1));
@@ -108,13 +108,19 @@ fn terms<V: Vector>(
 ) -> (V, V) {
     let mut share = slice::load::<V>(token, target, start, 0.0);
     if let Some(weights) = row.column_weights {
-        share = share * slice::load::<V>(token, weights, start, 0.0);
+        share = weighted(share, slice::load(token, weights, start, 0.0));
     }
     let shifted = softmax.shifted(slice::load(token, row.logits, start, 0.0));
     let power = shifted.exp();
     let (likelihood, wrong) = (softmax.probability(power), softmax.complement_of(power));
     let (value, slope) = function.term(likelihood, wrong, lit(softmax.ln_sum()) - shifted);
     (of_share(share, value, wrong), of_share(share, slope, wrong))
+}
+
+/// The share of a class times its weight. A class without a share may weigh infinity, as 1 over a frequency of 0 does.
+#[inline(always)]
+pub fn weighted<S: Scalar>(share: S, weight: S) -> S {
+    S::if_lt(share.lit(0.0), share.abs(), share * weight, share)
 }
 
 /// A term as far as it is asked for. A logit of −∞ with no share adds 0, not 0 · ∞; but NaN comes out again, which is in 1 − q too.

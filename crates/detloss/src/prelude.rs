@@ -16,7 +16,9 @@ pub use crate::scalar::stable::{
 pub use crate::scalar::{Scalar, lit};
 // What the losses of whole rows and whole batches need besides.
 pub use crate::density::{Density, GhmTerm};
-pub use crate::likelihood::{CrossEntropy, OfLikelihood, sum_over_classes, trace_over_classes};
+pub use crate::likelihood::{
+    CrossEntropy, OfLikelihood, sum_over_classes, trace_over_classes, weighted,
+};
 pub use crate::loss::{RowOf, RowTarget, SetOf, State, TracedLoss, TracedRow, TracedSet};
 pub use crate::lovasz::lovasz;
 pub use crate::overlap::{

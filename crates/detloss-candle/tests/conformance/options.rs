@@ -365,3 +365,31 @@ fn a_label_that_is_left_out_costs_nothing() -> Result<()> {
     }
     Ok(())
 }
+
+/// One over the frequency of a class that is absent is such a weight.
+#[test]
+fn a_class_that_nobody_asks_for_may_weigh_infinity() -> Result<()> {
+    let classes = Tensor::new(&[0_i64, 2], &Device::Cpu)?;
+    let weights = Tensor::new(&[1.0_f32, f32::INFINITY, 0.5], &Device::Cpu)?;
+    let of_classes = |entry: &&Entry| {
+        let takes = entry.signature.takes();
+        entry.signature.scope == Scope::Row && takes.class_indices && takes.column_weights
+    };
+    for entry in ALL.iter().filter(of_classes) {
+        for reduction in [Reduction::Mean, Reduction::WeightedMean] {
+            let run = |backend| {
+                let pred = Tensor::new(&[[0.5_f32, -1.0, 0.0], [2.0, 0.25, 1.0]], &Device::Cpu)?;
+                let pred = Var::from_tensor(&pred)?;
+                let column_weights = Some(weights.clone());
+                let options = Options { reduction, column_weights, backend, ..Options::default() };
+                let value = loss(&pred, &classes, &entry.make(), &options)?;
+                Ok::<_, candle_core::Error>([numbers(&value)?, slopes(&value, &pred)?].concat())
+            };
+            let [replayed, of_host] = [run(Backend::Decomposed)?, run(Backend::Fused)?];
+            for (got, expected) in replayed.iter().zip(&of_host) {
+                assert!((got - expected).abs() < 1e-5, "{}: {replayed:?}", entry.name);
+            }
+        }
+    }
+    Ok(())
+}

@@ -208,6 +208,16 @@ fn compare_class(loss: &AnyLoss, logits: &[f64], class: usize, weights: &[f64]) 
     }
 }
 
+/// Unless all classes are asked for, by smoothing.
+#[test]
+fn a_class_that_nobody_asks_for_may_weigh_infinity() {
+    for loss in tested().iter().map(|entry| entry.make()).filter(is_traced) {
+        if loss.signature().takes().class_indices {
+            compare_class(&loss, &[0.5, 0.25, -1.0], 1, &[f64::INFINITY, 0.5, 2.0]);
+        }
+    }
+}
+
 #[test]
 fn classes_agree_with_the_kernel() {
     let mut random = Random::new(11);

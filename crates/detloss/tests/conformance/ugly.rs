@@ -157,6 +157,21 @@ fn nan_in_a_row_that_asks_for_nothing_gives_nan() {
     }
 }
 
+/// One over the frequency of a class that is absent is such a weight.
+#[test]
+fn a_class_that_nobody_asks_for_may_weigh_infinity() {
+    let (logits, weights) = ([0.5, 0.25, -1.0], [1.0, 2.0, f64::INFINITY]);
+    for entry in of_classes() {
+        let targets = [Target::Classes(&[1]), Target::Dense(&[0.0, 1.0, 0.0])];
+        for target in targets {
+            let batch = Batch::new(&logits, target).columns(3).column_weights(&weights);
+            let (value, slopes) = batch.value_and_grad(&entry.make()).unwrap();
+            let all_are_finite = value.is_finite() && slopes.iter().all(|slope| slope.is_finite());
+            assert!(all_are_finite, "{}: {value}, {slopes:?}", entry.name);
+        }
+    }
+}
+
 /// It costs infinitely much, and pulls as one does that is as unlikely as can be.
 #[test]
 fn a_class_that_is_excluded_and_asked_for_has_slopes() {

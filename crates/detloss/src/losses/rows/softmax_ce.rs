@@ -123,7 +123,7 @@ impl SoftmaxCe {
             }),
         };
         match row.column_weights {
-            Some(weights) => share * slice::load::<V>(token, weights, start, 0.0),
+            Some(weights) => weighted(share, slice::load(token, weights, start, 0.0)),
             None if start + V::LEN <= columns => share,
             None => {
                 share

@@ -28,7 +28,7 @@ def softmax_ce(pred: Tensor, target: Tensor, class_weight: Tensor | None, params
     else:
         share = target if smoothing == 0.0 else target * (1.0 - smoothing) + smoothing / columns
     if class_weight is not None:
-        share = share * class_weight
+        share = _weighted(share, class_weight)
     mass = share.sum(-1, keepdim=True)
     # A logit of −∞ with no share adds 0, not 0 · ∞.
     below = torch.where(share == 0.0, share, share * softmax.shifted).sum(-1, keepdim=True)
@@ -105,11 +105,16 @@ def _sum_over_classes(
             weight = class_weight[at.column]
             value, slope = _of_share(weight, value, -at.less), slope * weight
         return RowTerms(value.squeeze(-1), slope * softmax.slopes(at))
-    share = target if class_weight is None else target * class_weight
+    share = target if class_weight is None else _weighted(target, class_weight)
     wrong = (softmax.rest + (1.0 - softmax.powers)) / softmax.sum
     terms = term(softmax.probabilities, wrong, softmax.ln_sum - softmax.shifted)
     values, slopes = (_of_share(share, each, wrong) for each in terms)
     return RowTerms(values.sum(-1), torch.addcmul(-slopes, softmax.powers, slopes.sum(-1, keepdim=True) / softmax.sum))
+
+
+def _weighted(share: Tensor, weight: Tensor) -> Tensor:
+    """The share of a class times its weight. A class without a share may weigh infinity, as 1 over a frequency of 0 does."""
+    return torch.where(share == 0.0, share, share * weight)
 
 
 def _of_share(share: Tensor, term: Tensor, wrong: Tensor) -> Tensor:
