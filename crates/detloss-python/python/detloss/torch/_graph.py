@@ -142,6 +142,16 @@ class Writer:
         return repr(constant)
 
 
+def needed_lines(lines: list[Line], names: set[str], computed: set[str]) -> list[Line]:
+    """The lines that these names need, of those that are computed here."""
+    needed, kept = {*names}, []
+    for line in reversed(lines):
+        if needed & {*line.names} & computed:
+            needed |= {*line.operands}
+            kept.append(line)
+    return kept[::-1]
+
+
 def name(node: Node) -> str:
     """The operation as PyTorch calls it."""
     if isinstance(node.target, torch._ops.OpOverload):

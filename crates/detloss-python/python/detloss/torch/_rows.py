@@ -11,7 +11,7 @@ from torch.fx import Graph
 
 from detloss._spec import Spec
 from detloss.torch import _graph
-from detloss.torch._graph import Line, Writer
+from detloss.torch._graph import Line, Writer, needed_lines
 from detloss.torch._operations import TRACEABLE
 
 
@@ -72,16 +72,6 @@ def readings(written: Writer, given: Iterable[str]) -> tuple[list[Reading], list
         of_reading = [line for line in written.lines if depth[line.names[0]] == at]
         once = [line for line in of_reading if not {*line.names} & (along | sums)]
         of_row = [line for line in of_reading if line.is_of_row]
-        found.append(Reading(once, _needed(written.lines, along, {operand for line in of_row for operand in line.operands}), of_row))
+        found.append(Reading(once, needed_lines(written.lines, {operand for line in of_row for operand in line.operands}, along), of_row))
     slopes = {slope for output in written.outputs[1:] for slope in output}
-    return found, _needed(written.lines, along, slopes)
-
-
-def _needed(lines: list[Line], along: set[str], names: set[str]) -> list[Line]:
-    """The lines that are computed of each number which these names need."""
-    needed, kept = {*names}, []
-    for line in reversed(lines):
-        if needed & {*line.names} & along:
-            needed |= {*line.operands}
-            kept.append(line)
-    return kept[::-1]
+    return found, needed_lines(written.lines, slopes, along)

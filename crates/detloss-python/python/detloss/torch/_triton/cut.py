@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch.fx import Graph, Node
 
-from detloss.torch._graph import Line, Numbers, arguments_of, name
+from detloss.torch._graph import Line, Numbers, arguments_of, name, needed_lines
 from detloss.torch._triton import writer
 
 
@@ -206,26 +206,16 @@ def passes(written: Writer) -> list[Pass]:
         sums = [sum_ for name, sum_ in written.sums.items() if there[name] == at + 1]
         slopes = [name for name in outputs if written.is_along(name) and there[name] == at]
         terms = {*slopes, *(operand for sum_ in sums for operand in sum_.operands)}
-        along = _needed(written.lines, terms, {name for name in there if written.is_along(name)})
-        after = _needed(written.lines, asked | {*of_set}, once[at + 1] - {*written.sums})
+        along = needed_lines(written.lines, terms, {name for name in there if written.is_along(name)})
+        after = needed_lines(written.lines, asked | {*of_set}, once[at + 1] - {*written.sums})
         needed = terms | _operands(along) | _operands(after)
-        before = _needed(written.lines, needed, once[0])
+        before = needed_lines(written.lines, needed, once[0])
         needed |= _operands(before)
         left, new = ([name for name in there if name in once[at + 1] & {*names}] for names in (asked, of_set))
         given = [name for name in there if name in needed and 0 < there[name] <= at and not written.is_along(name)]
         found.append(Pass(sums, slopes, before, along, after, given, left, new, needed))
         asked |= {*given}
     return found[::-1]
-
-
-def _needed(lines: list[Line], names: set[str], computed: set[str]) -> list[Line]:
-    """The lines that these names need, of those that are computed here."""
-    needed, kept = {*names}, []
-    for line in reversed(lines):
-        if needed & {*line.names} & computed:
-            needed |= {*line.operands}
-            kept.append(line)
-    return kept[::-1]
 
 
 def _operands(lines: list[Line]) -> set[str]:
