@@ -90,7 +90,7 @@ WITHOUT_LINES = {"amax.default", "scatter_add.default", "sum.default"}
 class Writer(writer.Writer):
     """Writes the operations of a loss on a set."""
 
-    TYPES = writer.Writer.TYPES | {torch.float64: "SUM"}
+    TYPES = {**writer.Writer.TYPES, torch.float64: "SUM"}
 
     def __init__(self, traced: Graph, of: Form, is_by_row: bool) -> None:
         self.sums: dict[str, Sum] = {}

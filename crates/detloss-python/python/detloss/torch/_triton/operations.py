@@ -7,6 +7,7 @@ these approximations have an absolute error.
 
 # mypy: ignore-errors
 # pyright: basic, reportOperatorIssue=false, reportArgumentType=false, reportOptionalOperand=false, reportAttributeAccessIssue=false
+# pyright: reportAssignmentType=false
 # Triton reads the functions as text of a language of its own.
 
 from __future__ import annotations
