@@ -15,6 +15,7 @@ from detloss.torch._operations import TRACEABLE_SETS
 from detloss.torch._triton import cut, launch, operations, rows, sets
 from kernel_cases import EPS, assert_equal_to_core, by_name, random, result, tensors
 from samples import COLUMNS, classes, covering, near_default, ordinary, settings, shapes, sized, takes_classes
+from triton.runtime import interpreter
 from triton_host import like_a_device  # noqa: F401
 
 triton_host.install()
@@ -271,7 +272,7 @@ def test_no_program_waits(spec, monkeypatch):
     monkeypatch.setattr(rows, "NUMBERS", 32)
     pred, target = tensors(ordinary(spec, rows=31), torch.float64)
     wanted = result(spec, pred, target, backend="kernel")
-    builder = launch.triton.runtime.interpreter.interpreter_builder
+    builder = interpreter.interpreter_builder
     whole = builder.set_grid_idx
     monkeypatch.setattr(builder, "set_grid_idx", lambda x, y, z: whole(builder.grid_dim[0] - 1 - x, y, z))
     for numbers, expected in zip(result(spec, pred, target, backend="kernel"), wanted, strict=True):
