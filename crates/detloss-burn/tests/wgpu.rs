@@ -402,7 +402,7 @@ fn rows_of_classes_mean_the_same() {
             on.tensor(&finite, [3, 3]),
             |pred| {
                 let batch = Batch::new(pred, on.integers(&[0, 0, 2], [3])).column_weights(absent);
-                batch.weighted_mean().value(&Loss::find(entry.name).unwrap())
+                batch.weighted_mean().value(Loss::find(entry.name).unwrap())
             },
             core.column_weights(&absent).weighted_mean().value_and_grad(&entry.make()),
         );
