@@ -42,7 +42,7 @@ impl Rows {
                 let unknown = above.bool_or(classes.clone().lower_scalar(0.0));
                 let target = classes.equal(column).cast(FloatDType::F32);
                 let target = target.mask_fill(unknown, f32::NAN);
-                let target = without(target, &ignored);
+                let target = filled(target, &ignored, 0.0);
                 Self { shape, target, column_weights, ignored, has_classes: true }
             }
             HeldTarget::Dense(numbers) => {
@@ -65,21 +65,16 @@ impl Rows {
     pub(crate) fn values<const D: usize>(
         &self,
         pred: Tensor<D>,
-        [value, value_and_grad]: [Program; 2],
+        programs: [Program; 2],
     ) -> Tensor<1> {
-        let rows = pred.clone().without_autodiff().reshape(self.shape);
-        if !pred.is_tracked() {
-            return self.follow(&value, rows).0;
-        }
-        let (units, slopes) = self.follow(&value_and_grad, rows);
-        let slopes = slopes.expect("a slope was asked for").reshape(pred.dims());
-        with_slopes(pred, units, slopes)
+        differentiable(pred, self.shape, programs, |program, pred| self.follow(program, pred))
     }
 
     /// The losses of these predictions, and their slopes if the program has them.
     fn follow(&self, program: &Program, pred: Tensor<2>) -> (Tensor<1>, Option<Tensor<2>>) {
         let [rows, columns] = self.shape;
-        let pred = without(pred, &self.ignored);
+        // What is ignored may hold anything.
+        let pred = filled(pred, &self.ignored, 0.0);
         let column = numbers_of_columns(columns, &pred.device());
         let mut inputs = vec![pred, self.target.clone(), column];
         inputs.extend(self.column_weights.clone());
@@ -87,6 +82,22 @@ impl Rows {
         let value = value.expect("a program has a value").narrow(1, 0, 1).reshape([rows]);
         (value, slopes)
     }
+}
+
+/// What `follow` makes of a prediction, by the program of the value, or, if a gradient is asked for, by that of value and gradient.
+pub(crate) fn differentiable<const D: usize>(
+    pred: Tensor<D>,
+    shape: [usize; 2],
+    [value, value_and_grad]: [Program; 2],
+    follow: impl Fn(&Program, Tensor<2>) -> (Tensor<1>, Option<Tensor<2>>),
+) -> Tensor<1> {
+    let columns = pred.clone().without_autodiff().reshape(shape);
+    if !pred.is_tracked() {
+        return follow(&value, columns).0;
+    }
+    let (value, slopes) = follow(&value_and_grad, columns);
+    let slopes = slopes.expect("a slope was asked for").reshape(pred.dims());
+    with_slopes(pred, value, slopes)
 }
 
 /// The numbers of the columns, from 0 on.
@@ -106,12 +117,12 @@ fn checked(labels: Tensor<2>, kind: Kind) -> Tensor<2> {
     labels.mask_fill(unknown, f32::NAN)
 }
 
-/// The numbers with 0 in ignored rows, which may hold anything.
-fn without(numbers: Tensor<2>, ignored: &Option<Tensor<2, Bool>>) -> Tensor<2> {
-    match ignored {
-        Some(ignored) => {
-            let ignored = ignored.clone().expand(numbers.dims());
-            numbers.mask_fill(ignored, 0.0)
+/// The numbers with `value` where the mask is.
+pub(crate) fn filled(numbers: Tensor<2>, mask: &Option<Tensor<2, Bool>>, value: f32) -> Tensor<2> {
+    match mask {
+        Some(mask) => {
+            let shape = numbers.dims();
+            numbers.mask_fill(mask.clone().expand(shape), value)
         }
         None => numbers,
     }

@@ -6,8 +6,7 @@ use detloss::scalar::expr::Program;
 use detloss::signature::Signature;
 
 use crate::call::HeldTarget;
-use crate::device::with_slopes;
-use crate::rows::{follow, numbers_of_columns};
+use crate::rows::{differentiable, filled, follow, numbers_of_columns};
 use crate::steps::steps;
 
 /// How many inputs a program of sets has: all of them are columns.
@@ -54,15 +53,9 @@ impl Set {
     pub(crate) fn value<const D: usize>(
         &self,
         pred: Tensor<D>,
-        [value, value_and_grad]: [Program; 2],
+        programs: [Program; 2],
     ) -> Tensor<1> {
-        let batch = pred.clone().without_autodiff().reshape(self.shape);
-        if !pred.is_tracked() {
-            return self.follow(&value, batch).0;
-        }
-        let (value, slopes) = self.follow(&value_and_grad, batch);
-        let slopes = slopes.expect("a slope was asked for").reshape(pred.dims());
-        with_slopes(pred, value, slopes)
+        differentiable(pred, self.shape, programs, |program, pred| self.follow(program, pred))
     }
 
     /// The loss of these predictions, and their slopes if the program has them.
@@ -139,17 +132,6 @@ fn either(
         Some(some) => some.expand(shape).bool_or(more.expand(shape)),
         None => more,
     })
-}
-
-/// The numbers with `value` where the mask is.
-fn filled(numbers: Tensor<2>, mask: &Option<Tensor<2, Bool>>, value: f32) -> Tensor<2> {
-    match mask {
-        Some(mask) => {
-            let shape = numbers.dims();
-            numbers.mask_fill(mask.clone().expand(shape), value)
-        }
-        None => numbers,
-    }
 }
 
 #[cfg(test)]
