@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 import triton_host
-from detloss.torch import _device, _kernel
 from detloss.torch._triton import launch
 from kernel_cases import EPS, assert_equal_to_core, by_name, result
 from ranking_cases import (
@@ -19,7 +18,7 @@ from ranking_cases import (
     many_programs,  # noqa: F401
     memory_of_others,  # noqa: F401
 )
-from triton_host import like_a_device  # noqa: F401
+from triton_host import assert_state_survives_failures, like_a_device, step  # noqa: F401
 
 triton_host.install()
 
@@ -53,13 +52,6 @@ def test_next_to_no_negative_above(spec):
 
 
 # What is remembered --------------------------------------------------------------------------------------------------------------------
-
-
-def step(module, pred, target, **options):
-    """The value of a step, its gradient, and what is remembered after it."""
-    asked = pred.clone().requires_grad_()
-    value = module(asked, target, **options)
-    return value.detach(), torch.autograd.grad(value, asked)[0], module.state.clone()
 
 
 @STATEFUL
@@ -101,25 +93,7 @@ def test_state_stays(spec):
 @STATEFUL
 def test_state_after_a_failure(spec, monkeypatch):
     """Whichever kernel cannot be launched: who takes over begins with the state as it was."""
-    monkeypatch.setattr(_kernel, "DEVICES", ("cpu",))
-    whole, count = launch.start, 8
-    pred, target = inputs(spec, 60, 0.3)
-    of_kernel, of_operations = (getattr(detloss.torch, spec.class_name)(backend=way) for way in ("auto", "decomposed"))
-    for failing in range(count):
-        monkeypatch.setattr(_kernel, "_failed", set())
-        monkeypatch.setattr(_kernel, "_warnings", [])
-        launched = []
-
-        def start(*given, failing=failing, launched=launched):
-            launched.append(given)
-            if len(launched) > failing:
-                raise _device.Failed("OutOfResources: out of resource")
-            whole(*given)
-
-        monkeypatch.setattr(launch, "start", start)
-        with pytest.warns(RuntimeWarning, match="failed, OutOfResources"):
-            numbers = step(of_kernel, pred, target)
-        torch.testing.assert_close(numbers, step(of_operations, pred, target))
+    assert_state_survives_failures(spec, *inputs(spec, 60, 0.3), 8, monkeypatch)
 
 
 @STATEFUL

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 import triton_host
-from detloss.torch import _device, _kernel
+from detloss.torch import _device
 from detloss.torch._operations import TRACEABLE_SETS
 from detloss.torch._triton import cut, launch, operations, rows, sets
 from kernel_cases import EPS, assert_equal_to_core, by_name, random, result, tensors
 from samples import COLUMNS, classes, covering, near_default, ordinary, settings, shapes, sized, takes_classes
 from triton.runtime import interpreter
-from triton_host import like_a_device  # noqa: F401
+from triton_host import assert_state_survives_failures, like_a_device, step  # noqa: F401
 
 triton_host.install()
 
@@ -286,12 +286,6 @@ def modules(spec, **params):
     return [getattr(detloss.torch, spec.class_name)(backend=backend, **sized(spec), **params) for backend in ("kernel", "fused")]
 
 
-def step(module, pred, target, **options):
-    asked = pred.clone().requires_grad_()
-    value = module(asked, target, **options)
-    return value.detach(), torch.autograd.grad(value, asked)[0], module.state.clone()
-
-
 @by_name(STATEFUL)
 def test_state(spec, monkeypatch):
     monkeypatch.setattr(rows, "NUMBERS", 64)
@@ -327,25 +321,8 @@ def test_state_of_what_does_not_count(spec):
 @by_name(STATEFUL)
 def test_state_after_a_failure(spec, monkeypatch):
     """Whichever pass cannot be launched: who takes over begins with the state as it was."""
-    monkeypatch.setattr(_kernel, "DEVICES", ("cpu",))
-    whole = launch.start
     pred, target = tensors(ordinary(spec, rows=37), torch.float64)
-    of_kernel, of_operations = (getattr(detloss.torch, spec.class_name)(backend=way, **sized(spec)) for way in ("auto", "decomposed"))
-    for failing in (0, 1):
-        monkeypatch.setattr(_kernel, "_failed", set())
-        monkeypatch.setattr(_kernel, "_warnings", [])
-        launched = []
-
-        def start(*given, failing=failing, launched=launched):
-            launched.append(given)
-            if len(launched) > failing:
-                raise _device.Failed("OutOfResources: out of resource")
-            whole(*given)
-
-        monkeypatch.setattr(launch, "start", start)
-        with pytest.warns(RuntimeWarning, match="failed, OutOfResources"):
-            numbers = step(of_kernel, pred, target)
-        torch.testing.assert_close(numbers, step(of_operations, pred, target))
+    assert_state_survives_failures(spec, pred, target, 2, monkeypatch, **sized(spec))
 
 
 @by_name([spec for spec in SPECS if spec.state == "fixed"])

@@ -23,6 +23,7 @@ from detloss.torch._scalar import ELEMENTARY  # noqa: E402
 from kernel_cases import HUGE, UGLY, assert_equal_to_core, options_of, random, result, tensors  # noqa: E402
 from metal_host import as_on_a_mac  # noqa: E402, F401
 from samples import COLUMNS, classes, covering, ordinary, settings, shapes, takes_classes  # noqa: E402
+from test_kernels import traced  # noqa: E402
 
 
 def steps(spec, params=None):
@@ -212,14 +213,7 @@ def test_rows(spec, columns, as_on_a_mac):
 
 def test_every_operation_on_rows_has_its_line():
     """And there is none that nobody uses."""
-    used = set()
-    for spec in SPECS:
-        if not spec.is_formula:
-            for params in ({}, *settings(spec)):
-                for has_classes in {False, takes_classes(spec)}:
-                    form = _rows.Form(COLUMNS, has_classes, has_classes and "class_weight" in spec.options, torch.float32, True)
-                    nodes = _rows.trace(spec, spec.values(params), form).nodes
-                    used |= {_graph.name(node) for node in nodes if node.op == "call_function"}
+    used = set().union(*(traced(spec) for spec in SPECS if not spec.is_formula))
     assert used - _graph.WITHOUT_LINES == set(ATEN)
 
 

@@ -1,12 +1,16 @@
-"""What Triton's interpreter lacks: the functions of its mathematical library, which are bitcode for GPUs, and a fused multiply-add."""
+"""What Triton's interpreter lacks: the functions of its mathematical library, which are bitcode for GPUs, and a fused multiply-add; and what
+all kernels that remember are asked."""
 
 from __future__ import annotations
 
+import detloss.torch
 import numpy as np
 import pytest
+import torch
 import triton.language as tl
+from detloss.torch import _device, _kernel
+from detloss.torch._triton import launch
 from detloss.torch._triton.operations import least
-
 from triton.language.extra import libdevice
 from triton.runtime import interpreter
 
@@ -63,3 +67,32 @@ def like_a_device():
     """NumPy, which computes for the interpreter, would warn of what is as it is to be. Of every file that imports it."""
     with np.errstate(all="ignore"):
         yield
+
+
+def step(module, pred, target, **options):
+    """The value of a step, its gradient, and what is remembered after it."""
+    asked = pred.clone().requires_grad_()
+    value = module(asked, target, **options)
+    return value.detach(), torch.autograd.grad(value, asked)[0], module.state.clone()
+
+
+def assert_state_survives_failures(spec, pred, target, launches, monkeypatch, **params):
+    """Whichever of so many launches fails: who takes over begins with the state as it was."""
+    monkeypatch.setattr(_kernel, "DEVICES", ("cpu",))
+    whole = launch.start
+    of_kernel, of_operations = (getattr(detloss.torch, spec.class_name)(backend=way, **params) for way in ("auto", "decomposed"))
+    for failing in range(launches):
+        monkeypatch.setattr(_kernel, "_failed", set())
+        monkeypatch.setattr(_kernel, "_warnings", [])
+        launched = []
+
+        def start(*given, failing=failing, launched=launched):
+            launched.append(given)
+            if len(launched) > failing:
+                raise _device.Failed("OutOfResources: out of resource")
+            whole(*given)
+
+        monkeypatch.setattr(launch, "start", start)
+        with pytest.warns(RuntimeWarning, match="failed, OutOfResources"):
+            numbers = step(of_kernel, pred, target)
+        torch.testing.assert_close(numbers, step(of_operations, pred, target))
