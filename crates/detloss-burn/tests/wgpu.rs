@@ -25,8 +25,19 @@ use on_tensors::{OnTensors, numbers};
 /// Launches are counted for the whole process, so that the tests take turns.
 static TURN: Mutex<()> = Mutex::new(());
 
-fn turn() -> MutexGuard<'static, ()> {
-    TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+fn turn() -> Turn {
+    Turn(TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+}
+
+struct Turn(#[expect(dead_code, reason = "it is held")] MutexGuard<'static, ()>);
+
+impl Drop for Turn {
+    /// Waits for what a test has launched and not read. When the last one has ended so does the process, which takes a driver in
+    /// software away from under the threads that are still compiling.
+    fn drop(&mut self) {
+        let done = Device::wgpu(DeviceKind::DefaultDevice).sync();
+        assert!(done.is_ok() || thread::panicking(), "the device failed: {done:?}");
+    }
 }
 
 /// Tensors of this type on a device where floats are halves unless one says otherwise, as where a model trains in them.
