@@ -155,9 +155,11 @@ def compute(
 
 def _by_kernel(call: Call, given: Tensors, is_forced: bool, is_by_both: bool) -> Tensor | None:
     """The loss by a kernel on the device, which reads the tensors in whatever type they are; None if there is none."""
+    # Under torch.compile PyTorch 2.6 fails on a slice of a named tuple.
+    tensors = (given.pred, given.target, given.weight, given.class_weight)
     if is_forced:
-        _kernel.check(call, given[:4])
-    elif not _kernel.takes(call, given[:4]):
+        _kernel.check(call, tensors)
+    elif not _kernel.takes(call, tensors):
         return None
     dtype = _precision(given.pred, given.target)
     pred, target = _in_one_precision(given.pred, given.target) if is_by_both else (given.pred, given.target)
