@@ -48,6 +48,20 @@ def test_columns(spec, columns):
         assert_equal_to_core(spec, pred, torch.arange(7) % columns)
 
 
+@by_name(SPECS)
+@pytest.mark.parametrize("upright", [False, True])
+def test_either_way_up(spec, upright, monkeypatch):
+    """A tile of short rows for compilers before Triton 3.7 and for those after it."""
+    monkeypatch.setattr(rows, "UPRIGHT", upright)
+    rows.kernel.cache_clear()
+    pred, target = tensors(of_columns(spec, 130, 5), torch.float64)
+    for given in ({"reduction": "none"}, {"weight": random((130,)), "reduction": "weighted_mean"}):
+        assert_equal_to_core(spec, pred, target, **given)
+        if takes_classes(spec):
+            assert_equal_to_core(spec, pred, torch.arange(130) % 5, ignore_index=3, class_weight=random((5,)), **given)
+    rows.kernel.cache_clear()
+
+
 @by_name([spec for spec in SPECS if spec.params])
 def test_all_forms(spec):
     """Every branch of the written form, with and without weights of classes."""

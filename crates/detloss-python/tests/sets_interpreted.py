@@ -12,7 +12,7 @@ import torch
 import triton_host
 from detloss.torch import _device
 from detloss.torch._operations import TRACEABLE_SETS
-from detloss.torch._triton import cut, launch, operations, rows, sets
+from detloss.torch._triton import cut, frame, launch, operations, rows, sets
 from kernel_cases import EPS, assert_equal_to_core, by_name, random, result, tensors
 from samples import COLUMNS, classes, covering, near_default, ordinary, settings, shapes, sized, takes_classes
 from triton.runtime import interpreter
@@ -346,6 +346,20 @@ def test_what_is_refused():
         detloss.torch.lovasz_softmax(pred, torch.tensor([0, 1]), backend="kernel")
     with pytest.raises(ValueError, match="seesaw: backend 'kernel' cannot take this call: its rows are longer than 2048 numbers"):
         detloss.torch.seesaw(torch.zeros(1, 2049), torch.tensor([0]), backend="kernel")
+
+
+@by_name(SPECS)
+def test_histograms_of_an_older_triton(spec, monkeypatch):
+    """A loss that counts in one says what it lacks."""
+    monkeypatch.setattr(frame, "VERSION", (3, 3))
+    sets.kernels.cache_clear()
+    pred, target = tensors(ordinary(spec, rows=5))
+    if spec.name in ("ghm_c", "ghm_r", "seesaw"):
+        with pytest.raises(RuntimeError, match=r"it counts in a histogram, which takes Triton 3\.4, that of PyTorch 2\.8"):
+            getattr(detloss.torch, spec.name)(pred, target, backend="kernel")
+    else:
+        assert getattr(detloss.torch, spec.name)(pred, target, backend="kernel").isfinite().all()
+    sets.kernels.cache_clear()
 
 
 def test_an_operation_without_a_line(monkeypatch):

@@ -16,6 +16,9 @@ from detloss._spec import LEFT_OUT, MAX_LABEL, Operand
 from detloss.torch._text import kernel_name
 from detloss.torch._triton import operations
 
+VERSION = tuple(map(int, triton.__version__.split(".")[:2]))
+"""That of Triton, as PyTorch's own wheels bring it: 3.2 with PyTorch 2.6, 3.9 with 2.15."""
+
 FACTOR = '''    if F == tl.float64:
         factor = ((scale.to(tl.int64) << 32) | (scale_low.to(tl.int64) & 0xFFFFFFFF)).to(F, bitcast=True)
     else:

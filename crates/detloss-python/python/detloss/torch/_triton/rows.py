@@ -1,7 +1,7 @@
 """One kernel for a loss of rows: its vectorised form, traced, as the text of what is done with a tile of whole rows.
 
-A tile has the rows as its lines, each made as long as a power of two. What is one number for a row is a column of it. Short rows stand
-upright, side by side: a thread has a row to itself, adds it up without others, and computes what is one number for it once.
+A tile has the rows as its lines, each made as long as a power of two. What is one number for a row is a column of it. Of short rows a thread
+has one to itself, adds it up without others, and computes what is one number for it once.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ NUMBERS = 512
 
 SHORT = 128
 """How many bytes of a row a thread holds, with several numbers computed of each fitting into its registers."""
+
+UPRIGHT = frame.VERSION >= (3, 7)
+"""Whether rows that threads have to themselves stand upright in their tile, side by side. Threads are dealt out along the axis on which
+numbers lie side by side; if on none, along the last one, and before Triton 3.7 along the first."""
 
 PART = 1 << 11
 """How many numbers of a longer row are read at a time."""
@@ -110,10 +114,11 @@ def _stored(slope: str) -> str:
 
 def source(spec: Spec, params: tuple[float, ...], of: Form) -> tuple[str, str]:
     """The name of the kernel, and its text."""
-    is_whole, upright = of.columns <= LONGEST, is_short(of.columns, of.dtype)
+    is_whole, has_threads = of.columns <= LONGEST, is_short(of.columns, of.dtype)
+    upright = has_threads and UPRIGHT
     rows, along = ("[None, :]", "[:, None]") if upright else ("[:, None]", "[None, :]")
     # Numbers that lie side by side for all the compiler knows it would deal out to threads side by side. The gradient may be.
-    place = "tl.minimum(column, COLUMNS - 1)" if upright else "column"
+    place = "tl.minimum(column, COLUMNS - 1)" if has_threads else "column"
     target = _target(spec, of.classes, place)
     is_along = spec.target.is_row and not of.classes
     part = [

@@ -256,6 +256,8 @@ def kernels(name: str, params: tuple[float, ...], of: Form) -> Kernels:
     """Those of the loss that is written so."""
     spec = find(name)
     written = Writer(trace(spec, params, of), of, spec.pred.is_row)
+    if frame.VERSION < (3, 4) and any(sum_.kind == "count" for sum_ in written.sums.values()):
+        raise NotImplementedError("it counts in a histogram, which takes Triton 3.4, that of PyTorch 2.8")
     text, made = _Text(spec, of, written), []
     for at, of_pass in enumerate(cut.passes(written)):
         function, source, kernel = text.kernel(at, of_pass)
