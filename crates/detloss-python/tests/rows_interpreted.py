@@ -48,18 +48,24 @@ def test_columns(spec, columns):
         assert_equal_to_core(spec, pred, torch.arange(7) % columns)
 
 
+@pytest.fixture
+def anew():
+    """Kernels are made for one test, and for none after it."""
+    rows.kernel.cache_clear()
+    yield
+    rows.kernel.cache_clear()
+
+
 @by_name(SPECS)
 @pytest.mark.parametrize("upright", [False, True])
-def test_either_way_up(spec, upright, monkeypatch):
+def test_either_way_up(spec, upright, anew, monkeypatch):
     """A tile of short rows for compilers before Triton 3.7 and for those after it."""
     monkeypatch.setattr(rows, "UPRIGHT", upright)
-    rows.kernel.cache_clear()
     pred, target = tensors(of_columns(spec, 130, 5), torch.float64)
     for given in ({"reduction": "none"}, {"weight": random((130,)), "reduction": "weighted_mean"}):
         assert_equal_to_core(spec, pred, target, **given)
         if takes_classes(spec):
             assert_equal_to_core(spec, pred, torch.arange(130) % 5, ignore_index=3, class_weight=random((5,)), **given)
-    rows.kernel.cache_clear()
 
 
 @by_name([spec for spec in SPECS if spec.params])
@@ -181,14 +187,11 @@ def test_what_sorts():
 
 
 @pytest.fixture
-def in_parts(monkeypatch):
+def in_parts(anew, monkeypatch):
     """Rows of more than four numbers are read in parts of two."""
     monkeypatch.setattr(rows, "SHORT", 0)
     monkeypatch.setattr(rows, "LONGEST", 4)
     monkeypatch.setattr(rows, "PART", 2)
-    rows.kernel.cache_clear()
-    yield
-    rows.kernel.cache_clear()
 
 
 @by_name(SPECS)
@@ -228,10 +231,8 @@ def test_where_rows_are_traced():
             torch.testing.assert_close(detloss.torch.softmax_ce(pred, target, backend="kernel"), wanted)
 
 
-def test_an_operation_without_a_line(monkeypatch):
+def test_an_operation_without_a_line(anew, monkeypatch):
     """It is named."""
     monkeypatch.delitem(operations.ATEN, "log1p.default")
-    rows.kernel.cache_clear()
     with pytest.raises(RuntimeError, match=r"aten\.log1p\.default has no line in _triton/operations\.py"):
         detloss.torch.softmax_ce(torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64), backend="kernel")
-    rows.kernel.cache_clear()

@@ -114,11 +114,11 @@ def _stored(slope: str) -> str:
 
 def source(spec: Spec, params: tuple[float, ...], of: Form) -> tuple[str, str]:
     """The name of the kernel, and its text."""
-    is_whole, has_threads = of.columns <= LONGEST, is_short(of.columns, of.dtype)
-    upright = has_threads and UPRIGHT
+    is_whole, short = of.columns <= LONGEST, is_short(of.columns, of.dtype)
+    upright = short and UPRIGHT
     rows, along = ("[None, :]", "[:, None]") if upright else ("[:, None]", "[None, :]")
     # Numbers that lie side by side for all the compiler knows it would deal out to threads side by side. The gradient may be.
-    place = "tl.minimum(column, COLUMNS - 1)" if has_threads else "column"
+    place = "tl.minimum(column, COLUMNS - 1)" if short else "column"
     target = _target(spec, of.classes, place)
     is_along = spec.target.is_row and not of.classes
     part = [
