@@ -59,7 +59,7 @@ enum Command {
         /// The id of the loss.
         name: String,
     },
-    /// Lints and tests the losses on a GPU, or on a Vulkan driver in software.
+    /// Tests the losses on a GPU, or on a Vulkan driver in software.
     Wgpu,
 }
 

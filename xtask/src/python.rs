@@ -213,6 +213,8 @@ impl Environment {
             Command::new(&self.python)
                 .env("DETLOSS_REQUESTS", requests)
                 .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "--numprocesses", "2"])
+                // Tests that take long stand together: dealt out beforehand, one process would have them all.
+                .args(["--dist", "worksteal"])
                 .args(chosen)
                 .arg(self.package.join("tests"))
                 .env("PYTHONDONTWRITEBYTECODE", "1")

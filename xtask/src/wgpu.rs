@@ -24,7 +24,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 }
 
 /// Whether there is a driver. If not, one is installed, or a message says how.
-pub(crate) fn has_driver() -> anyhow::Result<bool> {
+fn has_driver() -> anyhow::Result<bool> {
     if finds_driver() {
         return Ok(true);
     }
@@ -41,7 +41,7 @@ pub(crate) fn has_driver() -> anyhow::Result<bool> {
 }
 
 /// The environment in which drivers do not complain: they want a folder for their files.
-pub(crate) fn quiet() -> [(&'static str, String); 1] {
+fn quiet() -> [(&'static str, String); 1] {
     const FOLDER: &str = "XDG_RUNTIME_DIR";
     [(FOLDER, env::var(FOLDER).unwrap_or_else(|_| env::temp_dir().display().to_string()))]
 }
