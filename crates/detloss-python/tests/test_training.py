@@ -158,10 +158,13 @@ def test_the_same_curve_in_single_precision(criterion: Criterion) -> None:
 
 @pytest.mark.parametrize("criterion", [OURS, by_functions])
 def test_the_same_curve_with_autocast(criterion: Criterion) -> None:
+    """As long as the weights are alike: torchvision rounds probabilities to bfloat16, and what that changes doubles every two steps, by
+    other digits on other processors."""
     expected = train(THEIRS, torch.float32, autocast=True)
     curve = train(criterion, torch.float32, autocast=True)
     assert_learns(curve)
-    torch.testing.assert_close(curve, expected, rtol=0.1, atol=0.0)
+    first = slice(STEPS // 2)
+    torch.testing.assert_close(curve[first], expected[first], rtol=0.02, atol=0.0)
 
 
 # The compiler looks at the gradients of tensors that have none, and hides the warning unless it is an error.
