@@ -37,7 +37,9 @@ pub(crate) fn run(everything: bool) -> anyhow::Result<()> {
     }
     step("the Python package", || {
         match python.join().expect("making an environment does not panic")? {
-            Some((environment, core)) => environment.check(&core, &mut python::tested_example()),
+            Some((environment, core)) => {
+                environment.check(&core, &mut python::tested_example(), &python::QUICK)
+            }
             None => Ok(()),
         }
     })?;

@@ -16,6 +16,9 @@ const PACKAGE: &str = "crates/detloss-python";
 /// The package runs on Python 3.10; what it is tested with needs a newer one.
 const OLDEST: (u32, u32) = (3, 11);
 
+/// Chooses the tests that do not take long.
+pub(crate) const QUICK: [&str; 2] = ["-m", "not slow"];
+
 /// The compiled part of the package that is tested.
 pub(crate) enum Core {
     /// That of this wheel, which users get.
@@ -27,7 +30,7 @@ pub(crate) enum Core {
 /// Tests the wheel; without a Python it says so and does nothing.
 pub(crate) fn run() -> anyhow::Result<()> {
     let Some(environment) = prepare()? else { return Ok(()) };
-    environment.check(&Core::Wheel(environment.build()?), &mut cargo_run())?;
+    environment.check(&Core::Wheel(environment.build()?), &mut cargo_run(), &[])?;
     environment.check_types()
 }
 
@@ -121,8 +124,13 @@ impl Environment {
         Ok(environment)
     }
 
-    /// Tests the package with this core. `requests` prints what the tests ask for.
-    pub(crate) fn check(&self, core: &Core, requests: &mut Command) -> anyhow::Result<()> {
+    /// Tests the package with this core. `requests` prints what the tests ask for; pytest gets the arguments that choose among them.
+    pub(crate) fn check(
+        &self,
+        core: &Core,
+        requests: &mut Command,
+        chosen: &[&str],
+    ) -> anyhow::Result<()> {
         if self.tests.exists() {
             fs::remove_dir_all(&self.tests)?;
         }
@@ -136,10 +144,6 @@ impl Environment {
                 self.lay_out()?;
                 self.tests.clone()
             }
-        };
-        let chosen = match core {
-            Core::Wheel(_) => &[][..],
-            Core::Dev => &["-m", "not slow"],
         };
         self.test(&place, &self.requests(requests)?, chosen)
     }
