@@ -11,8 +11,8 @@ use crate::cargo::{WHOLE, cargo};
 use crate::python::{self, Core, Environment};
 use crate::{generate, root, tidy};
 
-/// [`WHOLE`] with the losses on a GPU, which are looked at here and tested by `cargo xtask wgpu`: to build what runs them is a quarter of
-/// an hour.
+/// [`WHOLE`] with the losses on a GPU, which are linted here and tested by `cargo xtask wgpu`: to build and run them would be ten minutes
+/// more on a slow machine.
 const WHOLE_WITH_GPU: [&str; 3] =
     ["--workspace", "--features", "detloss-cli/train,detloss-burn/wgpu"];
 
@@ -21,14 +21,14 @@ const LINT: [&str; 4] = ["--all-targets", "--", "--deny", "warnings"];
 /// What has to hold, the quick checks first; with `everything` also what takes long and rarely tells anything new.
 pub(crate) fn run(everything: bool) -> anyhow::Result<()> {
     let python = thread::spawn(move || prepare_python(everything));
-    let looked_at = if everything { &WHOLE_WITH_GPU } else { &WHOLE };
+    let linted = if everything { &WHOLE_WITH_GPU } else { &WHOLE };
     step("repository checks", tidy::run)?;
     step("generated files", || generate::run(true))?;
     step("format", format)?;
-    step("lints", || cargo(&[&["clippy"], &looked_at[..], &LINT].concat(), &[]))?;
+    step("lints", || cargo(&[&["clippy"], &linted[..], &LINT].concat(), &[]))?;
     step("documentation", || {
         let flags = [("RUSTDOCFLAGS", "--deny warnings".to_owned())];
-        cargo(&[&["doc", "--no-deps"], &looked_at[..]].concat(), &flags)
+        cargo(&[&["doc", "--no-deps"], &linted[..]].concat(), &flags)
     })?;
     step("tests", || cargo(&[&["test"], &WHOLE[..]].concat(), &[]))?;
     if everything {
@@ -55,7 +55,7 @@ fn prepare_python(everything: bool) -> anyhow::Result<Option<(Environment, Core)
     Ok(Some((environment, core)))
 }
 
-/// Alone: with the rest of the workspace, other features of Burn would have to be compiled for it. It is looked at and not run: of what it
+/// Alone: with the rest of the workspace, other features of Burn would have to be compiled for it. It is linted and not run: of what it
 /// still has, the tests of the whole say the same, and the library would be compiled once more for a test of one sentence.
 fn command_line() -> anyhow::Result<()> {
     cargo(&[&["clippy", "--package", "detloss-cli"], &LINT[..]].concat(), &[])

@@ -28,8 +28,8 @@ struct Arguments {
 enum Command {
     /// The test command: repository checks, generated files, format, lints, documentation, tests, the Python package.
     Ci {
-        /// Adds what takes long and rarely tells anything new: the wheel of the Python package, and a look at the losses on a GPU,
-        /// and at the command line and the library with other features.
+        /// Adds what takes long and rarely tells anything new: the wheel of the Python package, and lints of the losses on a GPU,
+        /// and of the command line and the library with other features.
         #[arg(long)]
         everything: bool,
     },

@@ -159,10 +159,17 @@ def test_the_same_curve_in_single_precision(criterion: Criterion) -> None:
 @pytest.mark.parametrize("criterion", [OURS, by_functions])
 def test_the_same_curve_with_autocast(criterion: Criterion) -> None:
     """As long as the weights are alike: torchvision rounds probabilities to bfloat16, and what that changes doubles every two steps, by
-    other digits on other processors."""
-    expected = train(THEIRS, torch.float32, autocast=True)
-    curve = train(criterion, torch.float32, autocast=True)
+    other digits on other processors. In later steps its losses see what ours have learned."""
+    seen = []
+
+    def followed(*predictions: Tensor) -> Tensor:
+        seen.append(THEIRS(*predictions).item())
+        return criterion(*predictions)
+
+    curve = train(followed, torch.float32, autocast=True)
     assert_learns(curve)
+    torch.testing.assert_close(curve, torch.tensor(seen, dtype=torch.float64), rtol=2**-8, atol=0.0)
+    expected = train(THEIRS, torch.float32, autocast=True)
     first = slice(STEPS // 2)
     torch.testing.assert_close(curve[first], expected[first], rtol=0.02, atol=0.0)
 
