@@ -35,10 +35,11 @@ pub(crate) fn run(everything: bool) -> anyhow::Result<()> {
         step("the command line without its features", command_line)?;
         step("the library without threads", without_threads)?;
     }
+    let chosen = if everything { &[][..] } else { &python::QUICK };
     step("the Python package", || {
         match python.join().expect("making an environment does not panic")? {
             Some((environment, core)) => {
-                environment.check(&core, &mut python::tested_example(), &python::QUICK)
+                environment.check(&core, &mut python::tested_example(), chosen)
             }
             None => Ok(()),
         }

@@ -1,23 +1,22 @@
-"""Compiles the kernels of losses that rank for GPUs that need not be there, and counts what they take.
+"""What the kernels of losses that rank take.
 
     python crates/detloss-python/tests/ranking_sizes.py
 
-writes ``ranking_sizes.json`` beside this file, which ``test_ranking_kernels.py`` holds the kernels to, and prints the table of
-``docs/gpu-performance.md``.
+compiles those that have changed, writes ``ranking_sizes.json`` beside this file, which ``test_ranking_kernels.py`` holds the kernels to, and
+prints the table of ``docs/gpu-performance.md``.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 import triton.language as tl
+from compiling import TARGETS, Kernel, Record
 from detloss.torch._operations import Localised, Ranked
 from detloss.torch._triton import launch, localised, rank, ranking, sorting
-from kernel_sizes import TARGETS, compile_for, counted, keep
-
-RECORD = Path(__file__).with_name("ranking_sizes.json")
 
 TILES = {
     "keys": (rank.TILE, launch.WARPS),
@@ -50,9 +49,12 @@ MOVED = {
 """Bytes of each in single precision, and what they are. What many read in the same place is left out."""
 
 
-def compiled(name: str, target: str, dtype: torch.dtype = torch.float32, of_target: str = "fp32", delta: float = 1.0, **known: Any) -> Any:
-    """The kernel of this name, for 80 columns with a gradient; with all options, where ``known`` says of which types they are."""
-    kernel = (vars(ranking) | vars(sorting) | vars(localised))[f"detloss_rank_{name}"]
+@cache
+def kernel(
+    name: str, target: str, dtype: torch.dtype = torch.float32, of_target: str = "fp32", delta: float = 1.0, **options: str
+) -> Kernel:
+    """The kernel of this name, for 80 columns with a gradient; ``options``: those that are given, and of which types."""
+    function = (vars(ranking) | vars(sorting) | vars(localised))[f"detloss_rank_{name}"]
     names = {torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32", torch.float64: "fp64"}
     of_pred, wide = names[dtype], torch.promote_types(dtype, torch.float32)
     pointers = {
@@ -67,31 +69,45 @@ def compiled(name: str, target: str, dtype: torch.dtype = torch.float32, of_targ
         **dict.fromkeys(("of", "of_flaws", "shares", "per_rank", "state", "after"), "fp64"),
         "counter": "i32",
     }
-    types = {name: f"*{of}" for name, of in pointers.items()} | known
+    types = {name: f"*{of}" for name, of in pointers.items()} | options
     types |= dict.fromkeys(("numbers", "tiles", "apart", "exponent", "scale", "scale_low"), "i32")
     is_class = of_target.startswith("i") and of_target != "i1"
     fields, ranked = 1, Ranked(delta, interpolates=True)
-    if kernel.__module__ == localised.__name__:
+    if function.__module__ == localised.__name__:
         fields, ranked = 2, ranked._replace(localised=Localised(dtype != torch.float32, 50.0, 3665))
-    constants = rank.constants(ranked, wide, fields, 80, 80, is_class, "weight" in known, tl.int32)
+    constants = rank.constants(ranked, wide, fields, 80, 80, is_class, "weight" in options, tl.int32)
     tile, warps = TILES[name]
     constants |= {"TILE": tile, "DOWN": dtype == torch.float16}
-    asked = lambda given: {name: of for name, of in given.items() if name in kernel.arg_names}  # noqa: E731
-    return compile_for(kernel, asked(types), asked(constants), target, warps)
+    asked = lambda given: {name: of for name, of in given.items() if name in function.arg_names}  # noqa: E731
+    return Kernel(function, asked(types), asked(constants), target, warps)
 
 
-def record(name: str) -> dict[str, int]:
-    """The line of a kernel: registers, and instructions on sm_90."""
-    sizes = {target: counted(compiled(name, target).asm, target) for target in TARGETS}
-    return {target: size.registers for target, size in sizes.items()} | {"instructions": sizes["sm_90"].instructions}
+OTHERS: list[tuple[torch.dtype, str, float, dict[str, str]]] = [
+    (torch.float64, "i64", 0.0, {"weight": "*i1", "divisor": "*i64", "ignore": "i32"}),
+    (torch.float16, "i1", 0.3, {"weight": "*fp32"}),
+    (torch.bfloat16, "u8", 1e-20, {"weight": "*fp32"}),
+]
+"""Every precision, hard steps, class indices, weights, and a divisor on the device."""
 
 
-def table(lines: dict[str, dict[str, int]]) -> str:
-    """The table of the page."""
+def kernels(name: str) -> list[Kernel]:
+    """All those whose sizes are asked: as they are called most often, and otherwise."""
+    others = [kernel(name, target, *of, **options) for target in ("sm_90", "gfx942") for *of, options in OTHERS]
+    return [*(kernel(name, target) for target in TARGETS), *others]
+
+
+def line(name: str) -> dict[str, float]:
+    registers = {target: kernel(name, target).size.registers for target in TARGETS}
+    return {**registers, "instructions": kernel(name, "sm_90").size.instructions}
+
+
+def table(lines: dict[str, Any]) -> str:
     rows: list[list[object]] = [["kernel", "bytes", "registers: sm_80", "sm_90", "gfx942"], ["---"] * 5]
     rows += [[name, MOVED[name], *(line[target] for target in TARGETS)] for name, line in lines.items()]
     return "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)
 
 
+RECORD = Record(Path(__file__).with_suffix(".json"), kernels, line, table)
+
 if __name__ == "__main__":
-    keep(record, TILES, RECORD, table)
+    RECORD.keep(TILES)

@@ -1,9 +1,9 @@
-"""Compiles the kernels of sets for GPUs that need not be there, and counts what they take.
+"""What the kernels of sets take.
 
     python crates/detloss-python/tests/set_sizes.py
 
-writes ``set_sizes.json`` beside this file, which ``test_kernels_of_sets.py`` holds the kernels to, and prints their table of
-``docs/gpu-performance.md``.
+compiles those that have changed, writes ``set_sizes.json`` beside this file, which ``test_kernels_of_sets.py`` holds the kernels to, and
+prints their table of ``docs/gpu-performance.md``.
 """
 
 from __future__ import annotations
@@ -15,31 +15,33 @@ from typing import Any
 import detloss
 import torch
 import triton.language as tl
+from compiling import FREE, TARGETS, Kernel, Record
 from detloss.torch._operations import TRACEABLE_SETS
-from detloss.torch._triton import launch, passes, sets
-from kernel_sizes import FREE, TARGETS, Size, compile_for, counted, keep
+from detloss.torch._triton import LONGEST_OF_SETS, launch, passes, sets
 
-RECORD = Path(__file__).with_name("set_sizes.json")
 SPECS = {spec.name: spec for spec in detloss.losses() if spec.name in TRACEABLE_SETS}
 COLUMNS = 80
 
 
-def form(spec: Any, columns: int = COLUMNS, has_state: bool = False) -> sets.Form:
+def form(name: str, columns: int = COLUMNS, has_state: bool = False) -> sets.Form:
     """What a kernel is compiled for: class indices of rows, labels of elements."""
+    spec = SPECS[name]
     lines = columns if spec.pred.is_row or (has_state and spec.state == "per_column") else 0
     state = detloss._core.Loss(spec.name, spec.values({})).initial_state(columns) if has_state else []
     return sets.Form(lines, spec.pred.is_row, len(state), True)
 
 
-def kernels(spec: Any, of: sets.Form) -> list[sets.Kernel]:
-    return sets.kernels(spec.name, spec.values({}), of).passes
+def passes_of(name: str, of: sets.Form) -> list[sets.Kernel]:
+    return sets.kernels(name, SPECS[name].values({}), of).passes
 
 
-def compiled(kernel: sets.Kernel, of: sets.Form, target: str, dtype: torch.dtype = torch.float32, tiles: int = 1) -> Any:
-    """A pass. ``tiles``: how many times as large its tile is."""
+@cache
+def kernel(name: str, of: sets.Form, at: int, target: str, dtype: torch.dtype = torch.float32, tiles: int = 1) -> Kernel:
+    """That of a pass. ``tiles``: how many times as large its tile is."""
+    pass_ = passes_of(name, of)[at]
     names = {torch.float16: "fp16", torch.float32: "fp32", torch.float64: "fp64"}
     wide = torch.promote_types(dtype, torch.float32)
-    plan = sets.plan(kernel, of, 1 << 20, launch.PROGRAMS)
+    plan = sets.plan(pass_, of, 1 << 20, launch.PROGRAMS)
     width = max(1, of.columns)
     known = passes.known_of_set(wide, tl.float64, tl.int32, width, width, of.classes, False, 1 if of.columns else 16)
     types = {
@@ -50,48 +52,53 @@ def compiled(kernel: sets.Kernel, of: sets.Form, target: str, dtype: torch.dtype
         "target": "*i64" if of.classes else f"*{names[dtype]}",
         "counter": "*i32",
     }
-    return compile_for(kernel.function, types, known | {"TILE": plan.tile * tiles}, target, plan.warps)
+    return Kernel(pass_.function, types, known | {"TILE": plan.tile * tiles}, target, plan.warps)
 
 
-@cache
-def size(name: str, of: sets.Form, at: int, target: str, dtype: torch.dtype = torch.float32, tiles: int = 1) -> Size:
-    """What a pass takes."""
-    return counted(compiled(kernels(SPECS[name], of)[at], of, target, dtype, tiles).asm, target)
+def of_all_passes(name: str, of: sets.Form, target: str, dtype: torch.dtype = torch.float32, tiles: int = 1) -> list[Kernel]:
+    return [kernel(name, of, at, target, dtype, tiles) for at in range(len(passes_of(name, of)))]
+
+
+def kernels(name: str) -> list[Kernel]:
+    """All those whose sizes are asked: with a state, too, and of the longest rows."""
+    is_stateful = SPECS[name].is_stateful
+    forms = {form(name), form(name, has_state=is_stateful)}
+    usual = [pass_ for of in sorted(forms) for target in TARGETS for pass_ in of_all_passes(name, of, target)]
+    longest = of_all_passes(name, form(name, LONGEST_OF_SETS, has_state=is_stateful), "sm_90")
+    return [*usual, *of_all_passes(name, form(name), "sm_90", tiles=2), *longest]
 
 
 def per_element(name: str, of: sets.Form, at: int) -> float:
     """Instructions of a pass for one element: those of a tile of twice the size, less those of the tile, by what a thread has of it."""
-    kernel = kernels(SPECS[name], of)[at]
-    more = size(name, of, at, "sm_90", tiles=2).instructions - size(name, of, at, "sm_90").instructions
-    plan = sets.plan(kernel, of, 1 << 20, launch.PROGRAMS)
+    more = kernel(name, of, at, "sm_90", tiles=2).size.instructions - kernel(name, of, at, "sm_90").size.instructions
+    plan = sets.plan(passes_of(name, of)[at], of, 1 << 20, launch.PROGRAMS)
     return more / (plan.tile * max(1, of.columns) / (32 * plan.warps))
 
 
-def record(name: str) -> dict[str, float]:
-    """The line of a loss."""
-    of = form(SPECS[name])
-    passes = range(len(kernels(SPECS[name], of)))
-    registers = {target: max(size(name, of, at, target).registers for at in passes) for target in TARGETS}
-    return {**registers, "instructions": round(sum(per_element(name, of, at) for at in passes))}
+def line(name: str) -> dict[str, float]:
+    of = form(name)
+    registers = {target: max(pass_.size.registers for pass_ in of_all_passes(name, of, target)) for target in TARGETS}
+    return {**registers, "instructions": round(sum(per_element(name, of, at) for at in range(len(passes_of(name, of)))))}
 
 
 def moved(name: str) -> int:
     """Bytes that come and go for an element in all passes."""
-    spec, of = SPECS[name], form(SPECS[name])
-    read = 4 if spec.pred.is_row else 8
-    return 4 + sum(read for kernel in kernels(spec, of) if kernel.has_elements or not of.columns)
+    of = form(name)
+    read = 4 if SPECS[name].pred.is_row else 8
+    return 4 + sum(read for pass_ in passes_of(name, of) if pass_.has_elements or not of.columns)
 
 
-def table(lines: dict[str, dict[str, float]]) -> str:
-    """The table of the page."""
+def table(lines: dict[str, Any]) -> str:
     heads = ["loss", "launches", "bytes", "instructions", "part of an H100's", "registers: sm_80", "sm_90", "gfx942"]
     rows = [heads, ["---"] * len(heads)]
-    for name, line in lines.items():
-        part = line["instructions"] / (FREE * moved(name))
-        launches = len(kernels(SPECS[name], form(SPECS[name])))
-        rows.append([name, launches, moved(name), line["instructions"], f"{part:.0%}", *(line[target] for target in TARGETS)])
+    for name, of in lines.items():
+        part = of["instructions"] / (FREE * moved(name))
+        launches = len(passes_of(name, form(name)))
+        rows.append([name, launches, moved(name), of["instructions"], f"{part:.0%}", *(of[target] for target in TARGETS)])
     return "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)
 
 
+RECORD = Record(Path(__file__).with_suffix(".json"), kernels, line, table)
+
 if __name__ == "__main__":
-    keep(record, SPECS, RECORD, table)
+    RECORD.keep(SPECS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,7 @@ import numpy as np  # noqa: E402
 from detloss.torch import _device, _graph, _kernel  # noqa: E402
 from detloss.torch._operations import RANKED, TRACEABLE_SETS  # noqa: E402
 from samples import COLUMNS, classes, covering, ordinary, settings, sized, takes_classes  # noqa: E402
-from test_kernels import FREE, OF_ROWS, ROOM, TARGETS, _OnDevice, _Operations, gpu, traced, triton  # noqa: E402, F401
+from test_kernels import FREE, OF_ROWS, _OnDevice, _Operations, assert_on_page, gpu, sizes, traced, triton  # noqa: E402, F401
 from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 
 SPECS = [spec for spec in detloss.losses() if spec.name in TRACEABLE_SETS]
@@ -70,50 +69,32 @@ def test_every_loss_of_sets_has_a_kernel():
 
 
 @pytest.fixture(scope="session")
-def sizes(triton):  # noqa: F811
-    """What compiles and counts, and what was counted before."""
-    import kernel_sizes
+def of_sets(sizes):  # noqa: F811
+    """What compiles and counts these."""
     import set_sizes
 
-    return set_sizes, kernel_sizes.recorded(set_sizes.RECORD)
+    return set_sizes
 
 
-@pytest.mark.slow
 @all_sets
-def test_compiled(spec, sizes):
-    """Nothing is spilled, and neither registers nor instructions for an element grow unseen."""
-    sizes, record = sizes
-    assert spec.name in record, f"{spec.name} is not on record: run {sizes.__file__}"
-    found = sizes.record(spec.name)
-    for target in TARGETS:
-        assert found[target] <= ROOM * record[spec.name][target] + 2, f"{found} on {target}, on record are {record[spec.name]}"
-    assert found["instructions"] <= ROOM * record[spec.name]["instructions"], f"{found}, on record are {record[spec.name]}"
-    for has_state in (False, True) if spec.is_stateful else (False,):
-        of = sizes.form(spec, has_state=has_state)
-        for target in TARGETS:
-            for at in range(len(sizes.kernels(spec, of))):
-                assert sizes.size(spec.name, of, at, target).spilled == 0, (of, at, target)
+def test_compiled(spec, of_sets):
+    """Nothing is spilled, with a state and of the longest rows, too, and neither registers nor instructions for an element grow unseen."""
+    of_sets.RECORD.check(spec.name)
 
 
-@pytest.mark.slow
-@all_sets
-def test_long_rows_compiled(spec, sizes):
-    """The longest row of a set is no more than the registers hold."""
-    from detloss.torch._triton import LONGEST_OF_SETS
-
-    of = sizes[0].form(spec, LONGEST_OF_SETS, has_state=spec.is_stateful)
-    for at, _ in enumerate(sizes[0].kernels(spec, of)):
-        assert sizes[0].size(spec.name, of, at, "sm_90").spilled == 0, (of, at)
+def test_record(of_sets):
+    """It has these losses, and so has the page."""
+    assert [*of_sets.RECORD.lines()] == [*of_sets.SPECS]
+    assert_on_page(of_sets)
 
 
 @pytest.mark.parametrize("spec", KINDS, ids=lambda spec: spec.name)
 @pytest.mark.parametrize("target", ["sm_90", "gfx942"])
-def test_compiled_in_other_precisions(spec, target, sizes):
+def test_compiled_in_other_precisions(spec, target, of_sets):
     """All operations are there in double precision, and tensors may be of half."""
-    of = sizes[0].form(spec, has_state=spec.is_stateful)
-    for kernel in sizes[0].kernels(spec, of):
-        for dtype in (torch.float64, torch.float16):
-            assert sizes[0].compiled(kernel, of, target, dtype).asm
+    of = of_sets.form(spec.name, has_state=spec.is_stateful)
+    for dtype in (torch.float64, torch.float16):
+        assert all(kernel.assembly for kernel in of_sets.of_all_passes(spec.name, of, target, dtype))
 
 
 IN_ORDER = {
@@ -124,26 +105,16 @@ IN_ORDER = {
 
 @pytest.mark.parametrize("target", IN_ORDER)
 @all_sets
-def test_all_is_left_before_a_program_counts_as_done(spec, target, sizes):
+def test_all_is_left_before_a_program_counts_as_done(spec, target, of_sets):
     """What many threads leave is in memory when they meet, and only then one of them counts."""
-    of, (form, words) = sizes[0].form(spec), IN_ORDER[target]
-    for kernel in sizes[0].kernels(spec, of):
-        if kernel.has_lines:
-            found = re.findall("|".join(words), sizes[0].compiled(kernel, of, target).asm[form])
+    of, (form, words) = of_sets.form(spec.name), IN_ORDER[target]
+    for pass_, kernel in zip(of_sets.passes_of(spec.name, of), of_sets.of_all_passes(spec.name, of, target), strict=True):
+        if pass_.has_lines:
+            found = re.findall("|".join(words), kernel.assembly[form])
             until = found[: next(at for at, word in enumerate(found) if re.fullmatch(words[-1], word)) + 1]
             store = max(at for at, word in enumerate(until) if re.fullmatch(words[0], word))
             rest = iter(until[store:])
             assert all(any(re.fullmatch(word, next_) for next_ in rest) for word in words), until[store:]
-
-
-def test_nothing_else_is_on_record(sizes):
-    assert set(sizes[1]) == {spec.name for spec in SPECS}
-
-
-def test_page(sizes):
-    """The page has what is on record."""
-    page = Path(__file__).parents[3] / "docs" / "gpu-performance.md"
-    assert sizes[0].table(sizes[1]) in page.read_text(encoding="utf-8"), f"run {sizes[0].__file__} and put its table into {page}"
 
 
 # Launching, on tensors that know no more than their device ----------------------------------------------------------------------------

@@ -3,8 +3,6 @@ their device. ``test_kernels.py`` has them interpreted, too."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install detloss[torch]")
@@ -14,7 +12,7 @@ import detloss.torch  # noqa: E402
 from detloss.torch import _device, _kernel  # noqa: E402
 from detloss.torch._operations import RANKED  # noqa: E402
 from samples import takes_classes  # noqa: E402
-from test_kernels import FREE, ROOM, TARGETS, _OnDevice, gpu  # noqa: E402
+from test_kernels import FREE, _OnDevice, assert_on_page, gpu, sizes, triton  # noqa: E402, F401
 from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 
 SPECS = [spec for spec in detloss.losses() if spec.name in RANKED]
@@ -34,56 +32,27 @@ MEMORY = {"ap": 54, "rank_sort": 70, "alrp": 82}
 
 
 @pytest.fixture(scope="session")
-def triton():
-    return pytest.importorskip("triton", reason="Triton is not installed: there are wheels for Linux, pip install triton")
-
-
-@pytest.fixture(scope="session")
-def sizes(triton):
-    """What compiles and counts, and what was counted before."""
-    import kernel_sizes
+def of_rankings(sizes):  # noqa: F811
+    """What compiles and counts these."""
     import ranking_sizes
 
-    return ranking_sizes, kernel_sizes.recorded(ranking_sizes.RECORD)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", KERNELS)
-def test_compiled(name, sizes):
-    """Nothing is spilled, and neither registers nor instructions grow unseen."""
-    from kernel_sizes import counted
-
-    sizes, record = sizes
-    for target in TARGETS:
-        size = counted(sizes.compiled(name, target).asm, target)
-        assert size.spilled == 0, f"{size} on {target}"
-        assert size.registers <= ROOM * record[name][target] + 2, f"{size} on {target}, on record are {record[name]}"
-        assert size.instructions <= ROOM * record[name]["instructions"], f"{size} on {target}, on record are {record[name]}"
+    return ranking_sizes
 
 
 @pytest.mark.parametrize("name", KERNELS)
-@pytest.mark.parametrize("target", ["sm_90", "gfx942"])
-def test_compiled_with_all_options(name, target, sizes):
-    """In every precision, with hard steps, with class indices, weights and a divisor on the device."""
-    from kernel_sizes import counted
-
-    options = {"weight": "*i1", "divisor": "*i64", "ignore": "i32"}
-    for dtype, of_target, delta in ((torch.float64, "i64", 0.0), (torch.float16, "i1", 0.3), (torch.bfloat16, "u8", 1e-20)):
-        given = options if of_target == "i64" else {"weight": "*fp32"}
-        kernel = sizes[0].compiled(name, target, dtype, of_target, delta, **given)
-        assert counted(kernel.asm, target).spilled == 0
+def test_compiled(name, of_rankings):
+    """Nothing is spilled, in any precision and with all options, and neither registers nor instructions grow unseen."""
+    of_rankings.RECORD.check(name)
 
 
-def test_record(sizes):
+def test_record(of_rankings):
     """It has these kernels, and so has the page."""
-    sizes, record = sizes
-    assert [*record] == [*sizes.TILES] == KERNELS
-    page = Path(__file__).parents[3] / "docs" / "gpu-performance.md"
-    assert sizes.table(record) in page.read_text(encoding="utf-8"), f"run {sizes.__file__} and put its table into {page}"
+    assert [*of_rankings.RECORD.lines()] == [*of_rankings.TILES] == KERNELS
+    assert_on_page(of_rankings)
 
 
 @pytest.fixture
-def launched(triton, monkeypatch):
+def launched(triton, monkeypatch):  # noqa: F811
     """The names of kernels that are not launched, the tensors among their arguments, and how many programs each has."""
     from detloss.torch._triton import launch
 
@@ -193,7 +162,7 @@ def test_elements_beyond_32_bits_are_left_alone(spec, launched):
 
 @all_rankings
 @gpu
-def test_gpu_ranking(spec, triton):
+def test_gpu_ranking(spec, triton):  # noqa: F811
     """As the host in double precision, again and again with the same bits, and from a captured graph."""
     function = getattr(detloss.torch, spec.name)
     pred = torch.randn(100_000, len(spec.pred.fields))
