@@ -105,7 +105,9 @@ class Record(NamedTuple):
 
     def check(self, name: str) -> None:
         """Kernels that are on record are not compiled again. Others may not spill, and take little more than those that are."""
-        known = self.lines()[name]
+        lines = self.lines()
+        assert name in lines, f"{name} is not on record: run {self.file.stem}.py"
+        known = lines[name]
         if self.digest(name) == known["digest"]:
             return
         found = self.counted(name)
