@@ -1,7 +1,9 @@
-"""What Triton's interpreter lacks: the functions of its mathematical library, which are bitcode for GPUs, and a fused multiply-add; and what
-all kernels that remember are asked."""
+"""What Triton's interpreter lacks: the functions of its mathematical library, which are bitcode for GPUs, a fused multiply-add, and haste;
+and what all kernels that remember are asked."""
 
 from __future__ import annotations
+
+from types import SimpleNamespace
 
 import detloss.torch
 import numpy as np
@@ -54,8 +56,34 @@ class _Scans(interpreter.ScanOps):
         return [self.to_tensor(np.minimum.accumulate(input[0].handle.data, axis=self.axis), input[0].dtype)]
 
 
+def _patch_for_good() -> None:
+    """Patches Triton's language now, instead of all of it anew for every launch, and for every function that a kernel calls."""
+    for lang in (tl, tl.core):
+        interpreter._patch_lang(SimpleNamespace(__globals__={"lang": lang}))
+    patched = SimpleNamespace(restore=lambda: None)
+    interpreter._patch_lang = lambda function: patched
+
+
+def _line_of(rewriter):
+    """Where a function begins, without looking for its end."""
+    code = rewriter.fn.__code__
+    return code.co_filename, code.co_firstlineno
+
+
+def _check_overflow(lhs, rhs, operation):
+    """What sums and products of whole numbers are asked for, as seven operations on tensors otherwise."""
+    if lhs.type.scalar.int_bitwidth < 64:
+        function = {"add": np.add, "sub": np.subtract, "mul": np.multiply}[operation.__name__]
+        exact, limits = function(lhs.handle.data, rhs.handle.data, dtype=np.int64), np.iinfo(lhs.handle.data.dtype)
+        assert (exact >= limits.min).all() and (exact <= limits.max).all(), f"{lhs.type.scalar} overflows in {operation.__name__}"
+
+
 def install() -> None:
     """Puts NumPy's functions in the places of those that are missing, or slow."""
+    _patch_for_good()
+    interpreter.FunctionRewriter._get_jit_fn_file_line = _line_of
+    if hasattr(interpreter, "interpreter_semantic"):  # Before Triton 3.4 it has no such object.
+        interpreter.interpreter_semantic.binary_op_sanitize_overflow_impl = _check_overflow
     interpreter.ScanOps = _Scans
     for name, function in FUNCTIONS.items():
         setattr(libdevice, name, _of_numpy(function))
