@@ -41,17 +41,18 @@ def by_default(spec):
     return {param.name: float(param.default) for param in spec.params}
 
 
-def settings(spec):
-    for delta in DELTAS:
-        yield {"delta": delta}
-        yield {param.name: near_default(param) for param in spec.params} | {"delta": delta}
+def settings(spec, first):
+    """Every δ, with the other parameters now as they are, now near that; which comes first in one precision, is second in the next."""
+    ways = {}, {param.name: near_default(param) for param in spec.params}
+    for place, delta in enumerate(DELTAS):
+        yield ways[(first + place) % 2] | {"delta": delta}
 
 
 @all_rankings
 @pytest.mark.parametrize("dtype", [*EPS], ids=str)
 def test_value_and_gradient(spec, dtype):
     """Of few positives and of many. Half precision is computed as single."""
-    given = itertools.islice(settings(spec), None if dtype.itemsize > 2 else 3)
+    given = itertools.islice(settings(spec, [*EPS].index(dtype)), None if dtype.itemsize > 2 else 2)
     for seed, (params, positives) in enumerate(zip(given, itertools.cycle((0.05, 0.4, 1.0)), strict=False)):
         assert_equal_to_core(spec, *inputs(spec, 333, positives, seed, dtype=dtype), **params)
 
@@ -71,11 +72,10 @@ def test_every_number_of_elements(spec):
 def test_equal_scores(spec, delta):
     """Of positives and negatives, at every place of a step: in its middle, where it begins and where it ends."""
     chance = np.random.default_rng(7)
-    for values in ((0.0,), (0.0, -0.0), (-0.5, 0.0, 0.5), tuple(range(-3, 4))):
-        scores, labels = (torch.from_numpy(chance.choice(given, 150)).double() for given in (values, (0.0, 0.0, 0.5, 1.0)))
-        pred = with_errors(spec, scores)
-        assert_equal_to_core(spec, pred, labels, delta=delta)
-        assert_equal_to_core(spec, pred.float(), labels.float(), delta=delta)
+    dtypes = itertools.cycle((torch.float64, torch.float32) if delta > 0.0 else (torch.float32, torch.float64))
+    for values, dtype in zip(((0.0,), (0.0, -0.0), (-0.5, 0.0, 0.5), tuple(range(-3, 4))), dtypes, strict=False):
+        scores, labels = (torch.from_numpy(chance.choice(given, 150)) for given in (values, (0.0, 0.0, 0.5, 1.0)))
+        assert_equal_to_core(spec, with_errors(spec, scores).to(dtype), labels.to(dtype), delta=delta)
 
 
 @all_rankings
@@ -105,8 +105,8 @@ def test_right_order_costs_nothing(spec):
 def test_ugly_scores(spec, dtype):
     chance = np.random.default_rng(3)
     for delta in (1.0, 0.0, 1e-20, 1e-30, 1e-3, 100.0):
-        scores = torch.tensor(chance.choice(UGLY, 150), dtype=dtype)
-        labels = torch.tensor(chance.choice((0.0, 1.0, 0.5), 150), dtype=dtype)
+        scores = torch.tensor(chance.choice(UGLY, 120), dtype=dtype)
+        labels = torch.tensor(chance.choice((0.0, 1.0, 0.5), 120), dtype=dtype)
         assert_as_defined(spec, with_errors(spec, scores), labels, 1e-6 if dtype == torch.float32 else 1e-12, delta=delta)
 
 
@@ -114,7 +114,7 @@ def test_ugly_scores(spec, dtype):
 @pytest.mark.parametrize("far", [1e3, -1e6, 2.0**46])
 def test_far_from_zero(spec, far):
     """Sums of scores are far beyond 2⁶⁴ units, and go round."""
-    scores, labels = scores_and_labels(333, 0.3, 1)
+    scores, labels = scores_and_labels(150, 0.3, 1)
     moved = scores.mul(64.0).round().div(64.0) + far
     for delta in (1.0, 1e-2, 1e-6):
         assert_as_defined(spec, with_errors(spec, moved), labels, 1e-12, delta=delta)
@@ -124,10 +124,10 @@ def test_far_from_zero(spec, far):
 def test_largest_sums(spec):
     """As many elements as there may be with their unit, all of them as far from the one positive as a step reaches, which is nearly as
     wide as a cell."""
-    count = (1 << 10) - 1
+    count = (1 << 8) - 1
     delta = 1.0 - 2.0**-20
     width = rank.constants(RANKED[spec.name](by_default(spec) | {"delta": delta}), torch.float64, 1, 1, 1, False, False, None)["WIDTH"]
-    assert width == 2.0 and rank.exponent(delta, count) == 1 - 53
+    assert width == 2.0 and rank.exponent(delta, count) == 1 - 55
     labels = torch.zeros(count, dtype=torch.float64)
     labels[count // 3] = 1.0
     for within in (-(1.0 - 2.0**-19), 1.0 - 2.0**-19):
@@ -167,13 +167,13 @@ def test_narrow_steps_keep_their_shape():
 @all_rankings
 def test_what_is_no_number_or_label(spec):
     """One makes everything NaN that counts; what does not count may hold anything."""
-    given, labels = inputs(spec, 200, 0.3, dtype=torch.float32)
-    left_out = torch.from_numpy(np.random.default_rng(2).uniform(size=200) > 0.8)
+    given, labels = inputs(spec, 140, 0.3, dtype=torch.float32)
+    left_out = torch.from_numpy(np.random.default_rng(2).uniform(size=140) > 0.8)
     left_out[17] = False
     for what, wrong in (("score", torch.nan), ("label", torch.nan), ("label", 1.5), ("label", -0.5)):
         pred, target = given.clone(), labels.clone()
         pred[left_out], target[left_out] = torch.nan, -1.0
-        of_pred = pred.view(200, -1)
+        of_pred = pred.view(140, -1)
         of_pred[17], target[17] = (wrong, 1.0) if what == "score" else (0.0, wrong)
         value, grad = result(spec, pred, target, backend="kernel")
         assert value.isnan() and grad[~left_out].isnan().all() and not grad[left_out].any()
@@ -186,11 +186,11 @@ def test_what_is_no_number_or_label(spec):
 
 @OF_CLASSES
 def test_class_indices(spec):
-    pred = random((60, COLUMNS), -2.0, 2.0)
-    target = torch.from_numpy(np.random.default_rng(1).integers(0, COLUMNS + 1, 60))
+    pred = random((30, COLUMNS), -2.0, 2.0)
+    target = torch.from_numpy(np.random.default_rng(1).integers(0, COLUMNS + 1, 30))
     for kind in (torch.int64, torch.int32, torch.uint8, torch.uint64):
         assert_equal_to_core(spec, pred, target.to(kind))
-        assert_equal_to_core(spec, pred, target.to(kind), ignore_index=2, weight=chosen((60,)))
+        assert_equal_to_core(spec, pred, target.to(kind), ignore_index=2, weight=chosen((30,)))
     unknown = torch.where(target == 1, -100, target)
     assert_equal_to_core(spec, torch.where((target == 1)[:, None], torch.nan, pred).nan_to_num(9.0), unknown, ignore_index=-100)
     for wrong in (-1, COLUMNS + 1):
@@ -219,8 +219,8 @@ def test_options(spec):
     pred, target = in_rows(spec)
     for given in options(target.shape):
         assert_equal_to_core(spec, pred, target, torch.full((1,) if given.get("reduction") == "none" else (), -2.5), **given)
-        value = getattr(detloss.torch, spec.name)(pred, target, backend="kernel", **given)
-        torch.testing.assert_close(value, getattr(detloss.torch, spec.name)(pred, target, backend="fused", **given))
+    value = getattr(detloss.torch, spec.name)(pred, target, backend="kernel", **given)
+    torch.testing.assert_close(value, getattr(detloss.torch, spec.name)(pred, target, backend="fused", **given))
 
 
 @all_rankings
@@ -260,7 +260,7 @@ def test_same_bits_in_any_order(spec, monkeypatch):
     good.view(300, -1)[:, 1:] = 0.0
     value, grad = result(spec, pred, labels, backend="kernel")
     as_good, of_as_good = result(spec, good, labels.ceil(), backend="kernel")
-    for seed in range(3):
+    for seed in range(2):
         chance = np.random.default_rng(seed)
         shuffled = [chance.permutation(count) for count in range(64)]
         monkeypatch.setattr(builder, "set_grid_idx", lambda x, y, z, of=shuffled: whole(int(of[builder.grid_dim[0]][x]), y, z))

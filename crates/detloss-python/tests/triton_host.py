@@ -3,6 +3,8 @@ and what all kernels that remember are asked."""
 
 from __future__ import annotations
 
+import ast
+from functools import cache
 from types import SimpleNamespace
 
 import detloss.torch
@@ -12,7 +14,7 @@ import torch
 import triton.language as tl
 from detloss.torch import _device, _kernel
 from detloss.torch._triton import launch
-from detloss.torch._triton.operations import least
+from detloss.torch._triton.operations import largest, least
 from triton.language.extra import libdevice
 from triton.runtime import interpreter
 
@@ -56,6 +58,23 @@ class _Scans(interpreter.ScanOps):
         return [self.to_tensor(np.minimum.accumulate(input[0].handle.data, axis=self.axis), input[0].dtype)]
 
 
+class _Reductions(interpreter.ReduceOps):
+    """As much for the largest number."""
+
+    def generic_reduce(self, input):
+        if self.combine_fn is not largest:
+            return super().generic_reduce(input)
+        return [self.to_tensor(np.maximum.reduce(input[0].handle.data, axis=self.axis, keepdims=self.keep_dims), input[0].dtype)]
+
+
+_of_numbers = cache(interpreter._get_np_dtype)
+
+
+def _get_np_dtype(type_):
+    """Triton would make the table anew for each look into it."""
+    return np.dtype(np.uint64) if type_.scalar.is_ptr() else _of_numbers(type_.scalar)
+
+
 def _patch_for_good() -> None:
     """Patches Triton's language now, instead of all of it anew for every launch, and for every function that a kernel calls."""
     for lang in (tl, tl.core):
@@ -64,10 +83,16 @@ def _patch_for_good() -> None:
     interpreter._patch_lang = lambda function: patched
 
 
-def _line_of(rewriter):
-    """Where a function begins, without looking for its end."""
-    code = rewriter.fn.__code__
-    return code.co_filename, code.co_firstlineno
+class _Rewriter(interpreter.FunctionRewriter):
+    """Rewrites functions as they come, from the line that they are in, not from the first one to be moved there."""
+
+    def _get_jit_fn_file_line(self):
+        code = self.fn.__code__
+        return code.co_filename, code.co_firstlineno
+
+    def _transform_ast(self, src):
+        before = self.def_file_lineno + self.def_lineno - 2
+        return ast.fix_missing_locations(self.ast_transformer.visit(ast.parse("\n" * before + src)))
 
 
 def _check_overflow(lhs, rhs, operation):
@@ -78,13 +103,40 @@ def _check_overflow(lhs, rhs, operation):
         assert (exact >= limits.min).all() and (exact <= limits.max).all(), f"{lhs.type.scalar} overflows in {operation.__name__}"
 
 
+_of_shapes: dict[tuple[int, ...], dict[str, object]] = {}
+_whole = tl.tensor.__init__
+
+
+def _tensor(self, handle, type) -> None:  # noqa: A002
+    """Makes a tensor. What there is of its shape, a constant for each number of it, is made once for all of that shape."""
+    shape = handle.data.shape if type.is_block() else ()
+    if shape in _of_shapes:
+        vars(self).update(_of_shapes[shape], handle=handle, type=type, dtype=type.scalar)
+    else:
+        _whole(self, handle, type)
+        _of_shapes[shape] = {name: what for name, what in vars(self).items() if name not in ("handle", "type", "dtype")}
+
+
+def _mend_semantic(semantic) -> None:
+    semantic.binary_op_sanitize_overflow_impl = _check_overflow
+    broadcast = semantic.broadcast_impl_value
+
+    def broadcast_if_need_be(lhs, rhs):
+        # Triton takes shapes for different that are the same, and copies.
+        are_blocks = lhs.type.is_block() and rhs.type.is_block()
+        return (lhs, rhs) if are_blocks and lhs.handle.data.shape == rhs.handle.data.shape else broadcast(lhs, rhs)
+
+    semantic.broadcast_impl_value = broadcast_if_need_be
+
+
 def install() -> None:
     """Puts NumPy's functions in the places of those that are missing, or slow."""
     _patch_for_good()
-    interpreter.FunctionRewriter._get_jit_fn_file_line = _line_of
+    interpreter.FunctionRewriter = _Rewriter
     if hasattr(interpreter, "interpreter_semantic"):  # Before Triton 3.4 it has no such object.
-        interpreter.interpreter_semantic.binary_op_sanitize_overflow_impl = _check_overflow
-    interpreter.ScanOps = _Scans
+        _mend_semantic(interpreter.interpreter_semantic)
+    interpreter._get_np_dtype, tl.tensor.__init__ = _get_np_dtype, _tensor
+    interpreter.ScanOps, interpreter.ReduceOps = _Scans, _Reductions
     for name, function in FUNCTIONS.items():
         setattr(libdevice, name, _of_numpy(function))
     interpreter.interpreter_builder.create_fma = _multiply_add
