@@ -32,8 +32,8 @@ def test_ugly_errors(spec, dtype):
     """Of positives; those of negatives may be anything."""
     chance = np.random.default_rng(5)
     for params in ({}, {"smooth_order": True}, {"delta": 0.0}, {"delta": 1e-3, "smooth_order": True}):
-        pred, labels = inputs(spec, 150, 0.4, dtype=dtype)
-        pred[:, 1] = torch.tensor(chance.choice([abs(number) for number in UGLY], 150), dtype=dtype)
+        pred, labels = inputs(spec, 120, 0.4, dtype=dtype)
+        pred[:, 1] = torch.tensor(chance.choice([abs(number) for number in UGLY], 120), dtype=dtype)
         assert_as_defined(spec, pred, labels, 1e-6 if dtype == torch.float32 else 1e-12, **params)
         pred[:, 1] = torch.where(labels > 0.0, 0.5, torch.nan)
         assert_equal_to_core(spec, pred, labels, **params)
@@ -55,13 +55,13 @@ def test_next_to_no_negative_above(spec):
 
 
 @STATEFUL
-@pytest.mark.parametrize("dtype", [*EPS], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16], ids=str)
 def test_state(spec, dtype):
-    """Over several periods; of a batch without positives, too."""
+    """Over several periods; of a batch without positives, too. Half precision of either kind is computed as single."""
     kernel, fused = (getattr(detloss.torch, spec.class_name)(backend=way, period=2, loss_weight=0.5) for way in ("kernel", "fused"))
     for seed, positives in enumerate((0.3, 0.1, 0.0, 0.4, 1.0, 0.0, 0.0, 0.2)):
-        pred, target = inputs(spec, 150, positives, seed, dtype=dtype)
-        options = {"weight": chosen((150,)), "avg_factor": 3.0} if seed == 3 else {}
+        pred, target = inputs(spec, 120, positives, seed, dtype=dtype)
+        options = {"weight": chosen((120,)), "avg_factor": 3.0} if seed == 3 else {}
         ways = zip(*(step(module, pred, target, **options) for module in (kernel, fused)), strict=True)
         for numbers, true in ways:
             eps = EPS[dtype]

@@ -122,7 +122,7 @@ def _mend_semantic(semantic) -> None:
     broadcast = semantic.broadcast_impl_value
 
     def broadcast_if_need_be(lhs, rhs):
-        # Triton takes shapes for different that are the same, and copies.
+        # Triton compares shapes number by number, also those that are the same, as nearly all are.
         are_blocks = lhs.type.is_block() and rhs.type.is_block()
         return (lhs, rhs) if are_blocks and lhs.handle.data.shape == rhs.handle.data.shape else broadcast(lhs, rhs)
 
@@ -133,7 +133,7 @@ def install() -> None:
     """Puts NumPy's functions in the places of those that are missing, or slow."""
     _patch_for_good()
     interpreter.FunctionRewriter = _Rewriter
-    if hasattr(interpreter, "interpreter_semantic"):  # Before Triton 3.4 it has no such object.
+    if hasattr(interpreter, "interpreter_semantic"):  # Older Tritons have no such object.
         _mend_semantic(interpreter.interpreter_semantic)
     interpreter._get_np_dtype, tl.tensor.__init__ = _get_np_dtype, _tensor
     interpreter.ScanOps, interpreter.ReduceOps = _Scans, _Reductions
