@@ -1,5 +1,5 @@
-"""The generated kernels in Triton's interpreter, held to the compiled core. ``test_kernels.py`` runs this in a process of its own: that it is
-to interpret, Triton has to know when it is imported."""
+"""The generated kernels in Triton's interpreter, held to the compiled core. ``test_kernels.py`` runs this in a process of its own: that it
+is to interpret, Triton has to know when it is imported."""
 
 from __future__ import annotations
 

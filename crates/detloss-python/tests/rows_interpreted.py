@@ -212,11 +212,12 @@ def test_long_rows(spec, in_parts):
 
 @by_name(OF_CLASSES)
 def test_infinite_logits_of_long_rows(spec, in_parts):
-    """The largest may be in any part, and a logit that is no number makes its row none."""
-    pred = random((12, 11), -2.0, 2.0)
+    """The largest may be in any part, and is not what a part has beyond the end of the row; a logit that is no number makes its row none."""
+    pred = random((13, 11), -2.0, 2.0)
+    pred[12] -= 3.0
     for row, (place, logit) in enumerate(itertools.product((0, 5, 10), (torch.inf, -torch.inf, torch.nan, 1e4))):
         pred[row, place] = logit
-    target = torch.full((12,), 4)
+    target = torch.full((13,), 4)
     (value, grad), (wanted, of_core) = (result(spec, pred, target, reduction="none", backend=way) for way in ("kernel", "fused"))
     torch.testing.assert_close(value, wanted, equal_nan=True)
     torch.testing.assert_close(grad, of_core, equal_nan=True, atol=1e-6, rtol=1e-5)

@@ -41,7 +41,7 @@ def triton():
     [
         "kernels_interpreted.py",
         "rows_interpreted.py",
-        pytest.param("sets_interpreted.py", marks=pytest.mark.slow),
+        "sets_interpreted.py",
         "ranking_interpreted.py",
         "localised_interpreted.py",
     ],
