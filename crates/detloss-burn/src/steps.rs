@@ -196,8 +196,8 @@ impl Steps {
             let product = self.push(Step::Mul(n, part));
             rest = self.push(Step::Sub(rest, product));
         }
-        // Of an angle that is too large for this, the rest is anything.
-        let r = self.clamp(rest, -0.786, 0.786);
+        // π/4, and what 2/π and its product are rounded by, times n. Of an angle that is too large for this, the rest is anything.
+        let r = self.clamp(rest, -0.8, 0.8);
         let square = self.push(Step::Mul(r, r));
         let sin = self.polynomial(square, &[1.0, -0.166_666_55, 0.008_332_189, -0.000_195_182_92]);
         let sin = self.push(Step::Mul(r, sin));
@@ -364,6 +364,20 @@ mod tests {
                 );
             }
             assert!(of(function, f32::NAN).is_nan(), "{} of NaN", function.name());
+        }
+    }
+
+    #[test]
+    fn angles_of_many_turns_have_their_sine() {
+        for function in [Unary::Sin, Unary::Cos] {
+            for x in (0..40_000).map(|step| 2.4637 * step as f32) {
+                let (got, expected) = (of(function, x), function.of(x));
+                let name = function.name();
+                assert!(
+                    (got - expected).abs() <= 1e-6,
+                    "{name} of {x}: {got} instead of {expected}"
+                );
+            }
         }
     }
 

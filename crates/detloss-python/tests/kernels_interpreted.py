@@ -10,12 +10,14 @@ import detloss
 import detloss.torch
 import pytest
 import torch
+import triton
+import triton.language as tl
 import triton_host
 from detloss.torch import _device, _kernel
 from detloss.torch._operations import TRACEABLE
-from detloss.torch._triton import formula, launch
-from kernel_cases import assert_as_ugly, assert_equal_to_core, options_of, random, result, tensors
-from samples import COLUMNS, classes, covering, near_default, ordinary, shapes, takes_classes
+from detloss.torch._triton import formula, launch, operations
+from kernel_cases import assert_as_ugly, assert_equal_to_core, by_name, options_of, random, result, tensors
+from samples import COLUMNS, classes, covering, near_default, ordinary, scalar_operations, shapes, takes_classes
 from triton.runtime import interpreter
 from triton_host import like_a_device  # noqa: F401
 
@@ -23,18 +25,35 @@ triton_host.install()
 
 SPECS = [spec for spec in detloss.losses() if spec.is_formula or spec.name in TRACEABLE]
 BY_NAME = {spec.name: spec for spec in SPECS}
-
-
-def operations(spec):
-    return [name for name, _ in detloss._core.Loss(spec.name).trace(True)[0]] if spec.is_formula else []
-
-
-SHORTEST = sorted(SPECS, key=lambda spec: len(operations(spec)))
+SHORTEST = sorted(SPECS, key=lambda spec: len(scalar_operations(spec)))
 KINDS = covering(SHORTEST, lambda spec: {(spec.pred, spec.target, tuple(spec.options))})
 """Losses that together are called in all ways: of each kind the shortest, as what surrounds a formula is the same for all."""
 
 all_formulas = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 all_kinds = pytest.mark.parametrize("spec", KINDS, ids=lambda spec: spec.name)
+
+
+@triton.jit
+def every_function(first, second, values, COUNT: tl.constexpr):
+    place = tl.arange(0, COUNT)
+    x, y = tl.load(first + place), tl.load(second + place)
+    tl.store(values + place, operations.sin(x))
+    tl.store(values + COUNT + place, operations.cos(x))
+    tl.store(values + 2 * COUNT + place, operations.softplus(x))
+    tl.store(values + 3 * COUNT + place, operations.sigmoid(x))
+    tl.store(values + 4 * COUNT + place, operations.atan2(x, y))
+
+
+@pytest.mark.parametrize("most", [1.0, 10.0, 87.0, 1e5])
+def test_functions_of_single_precision(most):
+    """Those that are computed by series of our own are right to a few roundings, for angles up to 1e5."""
+    x, y = random((2, 1 << 16), -most, most)
+    values = torch.empty(5, x.numel())
+    every_function[(1,)](x, y, values, x.numel())
+    x, y = x.double(), y.double()
+    exact = torch.stack([x.sin(), x.cos(), torch.logaddexp(x, torch.zeros_like(x)), x.sigmoid(), torch.atan2(x, y)])
+    torch.testing.assert_close(values[:2].double(), exact[:2], rtol=0.0, atol=1e-7)
+    torch.testing.assert_close(values[2:].double(), exact[2:], rtol=3e-7, atol=torch.finfo(torch.float32).tiny)
 
 
 @all_formulas
@@ -131,7 +150,7 @@ def test_ugly_numbers(spec, at_once):
     assert_as_ugly(spec, torch.float32, 1e-4)
 
 
-@pytest.mark.parametrize("spec", covering(SPECS, lambda spec: {spec.pred, spec.target, *operations(spec)}), ids=lambda spec: spec.name)
+@by_name(covering(SPECS, lambda spec: {spec.pred, spec.target, *scalar_operations(spec)}))
 def test_ugly_numbers_in_double_precision(spec, at_once):
     """Coordinates are limited by another instruction there."""
     assert_as_ugly(spec, torch.float64, 1e-9)

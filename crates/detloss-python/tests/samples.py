@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import detloss
 from detloss import Param, Spec
 
 Array = NDArray[Any]
@@ -103,6 +104,11 @@ def covering(specs: Iterable[Spec], traits: Callable[[Spec], set[Any]]) -> list[
             seen |= traits(spec)
             chosen.append(spec)
     return chosen
+
+
+def scalar_operations(spec: Spec) -> list[str]:
+    """The operations of a formula and of its gradient, one after the other; none of what is no formula."""
+    return [name for name, _ in detloss._core.Loss(spec.name).trace(True)[0]] if spec.is_formula else []
 
 
 def takes_classes(spec: Spec) -> bool:

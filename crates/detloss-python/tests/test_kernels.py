@@ -20,7 +20,7 @@ import numpy as np  # noqa: E402
 from detloss.torch import _device, _graph, _kernel, _program, _rows  # noqa: E402
 from detloss.torch._metal import operations as metal_operations  # noqa: E402
 from detloss.torch._operations import TRACEABLE  # noqa: E402
-from samples import classes, covering, ordinary, settings, takes_classes  # noqa: E402
+from samples import classes, covering, ordinary, scalar_operations, settings, takes_classes  # noqa: E402
 from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
@@ -191,12 +191,9 @@ def assert_on_page(sizes):
     assert table in page.read_text(encoding="utf-8"), f"run {sizes.__file__} and put its table into {page}"
 
 
-def operations(spec):
-    return [name for name, _ in detloss._core.Loss(spec.name).trace(True)[0]]
-
-
 SHORTEST = covering(
-    sorted(FORMULAS, key=lambda spec: len(operations(spec))), lambda spec: {*operations(spec), len(spec.pred.fields), spec.target}
+    sorted(FORMULAS, key=lambda spec: len(scalar_operations(spec))),
+    lambda spec: {*scalar_operations(spec), len(spec.pred.fields), spec.target},
 ) + covering(OF_ROWS, lambda spec: {spec.target, *spec.options})
 
 

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 
 import detloss  # noqa: E402
 import detloss.torch  # noqa: E402
-from samples import COLUMNS, classes, covering, ordinary, takes_classes  # noqa: E402
+from samples import COLUMNS, classes, covering, ordinary, scalar_operations, takes_classes  # noqa: E402
 from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
@@ -21,16 +21,10 @@ SPECS = detloss.losses()
 all_losses = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 both_backends = pytest.mark.parametrize("backend", BACKENDS)
 
-
-def operations(spec):
-    """The operations that a formula is replayed as, with its gradient."""
-    return [name for name, _ in detloss._core.Loss(spec.name).trace(True)[0]]
-
-
 # All formulas are replayed by one function: the shortest will do that together have all operations and all kinds of operands.
 REPLAYED = covering(
-    sorted((spec for spec in SPECS if spec.is_formula), key=lambda spec: len(operations(spec))),
-    lambda spec: {*operations(spec), spec.pred, spec.target},
+    sorted((spec for spec in SPECS if spec.is_formula), key=lambda spec: len(scalar_operations(spec))),
+    lambda spec: {*scalar_operations(spec), spec.pred, spec.target},
 )
 all_torch_operations = pytest.mark.parametrize(
     "spec", [spec for spec in SPECS if spec in REPLAYED or not spec.is_formula], ids=lambda spec: spec.name

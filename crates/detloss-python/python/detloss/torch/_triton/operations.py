@@ -296,7 +296,7 @@ def _sin_of_turned(x, quarters: tl.constexpr):
     r = tl.fma(n, -1.57079637050628662109375, x)
     r = tl.fma(n, 4.37113882867379114e-8, r)
     r = tl.fma(n, 1.71512451e-15, r)
-    r = tl.clamp(r, -0.786, 0.786, propagate_nan=tl.PropagateNan.ALL)
+    r = tl.clamp(r, -0.8, 0.8, propagate_nan=tl.PropagateNan.ALL)  # pi / 4, and what 2 / pi is rounded by, times n.
     square = r * r
     odd = tl.fma(square, tl.fma(square, -0.000195182920, 0.00833218900), -0.166666550)
     odd = tl.fma(r * square, odd, r)
