@@ -60,7 +60,7 @@ class Kernel:
     @property
     def text(self) -> str:
         """All that the compiler is given, and which one it is. Of a text, what is compiled is always the same."""
-        return f"{triton.__version__} {self.source.hash()} {self.target} {self.options}"
+        return f"{triton.__version__} {self.source.hash()} {TARGETS[self.target]} {self.options}"
 
     @cached_property
     def assembly(self) -> Any:
@@ -96,40 +96,45 @@ class Record(NamedTuple):
     """Lines as the page has them."""
 
     def lines(self) -> dict[str, Any]:
-        """What was counted before. Each line has a digest of the texts that it was counted for."""
+        """What was counted before. Each line has a digest of itself, and of the texts that it was counted for."""
         return json.loads(self.file.read_text())
-
-    def digest(self, name: str) -> str:
-        """Of the texts of all kernels of this name."""
-        return hashlib.sha256("\n".join(kernel.text for kernel in self.kernels(name)).encode()).hexdigest()[:16]
 
     def check(self, name: str) -> None:
         """Kernels that are on record are not compiled again. Others may not spill, and take little more than those that are."""
         lines = self.lines()
         assert name in lines, f"{name} is not on record: run {self.file.stem}.py"
         known = lines[name]
-        if self.digest(name) == known["digest"]:
+        assert {*known} == {*TARGETS, "instructions", "digest"}, f"{name} has {known} on record: run {self.file.stem}.py"
+        if self._is_on_record(name, known):
             return
         found = self.counted(name)
-        for what, most in known.items():
-            if what != "digest":
-                room = 0 if what == "instructions" else 2
-                assert found[what] <= ROOM * most + room, f"{found}, on record are {known}: if it has to be, run {self.file.stem}.py"
+        for what in (*TARGETS, "instructions"):
+            most = ROOM * known[what] + (0 if what == "instructions" else 2)
+            assert found[what] <= most, f"{found}, on record are {known}: if it has to be, run {self.file.stem}.py"
         warnings.warn(f"{name} was compiled, since it is not on record: {self.file.stem}.py puts it there", stacklevel=2)
 
     def counted(self, name: str) -> dict[str, Any]:
         """The line of a name, compiled."""
         for kernel in self.kernels(name):
             assert kernel.size.spilled == 0, f"{name} spills: {kernel.size} on {kernel.target}"
-        return {**self.line(name), "digest": self.digest(name)}
+        line = self.line(name)
+        return {**line, "digest": self._digest(name, line)}
 
     def keep(self, names: Iterable[str]) -> None:
         """Writes the lines of these names, of which those that have changed are compiled, and prints the table of the page."""
         known, lines = self.lines() if self.file.exists() else {}, {}
         for name in names:
-            is_known = name in known and known[name]["digest"] == self.digest(name)
-            lines[name] = known[name] if is_known else self.counted(name)
-            if not is_known:
+            if name in known and self._is_on_record(name, known[name]):
+                lines[name] = known[name]
+            else:
+                lines[name] = self.counted(name)
                 print(name, lines[name], file=sys.stderr, flush=True)
         self.file.write_text("{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(line)}" for name, line in lines.items()) + "\n}\n")
         print(self.table(lines), end="")
+
+    def _is_on_record(self, name: str, line: dict[str, Any]) -> bool:
+        return self._digest(name, {what: count for what, count in line.items() if what != "digest"}) == line["digest"]
+
+    def _digest(self, name: str, line: dict[str, float]) -> str:
+        texts = [json.dumps(line), *(kernel.text for kernel in self.kernels(name))]
+        return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]

@@ -106,6 +106,34 @@ def test_every_operation_on_rows_has_its_line(triton):
     assert not missing, f"_triton/operations.py has no lines for {missing}"
 
 
+def assert_traced_alike(trace):
+    """Whatever is switched on when a kernel is made: it is made the same."""
+    wanted = str(trace())
+    for setting in (torch.inference_mode(), torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16), torch.device("meta")):
+        with setting:
+            assert str(trace()) == wanted, setting
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert str(trace()) == wanted
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("has_classes", [False, True], ids=["dense", "classes"])
+@pytest.mark.parametrize("spec", OF_ROWS, ids=lambda spec: spec.name)
+def test_traced_alike(spec, has_classes):
+    if has_classes <= takes_classes(spec):
+        of = _rows.Form(5, has_classes, has_classes and "class_weight" in spec.options, torch.float32, True)
+        assert_traced_alike(lambda: _rows.trace(spec, spec.values({}), of))
+
+
+def test_tensors_of_elsewhere_are_not_traced():
+    """Kernels are made of numbers and of what they are given."""
+    constant = torch.tensor(2.0)
+    with pytest.raises(NotImplementedError, match="neither given nor made of what is given"):
+        _graph.trace(lambda given: (given + constant,), ((3,), torch.float32))
+
+
 def test_every_loss_of_rows_has_a_kernel():
     """But for those that sort, which say so where they are written."""
     for spec in detloss.losses():
@@ -170,7 +198,8 @@ def test_what_is_not_on_record_is_compiled(sizes, tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match="l1 was compiled"):
         record.check("l1")
     for what in {*known} - {"digest"}:
-        on_record(digest="of another text", **{what: known[what] // 2})
+        # A number that is not of its digest is not believed.
+        on_record(**{what: known[what] // 2})
         with pytest.raises(AssertionError, match="on record are"):
             record.check("l1")
     on_record(digest="of another text")

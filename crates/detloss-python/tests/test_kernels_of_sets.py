@@ -15,7 +15,18 @@ import numpy as np  # noqa: E402
 from detloss.torch import _device, _graph, _kernel  # noqa: E402
 from detloss.torch._operations import RANKED, TRACEABLE_SETS  # noqa: E402
 from samples import COLUMNS, classes, covering, ordinary, settings, sized, takes_classes  # noqa: E402
-from test_kernels import FREE, OF_ROWS, _OnDevice, _Operations, assert_on_page, gpu, sizes, traced, triton  # noqa: E402, F401
+from test_kernels import (  # noqa: E402
+    FREE,
+    OF_ROWS,
+    _OnDevice,
+    _Operations,
+    assert_on_page,
+    assert_traced_alike,
+    gpu,
+    sizes,  # noqa: F401
+    traced,
+    triton,  # noqa: F401
+)
 from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 
 SPECS = [spec for spec in detloss.losses() if spec.name in TRACEABLE_SETS]
@@ -52,6 +63,15 @@ def test_every_operation_on_sets_has_its_line(triton):  # noqa: F811
     assert not missing, f"_triton/operations.py has no lines for {missing}"
     of_rows = set().union(*map(traced, OF_ROWS))
     assert set(ATEN) == set().union(*used.values()) | (of_rows - _graph.WITHOUT_LINES)
+
+
+@all_sets
+def test_traced_alike(spec, triton):  # noqa: F811
+    from detloss.torch._triton import sets
+
+    columns = COLUMNS if spec.pred.is_row else 0
+    of = sets.Form(columns, spec.pred.is_row, 0, True)
+    assert_traced_alike(lambda: sets.trace(spec, spec.values({}), of))
 
 
 def test_every_loss_of_sets_has_a_kernel():

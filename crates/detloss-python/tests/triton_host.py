@@ -103,20 +103,6 @@ def _check_overflow(lhs, rhs, operation):
         assert (exact >= limits.min).all() and (exact <= limits.max).all(), f"{lhs.type.scalar} overflows in {operation.__name__}"
 
 
-_of_shapes: dict[tuple[int, ...], dict[str, object]] = {}
-_whole = tl.tensor.__init__
-
-
-def _tensor(self, handle, type) -> None:  # noqa: A002
-    """Makes a tensor. What there is of its shape, a constant for each number of it, is made once for all of that shape."""
-    shape = handle.data.shape if type.is_block() else ()
-    if shape in _of_shapes:
-        vars(self).update(_of_shapes[shape], handle=handle, type=type, dtype=type.scalar)
-    else:
-        _whole(self, handle, type)
-        _of_shapes[shape] = {name: what for name, what in vars(self).items() if name not in ("handle", "type", "dtype")}
-
-
 def _mend_semantic(semantic) -> None:
     semantic.binary_op_sanitize_overflow_impl = _check_overflow
     broadcast = semantic.broadcast_impl_value
@@ -135,7 +121,7 @@ def install() -> None:
     interpreter.FunctionRewriter = _Rewriter
     if hasattr(interpreter, "interpreter_semantic"):  # Older Tritons have no such object.
         _mend_semantic(interpreter.interpreter_semantic)
-    interpreter._get_np_dtype, tl.tensor.__init__ = _get_np_dtype, _tensor
+    interpreter._get_np_dtype = _get_np_dtype
     interpreter.ScanOps, interpreter.ReduceOps = _Scans, _Reductions
     for name, function in FUNCTIONS.items():
         setattr(libdevice, name, _of_numpy(function))

@@ -30,7 +30,12 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def nodes(self, of: Any) -> Any:
         """Tensors as the nodes that make them."""
-        return tree_map_only(Tensor, lambda tensor: self._nodes[id(tensor)], of)
+        return tree_map_only(Tensor, self._node, of)
+
+    def _node(self, tensor: Tensor) -> Node:
+        if id(tensor) not in self._nodes:
+            raise NotImplementedError("a form has a tensor that is neither given nor made of what is given: use numbers for constants")
+        return self._nodes[id(tensor)]
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         made = operation(*args, **(kwargs or {}))
@@ -46,13 +51,15 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def trace(terms: Callable[..., tuple[Tensor, ...]], *like: tuple[tuple[int, ...], torch.dtype]) -> Graph:
     """The operations that ``terms`` makes of tensors of these shapes and types."""
-    # Without memory, and of no device for which autocast would convert them.
-    tensors = [torch.empty(shape, dtype=dtype, device="meta") for shape, dtype in like]
     recorder = _Recorder()
-    for place, tensor in enumerate(tensors):
-        recorder.note(tensor, recorder.graph.placeholder(f"input{place}"))
-    with torch.inference_mode(False), torch.no_grad(), recorder:
-        results = terms(*tensors)
+    # Of a tensor that is made in inference mode, an operation comes as a whole, not as the parts that have lines.
+    with torch.inference_mode(False), torch.no_grad():
+        # Without memory, and of no device for which autocast would convert them.
+        tensors = [torch.empty(shape, dtype=dtype, device="meta") for shape, dtype in like]
+        for place, tensor in enumerate(tensors):
+            recorder.note(tensor, recorder.graph.placeholder(f"input{place}"))
+        with recorder:
+            results = terms(*tensors)
     recorder.graph.output(recorder.nodes(tuple(results)))
     recorder.graph.eliminate_dead_code()
     return recorder.graph
