@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 import triton
 from detloss.torch._triton import launch
 from triton.backends.compiler import GPUTarget
@@ -24,6 +25,8 @@ TARGETS = {
     "sm_90": GPUTarget("cuda", 90, 32),
     "gfx942": GPUTarget("hip", "gfx942", 64),
 }
+TYPES = {torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32", torch.float64: "fp64"}
+"""What Triton calls them."""
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 FREE = 132 * 128 * 1.755e9 / 3.35e12
 """Instructions that an H100 can issue while a byte comes or goes: multiprocessors, lanes and clock, by bytes in a second."""

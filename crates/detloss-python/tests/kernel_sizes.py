@@ -15,7 +15,7 @@ from typing import Any
 import detloss
 import torch
 import triton.language as tl
-from compiling import FREE, TARGETS, Kernel, Record
+from compiling import FREE, TARGETS, TYPES, Kernel, Record
 from detloss.torch._operations import TRACEABLE
 from detloss.torch._rows import Form
 from detloss.torch._triton import formula, launch, rows
@@ -41,7 +41,6 @@ def kernel(
 ) -> Kernel:
     """That of a loss with its defaults, for a mean with a gradient. ``tiles``: how many times as large its tile is."""
     spec, wide = SPECS[name], torch.promote_types(dtype, torch.float32)
-    names = {torch.float16: "fp16", torch.float32: "fp32", torch.float64: "fp64"}
     columns = usual(name) if columns is None else columns
     if columns:
         function = rows.kernel(name, spec.values({}), Form(columns, classes, False, wide, True))
@@ -53,11 +52,11 @@ def kernel(
     width = columns * len(spec.pred.fields)
     constants = launch.constants(wide, tl.float64, 16, width, columns, classes, False, False, of_tile * tiles, tl.int32)
     types = {
-        "pred": f"*{names[dtype]}",
-        "target": "*i64" if classes else f"*{names[dtype]}",
-        "value": f"*{names[dtype]}",
-        "grad": f"*{names[wide]}",
-        "partials": f"*{names[wide]}",
+        "pred": f"*{TYPES[dtype]}",
+        "target": "*i64" if classes else f"*{TYPES[dtype]}",
+        "value": f"*{TYPES[dtype]}",
+        "grad": f"*{TYPES[wide]}",
+        "partials": f"*{TYPES[wide]}",
         "counter": "*i32",
     } | dict.fromkeys(("lots", "tiles", "scale", "scale_low"), "i32")
     return Kernel(function, types, constants, target, warps)

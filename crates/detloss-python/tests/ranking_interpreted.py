@@ -221,8 +221,8 @@ def test_options(spec):
     pred, target = in_rows(spec)
     for given in options(target.shape):
         assert_equal_to_core(spec, pred, target, torch.full((1,) if given.get("reduction") == "none" else (), -2.5), **given)
-    value = getattr(detloss.torch, spec.name)(pred, target, backend="kernel", **given)
-    torch.testing.assert_close(value, getattr(detloss.torch, spec.name)(pred, target, backend="fused", **given))
+        value = getattr(detloss.torch, spec.name)(pred, target, backend="kernel", **given)
+        torch.testing.assert_close(value, getattr(detloss.torch, spec.name)(pred, target, backend="fused", **given))
 
 
 @all_rankings

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 import triton.language as tl
-from compiling import TARGETS, Kernel, Record
+from compiling import TARGETS, TYPES, Kernel, Record
 from detloss.torch._operations import Localised, Ranked
 from detloss.torch._triton import launch, localised, rank, ranking, sorting
 
@@ -55,13 +55,12 @@ def kernel(
 ) -> Kernel:
     """The kernel of this name, for 80 columns with a gradient; ``options``: those that are given, and of which types."""
     function = (vars(ranking) | vars(sorting) | vars(localised))[f"detloss_rank_{name}"]
-    names = {torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32", torch.float64: "fp64"}
-    of_pred, wide = names[dtype], torch.promote_types(dtype, torch.float32)
+    of_pred, wide = TYPES[dtype], torch.promote_types(dtype, torch.float32)
     pointers = {
         **dict.fromkeys(("pred", "value"), of_pred),
         "target": of_target,
-        **dict.fromkeys(("key", "grad", "scores", "positive", "quality", "blame", "flaws"), names[wide]),
-        **dict.fromkeys(("given", "beside", "unsorted", "passed_on"), names[wide]),
+        **dict.fromkeys(("key", "grad", "scores", "positive", "quality", "blame", "flaws"), TYPES[wide]),
+        **dict.fromkeys(("given", "beside", "unsorted", "passed_on"), TYPES[wide]),
         **dict.fromkeys(("kind", "kinds"), "i8"),
         **dict.fromkeys(("order", "sums", "running", "of_positives"), "i64"),
         "origin": "i32",

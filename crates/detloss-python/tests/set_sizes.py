@@ -15,7 +15,7 @@ from typing import Any
 import detloss
 import torch
 import triton.language as tl
-from compiling import FREE, TARGETS, Kernel, Record
+from compiling import FREE, TARGETS, TYPES, Kernel, Record
 from detloss.torch._operations import TRACEABLE_SETS
 from detloss.torch._triton import LONGEST_OF_SETS, launch, passes, sets
 
@@ -39,17 +39,16 @@ def passes_of(name: str, of: sets.Form) -> list[sets.Kernel]:
 def kernel(name: str, of: sets.Form, at: int, target: str, dtype: torch.dtype = torch.float32, tiles: int = 1) -> Kernel:
     """That of a pass. ``tiles``: how many times as large its tile is."""
     pass_ = passes_of(name, of)[at]
-    names = {torch.float16: "fp16", torch.float32: "fp32", torch.float64: "fp64"}
     wide = torch.promote_types(dtype, torch.float32)
     plan = sets.plan(pass_, of, 1 << 20, launch.PROGRAMS)
     width = max(1, of.columns)
     known = passes.known_of_set(wide, tl.float64, tl.int32, width, width, of.classes, False, 1 if of.columns else 16)
     types = {
-        **dict.fromkeys(("pred", "value"), f"*{names[dtype]}"),
-        **dict.fromkeys(("grad", "partials"), f"*{names[wide]}"),
+        **dict.fromkeys(("pred", "value"), f"*{TYPES[dtype]}"),
+        **dict.fromkeys(("grad", "partials"), f"*{TYPES[wide]}"),
         **dict.fromkeys(("numbers", *(("state", "after") if of.state else ())), "*fp64"),
         **dict.fromkeys(("lots", "tiles", "scale", "scale_low"), "i32"),
-        "target": "*i64" if of.classes else f"*{names[dtype]}",
+        "target": "*i64" if of.classes else f"*{TYPES[dtype]}",
         "counter": "*i32",
     }
     return Kernel(pass_.function, types, known | {"TILE": plan.tile * tiles}, target, plan.warps)

@@ -20,13 +20,11 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.graph = Graph()
         self._nodes: dict[int, Node] = {}
-        # Of what is no more, somebody else may have the identity.
-        self._made: list[Tensor] = []
 
     def note(self, tensor: Tensor, node: Node) -> None:
+        # It is kept there: of what is no more, somebody else may have the identity.
         node.meta["val"] = tensor
         self._nodes[id(tensor)] = node
-        self._made.append(tensor)
 
     def nodes(self, of: Any) -> Any:
         """Tensors as the nodes that make them."""
@@ -38,8 +36,9 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._nodes[id(tensor)]
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
-        made = operation(*args, **(kwargs or {}))
-        node = self.graph.call_function(operation, self.nodes(args), self.nodes(kwargs or {}))
+        kwargs = kwargs or {}
+        made = operation(*args, **kwargs)
+        node = self.graph.call_function(operation, self.nodes(args), self.nodes(kwargs))
         if isinstance(made, Tensor):
             self.note(made, node)
             return made
